@@ -1,0 +1,113 @@
+# What people type; CMake does the work. `make help` lists the targets.
+
+JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+PREFIX ?= /usr/local
+SECONDS ?= 60
+
+MAKEFLAGS += --no-print-directory
+CONFIGURE = cmake --preset
+COMPILE = cmake --build $(1) -j $(JOBS)
+CTEST = ctest --output-on-failure -j $(JOBS)
+SOURCES = find include src examples tests bench -name '*.[ch]' -o -name '*.inc'
+# A warning fails the build of a test; `make build` keeps what was chosen last.
+STRICT = -DTG_WERROR=$(or $(WERROR),ON)
+HINT = { echo "If a warning is what failed: make $@ WERROR=OFF" >&2; exit 1; }
+# The thread sanitizer of some compilers cannot place its memory when the system randomizes addresses widely.
+FIXED_ADDRESSES = $(shell setarch -R true 2>/dev/null && echo setarch -R)
+
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1|\2/p' Makefile | awk -F '|' '{ printf "make %-14s %s\n", $$1, $$2 }'
+	@echo 'Variables: JOBS=$(JOBS) (compilers and tests at a time), WERROR=ON|OFF (warnings as errors)'
+
+build: ## build the library and the examples into build/
+	@tools/install_deps.sh build
+	@$(CONFIGURE) release $(if $(WERROR),-DTG_WERROR=$(WERROR)) >/dev/null
+	@$(call COMPILE,build)
+
+run: build ## build, then run paged attention, Case1 and Case2
+	build/bin/paged_attention --case Case1
+	build/bin/paged_attention --case Case2
+
+test: ## build with warnings as errors and run the tests (at most 5 minutes)
+	@tools/install_deps.sh build test
+	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
+	@$(call COMPILE,build) || $(HINT)
+	cd build && $(CTEST)
+
+test-full: ## what is slow: formatting, sanitizers, clang, ucontext, valgrind (at most 35 minutes)
+	@$(MAKE) format-check
+	@$(MAKE) test-asan
+	@$(MAKE) test-tsan
+	@$(MAKE) test-clang
+	@$(MAKE) test-ucontext
+	@$(MAKE) test-valgrind
+
+test-debug: ## the tests with asserts
+test-asan: ## the tests under the address and undefined-behaviour sanitizers
+test-tsan: ## the tests under the thread sanitizer
+test-clang: ## the tests compiled by clang
+test-ucontext: ## the tests with the portable coroutine switch
+test-aarch64: ## the tests built for aarch64, run under qemu-user
+PRESETS = debug asan tsan clang ucontext aarch64
+test-debug test-ucontext: GROUPS = build test
+test-asan test-tsan test-clang: GROUPS = build test full
+test-aarch64: GROUPS = build aarch64
+test-tsan: CTEST := $(FIXED_ADDRESSES) $(CTEST)
+$(PRESETS:%=test-%): test-%:
+	@tools/install_deps.sh $(GROUPS)
+	@$(CONFIGURE) $* $(STRICT) >/dev/null
+	@$(call COMPILE,build/$*) || $(HINT)
+	cd build/$* && $(CTEST)
+
+test-valgrind: build ## the main job under valgrind
+	@tools/install_deps.sh full
+	valgrind --quiet --error-exitcode=9 --leak-check=full build/bin/paged_attention --case Case1
+	valgrind --quiet --error-exitcode=9 --leak-check=full build/bin/paged_attention --case Case2
+
+fuzz: ## fuzz what reads bytes, SECONDS=60 in all
+	@tools/install_deps.sh build full
+	@$(CONFIGURE) fuzz >/dev/null
+	@$(call COMPILE,build/fuzz)
+	@tools/fuzz.sh build/fuzz $(SECONDS)
+
+bench: ## build and run the benchmarks
+	@tools/install_deps.sh build
+	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
+	@$(call COMPILE,build)
+	@cmake --build build --target bench
+
+coverage: ## run the tests, report lines and branches, details in build/coverage/html
+	@tools/install_deps.sh build test coverage
+	@$(CONFIGURE) coverage >/dev/null
+	@$(call COMPILE,build/coverage)
+	@find build/coverage -name '*.gcda' -delete
+	cd build/coverage && $(CTEST)
+	@mkdir -p build/coverage/html
+	gcovr --root . --object-directory build/coverage --filter src/ --filter examples/common/ --print-summary \
+	    --html-details build/coverage/html/index.html --txt
+
+format: ## format the sources
+	@tools/install_deps.sh lint
+	@$(SOURCES) | xargs clang-format -i
+
+format-check: ## fail if a source is not formatted
+	@tools/install_deps.sh lint
+	@$(SOURCES) | xargs clang-format --dry-run --Werror
+
+lint: format-check tidy ## both checks of the sources
+
+tidy: ## clang-tidy over the sources
+	@tools/install_deps.sh build lint full
+	@$(CONFIGURE) clang >/dev/null
+	@find src examples -name '*.c' | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/clang
+
+install: build ## install library, headers, pkg-config and CMake files, PREFIX=/usr/local
+	cmake --install build --prefix $(PREFIX)
+
+clean: ## remove everything that was built
+	rm -rf build
+
+.PHONY: help build run test test-full $(PRESETS:%=test-%) test-valgrind fuzz bench coverage format format-check lint tidy \
+    install clean

@@ -1,0 +1,19 @@
+# tg_add_module(NAME SOURCE OUTDIR [QUIET])
+#
+# Build one kernel or orchestration plugin: the shared object OUTDIR/NAME.so, which sees only the public headers. QUIET
+# is for programs that are wrong on purpose: they are compiled without warnings.
+function(tg_add_module name source outdir)
+    # Two programs may each have an `orchestration`: the target's name tells them apart, the file's name does not.
+    file(RELATIVE_PATH place ${PROJECT_BINARY_DIR} ${outdir})
+    string(REPLACE "/" "." target "${place}.${name}")
+    add_library(${target} MODULE ${source})
+    set_target_properties(${target} PROPERTIES PREFIX "" SUFFIX .so OUTPUT_NAME ${name}
+        LIBRARY_OUTPUT_DIRECTORY ${outdir})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(${target} PRIVATE tg_instrument)
+    if("QUIET" IN_LIST ARGN)
+        target_compile_options(${target} PRIVATE -w)
+    else()
+        target_link_libraries(${target} PRIVATE tg_warnings)
+    endif()
+endfunction()

@@ -1,0 +1,135 @@
+/*
+ * tilegraph/orchestration.h - what an orchestration plugin sees: its arguments and the calls that build the graph.
+ *
+ * A plugin is a shared object that exports an entry function (its name is given by the program, usually
+ * `orchestration`), which returns 0 for success:
+ *
+ *     int orchestration(struct tg_runtime *rt)                                  runtime aicpu_build_graph
+ *     int orchestration(struct tg_runtime *rt, uint64_t *args, int n_args)      runtime host_build_graph
+ *
+ * aicpu_build_graph  The host embeds the plugin's bytes; one AICPU thread opens them on the device and calls the entry
+ *                    while the other AICPU threads already run what is published. orch_args are device addresses, and
+ *                    device memory is read by plain loads.
+ * host_build_graph   The host calls the entry before the launch, with host pointers. The plugin allocates device
+ *                    memory, copies to it, and names what is copied back. A task that was not published by hand is
+ *                    published when the entry returns.
+ *
+ * The order of calls for a task is: add_task, its edges, publish_task. An edge into a task that is published already is
+ * refused. Calls that return nothing record the first error; the run then fails with it, and the calls that follow do
+ * nothing. Every error names the task, its kernel and the line that added it.
+ *
+ * Threads: only the thread of control that the entry was called on, only until the entry returns.
+ */
+#ifndef TILEGRAPH_ORCHESTRATION_H
+#define TILEGRAPH_ORCHESTRATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bumped when a structure or the meaning of a call in this file changes. */
+#define TG_ORCHESTRATION_ABI 1u
+
+/* Arguments that one task can have. */
+#define TG_TASK_ARGS_MAX 1024
+
+/* The kind of core that a kernel is for. */
+enum tg_core_type { TG_AIC = 0, TG_AIV = 1 };
+
+struct tg_runtime;
+
+/* The calls that build the graph, in both runtimes. */
+struct tg_build_api {
+    /*
+     * Add a task that runs kernel `func_id` with a copy of args[n_args].
+     *
+     * kernel_addr is 0 (the kernel registered for func_id) or one of rt->kernel_addrs. Returns the task's id, >= 0 and
+     * counting up from 0, or -1: unknown func_id, a kernel of the other core type, n_args over TG_TASK_ARGS_MAX, out of
+     * memory, or the run has failed already.
+     */
+    int (*add_task)(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
+                    uint64_t kernel_addr);
+
+    /* Let task `to` wait for task `from`, unless `from` is complete already. `to` is not published yet. */
+    void (*add_successor_conditional)(struct tg_runtime *rt, int from, int to);
+
+    /* Let the schedulers see task `id`: it runs when all that it waits for is complete. Waits while the window of
+     * published and unfinished tasks is full. */
+    void (*publish_task)(struct tg_runtime *rt, int id);
+
+    /* Allocate `bytes` (> 0) of device memory at a multiple of 512, contents undefined. Returns its device address, or
+     * NULL and the run has failed: out of device memory. What the plugin does not free is freed when the run ends. */
+    void *(*device_malloc)(struct tg_runtime *rt, size_t bytes);
+
+    /* Free what device_malloc gave. No task that uses it may still run. NULL is allowed. */
+    void (*device_free)(struct tg_runtime *rt, void *address);
+
+    /* Wait until task `id` is complete, to read what it computed. 0, or -1 when it cannot complete (the run has failed
+     * with the reason). aicpu_build_graph in concurrent build mode only. */
+    int (*wait_task)(struct tg_runtime *rt, int id);
+
+    /* Say where in the source the next add_task is; tg_add_task below does. `file` is borrowed until the run ends. */
+    void (*mark)(struct tg_runtime *rt, const char *file, int line);
+
+    /* Fail the run with a message of the plugin's own, printf-like; the entry should then return non-zero. */
+    void (*fail)(struct tg_runtime *rt, const char *format, ...) __attribute__((format(printf, 2, 3)));
+};
+
+/* The calls that only a plugin on the host has (host_build_graph); all NULL on the AICPU. */
+struct tg_host_api {
+    /* Copy `bytes` between host and device memory. 0, or -1: not inside one device allocation. */
+    int (*copy_to_device)(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes);
+    int (*copy_from_device)(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes);
+
+    /* After the run, copy `bytes` from `device` to `host`. The host pointer is borrowed until then. */
+    void (*record_tensor_pair)(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes);
+
+    int (*get_task_count)(struct tg_runtime *rt);
+
+    /* Print tasks and edges to stderr, a line each. */
+    void (*print_runtime)(struct tg_runtime *rt);
+};
+
+/* What the entry function is handed. Owned by the runtime, valid until the plugin is closed. */
+struct tg_runtime {
+    uint32_t abi;                  /* TG_ORCHESTRATION_ABI of the runtime */
+    int32_t orch_argc;             /* length of orch_args: 2n + 1 for n tensors */
+    const uint64_t *orch_args;     /* n addresses, n byte sizes, the element count of the first tensor */
+    int32_t n_kernel_addrs;        /* length of kernel_addrs */
+    const uint64_t *kernel_addrs;  /* [func_id]: address of the registered kernel, 0 if there is none */
+    struct tg_build_api aicpu_build_api;
+    struct tg_host_api host_api;
+};
+
+/* ---- short forms, which also record the line that a task was added on ----------------------------------------------- */
+
+#define tg_add_task(rt, args, n_args, func_id, core_type)                                                              \
+    ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
+     (rt)->aicpu_build_api.add_task(rt, args, n_args, func_id, core_type, 0))
+
+static inline void tg_add_edge(struct tg_runtime *rt, int from, int to)
+{
+    rt->aicpu_build_api.add_successor_conditional(rt, from, to);
+}
+static inline void tg_publish(struct tg_runtime *rt, int id) { rt->aicpu_build_api.publish_task(rt, id); }
+static inline uint64_t tg_device_malloc_addr(struct tg_runtime *rt, size_t bytes)
+{
+    return (uint64_t)(uintptr_t)rt->aicpu_build_api.device_malloc(rt, bytes);
+}
+
+/* A float as a task argument: its bits in the low 32; tg_arg_f32 of tile.h is the other side. */
+static inline uint64_t tg_pack_f32(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

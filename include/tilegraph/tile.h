@@ -1,0 +1,386 @@
+/*
+ * tilegraph/tile.h - what a kernel is written in: tiles, instructions, pipes, events.
+ *
+ * A kernel is one C11 (or C++17) source that exports
+ *
+ *     void kernel_entry(int64_t *args)
+ *
+ * and is compiled to a shared object. `args` are device addresses and scalars in the order in which the
+ * orchestration gave them to add_task. The same source runs on every platform: an instruction below is announced to
+ * the platform that runs the kernel, which executes it, charges its cost, checks it and traces it.
+ *
+ *            AIC, cube core                                     AIV, vector core
+ *
+ *     GM --TLOAD--> L1 --TMOV--> L0A, L0B              GM --TLOAD--> UB --vector instructions--> UB
+ *         MTE2   Mat     MTE1   Left, Right                MTE2     Vec           V
+ *                                  |
+ *                           TMATMUL | M                          UB --TSTORE--> GM
+ *                                  v                                    MTE3
+ *            GM <--TSTORE-- L0C Acc
+ *                   FIX
+ *
+ * Pipes run at the same time; inside one pipe instructions start in order. What one pipe hands to another is ordered
+ * by set_flag in the first and wait_flag in the second; what one vector instruction hands to the next is ordered by
+ * pipe_barrier(PIPE_V).
+ *
+ * Every instruction checks its operands (kind, element type, layout, alignment, capacity, shapes). A broken rule ends
+ * the kernel; the run fails with TG_ERR_TILE and a message that names kernel, instruction, tile and rule.
+ *
+ * Threads: all of this is for the thread of control that runs the kernel; nothing blocks or allocates.
+ */
+#ifndef TILEGRAPH_TILE_H
+#define TILEGRAPH_TILE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bumped when a structure or the meaning of an instruction in this file changes. */
+#define TG_TILE_ABI 1u
+
+/* Element types. Arithmetic on TG_FP16 rounds each result to nearest even; TG_BF16 is moved and converted only, as on
+ * the device. Matrix products accumulate in TG_FP32 whatever their inputs are. */
+enum tg_dtype { TG_FP32 = 0, TG_FP16 = 1, TG_BF16 = 2, TG_INT32 = 3 };
+
+/* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
+enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4 };
+
+/* How a Vec tile or a GM tensor is laid out. Mat, Left, Right and Acc tiles have the fractal layout of their kind:
+ * Mat and Acc column-major blocks of row-major fractals (NZ), Left row-major blocks of row-major fractals (ZZ), Right
+ * row-major blocks of column-major fractals (ZN). A fractal is 16 rows of 32 bytes (16 x 16 elements in Acc). */
+enum tg_layout { TG_ROW_MAJOR = 0, TG_COL_MAJOR = 1 };
+
+enum tg_pipe { PIPE_S = 0, PIPE_V, PIPE_M, PIPE_MTE1, PIPE_MTE2, PIPE_MTE3, PIPE_FIX, PIPE_ALL };
+enum tg_event { EVENT_ID0 = 0, EVENT_ID1, EVENT_ID2, EVENT_ID3, EVENT_ID4, EVENT_ID5, EVENT_ID6, EVENT_ID7 };
+
+/* The offset of a tile that no TASSIGN has placed yet. */
+#define TG_UNASSIGNED UINT32_MAX
+
+/*
+ * A tile: a rectangle of elements in one buffer of the core.
+ *
+ * rows x cols is what it occupies (its static size), valid_rows x valid_cols what it means. Elements outside the valid
+ * rectangle are zeroed by the TLOAD or TMOV that fills the tile (Mat, Left, Right) and are never stored.
+ */
+struct tg_tile {
+    uint8_t kind;   /* enum tg_tile_kind */
+    uint8_t dtype;  /* enum tg_dtype */
+    uint8_t layout; /* enum tg_layout; only Vec tiles have a choice */
+    uint8_t reserved;
+    uint32_t rows, cols;             /* elements */
+    uint32_t valid_rows, valid_cols; /* elements, at most rows and cols */
+    uint32_t offset;                 /* bytes from the start of the buffer, or TG_UNASSIGNED */
+};
+
+/*
+ * A GlobalTensor: a view of device memory, five-dimensional, the last two dimensions being rows and columns.
+ *
+ * The first three dimensions are stacked: a load of [a][b][c][rows][cols] fills a tile of a*b*c*rows rows.
+ * TG_ROW_MAJOR (ND): stride[4] is 1. TG_COL_MAJOR (DN): stride[3] is 1.
+ */
+struct tg_global {
+    uint64_t addr;     /* device address of element [0][0][0][0][0] */
+    uint8_t dtype;     /* enum tg_dtype */
+    uint8_t layout;    /* enum tg_layout */
+    uint32_t shape[5]; /* elements */
+    int64_t stride[5]; /* elements between neighbours along each dimension */
+};
+
+/* ---- instructions ------------------------------------------------------------------------------------------------
+ * One line each: name, the pipe that runs it (S: by operands), what it does. The list is the one place that names
+ * them: the platform's dispatch, the cost table and the messages are made from it. */
+#define TG_INSTRUCTIONS(X)                                                                                             \
+    X(TLOAD, MTE2, "GM -> Mat or Vec")                                                                                 \
+    X(TSTORE, MTE3, "Vec -> GM (MTE3), Acc -> GM (FIX)")                                                               \
+    X(TMOV, MTE1, "Mat -> Left or Right (MTE1), Vec -> Vec (V)")                                                       \
+    X(TMATMUL, M, "Acc = Left x Right")                                                                                \
+    X(TMATMUL_ACC, M, "Acc += Left x Right")                                                                           \
+    X(TADD, V, "dst = a + b")                                                                                          \
+    X(TSUB, V, "dst = a - b")                                                                                          \
+    X(TMUL, V, "dst = a * b")                                                                                          \
+    X(TDIV, V, "dst = a / b")                                                                                          \
+    X(TMAX, V, "dst = max(a, b)")                                                                                      \
+    X(TADDS, V, "dst = a + scalar")                                                                                    \
+    X(TMULS, V, "dst = a * scalar")                                                                                    \
+    X(TMAXS, V, "dst = max(a, scalar)")                                                                                \
+    X(TEXP, V, "dst = e^a")                                                                                            \
+    X(TLOG, V, "dst = ln a")                                                                                           \
+    X(TSQRT, V, "dst = sqrt a")                                                                                        \
+    X(TCVT, V, "dst = a in dst's element type")                                                                        \
+    X(TEXPANDS, V, "dst = scalar everywhere")                                                                          \
+    X(TFILLPAD, V, "dst = a, and scalar outside a's valid part")                                                       \
+    X(TROWMAX, V, "dst[r] = max over columns of a[r]")                                                                 \
+    X(TROWSUM, V, "dst[r] = sum over columns of a[r]")                                                                 \
+    X(TROWEXPAND, V, "dst[r][c] = b[r]")                                                                               \
+    X(TROWEXPANDSUB, V, "dst[r][c] = a[r][c] - b[r]")                                                                  \
+    X(TROWEXPANDMUL, V, "dst[r][c] = a[r][c] * b[r]")                                                                  \
+    X(TROWEXPANDDIV, V, "dst[r][c] = a[r][c] / b[r]")                                                                  \
+    X(TRESHAPE, S, "dst names a's bytes in another shape")                                                             \
+    X(SET_FLAG, S, "set_flag(src_pipe, dst_pipe, event)")                                                              \
+    X(WAIT_FLAG, S, "wait_flag(src_pipe, dst_pipe, event)")                                                            \
+    X(PIPE_BARRIER, S, "pipe_barrier(pipe)")
+
+enum tg_op {
+#define TG_OP_NAME(name, pipe, text) TG_OP_##name,
+    TG_INSTRUCTIONS(TG_OP_NAME)
+#undef TG_OP_NAME
+        TG_OP_COUNT
+};
+
+/* One announcement. Pointers are borrowed for the call; unused ones are NULL. */
+struct tg_instr {
+    uint16_t op;               /* enum tg_op */
+    uint8_t src_pipe;          /* SET_FLAG, WAIT_FLAG, PIPE_BARRIER: enum tg_pipe */
+    uint8_t dst_pipe;          /* SET_FLAG, WAIT_FLAG: enum tg_pipe */
+    uint8_t event;             /* SET_FLAG, WAIT_FLAG: enum tg_event */
+    float scalar;              /* TADDS, TMULS, TMAXS, TEXPANDS, TFILLPAD */
+    uint32_t line;             /* of the kernel's source */
+    const char *file;          /* of the kernel's source; lives as long as the kernel is loaded */
+    const struct tg_tile *dst; /* written; TSTORE: NULL */
+    const struct tg_tile *a, *b;
+    const struct tg_tile *tmp;     /* scratch of row reductions */
+    const struct tg_global *global; /* TLOAD: read. TSTORE: written. */
+};
+
+/* What the platform gives to a kernel that it loads: it fills the variable tg_tile_isa of the shared object. */
+struct tg_tile_isa {
+    uint32_t abi;
+    void (*issue)(const struct tg_instr *instr);
+};
+
+#define TG_KERNEL_EXPORT __attribute__((visibility("default")))
+
+/* Both are weak, so that a kernel may have several sources; the loader finds them by name. */
+extern __attribute__((weak)) TG_KERNEL_EXPORT const struct tg_tile_isa *tg_tile_isa;
+extern __attribute__((weak)) TG_KERNEL_EXPORT const uint32_t tg_tile_abi;
+const struct tg_tile_isa *tg_tile_isa = NULL;
+const uint32_t tg_tile_abi = TG_TILE_ABI;
+
+TG_KERNEL_EXPORT void kernel_entry(int64_t *args);
+
+/* ---- arguments --------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t tg_arg_addr(int64_t arg) { return (uint64_t)arg; }
+static inline uint32_t tg_arg_u32(int64_t arg) { return (uint32_t)arg; }
+
+/* The float whose bits are the low 32 of `arg`; tg_pack_f32 of orchestration.h is the other side. */
+static inline float tg_arg_f32(int64_t arg)
+{
+    uint32_t bits = (uint32_t)arg;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+/* ---- tiles ------------------------------------------------------------------------------------------------------- */
+
+/* Bytes of one element; 0 for a value that is no element type. */
+static inline uint32_t tg_dtype_bytes(uint32_t dtype)
+{
+    return dtype == TG_FP32 || dtype == TG_INT32 ? 4u : dtype == TG_FP16 || dtype == TG_BF16 ? 2u : 0u;
+}
+
+/* `n` rounded up to a multiple of `step`, which is a power of two. */
+static inline uint32_t tg_round_up(uint32_t n, uint32_t step) { return (n + step - 1u) & ~(step - 1u); }
+
+static inline struct tg_tile tg_tile_make(uint32_t kind, uint32_t dtype, uint32_t layout, uint32_t rows, uint32_t cols,
+                                          uint32_t valid_rows, uint32_t valid_cols)
+{
+    struct tg_tile tile;
+    tile.kind = (uint8_t)kind;
+    tile.dtype = (uint8_t)dtype;
+    tile.layout = (uint8_t)layout;
+    tile.reserved = 0;
+    tile.rows = rows;
+    tile.cols = cols;
+    tile.valid_rows = valid_rows;
+    tile.valid_cols = valid_cols;
+    tile.offset = TG_UNASSIGNED;
+    return tile;
+}
+
+/* A tile of a cube core that means rows x cols elements; the static size is rounded up to whole 16 x 16 blocks. */
+static inline struct tg_tile tg_tile_cube(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    return tg_tile_make(kind, dtype, TG_ROW_MAJOR, tg_round_up(rows, 16), tg_round_up(cols, 16), rows, cols);
+}
+static inline struct tg_tile tg_tile_mat(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    return tg_tile_cube(TG_MAT, dtype, rows, cols);
+}
+static inline struct tg_tile tg_tile_left(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    return tg_tile_cube(TG_LEFT, dtype, rows, cols);
+}
+static inline struct tg_tile tg_tile_right(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    return tg_tile_cube(TG_RIGHT, dtype, rows, cols);
+}
+static inline struct tg_tile tg_tile_acc(uint32_t rows, uint32_t cols)
+{
+    return tg_tile_cube(TG_ACC, TG_FP32, rows, cols);
+}
+
+/* A row-major tile in UB that means rows x cols elements; rows of it start at multiples of 32 bytes. */
+static inline struct tg_tile tg_tile_vec(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    uint32_t bytes = tg_dtype_bytes(dtype);
+    return tg_tile_make(TG_VEC, dtype, TG_ROW_MAJOR, rows, tg_round_up(cols, bytes ? 32u / bytes : 1u), rows, cols);
+}
+
+/* A column in UB, rows x 1, column-major: one scalar a row, what TROWMAX writes and TROWEXPAND* take. */
+static inline struct tg_tile tg_tile_column(uint32_t dtype, uint32_t rows)
+{
+    uint32_t bytes = tg_dtype_bytes(dtype);
+    return tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, bytes ? 32u / bytes : 1u), 1, rows, 1);
+}
+
+/* Bytes that the tile occupies. */
+static inline uint32_t tg_tile_bytes(const struct tg_tile *tile)
+{
+    return tile->rows * tile->cols * tg_dtype_bytes(tile->dtype);
+}
+
+/* Place a tile `offset` bytes from the start of its buffer. Alignment: Mat and Vec 32, Left and Right 512, Acc 64. */
+#define TASSIGN(tile, where) ((void)((tile).offset = (uint32_t)(where)))
+
+/* ---- GlobalTensors ----------------------------------------------------------------------------------------------- */
+
+static inline struct tg_global tg_global_make(uint64_t addr, uint32_t dtype, uint32_t layout, const uint32_t shape[5],
+                                              const int64_t stride[5])
+{
+    struct tg_global global;
+    global.addr = addr;
+    global.dtype = (uint8_t)dtype;
+    global.layout = (uint8_t)layout;
+    memcpy(global.shape, shape, sizeof global.shape);
+    memcpy(global.stride, stride, sizeof global.stride);
+    return global;
+}
+
+/* rows x cols elements, row-major, `ld` elements from one row to the next. */
+static inline struct tg_global tg_global_nd(uint64_t addr, uint32_t dtype, uint32_t rows, uint32_t cols, int64_t ld)
+{
+    const uint32_t shape[5] = {1, 1, 1, rows, cols};
+    const int64_t all = (int64_t)rows * ld;
+    const int64_t stride[5] = {all, all, all, ld, 1};
+    return tg_global_make(addr, dtype, TG_ROW_MAJOR, shape, stride);
+}
+
+/* rows x cols elements, column-major, `ld` elements from one column to the next. */
+static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint32_t rows, uint32_t cols, int64_t ld)
+{
+    const uint32_t shape[5] = {1, 1, 1, rows, cols};
+    const int64_t all = (int64_t)cols * ld;
+    const int64_t stride[5] = {all, all, all, 1, ld};
+    return tg_global_make(addr, dtype, TG_COL_MAJOR, shape, stride);
+}
+
+/* ---- how an instruction is announced ------------------------------------------------------------------------------ */
+
+static inline struct tg_instr tg_instr_at(uint32_t op, const char *file, int line)
+{
+    struct tg_instr instr;
+    memset(&instr, 0, sizeof instr);
+    instr.op = (uint16_t)op;
+    instr.file = file;
+    instr.line = (uint32_t)line;
+    return instr;
+}
+
+static inline void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
+                                  const struct tg_tile *b, const struct tg_tile *tmp, float scalar, const char *file,
+                                  int line)
+{
+    struct tg_instr instr = tg_instr_at(op, file, line);
+    instr.dst = dst;
+    instr.a = a;
+    instr.b = b;
+    instr.tmp = tmp;
+    instr.scalar = scalar;
+    tg_tile_isa->issue(&instr);
+}
+
+static inline void tg_issue_transfer(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
+                                     const struct tg_global *global, const char *file, int line)
+{
+    struct tg_instr instr = tg_instr_at(op, file, line);
+    instr.dst = dst;
+    instr.a = src;
+    instr.global = global;
+    tg_tile_isa->issue(&instr);
+}
+
+static inline void tg_issue_sync(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file,
+                                 int line)
+{
+    struct tg_instr instr = tg_instr_at(op, file, line);
+    instr.src_pipe = (uint8_t)src_pipe;
+    instr.dst_pipe = (uint8_t)dst_pipe;
+    instr.event = (uint8_t)event;
+    tg_tile_isa->issue(&instr);
+}
+
+/* ---- the instruction set ------------------------------------------------------------------------------------------
+ * Tiles and GlobalTensors are given by name, not by pointer: TADD(sum, left, right). */
+
+/* Transfers. TLOAD: Mat takes ND or DN; a row-major Vec takes ND, a column-major Vec DN. Shapes are the tile's valid
+ * ones. TSTORE: an Acc may be rounded to the fp16 or bf16 of the GlobalTensor (nearest even). */
+#define TLOAD(dst, src) tg_issue_transfer(TG_OP_TLOAD, &(dst), NULL, &(src), __FILE__, __LINE__)
+#define TSTORE(dst, src) tg_issue_transfer(TG_OP_TSTORE, NULL, &(src), &(dst), __FILE__, __LINE__)
+#define TMOV(dst, src) tg_issue_tiles(TG_OP_TMOV, &(dst), &(src), NULL, NULL, 0, __FILE__, __LINE__)
+
+/* Cube: acc [m][n] fp32, left [m][k], right [k][n] of one element type; m, k, n are the valid sizes. */
+#define TMATMUL(acc, left, right) tg_issue_tiles(TG_OP_TMATMUL, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
+#define TMATMUL_ACC(acc, left, right)                                                                                  \
+    tg_issue_tiles(TG_OP_TMATMUL_ACC, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
+
+/* Element by element: row-major tiles of one element type and one valid shape. dst may be a source. */
+#define TADD(dst, x, y) tg_issue_tiles(TG_OP_TADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TSUB(dst, x, y) tg_issue_tiles(TG_OP_TSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TMUL(dst, x, y) tg_issue_tiles(TG_OP_TMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TDIV(dst, x, y) tg_issue_tiles(TG_OP_TDIV, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TMAX(dst, x, y) tg_issue_tiles(TG_OP_TMAX, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TADDS(dst, x, scalar) tg_issue_tiles(TG_OP_TADDS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+#define TMULS(dst, x, scalar) tg_issue_tiles(TG_OP_TMULS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+#define TMAXS(dst, x, scalar) tg_issue_tiles(TG_OP_TMAXS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+#define TEXP(dst, x) tg_issue_tiles(TG_OP_TEXP, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TLOG(dst, x) tg_issue_tiles(TG_OP_TLOG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TSQRT(dst, x) tg_issue_tiles(TG_OP_TSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+
+/* TCVT rounds to nearest even. TFILLPAD copies a's valid part and writes `scalar` to the rest of dst's valid part. */
+#define TCVT(dst, x) tg_issue_tiles(TG_OP_TCVT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TEXPANDS(dst, scalar) tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, scalar, __FILE__, __LINE__)
+#define TFILLPAD(dst, x, scalar) tg_issue_tiles(TG_OP_TFILLPAD, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+
+/* Rows: x is row-major; `column` has one scalar a row and is column-major. tmp is scratch of x's shape and type. */
+#define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
+#define TROWSUM(column, x, tmp) tg_issue_tiles(TG_OP_TROWSUM, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
+#define TROWEXPAND(dst, column) tg_issue_tiles(TG_OP_TROWEXPAND, &(dst), NULL, &(column), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDSUB(dst, x, column)                                                                                  \
+    tg_issue_tiles(TG_OP_TROWEXPANDSUB, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDMUL(dst, x, column)                                                                                  \
+    tg_issue_tiles(TG_OP_TROWEXPANDMUL, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDDIV(dst, x, column)                                                                                  \
+    tg_issue_tiles(TG_OP_TROWEXPANDDIV, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
+
+/* Give `dst` the bytes of `x` under another shape or layout: R x 1 column-major and 1 x R row-major are the same
+ * bytes. Moves nothing; places dst where x is. Static sizes in bytes are equal. */
+#define TRESHAPE(dst, x)                                                                                               \
+    (TASSIGN(dst, (x).offset), tg_issue_tiles(TG_OP_TRESHAPE, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__))
+
+/* Order between pipes: what `src` did before set_flag has happened when `dst` passes wait_flag of the same event. */
+#define set_flag(src, dst, event) tg_issue_sync(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
+#define wait_flag(src, dst, event) tg_issue_sync(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
+
+/* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
+#define pipe_barrier(pipe) tg_issue_sync(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif

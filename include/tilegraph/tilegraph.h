@@ -1,0 +1,252 @@
+/*
+ * tilegraph/tilegraph.h - the host's side: open a device, load a program, run it on tensors, read back.
+ *
+ *     struct tg_device *device;                 a device of a platform
+ *     struct tg_program *program;               its kernels and its orchestration plugin
+ *     struct tg_run *run;                       one launch: tensors in, tensors out
+ *
+ *     tg_device_open(&config, &device);
+ *     tg_program_open(device, &program);
+ *     tg_program_add_kernel(program, 0, TG_AIC, "aic_qk_matmul", bytes, n_bytes);  ... one call a kernel
+ *     tg_program_set_orchestration(program, bytes, n_bytes, "orchestration");
+ *     tg_run_open(program, &run_config, tensors, n_tensors, &run);
+ *     tg_run_wait(run);                         outputs are in the tensors' memory
+ *     tg_run_result(run, &result);
+ *     tg_run_close(run); tg_program_close(program); tg_device_close(device);
+ *
+ * Errors    Calls return a status; what it is about is in tg_last_message(). On failure nothing is left behind, out
+ *           parameters and output tensors are untouched, and the device can be used for the next run.
+ * Threads   A device and what was opened on it belong to one thread at a time. Different devices are independent.
+ */
+#ifndef TILEGRAPH_TILEGRAPH_H
+#define TILEGRAPH_TILEGRAPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tilegraph/orchestration.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TG_API __attribute__((visibility("default")))
+
+#define TG_VERSION "0.1.0"
+
+/*
+ * Every status: name, value, exit code of the command line, sentence, hint. Values are stable.
+ *
+ * Exit codes: 0 pass, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity, 6 device or kernel
+ * fault, 7 platform not available, 8 program does not load.
+ */
+#define TG_STATUSES(X)                                                                                                 \
+    X(OK, 0, 0, "success", "")                                                                                         \
+    X(ERR_MISMATCH, 1, 1, "the result differs from the reference", "compare the kernels with the golden step by step") \
+    X(ERR_ARGUMENT, 2, 2, "an argument is out of its range", "the message names it and what is allowed")               \
+    X(ERR_FILE, 3, 2, "a file cannot be read or written", "check the path and the file's format")                      \
+    X(ERR_ORCHESTRATION, 4, 2, "the orchestration reported failure", "its message says which input it refuses")        \
+    X(ERR_UNKNOWN_FUNC, 5, 2, "a task names a kernel that is not registered", "register the func_id in the program")   \
+    X(ERR_CORE_TYPE, 6, 2, "a kernel is dispatched to a core of the other kind", "use the kernel's own core type")     \
+    X(ERR_EDGE, 7, 2, "an edge is not possible", "add edges between existing tasks before `to` is published")          \
+    X(ERR_PUBLISH, 8, 2, "a task cannot be published", "publish each added task once")                                 \
+    X(ERR_MISUSE, 9, 2, "a build call is not allowed here", "call only from the entry function, on its own thread")    \
+    X(ERR_DEADLOCK_CYCLE, 10, 4, "tasks wait for each other in a cycle", "remove one edge of the cycle")               \
+    X(ERR_DEADLOCK_UNPUBLISHED, 11, 4, "a task was never published", "call publish_task for it")                       \
+    X(ERR_DEADLOCK_WAIT, 12, 4, "the builder waits for a task that cannot complete", "publish what it depends on")     \
+    X(ERR_MEMORY, 13, 5, "out of host memory", "use a smaller problem or a smaller window")                            \
+    X(ERR_DEVICE_MEMORY, 14, 5, "out of device memory", "use smaller tensors or raise gm_bytes")                       \
+    X(ERR_TOO_MANY_ARGS, 15, 5, "a task has too many arguments", "pass a device address of a struct instead")          \
+    X(ERR_TILE, 16, 6, "a tile instruction breaks a rule", "the message names kernel, instruction, tile and rule")     \
+    X(ERR_KERNEL_FAULT, 17, 6, "a kernel crashed", "run it under a debugger with the same seeds")                      \
+    X(ERR_KERNEL_TIMEOUT, 18, 6, "a kernel did not return", "look for an endless loop; raise kernel_limit_ms")         \
+    X(ERR_PLUGIN_FAULT, 19, 6, "the orchestration plugin crashed", "run it under a debugger")                          \
+    X(ERR_PLUGIN_TIMEOUT, 20, 6, "the orchestration plugin did not return", "look for an endless loop")                \
+    X(ERR_PLATFORM, 21, 7, "the platform is not available", "choose one of those that the message lists")              \
+    X(ERR_LOAD, 22, 8, "bytes are not a shared object for this computer", "compile with -shared -fPIC for this CPU")   \
+    X(ERR_SYMBOL, 23, 8, "a shared object lacks its entry function", "export the function that the message names")     \
+    X(ERR_ABI, 24, 8, "a shared object was built against other tilegraph headers", "rebuild it")                       \
+    X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")      \
+    X(ERR_CANCELLED, 26, 6, "the run was given up because an earlier part of it failed", "see the first message")
+
+enum tg_status {
+#define TG_STATUS_VALUE(name, value, exit_code, sentence, hint) TG_##name = value,
+    TG_STATUSES(TG_STATUS_VALUE)
+#undef TG_STATUS_VALUE
+};
+
+/* The name ("TG_ERR_EDGE"), sentence, hint and exit code of a status. Never NULL; a value that is none gets "unknown"
+ * and exit code 6. Any thread. */
+TG_API const char *tg_status_name(enum tg_status status);
+TG_API const char *tg_status_text(enum tg_status status);
+TG_API const char *tg_status_hint(enum tg_status status);
+TG_API int tg_status_exit_code(enum tg_status status);
+
+/* What the last failing call of this thread was about, with names and numbers; "" if none failed. Valid until this
+ * thread's next call into the library. */
+TG_API const char *tg_last_message(void);
+
+/* ---- log -------------------------------------------------------------------------------------------------------- */
+
+enum tg_log_level { TG_LOG_SILENT = 0, TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };
+
+/* Receive every line of level `level` and more urgent ones; NULL stops. Default: none, the library does not print.
+ * `line` has no newline and is borrowed for the call. One sink a process; set it while no run is open. */
+typedef void tg_log_fn(void *context, enum tg_log_level level, const char *line);
+TG_API void tg_log_to(tg_log_fn *sink, void *context, enum tg_log_level level);
+
+/* ---- device ------------------------------------------------------------------------------------------------------ */
+
+/* The platforms of this build, a space between two: "a2a3sim". Names that are known and not offered are refused by
+ * tg_device_open with the reason. */
+TG_API const char *tg_platforms(void);
+
+struct tg_device;
+
+struct tg_device_config {
+    const char *platform; /* "a2a3sim" */
+    uint64_t gm_bytes;    /* device memory, reserved, not resident. 64 GiB */
+    bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT of a kernel or plugin and
+                             endless loops into a status (handlers are chained and restored). false: they are the
+                             process's own. Off by default; the command line has it on. */
+};
+
+/* Fill in the defaults. */
+TG_API void tg_device_config_init(struct tg_device_config *config);
+
+/*
+ * Open a device. Several may be open in one process.
+ *
+ * Owns      *out until tg_device_close; config is copied.
+ * Errors    TG_ERR_PLATFORM   unknown or not offered; the message lists those that are
+ *           TG_ERR_ARGUMENT   gm_bytes is 0
+ *           TG_ERR_MEMORY     no address space for gm_bytes
+ */
+TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
+
+/* Close it. Programs and runs of it are closed already. NULL is allowed. */
+TG_API void tg_device_close(struct tg_device *device);
+
+/* Device memory, for what outlives a run; a run's own tensors need none of this.
+ * Errors    TG_ERR_ARGUMENT (bytes is 0), TG_ERR_DEVICE_MEMORY; copies and free: TG_ERR_GLOBAL_MEMORY. */
+TG_API enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address);
+TG_API enum tg_status tg_device_free(struct tg_device *device, uint64_t address);
+TG_API enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes);
+TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, uint64_t address, uint64_t bytes);
+
+/* Bytes of device memory that are allocated now. 0 when every run is closed and nothing was allocated by hand. */
+TG_API uint64_t tg_device_bytes_in_use(const struct tg_device *device);
+
+/* ---- program ----------------------------------------------------------------------------------------------------- */
+
+struct tg_program;
+
+TG_API enum tg_status tg_program_open(struct tg_device *device, struct tg_program **out);
+TG_API void tg_program_close(struct tg_program *program);
+
+/*
+ * Register a kernel under func_id (0 to 65535).
+ *
+ * bytes is a shared object that exports `void kernel_entry(int64_t *)`. It is opened in a child process first, so that
+ * one that crashes or hangs while it is opened does no harm here.
+ * Owns      copies name and bytes; both may be freed at once.
+ * Errors    TG_ERR_LOAD, TG_ERR_SYMBOL, TG_ERR_ABI; TG_ERR_ARGUMENT: func_id out of range or taken, core type unknown
+ */
+TG_API enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, enum tg_core_type core_type,
+                                            const char *name, const void *bytes, size_t n_bytes);
+
+/* Embed the orchestration plugin: a shared object and the name of its entry function. Opened once a run, on the device
+ * (aicpu_build_graph) or on the host (host_build_graph). Owns and errors as above. */
+TG_API enum tg_status tg_program_set_orchestration(struct tg_program *program, const void *bytes, size_t n_bytes,
+                                                   const char *function_name);
+
+/* ---- run --------------------------------------------------------------------------------------------------------- */
+
+enum tg_runtime_kind { TG_AICPU_BUILD_GRAPH = 0, TG_HOST_BUILD_GRAPH = 1 };
+enum tg_build_mode { TG_BUILD_CONCURRENT = 0, TG_BUILD_SEQUENTIAL = 1 };
+enum tg_direction { TG_IN = 0, TG_OUT = 1, TG_INOUT = 2 };
+
+/* The runtime of that name ("aicpu_build_graph", "host_build_graph") into *out. TG_ERR_ARGUMENT: no such name, or known
+ * and not offered; the message lists those that are. */
+TG_API enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out);
+
+/*
+ * A tensor that the program works on, in the caller's memory.
+ *
+ * TG_IN is copied to the device before the run, TG_INOUT also back after it. TG_OUT is filled with 0xFF bytes (NaN in
+ * every float type) on the device, so that an element nobody writes is seen, and copied back after a run that
+ * succeeded. data is borrowed until tg_run_close.
+ */
+struct tg_tensor {
+    const char *name; /* for messages; borrowed until tg_run_close */
+    void *data;
+    uint64_t bytes;    /* > 0 */
+    uint64_t elements; /* that of the first tensor is orch_args' last word */
+    uint32_t direction; /* enum tg_direction */
+};
+
+struct tg_run_config {
+    uint32_t runtime;          /* enum tg_runtime_kind. TG_AICPU_BUILD_GRAPH */
+    uint32_t build_mode;       /* enum tg_build_mode; host_build_graph is always sequential. TG_BUILD_CONCURRENT */
+    uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
+    uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to 24. 24 */
+    uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
+    uint32_t kernel_limit_ms;  /* host time that a kernel or plugin may run without an instruction or call. 10000 */
+    uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
+    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
+    bool trace;                /* record what tg_run_write_trace writes. false */
+};
+
+TG_API void tg_run_config_init(struct tg_run_config *config);
+
+struct tg_run;
+
+/*
+ * Prepare a launch: check the configuration, allocate and fill device memory, marshal the arguments; with
+ * host_build_graph call the plugin and build the graph.
+ *
+ * Owns      *out until tg_run_close. Borrows program and the tensors' memory until then; config is copied.
+ * Errors    TG_ERR_ARGUMENT   a value out of range, or no orchestration set
+ *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY
+ *           host_build_graph: what the plugin or its build calls failed with
+ */
+TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
+                                  const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out);
+
+/*
+ * Launch and wait until every task is complete, then copy outputs back. Once a run.
+ *
+ * Blocks    until the run has ended; a2a3sim simulates on the calling thread.
+ * Errors    what the program did wrong first; output tensors are untouched then. TG_ERR_ARGUMENT: called before.
+ */
+TG_API enum tg_status tg_run_wait(struct tg_run *run);
+
+/* Release everything of the run. NULL is allowed. */
+TG_API void tg_run_close(struct tg_run *run);
+
+struct tg_run_result {
+    uint64_t n_tasks, n_edges;  /* that were built; an edge from a task that was complete already counts too */
+    uint64_t n_instructions;    /* tile instructions that kernels issued */
+    uint32_t n_aic, n_aiv;      /* cores that ran at least one task */
+    uint32_t window;            /* the window at the end: larger than configured if it had to grow */
+    uint32_t reserved;
+    uint64_t device_ns;         /* virtual time from launch to the end of the last control thread */
+    uint64_t first_start_ns;    /* start of the first task; UINT64_MAX if none started */
+    uint64_t last_publish_ns;   /* publication of the last task; 0 if built on the host */
+    uint64_t peak_device_bytes; /* device memory in use at most, the run's own tensors included */
+    uint64_t peak_graph_bytes;  /* host memory of the graph at most */
+    uint64_t host_ns;           /* host time that tg_run_wait took */
+};
+
+/* What happened. After tg_run_wait, whether it succeeded or not. */
+TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result);
+
+/* Write start, end and core of every task as Chrome trace JSON (ui.perfetto.dev opens it). The file is complete or not
+ * there. TG_ERR_ARGUMENT: the run was opened without trace; TG_ERR_FILE. */
+TG_API enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,39 @@
+/*
+ * A core's program: say hello, then take a task, run its kernel, answer, until the exit token. The protocol is drawn in
+ * platform/launch.h.
+ */
+#include <stdint.h>
+
+#include "platform/launch.h"
+
+static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq)
+{
+    /* Acquire, pairs with the scheduler's release: the payload belongs to this token. */
+    if (atomic_load_explicit(&handshake->payload_token, memory_order_acquire) != seq) return;
+    /* A kernel gets its own copy of the arguments: what it writes to them must not reach the graph. */
+    int64_t args[TG_TASK_ARGS_MAX];
+    const struct tg_payload *payload = &handshake->payload;
+    for (uint32_t i = 0; i < payload->n_args; i++) args[i] = (int64_t)payload->args[i];
+    machine->ops->run_kernel(machine, payload->kernel, args, &handshake->result);
+    /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
+    atomic_store_explicit(&handshake->result_token, seq, memory_order_release);
+    machine->ops->write_cond(machine, TG_COND_FIN | seq);
+}
+
+void tg_core_main(void *arg, uint32_t core)
+{
+    const struct tg_core_launch *launch = arg;
+    struct tg_machine *machine = launch->machine;
+    struct tg_handshake *handshake = &launch->handshake[core];
+    handshake->hello_core = core;
+    handshake->hello_type = (uint32_t)launch->core_type[core];
+    /* Release, pairs with the scheduler's acquire: hello is complete. */
+    atomic_store_explicit(&handshake->ready, 1, memory_order_release);
+    machine->ops->write_cond(machine, TG_TOKEN_NONE);
+
+    uint32_t token = TG_TOKEN_NONE;
+    while ((token = machine->ops->wait_dispatch(machine, token)) != TG_TOKEN_EXIT) {
+        if (token == TG_TOKEN_IDLE) machine->ops->write_cond(machine, TG_TOKEN_IDLE);
+        else run_task(machine, handshake, token);
+    }
+}

@@ -1,0 +1,110 @@
+/* The builder thread: open the plugin from its bytes, let it build, say that the graph is built. */
+#include "aicpu/control.h"
+
+#include "graph/verdict.h"
+
+enum { BUILDER_THREAD = 0 };
+
+static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
+
+static void set_phase(struct tg_control *control, enum tg_builder_phase phase)
+{
+    /* Release, pairs with tg_control_phase: what was built before is visible to who sees the phase. */
+    atomic_store_explicit(&control->phase, phase, memory_order_release);
+}
+
+static void spend(void *context, enum tg_work work)
+{
+    struct tg_control *control = context;
+    struct tg_machine *machine = machine_of(control);
+    machine->ops->spend(machine, work, 1);
+}
+
+static bool window_is_full(struct tg_control *control)
+{
+    uint32_t window = atomic_load_explicit(&control->window, memory_order_relaxed); /* own counter */
+    return window > 0 && tg_graph_in_flight(control->config.graph) > window;
+}
+
+/* More tasks are published and unfinished than the window allows: wait for one to finish. If none of them can finish
+ * without what the builder has still to publish, the window must grow: waiting would be a deadlock of our making. */
+static void wait_for_window(struct tg_control *control)
+{
+    struct tg_machine *machine = machine_of(control);
+    if (!window_is_full(control)) return;
+    set_phase(control, TG_BUILDER_IN_WINDOW);
+    while (window_is_full(control) && !tg_control_failed(control)) {
+        if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
+        uint32_t window = atomic_load_explicit(&control->window, memory_order_relaxed);
+        atomic_store_explicit(&control->window, window > UINT32_MAX / 2 ? UINT32_MAX : 2 * window,
+                              memory_order_relaxed);
+    }
+    set_phase(control, TG_BUILDING);
+}
+
+static void published(void *context, struct tg_task *ready)
+{
+    struct tg_control *control = context;
+    struct tg_machine *machine = machine_of(control);
+    machine->ops->sync(machine);
+    control->last_publish_ns = machine->ops->now(machine);
+    if (ready) {
+        ready->next_ready = NULL;
+        tg_control_offer(control, ready, BUILDER_THREAD);
+    }
+    wait_for_window(control);
+}
+
+static bool wait_task(void *context, int64_t id)
+{
+    struct tg_control *control = context;
+    struct tg_machine *machine = machine_of(control);
+    control->waited_task = id;
+    set_phase(control, TG_BUILDER_IN_WAIT);
+    machine->ops->sync(machine);
+    bool complete;
+    while (!(complete = tg_graph_is_complete(control->config.graph, id)) && !tg_control_failed(control)) {
+        if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
+        char why[1024];
+        enum tg_status verdict = tg_graph_verdict(control->config.graph, why, sizeof why);
+        tg_failure_set(control->config.failure, TG_ERR_DEADLOCK_WAIT, "the builder waits for task %lld, and %s%s",
+                       (long long)id, verdict == TG_OK ? "nothing can move" : why, "");
+    }
+    set_phase(control, TG_BUILDING);
+    return complete;
+}
+
+static void run_plugin(struct tg_control *control)
+{
+    const struct tg_control_launch *config = &control->config;
+    enum tg_status status =
+        tg_module_open(&control->plugin, config->plugin_bytes, config->n_plugin_bytes, "orchestration plugin");
+    if (status != TG_OK) {
+        tg_failure_set(config->failure, status, "%s", tg_last_message());
+        return;
+    }
+    struct tg_builder_config builder = {
+        .graph = config->graph,
+        .kernels = config->kernels,
+        .gm = &machine_of(control)->gm,
+        .gm_owner = config->gm_owner,
+        .failure = config->failure,
+        .orch_args = config->orch_args,
+        .orch_argc = config->orch_argc,
+        .hooks = {.context = control,
+                  .spend = spend,
+                  .published = published,
+                  .wait_task = config->sequential ? NULL : wait_task},
+    };
+    tg_builder_init(&control->builder, &builder);
+    tg_builder_run(&control->builder, &control->plugin, config->function_name, NULL, 0);
+}
+
+void tg_control_build(struct tg_control *control)
+{
+    struct tg_machine *machine = machine_of(control);
+    run_plugin(control);
+    machine->ops->sync(machine);
+    set_phase(control, TG_BUILT);
+    tg_control_wake_all(control, BUILDER_THREAD);
+}

@@ -1,0 +1,87 @@
+/*
+ * control.h - the device's control program: what the AICPU threads do during one launch.
+ *
+ *     thread 0   builder     opens the plugin from its bytes, calls its entry, then ends     (aicpu_build_graph)
+ *     others     schedulers  own some cores each: dispatch ready tasks to them, complete what they finish
+ *
+ * With host_build_graph the graph is there already and every thread schedules.
+ *
+ *     plugin --> builder --> graph --> ready[AIC], ready[AIV] --> scheduler --> core
+ *                              ^                                      |
+ *                              +------------- complete ---------------+
+ *
+ * The run ends when the builder is done and every task is complete, or with the first failure: then nothing more is
+ * dispatched, what runs is waited for, and the cores are sent home.
+ */
+#ifndef TG_AICPU_CONTROL_H
+#define TG_AICPU_CONTROL_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "aicpu/ready.h"
+#include "base/error.h"
+#include "base/module.h"
+#include "build/builder.h"
+#include "graph/graph.h"
+#include "platform/launch.h"
+#include "platform/platform.h"
+#include "trace/trace.h"
+
+/* What the builder is doing, for the schedulers and for the verdict. */
+enum tg_builder_phase { TG_BUILDING, TG_BUILDER_IN_WINDOW, TG_BUILDER_IN_WAIT, TG_BUILT };
+
+/* One scheduler's part. Writer: that thread. */
+struct tg_scheduler {
+    alignas(64) struct tg_task *running[TG_CORES_MAX]; /* by core; NULL: idle */
+    uint32_t seq[TG_CORES_MAX];                        /* last token sent */
+    uint32_t core[TG_CORES_MAX];                       /* own cores */
+    uint32_t idle[2][TG_CORES_MAX];                    /* by core type: cores without a task, a stack */
+    uint32_t n_idle[2];
+    uint32_t n_own, n_running;
+    uint64_t random; /* state; used if the seed is not 0 */
+    uint64_t first_start_ns, n_instructions;
+    bool core_used[TG_CORES_MAX];
+    struct tg_trace trace; /* what its cores ran; released by the host */
+};
+
+struct tg_control {
+    struct tg_control_launch config; /* borrows what the host gave */
+    struct tg_ready ready[2];                /* by core type */
+    _Atomic(enum tg_builder_phase) phase;    /* writer: the builder. TG_BUILT publishes the graph's counts. */
+    _Atomic uint32_t window;                 /* writer: the builder */
+    int64_t waited_task;                     /* writer: the builder, before it enters TG_BUILDER_IN_WAIT */
+    uint64_t last_publish_ns;                /* writer: the builder */
+    struct tg_builder builder;               /* writer: the builder */
+    struct tg_module plugin;                 /* writer: the builder; closed by the host */
+    struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
+};
+
+/* ---- between builder.c and scheduler.c ---- */
+
+void tg_control_build(struct tg_control *control);
+void tg_control_schedule(struct tg_control *control, uint32_t thread);
+
+/* Hand a list of ready tasks to the queues and wake who may have a core for them. `self`: the calling thread. */
+void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t self);
+
+/* Tell every other thread that something changed. */
+void tg_control_wake_all(struct tg_control *control, uint32_t self);
+
+static inline bool tg_control_has_builder(const struct tg_control *control)
+{
+    return control->config.plugin_bytes != NULL;
+}
+
+static inline enum tg_builder_phase tg_control_phase(struct tg_control *control)
+{
+    /* Acquire, pairs with the builder's release: its counts are visible. */
+    return atomic_load_explicit(&control->phase, memory_order_acquire);
+}
+
+static inline bool tg_control_failed(struct tg_control *control)
+{
+    return tg_failure_status(control->config.failure) != TG_OK;
+}
+
+#endif

@@ -1,0 +1,216 @@
+/*
+ * A scheduler thread: it owns some clusters, and between their cores and the graph it does three things over and over:
+ * complete what has finished, dispatch what is ready to what is idle, and wait when neither moved.
+ */
+#include "aicpu/control.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "graph/verdict.h"
+
+static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
+
+static void core_is_idle(struct tg_control *control, struct tg_scheduler *s, uint32_t core)
+{
+    enum tg_core_type type = control->config.core_type[core];
+    s->idle[type][s->n_idle[type]++] = core;
+}
+
+/* ---- handshake ---- */
+
+/* Wait until every own core has said hello, tell it to be ready, and wait until it is. */
+static void open_cores(struct tg_control *control, struct tg_scheduler *s)
+{
+    struct tg_machine *machine = machine_of(control);
+    for (uint32_t i = 0; i < s->n_own; i++) {
+        struct tg_handshake *handshake = &control->config.handshake[s->core[i]];
+        /* Acquire, pairs with the core's release: hello is visible. */
+        while (!atomic_load_explicit(&handshake->ready, memory_order_acquire)) machine->ops->idle(machine);
+        machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_IDLE);
+    }
+    for (uint32_t i = 0; i < s->n_own; i++) {
+        uint32_t core = s->core[s->n_own - 1 - i]; /* idle cores are a stack: the lowest comes out first */
+        while (machine->ops->read_cond(machine, core) != TG_TOKEN_IDLE) machine->ops->idle(machine);
+        core_is_idle(control, s, core);
+    }
+}
+
+static void close_cores(struct tg_control *control, struct tg_scheduler *s)
+{
+    struct tg_machine *machine = machine_of(control);
+    for (uint32_t i = 0; i < s->n_own; i++) machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_EXIT);
+}
+
+/* ---- completion ---- */
+
+static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t core, const struct tg_task *task,
+                   const struct tg_kernel_end *end)
+{
+    if (end->start_ns < s->first_start_ns) s->first_start_ns = end->start_ns;
+    s->n_instructions += end->n_instructions;
+    s->core_used[core] = true;
+    if (!control->config.trace) return;
+    struct tg_trace_task record = {.start_ns = end->start_ns,
+                                   .end_ns = end->end_ns,
+                                   .task_id = task->id,
+                                   .core = core,
+                                   .func_id = task->func_id};
+    tg_trace_add(&s->trace, &record);
+}
+
+static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task,
+                         const struct tg_kernel_end *end)
+{
+    char text[256];
+    uint64_t n_waiting = 0;
+    for (const struct tg_edge *edge = tg_task_successors(task); edge; edge = edge->next) n_waiting++;
+    tg_failure_set(control->config.failure, end->status, "%s on core %u (%s): %s; %llu tasks wait for it",
+                   tg_task_describe(task, text, sizeof text), core,
+                   tg_core_type_name(control->config.core_type[core]), end->message, (unsigned long long)n_waiting);
+}
+
+static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core)
+{
+    struct tg_machine *machine = machine_of(control);
+    struct tg_task *task = s->running[core];
+    const struct tg_kernel_end *end = &control->config.handshake[core].result;
+    s->running[core] = NULL;
+    s->n_running--;
+    core_is_idle(control, s, core);
+    record(control, s, core, task, end);
+    if (end->status != TG_OK) {
+        report_fault(control, core, task, end);
+        tg_control_wake_all(control, self);
+        return;
+    }
+    machine->ops->spend(machine, TG_WORK_COMPLETE, 1);
+    tg_control_offer(control, tg_graph_complete(control->config.graph, task), self);
+    /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
+    enum tg_builder_phase phase = tg_control_phase(control);
+    if (phase == TG_BUILDER_IN_WINDOW || phase == TG_BUILDER_IN_WAIT) machine->ops->wake(machine, 0);
+    if (phase == TG_BUILT && tg_graph_n_complete(control->config.graph) == control->config.graph->n_added)
+        tg_control_wake_all(control, self);
+}
+
+/* Look at every own running core; complete what has finished. Returns whether one had. */
+static bool poll_cores(struct tg_control *control, struct tg_scheduler *s, uint32_t self)
+{
+    struct tg_machine *machine = machine_of(control);
+    bool moved = false;
+    for (uint32_t i = 0, left = s->n_running; i < s->n_own && left > 0; i++) {
+        uint32_t core = s->core[i];
+        if (!s->running[core]) continue;
+        left--;
+        if (machine->ops->read_cond(machine, core) != (TG_COND_FIN | s->seq[core])) continue;
+        /* Acquire, pairs with the core's release of result_token: result and outputs are visible. */
+        uint32_t token = atomic_load_explicit(&control->config.handshake[core].result_token, memory_order_acquire);
+        if (token != s->seq[core]) continue;
+        finish(control, s, self, core);
+        moved = true;
+    }
+    return moved;
+}
+
+/* ---- dispatch ---- */
+
+static bool may_dispatch(struct tg_control *control)
+{
+    if (tg_control_failed(control)) return false;
+    return !control->config.sequential || tg_control_phase(control) == TG_BUILT;
+}
+
+/* The idle core that was used last (its buffers are warm), or any one when the schedule is drawn at random. */
+static uint32_t take_idle_core(struct tg_control *control, struct tg_scheduler *s, enum tg_core_type type)
+{
+    uint32_t *idle = s->idle[type];
+    uint32_t last = --s->n_idle[type];
+    if (control->config.schedule_seed != 0) {
+        uint32_t drawn = tg_random_below(&s->random, last + 1);
+        uint32_t core = idle[drawn];
+        idle[drawn] = idle[last];
+        return core;
+    }
+    return idle[last];
+}
+
+static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_t core, struct tg_task *task)
+{
+    struct tg_machine *machine = machine_of(control);
+    struct tg_handshake *handshake = &control->config.handshake[core];
+    s->seq[core] = s->seq[core] == TG_TOKEN_SEQ_MAX ? 1 : s->seq[core] + 1;
+    s->running[core] = task;
+    s->n_running++;
+    handshake->payload = (struct tg_payload){
+        .kernel = task->kernel, .args = task->args, .task_id = task->id, .n_args = task->n_args};
+    /* Release, pairs with the core's acquire: the payload is complete. */
+    atomic_store_explicit(&handshake->payload_token, s->seq[core], memory_order_release);
+    machine->ops->spend(machine, TG_WORK_DISPATCH, 1);
+    machine->ops->write_dispatch(machine, core, s->seq[core]);
+}
+
+static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s)
+{
+    struct tg_machine *machine = machine_of(control);
+    bool moved = false;
+    machine->ops->spend(machine, TG_WORK_SWEEP, 1);
+    machine->ops->sync(machine);
+    if (!may_dispatch(control)) return false;
+    uint64_t *random = control->config.schedule_seed ? &s->random : NULL;
+    for (int type = TG_AIC; type <= TG_AIV; type++) {
+        while (s->n_idle[type] > 0) {
+            struct tg_task *task = tg_ready_pop(&control->ready[type], random);
+            if (!task) break;
+            dispatch(control, s, take_idle_core(control, s, (enum tg_core_type)type), task);
+            moved = true;
+            machine->ops->sync(machine);
+        }
+    }
+    return moved;
+}
+
+/* ---- the end ---- */
+
+static bool all_complete(struct tg_control *control)
+{
+    return tg_control_phase(control) == TG_BUILT &&
+           tg_graph_n_complete(control->config.graph) == control->config.graph->n_added;
+}
+
+/* A failed run still waits for its cores and for the builder, whose plugin may use what the run owns. */
+static bool is_over(struct tg_control *control, const struct tg_scheduler *s)
+{
+    if (s->n_running > 0) return false;
+    if (tg_control_failed(control)) return tg_control_phase(control) == TG_BUILT;
+    return all_complete(control);
+}
+
+/* Nothing will move any more. Say why, once. */
+static void judge(struct tg_control *control, uint32_t self)
+{
+    char why[TG_MESSAGE_BYTES];
+    enum tg_status status = tg_graph_verdict(control->config.graph, why, sizeof why);
+    if (status == TG_OK) {
+        status = TG_ERR_MISUSE;
+        strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
+    }
+    tg_failure_set(control->config.failure, status, "%s", why);
+    tg_control_wake_all(control, self);
+}
+
+void tg_control_schedule(struct tg_control *control, uint32_t self)
+{
+    struct tg_machine *machine = machine_of(control);
+    struct tg_scheduler *s = &control->scheduler[self];
+    for (uint32_t core = 0; core < control->config.n_cores; core++)
+        if (tg_control_owner(&control->config, core) == self) s->core[s->n_own++] = core;
+    open_cores(control, s);
+    for (;;) {
+        bool moved = poll_cores(control, s, self);
+        moved |= dispatch_ready(control, s);
+        if (is_over(control, s)) break;
+        if (!moved && machine->ops->idle(machine) == TG_IDLE_STALLED) judge(control, self);
+    }
+    close_cores(control, s);
+}

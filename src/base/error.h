@@ -1,0 +1,50 @@
+/* error.h - how a failing call says what it is about. */
+#ifndef TG_BASE_ERROR_H
+#define TG_BASE_ERROR_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+
+#include <tilegraph/tilegraph.h>
+
+#define TG_MESSAGE_BYTES 2048
+
+#define TG_TRY(call)                                                                                                   \
+    do {                                                                                                               \
+        enum tg_status tg_try_ = (call);                                                                               \
+        if (tg_try_ != TG_OK) return tg_try_;                                                                          \
+    } while (0)
+
+/* Record the message that tg_last_message gives to this thread, and return `status`. */
+enum tg_status tg_error(enum tg_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * The first failure of a run. Many threads may report; the first one stays.
+ *
+ *     reporter                                 reader
+ *     claimed: false -> true (one wins)
+ *     message = text
+ *     status = s  (release)  ------------>     status != TG_OK (acquire), read message
+ */
+struct tg_failure {
+    atomic_bool claimed;            /* writer: the first reporter */
+    _Atomic(enum tg_status) status; /* writer: the first reporter. Publishes message. */
+    char message[TG_MESSAGE_BYTES]; /* writer: the first reporter */
+};
+
+void tg_failure_init(struct tg_failure *failure);
+
+/* Report; later reports are consequences and dropped. */
+void tg_failure_set(struct tg_failure *failure, enum tg_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+static inline enum tg_status tg_failure_status(struct tg_failure *failure)
+{
+    /* Acquire, pairs with the release in tg_failure_setv: who sees the status may read the message. */
+    return atomic_load_explicit(&failure->status, memory_order_acquire);
+}
+
+#endif

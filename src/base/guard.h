@@ -1,0 +1,65 @@
+/*
+ * guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
+ *
+ * A guarded call ends in one of five ways: it returns; it raises (an instruction that breaks a rule); it crashes; it
+ * overflows its stack; it runs on without a sign of life. The last three need the handlers of tg_guard_watch_begin; on
+ * without them a crash is the process's own. What the foreign code had allocated, locked or overwritten stays so: the
+ * runtime releases its own memory and promises no more.
+ *
+ * The handlers are installed for the process while at least one watch is open, chain to those that were there before
+ * when no guarded call is running, and are removed with the last watch. Leaving a handler does not work under the
+ * thread sanitizer, which delays signals.
+ */
+#ifndef TG_BASE_GUARD_H
+#define TG_BASE_GUARD_H
+
+#include <setjmp.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/tilegraph.h>
+
+enum tg_guard_end { TG_GUARD_RETURNED = 0, TG_GUARD_RAISED, TG_GUARD_CRASHED, TG_GUARD_OVERFLOWED, TG_GUARD_STUCK };
+
+/* The code of a loaded shared object, to tell foreign code from everything else. */
+struct tg_text_range {
+    uintptr_t low, high;
+};
+
+struct tg_guard {
+    sigjmp_buf jump;
+    struct tg_text_range text; /* foreign code: where a stuck call may be cut off at once */
+    struct tg_guard *outer;
+    enum tg_guard_end end;
+    int signal;    /* CRASHED, OVERFLOWED */
+    void *address; /* CRASHED, OVERFLOWED: of the fault */
+};
+
+typedef void tg_guarded_fn(void *arg);
+
+/* Call fn(arg) on this stack. `text` is the range of the foreign code's shared object. */
+enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg);
+
+/* Leave the innermost guarded call of this coroutine with TG_GUARD_RAISED. */
+_Noreturn void tg_guard_raise(void);
+
+/* A sign of life of the running coroutine: the time limit starts anew. */
+void tg_guard_alive(void);
+
+/* What happened, for a message: "SIGSEGV at 0x10". */
+void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes);
+
+/* One thread's watch: handlers, an alternate signal stack, and a timer. */
+struct tg_watch {
+    void *stack;         /* the alternate stack, owned */
+    void *previous[3];   /* the alternate stack that was there: address, bytes, flags */
+    void *timer;         /* owned */
+    bool open;
+};
+
+/* From here to tg_watch_end crashes of guarded calls on this thread end the call, and so does `limit_ms` of host time
+ * without a sign of life. TG_ERR_MEMORY. */
+enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms);
+void tg_watch_end(struct tg_watch *watch);
+
+#endif

@@ -1,0 +1,37 @@
+/* kernels.h - the kernels of a program, by func_id. Host writes it before a launch; everybody else reads. */
+#ifndef TG_BASE_KERNELS_H
+#define TG_BASE_KERNELS_H
+
+#include <stdint.h>
+
+#include <tilegraph/orchestration.h>
+
+#include "base/module.h"
+
+typedef void tg_kernel_fn(int64_t *args);
+
+struct tg_kernel {
+    tg_kernel_fn *entry; /* NULL: no kernel has this func_id */
+    enum tg_core_type core_type;
+    char *name;
+    struct tg_module module;
+};
+
+struct tg_kernels {
+    struct tg_kernel *by_id; /* [n] */
+    uint64_t *addrs;         /* [n] what the plugin sees: the entry's address, 0 if there is none */
+    uint32_t n;              /* largest func_id + 1 */
+};
+
+static inline const struct tg_kernel *tg_kernels_at(const struct tg_kernels *kernels, int64_t func_id)
+{
+    if (func_id < 0 || func_id >= (int64_t)kernels->n || !kernels->by_id[func_id].entry) return NULL;
+    return &kernels->by_id[func_id];
+}
+
+static inline const char *tg_core_type_name(enum tg_core_type core_type)
+{
+    return core_type == TG_AIC ? "AIC" : core_type == TG_AIV ? "AIV" : "unknown core type";
+}
+
+#endif

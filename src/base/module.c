@@ -1,0 +1,186 @@
+#include "base/module.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum { PROBE_LIMIT_MS = 5000, REASON_BYTES = 512 };
+
+/* What the child answers: how far it came, and the loader's words if not far enough. */
+struct probe_answer {
+    enum { PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL } result;
+    char reason[REASON_BYTES];
+};
+
+static enum tg_status file_of(const void *bytes, size_t n_bytes, const char *what, int *out)
+{
+    int fd = memfd_create("tilegraph-module", MFD_CLOEXEC);
+    if (fd < 0) return tg_error(TG_ERR_MEMORY, "%s: no anonymous file: %s", what, strerror(errno));
+    const char *at = bytes;
+    for (size_t left = n_bytes; left > 0;) {
+        ssize_t written = write(fd, at, left);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) {
+            close(fd);
+            return tg_error(TG_ERR_MEMORY, "%s: cannot keep %zu bytes: %s", what, n_bytes, strerror(errno));
+        }
+        at += written;
+        left -= (size_t)written;
+    }
+    *out = fd;
+    return TG_OK;
+}
+
+static void *open_file(int fd)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
+/* In the child: open, look, answer, leave without running anything else. */
+static _Noreturn void probe_child(int fd, int answer_fd, const char *symbol)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
+    struct rlimit no_core = {0, 0};
+    setrlimit(RLIMIT_CORE, &no_core);
+
+    struct probe_answer answer;
+    memset(&answer, 0, sizeof answer);
+    void *handle = open_file(fd);
+    if (!handle) {
+        answer.result = PROBE_NOT_LOADED;
+        snprintf(answer.reason, sizeof answer.reason, "%s", dlerror());
+    } else if (!dlsym(handle, symbol)) {
+        answer.result = PROBE_NO_SYMBOL;
+    }
+    ssize_t written = write(answer_fd, &answer, sizeof answer);
+    _exit(written == (ssize_t)sizeof answer ? 0 : 1);
+}
+
+/* Wait for the child's answer. false: it ended or hung without one. */
+static bool probe_listen(int answer_fd, struct probe_answer *answer, bool *hung)
+{
+    struct pollfd poll_fd = {.fd = answer_fd, .events = POLLIN};
+    int ready;
+    do ready = poll(&poll_fd, 1, PROBE_LIMIT_MS);
+    while (ready < 0 && errno == EINTR);
+    *hung = ready == 0;
+    return ready > 0 && read(answer_fd, answer, sizeof *answer) == (ssize_t)sizeof *answer;
+}
+
+static enum tg_status probe_verdict(const struct probe_answer *answer, const char *symbol, const char *what)
+{
+    if (answer->result == PROBE_NOT_LOADED) {
+        /* The loader begins with the file's name, which says nothing to the user. */
+        const char *reason = strchr(answer->reason, ':');
+        return tg_error(TG_ERR_LOAD, "%s%s", what, reason ? reason : ": the loader gives no reason");
+    }
+    if (answer->result == PROBE_NO_SYMBOL) return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", what, symbol);
+    return TG_OK;
+}
+
+/* The cheap look before a process is spent: is it an object of this computer at all? */
+static enum tg_status check_header(const void *bytes, size_t n_bytes, const char *what)
+{
+    ElfW(Ehdr) header;
+    if (n_bytes < sizeof header) return tg_error(TG_ERR_LOAD, "%s: %zu bytes are no shared object", what, n_bytes);
+    memcpy(&header, bytes, sizeof header);
+    if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN)
+        return tg_error(TG_ERR_LOAD, "%s: these bytes are no shared object", what);
+    return TG_OK;
+}
+
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *symbol, const char *what)
+{
+    TG_TRY(check_header(bytes, n_bytes, what));
+    int fd = -1, pipe_fd[2];
+    TG_TRY(file_of(bytes, n_bytes, what, &fd));
+    if (pipe(pipe_fd) != 0) {
+        close(fd);
+        return tg_error(TG_ERR_MEMORY, "%s: no pipe: %s", what, strerror(errno));
+    }
+    pid_t child = fork();
+    if (child == 0) probe_child(fd, pipe_fd[1], symbol);
+    close(pipe_fd[1]);
+    close(fd);
+    if (child < 0) {
+        close(pipe_fd[0]);
+        return tg_error(TG_ERR_MEMORY, "%s: no process to try it in: %s", what, strerror(errno));
+    }
+    struct probe_answer answer;
+    bool hung = false;
+    bool answered = probe_listen(pipe_fd[0], &answer, &hung);
+    close(pipe_fd[0]);
+    if (hung) kill(child, SIGKILL);
+    int state = 0;
+    while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
+    if (answered) return probe_verdict(&answer, symbol, what);
+    if (hung) return tg_error(TG_ERR_LOAD, "%s: opening it does not end (%d ms)", what, PROBE_LIMIT_MS);
+    if (WIFSIGNALED(state))
+        return tg_error(TG_ERR_LOAD, "%s: opening it crashes (%s)", what, strsignal(WTERMSIG(state)));
+    return tg_error(TG_ERR_LOAD, "%s: opening it ends the process (exit code %d)", what, WEXITSTATUS(state));
+}
+
+struct text_search {
+    uintptr_t base;
+    struct tg_text_range text;
+};
+
+static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    struct text_search *search = arg;
+    if (info->dlpi_addr != search->base) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
+        search->text.low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
+        search->text.high = search->text.low + (uintptr_t)segment->p_memsz;
+    }
+    return 1;
+}
+
+enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)
+{
+    int fd = -1;
+    TG_TRY(file_of(bytes, n_bytes, what, &fd));
+    void *handle = open_file(fd);
+    if (!handle) {
+        close(fd);
+        const char *reason = dlerror();
+        return tg_error(TG_ERR_LOAD, "%s: %s", what, reason ? reason : "the loader gives no reason");
+    }
+    struct text_search search = {0};
+    struct link_map *map = NULL;
+    if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
+        search.base = map->l_addr;
+        dl_iterate_phdr(find_text, &search);
+    }
+    module->handle = handle;
+    module->fd = fd;
+    module->text = search.text;
+    return TG_OK;
+}
+
+void tg_module_close(struct tg_module *module)
+{
+    if (!module->handle) return;
+    dlclose(module->handle);
+    close(module->fd);
+    module->handle = NULL;
+}
+
+void *tg_module_symbol(const struct tg_module *module, const char *symbol) { return dlsym(module->handle, symbol); }

@@ -1,0 +1,39 @@
+/*
+ * module.h - shared objects that are opened from bytes in memory.
+ *
+ * The bytes go to an anonymous file, which the loader opens by its /proc name. The loader tells objects apart by name,
+ * so the file stays open until the object is closed: a reused descriptor would give the previous object.
+ */
+#ifndef TG_BASE_MODULE_H
+#define TG_BASE_MODULE_H
+
+#include <stddef.h>
+
+#include <tilegraph/tilegraph.h>
+
+#include "base/guard.h"
+
+struct tg_module {
+    void *handle;
+    int fd;
+    struct tg_text_range text;
+};
+
+/*
+ * Open bytes[n_bytes] in a child process, look for `symbol` and leave. What crashes or hangs there has done no harm
+ * here. `what` names the object in the message ("kernel aic_qk_matmul").
+ *
+ * Errors    TG_ERR_LOAD    no shared object for this computer; the message has the loader's reason
+ *           TG_ERR_SYMBOL  no such symbol
+ *           TG_ERR_MEMORY  no file, no process
+ */
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *symbol, const char *what);
+
+/* Open bytes that were probed. */
+enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what);
+void tg_module_close(struct tg_module *module);
+
+/* The address of `symbol`, or NULL. */
+void *tg_module_symbol(const struct tg_module *module, const char *symbol);
+
+#endif

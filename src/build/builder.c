@@ -1,0 +1,259 @@
+#include "build/builder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder *)(void *)rt; }
+
+/* Begin a call. false: it must do nothing, because it is not allowed or the run has failed. */
+static bool call_begin(struct tg_builder *b, const char *call)
+{
+    const char *why = NULL;
+    if (!pthread_equal(b->thread, pthread_self())) why = "from another thread than the entry function's";
+    else if (b->state == TG_BUILDER_CLOSED) why = "outside of the entry function";
+    else if (b->state == TG_BUILDER_IN_CALL) why = "from inside another build call";
+    if (why) {
+        tg_failure_set(b->failure, TG_ERR_MISUSE, "%s is called %s", call, why);
+        return false;
+    }
+    if (tg_failure_status(b->failure) != TG_OK) return false;
+    b->state = TG_BUILDER_IN_CALL;
+    tg_guard_alive();
+    return true;
+}
+
+static void call_end(struct tg_builder *b) { b->state = TG_BUILDER_OPEN; }
+
+/* A graph or memory call failed: its message becomes the run's. */
+static void record(struct tg_builder *b, enum tg_status status)
+{
+    if (status != TG_OK) tg_failure_set(b->failure, status, "%s", tg_last_message());
+}
+
+/* ---- tasks ---- */
+
+/* The kernel that a task names, or NULL with the failure set. */
+static const struct tg_kernel *choose_kernel(struct tg_builder *b, int func_id, enum tg_core_type core_type,
+                                             uint64_t kernel_addr)
+{
+    const struct tg_kernel *kernel = tg_kernels_at(b->kernels, func_id);
+    if (kernel_addr != 0) {
+        kernel = NULL;
+        for (uint32_t i = 0; i < b->kernels->n && !kernel; i++)
+            if (b->kernels->addrs[i] == kernel_addr) kernel = &b->kernels->by_id[i];
+    }
+    const char *file = b->file ? b->file : "add_task";
+    if (!kernel) {
+        if (kernel_addr != 0)
+            tg_failure_set(b->failure, TG_ERR_UNKNOWN_FUNC, "%s:%d: task %llu: no kernel is at address 0x%llx", file,
+                           b->line, (unsigned long long)b->graph->n_added, (unsigned long long)kernel_addr);
+        else
+            tg_failure_set(b->failure, TG_ERR_UNKNOWN_FUNC, "%s:%d: task %llu: no kernel has func_id %d", file, b->line,
+                           (unsigned long long)b->graph->n_added, func_id);
+        return NULL;
+    }
+    if (kernel->core_type == core_type) return kernel;
+    tg_failure_set(b->failure, TG_ERR_CORE_TYPE, "%s:%d: task %llu: kernel %s is for %s, the task says %s", file, b->line,
+                   (unsigned long long)b->graph->n_added, kernel->name, tg_core_type_name(kernel->core_type),
+                   tg_core_type_name(core_type));
+    return NULL;
+}
+
+static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_args, int func_id,
+                              enum tg_core_type core_type, uint64_t kernel_addr)
+{
+    if (n_args < 0 || n_args > TG_TASK_ARGS_MAX || (n_args > 0 && !args)) {
+        tg_failure_set(b->failure, n_args > TG_TASK_ARGS_MAX ? TG_ERR_TOO_MANY_ARGS : TG_ERR_ARGUMENT,
+                       "%s:%d: task %llu has %d arguments%s; 0 to %d are possible", b->file ? b->file : "add_task",
+                       b->line, (unsigned long long)b->graph->n_added, n_args, args ? "" : " at address 0",
+                       TG_TASK_ARGS_MAX);
+        return -1;
+    }
+    const struct tg_kernel *kernel = choose_kernel(b, func_id, core_type, kernel_addr);
+    if (!kernel) return -1;
+    struct tg_task_spec spec = {
+        .args = args,
+        .n_args = (uint32_t)n_args,
+        .func_id = (uint16_t)(kernel - b->kernels->by_id),
+        .kernel = kernel,
+        .file = b->file,
+        .line = b->line,
+    };
+    int32_t id = -1;
+    enum tg_status status = tg_graph_add(b->graph, &spec, &id);
+    record(b, status);
+    return status == TG_OK ? id : -1;
+}
+
+static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
+                    uint64_t kernel_addr)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "add_task")) return -1;
+    b->hooks.spend(b->hooks.context, TG_WORK_ADD);
+    int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
+    b->file = NULL; /* a mark holds for one task */
+    b->line = 0;
+    call_end(b);
+    return id;
+}
+
+static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "add_successor_conditional")) return;
+    b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
+    record(b, tg_graph_edge(b->graph, from, to));
+    call_end(b);
+}
+
+static void publish_task(struct tg_runtime *rt, int id)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "publish_task")) return;
+    b->hooks.spend(b->hooks.context, TG_WORK_PUBLISH);
+    struct tg_task *ready = NULL;
+    enum tg_status status = tg_graph_publish(b->graph, id, &ready);
+    record(b, status);
+    if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
+    call_end(b);
+}
+
+static int wait_task(struct tg_runtime *rt, int id)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "wait_task")) return -1;
+    bool complete = false;
+    if (!b->hooks.wait_task)
+        tg_failure_set(b->failure, TG_ERR_MISUSE,
+                       "wait_task: no task runs while this graph is built; it needs aicpu_build_graph, concurrent");
+    else if (id < 0 || (uint64_t)id >= b->graph->n_added)
+        tg_failure_set(b->failure, TG_ERR_ARGUMENT, "wait_task: there is no task %d", id);
+    else complete = b->hooks.wait_task(b->hooks.context, id);
+    call_end(b);
+    return complete ? 0 : -1;
+}
+
+/* ---- memory ---- */
+
+static void *device_malloc(struct tg_runtime *rt, size_t bytes)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "device_malloc")) return NULL;
+    b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
+    uint64_t address = 0;
+    enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
+    record(b, status);
+    call_end(b);
+    return status == TG_OK ? (void *)(uintptr_t)address : NULL;
+}
+
+static void device_free(struct tg_runtime *rt, void *address)
+{
+    struct tg_builder *b = of(rt);
+    if (!address || !call_begin(b, "device_free")) return;
+    b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
+    record(b, tg_gm_free(b->gm, (uint64_t)(uintptr_t)address));
+    call_end(b);
+}
+
+/* ---- words ---- */
+
+static void mark(struct tg_runtime *rt, const char *file, int line)
+{
+    struct tg_builder *b = of(rt);
+    if (!pthread_equal(b->thread, pthread_self()) || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
+    b->file = file;
+    b->line = line;
+}
+
+static void fail(struct tg_runtime *rt, const char *format, ...)
+{
+    struct tg_builder *b = of(rt);
+    va_list args;
+    va_start(args, format);
+    tg_failure_setv(b->failure, TG_ERR_ORCHESTRATION, format, args);
+    va_end(args);
+}
+
+void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *config)
+{
+    memset(b, 0, sizeof *b);
+    b->rt.abi = TG_ORCHESTRATION_ABI;
+    b->rt.orch_argc = config->orch_argc;
+    b->rt.orch_args = config->orch_args;
+    b->rt.n_kernel_addrs = (int32_t)config->kernels->n;
+    b->rt.kernel_addrs = config->kernels->addrs;
+    b->rt.aicpu_build_api = (struct tg_build_api){
+        .add_task = add_task,
+        .add_successor_conditional = add_successor_conditional,
+        .publish_task = publish_task,
+        .device_malloc = device_malloc,
+        .device_free = device_free,
+        .wait_task = wait_task,
+        .mark = mark,
+        .fail = fail,
+    };
+    b->graph = config->graph;
+    b->kernels = config->kernels;
+    b->gm = config->gm;
+    b->gm_owner = config->gm_owner;
+    b->failure = config->failure;
+    b->hooks = config->hooks;
+    b->state = TG_BUILDER_CLOSED;
+    b->thread = pthread_self();
+}
+
+/* ---- the entry ---- */
+
+typedef int aicpu_entry_fn(struct tg_runtime *rt);
+typedef int host_entry_fn(struct tg_runtime *rt, uint64_t *args, int n_args);
+
+struct entry_call {
+    struct tg_builder *builder;
+    void *entry;
+    uint64_t *host_args;
+    int n_host_args;
+    int result;
+};
+
+static void call_entry(void *arg)
+{
+    struct entry_call *call = arg;
+    struct tg_runtime *rt = &call->builder->rt;
+    if (call->n_host_args > 0) {
+        host_entry_fn *entry;
+        memcpy(&entry, &call->entry, sizeof entry); /* ISO C has no cast from object to function pointers */
+        call->result = entry(rt, call->host_args, call->n_host_args);
+    } else {
+        aicpu_entry_fn *entry;
+        memcpy(&entry, &call->entry, sizeof entry);
+        call->result = entry(rt);
+    }
+}
+
+void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const char *function_name,
+                    uint64_t *host_args, int n_host_args)
+{
+    struct entry_call call = {.builder = b, .host_args = host_args, .n_host_args = n_host_args};
+    call.entry = tg_module_symbol(plugin, function_name);
+    if (!call.entry) {
+        tg_failure_set(b->failure, TG_ERR_SYMBOL, "orchestration plugin: no function '%s'", function_name);
+        return;
+    }
+    b->thread = pthread_self();
+    b->state = TG_BUILDER_OPEN;
+    struct tg_guard guard;
+    enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
+    b->state = TG_BUILDER_CLOSED;
+    if (end == TG_GUARD_RETURNED) {
+        if (call.result != 0)
+            tg_failure_set(b->failure, TG_ERR_ORCHESTRATION, "%s returned %d", function_name, call.result);
+        return;
+    }
+    char what[128];
+    tg_guard_describe(&guard, what, sizeof what);
+    tg_failure_set(b->failure, end == TG_GUARD_STUCK ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_PLUGIN_FAULT,
+                   "%s, after %llu tasks were added: %s", function_name, (unsigned long long)b->graph->n_added, what);
+}

@@ -1,0 +1,66 @@
+/*
+ * builder.h - the build calls of orchestration.h over a graph: what a plugin holds in its hand.
+ *
+ * One builder a run, on the host before the launch or on an AICPU thread during it. What differs between the two
+ * comes in as hooks. The first error stays (in the run's failure) and makes every later call do nothing.
+ *
+ * Threads: the builder's own. Calls from another thread, from inside a call, or after the entry returned are refused
+ * with TG_ERR_MISUSE, as far as that can be seen.
+ */
+#ifndef TG_BUILD_BUILDER_H
+#define TG_BUILD_BUILDER_H
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "base/module.h"
+#include "graph/graph.h"
+#include "platform/platform.h"
+
+/* What a build call needs from around it. */
+struct tg_builder_hooks {
+    void *context;
+    /* Account for one piece of work. */
+    void (*spend)(void *context, enum tg_work work);
+    /* A task was published; it may run now if `ready` is not NULL. */
+    void (*published)(void *context, struct tg_task *ready);
+    /* Wait until task `id` is complete. false: it cannot be, the failure says why. NULL: not possible here. */
+    bool (*wait_task)(void *context, int64_t id);
+};
+
+struct tg_builder {
+    struct tg_runtime rt; /* first: the plugin's pointer is ours */
+    struct tg_graph *graph;
+    const struct tg_kernels *kernels;
+    struct tg_gm *gm;
+    const void *gm_owner; /* of what the plugin allocates */
+    struct tg_failure *failure;
+    struct tg_builder_hooks hooks;
+    /* Who may call: */
+    enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state;
+    pthread_t thread;
+    /* Where the next add_task is. */
+    const char *file;
+    int line;
+};
+
+struct tg_builder_config {
+    struct tg_graph *graph;
+    const struct tg_kernels *kernels;
+    struct tg_gm *gm;
+    const void *gm_owner;
+    struct tg_failure *failure;
+    const uint64_t *orch_args; /* borrowed */
+    int32_t orch_argc;
+    struct tg_builder_hooks hooks;
+};
+
+/* Everything in config is borrowed until the plugin is closed. */
+void tg_builder_init(struct tg_builder *builder, const struct tg_builder_config *config);
+
+/* Call the plugin's entry, guarded, with the build calls open; n_host_args > 0: the form with host arguments. What goes
+ * wrong is in the failure. */
+void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, const char *function_name,
+                    uint64_t *host_args, int n_host_args);
+
+#endif

@@ -1,0 +1,335 @@
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct tg_page {
+    struct tg_task tasks[TG_PAGE_TASKS];
+    struct tg_arena arena;   /* writer: the builder */
+    _Atomic uint32_t n_left; /* tasks of the page that are not complete, those not added yet included */
+    struct tg_page *next;    /* in the retired or the free list */
+    uint64_t index;          /* in graph->pages */
+};
+
+/* What stands in a complete task's successors: no edge can be pushed any more. */
+static struct tg_edge closed;
+
+void tg_graph_init(struct tg_graph *graph, uint64_t limit_bytes)
+{
+    memset(graph, 0, sizeof *graph);
+    graph->limit_bytes = limit_bytes;
+    atomic_init(&graph->n_published, 0);
+    atomic_init(&graph->n_complete, 0);
+    atomic_init(&graph->retired_pages, NULL);
+}
+
+static void page_free(struct tg_page *page)
+{
+    tg_arena_fini(&page->arena);
+    free(page);
+}
+
+static void page_list_free(struct tg_page *page)
+{
+    for (struct tg_page *next; page; page = next) {
+        next = page->next;
+        page_free(page);
+    }
+}
+
+/* Take back the pages that completers have retired: their ids read as complete from here on. */
+static void reclaim(struct tg_graph *graph)
+{
+    /* Acquire, pairs with the release in retire(): the completers are done with these pages. */
+    struct tg_page *page = atomic_exchange_explicit(&graph->retired_pages, NULL, memory_order_acquire);
+    for (struct tg_page *next; page; page = next) {
+        next = page->next;
+        graph->pages[page->index] = NULL;
+        graph->bytes -= page->arena.bytes;
+        tg_arena_reset(&page->arena);
+        graph->bytes += page->arena.bytes;
+        page->next = graph->free_pages;
+        graph->free_pages = page;
+    }
+}
+
+void tg_graph_fini(struct tg_graph *graph)
+{
+    reclaim(graph);
+    page_list_free(graph->free_pages);
+    for (uint64_t i = 0; i < graph->n_pages_max; i++)
+        if (graph->pages[i]) page_free(graph->pages[i]);
+    free(graph->pages);
+    memset(graph, 0, sizeof *graph);
+}
+
+static void account(struct tg_graph *graph, uint64_t bytes)
+{
+    graph->bytes += bytes;
+    if (graph->bytes > graph->peak_bytes) graph->peak_bytes = graph->bytes;
+}
+
+static enum tg_status out_of_memory(const struct tg_graph *graph, uint64_t bytes)
+{
+    return tg_error(TG_ERR_MEMORY, "the graph of %llu tasks needs %llu more bytes; it has %llu of at most %llu",
+                    (unsigned long long)graph->n_added, (unsigned long long)bytes, (unsigned long long)graph->bytes,
+                    (unsigned long long)graph->limit_bytes);
+}
+
+/* Memory from a page's arena, accounted and limited. NULL: none. */
+static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t bytes)
+{
+    if (graph->bytes + bytes > graph->limit_bytes) return NULL;
+    size_t before = page->arena.bytes;
+    void *memory = tg_arena_alloc(&page->arena, bytes);
+    account(graph, page->arena.bytes - before);
+    return memory;
+}
+
+static enum tg_status grow_table(struct tg_graph *graph)
+{
+    uint64_t n = graph->n_pages_max ? 2 * graph->n_pages_max : 64;
+    struct tg_page **pages = realloc(graph->pages, n * sizeof *pages);
+    if (!pages) return out_of_memory(graph, n * sizeof *pages);
+    memset(pages + graph->n_pages_max, 0, (n - graph->n_pages_max) * sizeof *pages);
+    account(graph, (n - graph->n_pages_max) * sizeof *pages);
+    graph->pages = pages;
+    graph->n_pages_max = n;
+    return TG_OK;
+}
+
+/* A page for the ids from n_added on. */
+static enum tg_status add_page(struct tg_graph *graph)
+{
+    uint64_t index = graph->n_added / TG_PAGE_TASKS;
+    if (index == graph->n_pages_max) TG_TRY(grow_table(graph));
+    if (!graph->free_pages) reclaim(graph);
+    struct tg_page *page = graph->free_pages;
+    if (page) {
+        graph->free_pages = page->next;
+    } else {
+        if (graph->bytes + sizeof *page > graph->limit_bytes) return out_of_memory(graph, sizeof *page);
+        page = malloc(sizeof *page);
+        if (!page) return out_of_memory(graph, sizeof *page);
+        memset(&page->arena, 0, sizeof page->arena);
+        account(graph, sizeof *page);
+    }
+    atomic_init(&page->n_left, TG_PAGE_TASKS);
+    page->index = index;
+    page->next = NULL;
+    graph->pages[index] = page;
+    return TG_OK;
+}
+
+enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *spec, int32_t *id)
+{
+    if (graph->n_added >= INT32_MAX) return tg_error(TG_ERR_MEMORY, "a graph has at most %d tasks", INT32_MAX);
+    uint32_t slot = (uint32_t)(graph->n_added % TG_PAGE_TASKS);
+    uint64_t index = graph->n_added / TG_PAGE_TASKS;
+    if (index >= graph->n_pages_max || !graph->pages[index]) TG_TRY(add_page(graph));
+    struct tg_page *page = graph->pages[index];
+
+    uint64_t *args = NULL;
+    if (spec->n_args > 0) {
+        args = page_alloc(graph, page, spec->n_args * sizeof *args);
+        if (!args) return out_of_memory(graph, spec->n_args * sizeof *args);
+        memcpy(args, spec->args, spec->n_args * sizeof *args);
+    }
+    struct tg_task *task = &page->tasks[slot];
+    task->id = (int32_t)graph->n_added;
+    task->n_args = spec->n_args;
+    task->args = args;
+    task->kernel = spec->kernel;
+    task->func_id = spec->func_id;
+    task->file = spec->file;
+    task->line = spec->line;
+    task->n_inline_edges = 0;
+    task->published = false;
+    task->next_ready = NULL;
+    atomic_init(&task->pending, 1);
+    atomic_init(&task->successors, NULL);
+    graph->n_added++;
+    *id = task->id;
+    return TG_OK;
+}
+
+/* The task, or NULL: retired. `id` was added. */
+static struct tg_task *task_at(const struct tg_graph *graph, int64_t id)
+{
+    struct tg_page *page = graph->pages[(uint64_t)id / TG_PAGE_TASKS];
+    return page ? &page->tasks[(uint64_t)id % TG_PAGE_TASKS] : NULL;
+}
+
+static bool added(const struct tg_graph *graph, int64_t id) { return id >= 0 && (uint64_t)id < graph->n_added; }
+
+static enum tg_status check_edge(const struct tg_graph *graph, int64_t from, int64_t to)
+{
+    char text[256];
+    long long a = from, b = to;
+    if (!added(graph, from) || !added(graph, to))
+        return tg_error(TG_ERR_EDGE, "edge %lld -> %lld: there is no task %lld; %llu tasks were added", a, b,
+                        added(graph, from) ? b : a, (unsigned long long)graph->n_added);
+    const struct tg_task *task = task_at(graph, to);
+    if (from == to)
+        return tg_error(TG_ERR_EDGE, "edge %lld -> %lld: %s cannot wait for itself", a, b,
+                        task ? tg_task_describe(task, text, sizeof text) : "a task");
+    if (!task) return tg_error(TG_ERR_EDGE, "edge %lld -> %lld: task %lld is published and complete already", a, b, b);
+    if (task->published)
+        return tg_error(TG_ERR_EDGE, "edge %lld -> %lld: %s is published already", a, b,
+                        tg_task_describe(task, text, sizeof text));
+    return TG_OK;
+}
+
+static struct tg_edge *edge_new(struct tg_graph *graph, struct tg_task *to)
+{
+    if (to->n_inline_edges < TG_INLINE_EDGES) return &to->edges[to->n_inline_edges++];
+    return page_alloc(graph, graph->pages[(uint64_t)to->id / TG_PAGE_TASKS], sizeof(struct tg_edge));
+}
+
+/* Push an edge on a task's successors. false: the task is complete. */
+static bool push(struct tg_task *from, struct tg_edge *edge)
+{
+    struct tg_edge *head = atomic_load_explicit(&from->successors, memory_order_acquire);
+    do {
+        if (head == &closed) return false;
+        edge->next = head;
+        /* Release, pairs with the exchange in tg_graph_complete: the completer sees the edge and to->pending. Acquire
+         * on failure: `closed` means complete, and its outputs are visible. */
+    } while (!atomic_compare_exchange_weak_explicit(&from->successors, &head, edge, memory_order_release,
+                                                    memory_order_acquire));
+    return true;
+}
+
+enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
+{
+    TG_TRY(check_edge(graph, from, to));
+    struct tg_task *source = task_at(graph, from), *target = task_at(graph, to);
+    if (source && atomic_load_explicit(&source->successors, memory_order_acquire) != &closed) {
+        struct tg_edge *edge = edge_new(graph, target);
+        if (!edge) return out_of_memory(graph, sizeof *edge);
+        edge->to = target;
+        /* Relaxed: pushing the edge publishes it. `target` is not published, so it cannot become ready here. */
+        atomic_fetch_add_explicit(&target->pending, 1, memory_order_relaxed);
+        if (!push(source, edge)) atomic_fetch_sub_explicit(&target->pending, 1, memory_order_relaxed);
+    }
+    graph->n_edges++;
+    return TG_OK;
+}
+
+/* One thing less to wait for. true: that was the last. */
+static bool release(struct tg_task *task)
+{
+    /* Release: what this side wrote is visible to who runs the task. Acquire: who makes the last decrement sees what
+     * all others wrote. */
+    return atomic_fetch_sub_explicit(&task->pending, 1, memory_order_acq_rel) == 1;
+}
+
+static struct tg_task *publish(struct tg_graph *graph, struct tg_task *task)
+{
+    task->published = true;
+    atomic_fetch_add_explicit(&graph->n_published, 1, memory_order_relaxed);
+    return release(task) ? task : NULL;
+}
+
+enum tg_status tg_graph_publish(struct tg_graph *graph, int64_t id, struct tg_task **ready)
+{
+    long long n = id;
+    char text[256];
+    if (!added(graph, id))
+        return tg_error(TG_ERR_PUBLISH, "publish %lld: there is no such task; %llu tasks were added", n,
+                        (unsigned long long)graph->n_added);
+    struct tg_task *task = task_at(graph, id);
+    if (!task) return tg_error(TG_ERR_PUBLISH, "publish %lld: the task was published and is complete", n);
+    if (task->published)
+        return tg_error(TG_ERR_PUBLISH, "publish %lld: %s was published before", n,
+                        tg_task_describe(task, text, sizeof text));
+    *ready = publish(graph, task);
+    return TG_OK;
+}
+
+void tg_graph_publish_all(struct tg_graph *graph, struct tg_task **ready)
+{
+    struct tg_task *first = NULL, **last = &first;
+    for (uint64_t id = 0; id < graph->n_added; id++) {
+        struct tg_task *task = task_at(graph, (int64_t)id);
+        if (!task || task->published || !publish(graph, task)) continue;
+        *last = task;
+        last = &task->next_ready;
+    }
+    *last = NULL;
+    *ready = first;
+}
+
+bool tg_graph_is_complete(struct tg_graph *graph, int64_t id)
+{
+    if (!added(graph, id)) return false;
+    struct tg_task *task = task_at(graph, id);
+    return !task || atomic_load_explicit(&task->successors, memory_order_acquire) == &closed;
+}
+
+uint64_t tg_graph_in_flight(struct tg_graph *graph)
+{
+    uint64_t complete = tg_graph_n_complete(graph);
+    return atomic_load_explicit(&graph->n_published, memory_order_relaxed) - complete;
+}
+
+/* The page has one task less to wait for; with none left it goes back to the builder. */
+static void retire(struct tg_graph *graph, struct tg_page *page)
+{
+    /* Acquire-release: the last completer's push orders all completers' uses before the builder's reuse. */
+    if (atomic_fetch_sub_explicit(&page->n_left, 1, memory_order_acq_rel) != 1) return;
+    struct tg_page *head = atomic_load_explicit(&graph->retired_pages, memory_order_relaxed);
+    do page->next = head;
+    /* Release, pairs with reclaim(). */
+    while (!atomic_compare_exchange_weak_explicit(&graph->retired_pages, &head, page, memory_order_release,
+                                                  memory_order_relaxed));
+}
+
+static struct tg_page *page_of(struct tg_task *task)
+{
+    struct tg_task *first = task - (uint32_t)task->id % TG_PAGE_TASKS;
+    return (struct tg_page *)(void *)first;
+}
+_Static_assert(offsetof(struct tg_page, tasks) == 0, "page_of finds the page by its first task");
+
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task)
+{
+    /* Acquire, pairs with push(): edges and their targets are visible. Release: who finds the list closed sees what the
+     * task wrote. */
+    struct tg_edge *edge = atomic_exchange_explicit(&task->successors, &closed, memory_order_acq_rel);
+    struct tg_task *ready = NULL;
+    /* The newest edge comes first, so pushing in front restores the order in which they were added. */
+    for (struct tg_edge *next; edge; edge = next) {
+        next = edge->next; /* the edge is its target's, which may run and retire once it is released */
+        struct tg_task *to = edge->to;
+        if (!release(to)) continue;
+        to->next_ready = ready;
+        ready = to;
+    }
+    retire(graph, page_of(task));
+    /* Release, pairs with tg_graph_n_complete. */
+    atomic_fetch_add_explicit(&graph->n_complete, 1, memory_order_acq_rel);
+    return ready;
+}
+
+void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, void *context)
+{
+    for (uint64_t index = 0; index * TG_PAGE_TASKS < graph->n_added; index++) {
+        struct tg_page *page = graph->pages[index];
+        if (!page) continue;
+        uint64_t n = graph->n_added - index * TG_PAGE_TASKS;
+        for (uint64_t i = 0; i < n && i < TG_PAGE_TASKS; i++)
+            if (tg_task_successors(&page->tasks[i]) != &closed) visit(context, &page->tasks[i]);
+    }
+}
+
+const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes)
+{
+    const char *kernel = task->kernel ? task->kernel->name : "no kernel";
+    const char *slash = task->file ? strrchr(task->file, '/') : NULL;
+    if (task->file)
+        snprintf(text, n_bytes, "task %d (%s, %s:%d)", task->id, kernel, slash ? slash + 1 : task->file, task->line);
+    else snprintf(text, n_bytes, "task %d (%s)", task->id, kernel);
+    return text;
+}

@@ -1,0 +1,138 @@
+/*
+ * graph.h - tasks and the edges between them, built and finished at the same time.
+ *
+ * One builder adds, links and publishes; any number of completers finish tasks. No threads and no policy here: who
+ * runs what and where is decided elsewhere.
+ *
+ *     builder                                   completer
+ *     add         pending = 1                                                  (1: not published)
+ *     edge a->b   b.pending += 1
+ *                 push on a.successors   - - -> complete a: take a.successors, close the list,
+ *                 (closed: a is complete,                   each b: b.pending -= 1; 0: b is ready
+ *                  b.pending -= 1)
+ *     publish b   b.pending -= 1; 0: b is ready
+ *
+ * Exactly one decrement brings pending to 0, and who makes it gets the task to run.
+ *
+ * Memory: tasks stand in pages of 64 with an arena a page for their arguments and edges. An edge a->b lives with b: it is
+ * used last when a completes, which is before b runs. A page whose tasks are all complete is retired: it goes back to
+ * the builder, who alone looks tasks up by id and therefore alone may reuse them. An id without a page is complete.
+ */
+#ifndef TG_GRAPH_GRAPH_H
+#define TG_GRAPH_GRAPH_H
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/kernels.h"
+
+enum { TG_INLINE_EDGES = 3, TG_PAGE_TASKS = 64 };
+
+struct tg_task;
+
+/* An entry of `from`'s successors. Writer: the builder, before it is pushed. */
+struct tg_edge {
+    struct tg_edge *next;
+    struct tg_task *to;
+};
+
+struct tg_task {
+    /* Writer: the builder, until the task is ready. */
+    int32_t id;
+    uint32_t n_args;
+    const uint64_t *args; /* in the page's arena */
+    const struct tg_kernel *kernel;
+    const char *file; /* where it was added; NULL: not known */
+    int32_t line;
+    uint16_t func_id;
+    uint8_t n_inline_edges; /* of edges[] in use */
+    bool published;
+    struct tg_edge edges[TG_INLINE_EDGES]; /* into this task */
+    /* Writer: whoever holds the task while it is ready. */
+    struct tg_task *next_ready;
+    /* Writers: builder and completers. */
+    _Atomic uint32_t pending;             /* edges whose source is not complete, + 1 until published */
+    _Atomic(struct tg_edge *) successors; /* closed (see graph.c) once the task is complete */
+};
+
+struct tg_page;
+
+struct tg_graph {
+    /* Writer: the builder. */
+    struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
+    uint64_t n_pages_max;
+    uint64_t n_added, n_edges;
+    struct tg_page *free_pages;
+    uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
+    _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, it publishes nothing. */
+    /* Writers: completers. */
+    alignas(64) _Atomic uint64_t n_complete; /* acquire-release: who sees the last one sees all outputs */
+    _Atomic(struct tg_page *) retired_pages; /* stack, taken as a whole by the builder */
+};
+
+/* What a task is. Pointers are borrowed: args for the call, the others until the graph ends. */
+struct tg_task_spec {
+    const uint64_t *args;
+    uint32_t n_args;
+    uint16_t func_id;
+    const struct tg_kernel *kernel;
+    const char *file;
+    int32_t line;
+};
+
+/* limit_bytes: host memory that the graph may take. */
+void tg_graph_init(struct tg_graph *graph, uint64_t limit_bytes);
+void tg_graph_fini(struct tg_graph *graph);
+
+/* ---- the builder ---- */
+
+/* Add a task; its id is *id. TG_ERR_MEMORY: limit_bytes reached or no memory; nothing was added. */
+enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *spec, int32_t *id);
+
+/* Let `to` wait for `from` unless that is complete. TG_ERR_EDGE: unknown, equal, or `to` is published. TG_ERR_MEMORY. */
+enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to);
+
+/* Publish. *ready is the task if it can run now, else NULL. TG_ERR_PUBLISH: unknown, or published before. */
+enum tg_status tg_graph_publish(struct tg_graph *graph, int64_t id, struct tg_task **ready);
+
+/* Publish what is not published yet. *ready: a list by next_ready of those that can run now. */
+void tg_graph_publish_all(struct tg_graph *graph, struct tg_task **ready);
+
+/* Is task `id` complete? Its outputs are visible then. Builder only. */
+bool tg_graph_is_complete(struct tg_graph *graph, int64_t id);
+
+/* Published tasks that are not complete. */
+uint64_t tg_graph_in_flight(struct tg_graph *graph);
+
+/* ---- completers ---- */
+
+/* Task `task` has run. Returns the tasks that became ready, a list by next_ready in the order of their edges. `task` may
+ * be gone when this returns. */
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task);
+
+static inline uint64_t tg_graph_n_complete(struct tg_graph *graph)
+{
+    /* Acquire, pairs with the release in tg_graph_complete. */
+    return atomic_load_explicit(&graph->n_complete, memory_order_acquire);
+}
+
+/* ---- when nobody builds or completes ---- */
+
+/* Call visit(task) for every task that is not complete, by id. */
+typedef void tg_graph_visit_fn(void *context, struct tg_task *task);
+void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, void *context);
+
+/* The first task that waits for `task`, and the next one after `edge`; NULL at the end. `task` is not complete. */
+static inline struct tg_edge *tg_task_successors(struct tg_task *task)
+{
+    return atomic_load_explicit(&task->successors, memory_order_acquire);
+}
+
+/* "task 7 (aic_qk_matmul, orchestration.c:120)", cut to n_bytes. Returns text. */
+const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes);
+
+#endif

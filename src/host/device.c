@@ -1,0 +1,63 @@
+/* Devices and their memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/host.h"
+
+void tg_device_config_init(struct tg_device_config *config)
+{
+    *config = (struct tg_device_config){.platform = "a2a3sim", .gm_bytes = 64ull << 30, .catch_faults = false};
+}
+
+enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)
+{
+    struct tg_device *device = calloc(1, sizeof *device);
+    if (!device) return tg_error(TG_ERR_MEMORY, "no memory for a device");
+    enum tg_status status = tg_machine_open(config, &device->machine);
+    if (status != TG_OK) {
+        free(device);
+        return status;
+    }
+    *out = device;
+    return TG_OK;
+}
+
+void tg_device_close(struct tg_device *device)
+{
+    if (!device) return;
+    device->machine->ops->close(device->machine);
+    free(device);
+}
+
+enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address)
+{
+    return tg_gm_alloc(&device->machine->gm, bytes, NULL, address);
+}
+
+enum tg_status tg_device_free(struct tg_device *device, uint64_t address)
+{
+    return tg_gm_free(&device->machine->gm, address);
+}
+
+static enum tg_status check_range(struct tg_device *device, uint64_t address, uint64_t bytes)
+{
+    if (tg_gm_contains(&device->machine->gm, address, bytes)) return TG_OK;
+    return tg_error(TG_ERR_GLOBAL_MEMORY, "%llu bytes at 0x%llx are not inside one allocation of device memory",
+                    (unsigned long long)bytes, (unsigned long long)address);
+}
+
+enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes)
+{
+    TG_TRY(check_range(device, address, bytes));
+    memcpy((void *)(uintptr_t)address, host, bytes);
+    return TG_OK;
+}
+
+enum tg_status tg_copy_from_device(struct tg_device *device, void *host, uint64_t address, uint64_t bytes)
+{
+    TG_TRY(check_range(device, address, bytes));
+    memcpy(host, (const void *)(uintptr_t)address, bytes);
+    return TG_OK;
+}
+
+uint64_t tg_device_bytes_in_use(const struct tg_device *device) { return device->machine->gm.in_use; }

@@ -1,0 +1,59 @@
+/* host.h - what the host's sources share: the objects behind the public handles. */
+#ifndef TG_HOST_HOST_H
+#define TG_HOST_HOST_H
+
+#include "base/error.h"
+#include "base/kernels.h"
+#include "build/builder.h"
+#include "graph/graph.h"
+#include "platform/platform.h"
+#include "trace/trace.h"
+
+struct tg_device {
+    struct tg_machine *machine;
+};
+
+struct tg_program {
+    struct tg_device *device;
+    struct tg_kernels kernels;
+    void *plugin_bytes; /* owned; NULL: no orchestration is set */
+    size_t n_plugin_bytes;
+    char *function_name;
+};
+
+/* What a plugin on the host asked to be copied back after the run. */
+struct tg_pair {
+    void *host;
+    uint64_t device, bytes;
+};
+
+struct tg_run {
+    struct tg_program *program;
+    struct tg_run_config config;
+    struct tg_tensor *tensors; /* [n_tensors], owned; their data is the caller's */
+    size_t n_tensors;
+    uint64_t *args;            /* [2 * n_tensors + 1], owned: orch_args or the host entry's args */
+    void **staging;            /* [n_tensors], owned: what a host plugin sees of an output; NULL: the caller's data */
+    struct tg_graph graph;
+    struct tg_failure failure;
+    struct tg_task *ready;     /* host_build_graph: what can run at the launch */
+    struct tg_builder builder; /* host_build_graph */
+    struct tg_module plugin;   /* open until the run is closed: tasks point into it */
+    struct tg_pair *pairs;     /* [n_pairs], owned */
+    size_t n_pairs;
+    struct tg_trace trace;
+    enum tg_core_type core_type[TG_CORES_MAX];
+    struct tg_run_result result;
+    bool launched;
+};
+
+/* host_build.c: call the plugin on the host; the graph and `ready` are there then. */
+enum tg_status tg_host_build(struct tg_run *run);
+
+/* host_build.c: after a run that succeeded, copy back what the plugin recorded, then outputs to their tensors. */
+enum tg_status tg_host_copy_back(struct tg_run *run);
+
+/* launch.c: run the graph on the device. */
+enum tg_status tg_launch(struct tg_run *run);
+
+#endif

@@ -1,0 +1,152 @@
+/* host_build_graph: the plugin is called here, with host pointers, before the launch. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/host.h"
+
+/* The plugin's handle is the first field of the builder, which lies in the run. */
+static struct tg_run *of(struct tg_runtime *rt)
+{
+    return (struct tg_run *)(void *)((char *)rt - offsetof(struct tg_run, builder));
+}
+_Static_assert(offsetof(struct tg_builder, rt) == 0, "of() finds the run by its builder");
+
+static int recorded(struct tg_run *run, enum tg_status status)
+{
+    if (status != TG_OK) tg_failure_set(&run->failure, status, "%s", tg_last_message());
+    return status == TG_OK ? 0 : -1;
+}
+
+static int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes)
+{
+    return recorded(of(rt), tg_copy_to_device(of(rt)->program->device, device, host, bytes));
+}
+
+static int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
+{
+    return recorded(of(rt), tg_copy_from_device(of(rt)->program->device, host, device, bytes));
+}
+
+static void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
+{
+    struct tg_run *run = of(rt);
+    struct tg_pair *pairs = realloc(run->pairs, (run->n_pairs + 1) * sizeof *pairs);
+    if (!pairs) {
+        tg_failure_set(&run->failure, TG_ERR_MEMORY, "record_tensor_pair: no memory");
+        return;
+    }
+    run->pairs = pairs;
+    run->pairs[run->n_pairs++] = (struct tg_pair){host, device, bytes};
+}
+
+static int get_task_count(struct tg_runtime *rt) { return (int)of(rt)->graph.n_added; }
+
+static void print_task(void *context, struct tg_task *task)
+{
+    (void)context;
+    char text[256];
+    fprintf(stderr, "%s ->", tg_task_describe(task, text, sizeof text));
+    for (const struct tg_edge *edge = tg_task_successors(task); edge; edge = edge->next)
+        fprintf(stderr, " %d", edge->to->id);
+    fprintf(stderr, "\n");
+}
+
+static void print_runtime(struct tg_runtime *rt) { tg_graph_each_incomplete(&of(rt)->graph, print_task, NULL); }
+
+/* Nothing runs yet, so nothing has to be accounted for or told. */
+static void spend(void *context, enum tg_work work)
+{
+    (void)context;
+    (void)work;
+}
+
+/* A task that was published by hand and can run is kept for the launch. */
+static void published(void *context, struct tg_task *ready)
+{
+    struct tg_run *run = context;
+    if (!ready) return;
+    struct tg_task **last = &run->ready;
+    while (*last) last = &(*last)->next_ready;
+    ready->next_ready = NULL;
+    *last = ready;
+}
+
+/* The entry's args: pointers, sizes, count. Outputs are shown as poisoned copies, so that the caller's memory stays as
+ * it is until the run has succeeded. */
+static enum tg_status host_args(struct tg_run *run)
+{
+    size_t n = run->n_tensors;
+    for (size_t i = 0; i < n; i++) {
+        const struct tg_tensor *tensor = &run->tensors[i];
+        if (tensor->direction != TG_IN) {
+            run->staging[i] = malloc(tensor->bytes);
+            if (!run->staging[i])
+                return tg_error(TG_ERR_MEMORY, "no memory for a copy of tensor %s", tensor->name);
+            if (tensor->direction == TG_OUT) memset(run->staging[i], 0xFF, tensor->bytes);
+            else memcpy(run->staging[i], tensor->data, tensor->bytes);
+        }
+        run->args[i] = (uint64_t)(uintptr_t)(run->staging[i] ? run->staging[i] : tensor->data);
+        run->args[n + i] = tensor->bytes;
+    }
+    run->args[2 * n] = run->tensors[0].elements;
+    return TG_OK;
+}
+
+static void open_builder(struct tg_run *run)
+{
+    struct tg_machine *machine = run->program->device->machine;
+    struct tg_builder_config config = {
+        .graph = &run->graph,
+        .kernels = &run->program->kernels,
+        .gm = &machine->gm,
+        .gm_owner = run,
+        .failure = &run->failure,
+        .orch_args = run->args,
+        .orch_argc = (int32_t)(2 * run->n_tensors + 1),
+        .hooks = {.context = run, .spend = spend, .published = published},
+    };
+    tg_builder_init(&run->builder, &config);
+    run->builder.rt.host_api = (struct tg_host_api){
+        .copy_to_device = copy_to_device,
+        .copy_from_device = copy_from_device,
+        .record_tensor_pair = record_tensor_pair,
+        .get_task_count = get_task_count,
+        .print_runtime = print_runtime,
+    };
+}
+
+static void call_plugin(struct tg_run *run)
+{
+    const struct tg_program *program = run->program;
+    tg_builder_run(&run->builder, &run->plugin, program->function_name, run->args, (int)(2 * run->n_tensors + 1));
+}
+
+enum tg_status tg_host_build(struct tg_run *run)
+{
+    const struct tg_program *program = run->program;
+    TG_TRY(host_args(run));
+    TG_TRY(tg_module_open(&run->plugin, program->plugin_bytes, program->n_plugin_bytes, "orchestration plugin"));
+    open_builder(run);
+    struct tg_watch watch = {0};
+    if (program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
+    call_plugin(run);
+    tg_watch_end(&watch);
+    enum tg_status status = tg_failure_status(&run->failure);
+    if (status != TG_OK) return tg_error(status, "%s", run->failure.message);
+
+    struct tg_task *rest = NULL, **last = &run->ready;
+    tg_graph_publish_all(&run->graph, &rest);
+    while (*last) last = &(*last)->next_ready;
+    *last = rest;
+    return TG_OK;
+}
+
+enum tg_status tg_host_copy_back(struct tg_run *run)
+{
+    for (size_t i = 0; i < run->n_pairs; i++)
+        TG_TRY(tg_copy_from_device(run->program->device, run->pairs[i].host, run->pairs[i].device, run->pairs[i].bytes));
+    for (size_t i = 0; i < run->n_tensors; i++)
+        if (run->staging[i]) memcpy(run->tensors[i].data, run->staging[i], run->tensors[i].bytes);
+    return TG_OK;
+}

@@ -1,0 +1,106 @@
+/* One launch: what the control threads and cores are told, and what is learnt from them afterwards. */
+#include "platform/launch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/host.h"
+
+struct launch {
+    struct tg_handshake handshake[TG_CORES_MAX];
+    struct tg_core_launch cores;
+    struct tg_control_launch control;
+    struct tg_machine_run machine_run;
+};
+
+static void prepare_control(struct tg_run *run, struct launch *launch)
+{
+    const struct tg_program *program = run->program;
+    bool on_device = run->config.runtime == TG_AICPU_BUILD_GRAPH;
+    bool sequential = run->config.build_mode == TG_BUILD_SEQUENTIAL;
+    launch->control = (struct tg_control_launch){
+        .machine = program->device->machine,
+        .graph = &run->graph,
+        .kernels = &program->kernels,
+        .failure = &run->failure,
+        .handshake = launch->handshake,
+        .core_type = run->core_type,
+        .n_cores = run->config.block_dim * TG_CORES_PER_BLOCK,
+        .n_threads = run->config.aicpu_thread_num,
+        .window = on_device && !sequential ? run->config.window : 0,
+        .schedule_seed = run->config.schedule_seed,
+        .trace = run->config.trace,
+        .plugin_bytes = on_device ? program->plugin_bytes : NULL,
+        .n_plugin_bytes = program->n_plugin_bytes,
+        .function_name = program->function_name,
+        .sequential = sequential,
+        .orch_args = run->args,
+        .orch_argc = (int32_t)(2 * run->n_tensors + 1),
+        .gm_owner = run,
+        .ready = run->ready,
+    };
+}
+
+static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg_control *control)
+{
+    struct tg_machine_run *m = &launch->machine_run;
+    launch->cores = (struct tg_core_launch){launch->control.machine, run->core_type, launch->handshake};
+    *m = (struct tg_machine_run){
+        .n_threads = launch->control.n_threads,
+        .n_cores = launch->control.n_cores,
+        .control_main = tg_control_main,
+        .control_arg = control,
+        .core_main = tg_core_main,
+        .core_arg = &launch->cores,
+        .schedule_seed = run->config.schedule_seed,
+        .kernel_limit_ms = run->config.kernel_limit_ms,
+    };
+    for (uint32_t i = 0; i < m->n_cores; i++) {
+        m->core_type[i] = run->core_type[i];
+        m->owner[i] = tg_control_owner(&launch->control, i);
+    }
+}
+
+static void collect(struct tg_run *run, const struct tg_control_report *report)
+{
+    struct tg_run_result *result = &run->result;
+    result->n_tasks = run->graph.n_added;
+    result->n_edges = run->graph.n_edges;
+    result->n_instructions = report->n_instructions;
+    result->n_aic = report->n_aic;
+    result->n_aiv = report->n_aiv;
+    result->window = report->window;
+    result->first_start_ns = report->first_start_ns;
+    result->last_publish_ns = report->last_publish_ns;
+    result->peak_device_bytes = run->program->device->machine->gm.peak;
+    result->peak_graph_bytes = run->graph.peak_bytes;
+    if (report->plugin.handle) run->plugin = report->plugin;
+}
+
+static enum tg_status run_on(struct tg_run *run, struct launch *launch)
+{
+    for (uint32_t i = 0; i < TG_CORES_MAX; i++) run->core_type[i] = i % TG_CORES_PER_BLOCK == 0 ? TG_AIC : TG_AIV;
+    prepare_control(run, launch);
+    struct tg_control *control = NULL;
+    TG_TRY(tg_control_open(&launch->control, &control));
+    prepare_machine(run, launch, control);
+    struct tg_machine *machine = launch->control.machine;
+    enum tg_status status = machine->ops->run(machine, &launch->machine_run, &run->result.device_ns);
+    struct tg_control_report report;
+    tg_control_close(control, &report, &run->trace);
+    collect(run, &report);
+    return status;
+}
+
+enum tg_status tg_launch(struct tg_run *run)
+{
+    size_t bytes = (sizeof(struct launch) + 63) / 64 * 64;
+    struct launch *launch = aligned_alloc(64, bytes);
+    if (!launch) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
+    memset(launch, 0, bytes);
+    enum tg_status status = run_on(run, launch);
+    free(launch);
+    if (status != TG_OK) return status;
+    status = tg_failure_status(&run->failure);
+    return status == TG_OK ? TG_OK : tg_error(status, "%s", run->failure.message);
+}

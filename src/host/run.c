@@ -1,0 +1,183 @@
+/* Runs: check, prepare device memory and arguments, launch, copy back, release. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "host/host.h"
+
+void tg_run_config_init(struct tg_run_config *config)
+{
+    *config = (struct tg_run_config){
+        .runtime = TG_AICPU_BUILD_GRAPH,
+        .build_mode = TG_BUILD_CONCURRENT,
+        .aicpu_thread_num = 3,
+        .block_dim = TG_BLOCKS_MAX,
+        .window = 16384,
+        .kernel_limit_ms = 10000,
+    };
+}
+
+static const char *const runtime_names[] = {"aicpu_build_graph", "host_build_graph"};
+
+enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
+{
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(name, runtime_names[i]) != 0) continue;
+        *out = (enum tg_runtime_kind)i;
+        return TG_OK;
+    }
+    const char *known = strcmp(name, "tensormap_and_ringbuffer") == 0 ? "is known and not offered" : "is unknown";
+    return tg_error(TG_ERR_ARGUMENT, "runtime '%s' %s; there are: aicpu_build_graph host_build_graph", name, known);
+}
+
+/* ---- checks ---- */
+
+static enum tg_status check_config(const struct tg_run_config *config)
+{
+    if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
+    if (config->build_mode > TG_BUILD_SEQUENTIAL)
+        return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
+    bool on_device = config->runtime == TG_AICPU_BUILD_GRAPH;
+    if (config->aicpu_thread_num > TG_AICPU_THREADS_MAX || config->aicpu_thread_num < (on_device ? 2u : 1u))
+        return tg_error(TG_ERR_ARGUMENT, "aicpu_thread_num is %u; %s takes %d to %d%s", config->aicpu_thread_num,
+                        runtime_names[config->runtime], on_device ? 2 : 1, TG_AICPU_THREADS_MAX,
+                        on_device ? ": one builds, the others schedule" : "");
+    if (config->block_dim < 1 || config->block_dim > TG_BLOCKS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "block_dim is %u; the device has 1 to %d blocks of 1 AIC and 2 AIV",
+                        config->block_dim, TG_BLOCKS_MAX);
+    if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
+    if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
+    return TG_OK;
+}
+
+static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n)
+{
+    if (n == 0 || n > 1000) return tg_error(TG_ERR_ARGUMENT, "%zu tensors; 1 to 1000 are possible", n);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = tensors[i].name ? tensors[i].name : "without a name";
+        if (!tensors[i].data || tensors[i].bytes == 0)
+            return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s) has no data", i, name);
+        if (tensors[i].direction > TG_INOUT)
+            return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s): unknown direction %u", i, name, tensors[i].direction);
+    }
+    return TG_OK;
+}
+
+/* ---- open ---- */
+
+static uint64_t graph_limit(const struct tg_run_config *config)
+{
+    if (config->graph_bytes > 0) return config->graph_bytes;
+    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+}
+
+/* Tensors in device memory and the plugin's arguments: n addresses, n sizes, the count of the first. */
+static enum tg_status device_args(struct tg_run *run)
+{
+    struct tg_device *device = run->program->device;
+    size_t n = run->n_tensors;
+    for (size_t i = 0; i < n; i++) {
+        const struct tg_tensor *tensor = &run->tensors[i];
+        TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
+        /* Fresh device memory is poisoned, which is what an output starts from. */
+        if (tensor->direction != TG_OUT)
+            TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
+        run->args[n + i] = tensor->bytes;
+    }
+    run->args[2 * n] = run->tensors[0].elements;
+    return TG_OK;
+}
+
+static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensors)
+{
+    size_t n = run->n_tensors;
+    run->tensors = calloc(n, sizeof *run->tensors);
+    run->args = calloc(2 * n + 1, sizeof *run->args);
+    run->staging = calloc(n, sizeof *run->staging);
+    if (!run->tensors || !run->args || !run->staging) return tg_error(TG_ERR_MEMORY, "no memory for %zu tensors", n);
+    memcpy(run->tensors, tensors, n * sizeof *tensors);
+    tg_gm_reset_peak(&run->program->device->machine->gm);
+    return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
+}
+
+enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
+                           const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
+{
+    TG_TRY(check_config(config));
+    TG_TRY(check_tensors(tensors, n_tensors));
+    if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
+
+    struct tg_run *run = aligned_alloc(64, (sizeof *run + 63) / 64 * 64);
+    if (!run) return tg_error(TG_ERR_MEMORY, "no memory for a run");
+    memset(run, 0, sizeof *run);
+    run->program = program;
+    run->config = *config;
+    run->n_tensors = n_tensors;
+    tg_failure_init(&run->failure);
+    tg_graph_init(&run->graph, graph_limit(config));
+    enum tg_status status = prepare(run, tensors);
+    if (status != TG_OK) {
+        tg_run_close(run);
+        return status;
+    }
+    *out = run;
+    return TG_OK;
+}
+
+/* ---- wait ---- */
+
+static enum tg_status copy_back(struct tg_run *run)
+{
+    if (run->config.runtime == TG_HOST_BUILD_GRAPH) return tg_host_copy_back(run);
+    for (size_t i = 0; i < run->n_tensors; i++)
+        if (run->tensors[i].direction != TG_IN)
+            TG_TRY(tg_copy_from_device(run->program->device, run->tensors[i].data, run->args[i],
+                                       run->tensors[i].bytes));
+    return TG_OK;
+}
+
+static uint64_t host_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+enum tg_status tg_run_wait(struct tg_run *run)
+{
+    if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
+    run->launched = true;
+    uint64_t start = host_now();
+    enum tg_status status = tg_launch(run);
+    if (status == TG_OK) status = copy_back(run);
+    run->result.host_ns = host_now() - start;
+    tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
+           (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
+    return status;
+}
+
+void tg_run_result(const struct tg_run *run, struct tg_run_result *result) { *result = run->result; }
+
+enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
+{
+    if (!run->config.trace) return tg_error(TG_ERR_ARGUMENT, "the run was opened without trace");
+    return tg_trace_write_chrome(&run->trace, &run->program->kernels, run->core_type,
+                                 run->config.block_dim * TG_CORES_PER_BLOCK, path);
+}
+
+void tg_run_close(struct tg_run *run)
+{
+    if (!run) return;
+    tg_graph_fini(&run->graph);
+    tg_module_close(&run->plugin);
+    tg_gm_free_all(&run->program->device->machine->gm, run);
+    for (size_t i = 0; run->staging && i < run->n_tensors; i++) free(run->staging[i]);
+    free(run->staging);
+    free(run->tensors);
+    free(run->args);
+    free(run->pairs);
+    tg_trace_fini(&run->trace);
+    free(run);
+}

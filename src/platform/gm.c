@@ -1,0 +1,237 @@
+#include "platform/gm.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/error.h"
+
+/* Blocks of this size and more give their pages back to the system when they are freed. */
+enum { RETURN_PAGES_BYTES = 1 << 20 };
+
+struct tg_gm_block {
+    uint64_t address, bytes; /* bytes: a multiple of the alignment */
+    uint64_t asked;          /* bytes the caller asked for; 0: the block is free */
+    const void *owner;
+    struct tg_gm_block *before, *after;            /* neighbours in memory */
+    struct tg_gm_block *previous_free, *next_free; /* in the list of its class, while free */
+};
+
+/* Order of the index: by address; a key of asked == 0 and bytes == 1 finds the block around an address. */
+static int compare(const void *left, const void *right)
+{
+    const struct tg_gm_block *a = left, *b = right;
+    if (a->address + a->bytes <= b->address) return -1;
+    return b->address + b->bytes <= a->address ? 1 : 0;
+}
+
+static unsigned class_of(uint64_t bytes)
+{
+    uint64_t units = bytes / TG_GM_ALIGNMENT;
+    unsigned c = 63u - (unsigned)__builtin_clzll(units);
+    return c < TG_GM_CLASSES ? c : TG_GM_CLASSES - 1;
+}
+
+static void free_list_add(struct tg_gm *gm, struct tg_gm_block *block)
+{
+    struct tg_gm_block **list = &gm->free_lists[class_of(block->bytes)];
+    block->previous_free = NULL;
+    block->next_free = *list;
+    if (*list) (*list)->previous_free = block;
+    *list = block;
+}
+
+static void free_list_remove(struct tg_gm *gm, struct tg_gm_block *block)
+{
+    if (block->previous_free) block->previous_free->next_free = block->next_free;
+    else gm->free_lists[class_of(block->bytes)] = block->next_free;
+    if (block->next_free) block->next_free->previous_free = block->previous_free;
+}
+
+static struct tg_gm_block *block_new(struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    struct tg_gm_block *block = calloc(1, sizeof *block);
+    if (!block) return NULL;
+    block->address = address;
+    block->bytes = bytes;
+    if (!tsearch(block, &gm->index, compare)) {
+        free(block);
+        return NULL;
+    }
+    return block;
+}
+
+static void block_delete(struct tg_gm *gm, struct tg_gm_block *block)
+{
+    tdelete(block, &gm->index, compare);
+    if (block->before) block->before->after = block->after;
+    else gm->first = block->after;
+    if (block->after) block->after->before = block->before;
+    free(block);
+}
+
+enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
+{
+    memset(gm, 0, sizeof *gm);
+    capacity = capacity / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT;
+    if (capacity == 0) return tg_error(TG_ERR_ARGUMENT, "gm_bytes is less than %d", TG_GM_ALIGNMENT);
+    void *base = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return tg_error(TG_ERR_MEMORY, "no address space for %llu bytes of device memory",
+                        (unsigned long long)capacity);
+    gm->base = base;
+    gm->capacity = capacity;
+    gm->first = block_new(gm, (uint64_t)(uintptr_t)base, capacity);
+    if (!gm->first) {
+        munmap(base, capacity);
+        return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
+    }
+    free_list_add(gm, gm->first);
+    pthread_mutex_init(&gm->lock, NULL);
+    return TG_OK;
+}
+
+void tg_gm_fini(struct tg_gm *gm)
+{
+    while (gm->first) block_delete(gm, gm->first);
+    munmap(gm->base, gm->capacity);
+    pthread_mutex_destroy(&gm->lock);
+}
+
+/* A free block of at least `bytes`: any of a larger class, or the first that fits of the same one. */
+static struct tg_gm_block *find_free(struct tg_gm *gm, uint64_t bytes)
+{
+    for (unsigned c = class_of(bytes); c < TG_GM_CLASSES; c++)
+        for (struct tg_gm_block *block = gm->free_lists[c]; block; block = block->next_free)
+            if (block->bytes >= bytes) return block;
+    return NULL;
+}
+
+/* Cut a free block down to `bytes`; the rest becomes a free block behind it. false: no memory for its descriptor. */
+static bool split(struct tg_gm *gm, struct tg_gm_block *block, uint64_t bytes)
+{
+    uint64_t whole = block->bytes;
+    if (whole == bytes) return true;
+    block->bytes = bytes; /* before the rest enters the index, where ranges must not overlap */
+    struct tg_gm_block *rest = block_new(gm, block->address + bytes, whole - bytes);
+    if (!rest) {
+        block->bytes = whole;
+        return false;
+    }
+    rest->before = block;
+    rest->after = block->after;
+    if (rest->after) rest->after->before = rest;
+    block->after = rest;
+    free_list_add(gm, rest);
+    return true;
+}
+
+static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, const void *owner, struct tg_gm_block **out)
+{
+    uint64_t rounded = (bytes + TG_GM_ALIGNMENT - 1) / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT;
+    struct tg_gm_block *block = bytes <= gm->capacity ? find_free(gm, rounded) : NULL;
+    if (!block)
+        return tg_error(TG_ERR_DEVICE_MEMORY, "%llu bytes do not fit: %llu of %llu bytes are in use",
+                        (unsigned long long)bytes, (unsigned long long)gm->in_use, (unsigned long long)gm->capacity);
+    free_list_remove(gm, block);
+    if (!split(gm, block, rounded)) {
+        free_list_add(gm, block);
+        return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
+    }
+    block->asked = bytes;
+    block->owner = owner;
+    gm->in_use += rounded;
+    if (gm->in_use > gm->peak) gm->peak = gm->in_use;
+    *out = block;
+    return TG_OK;
+}
+
+enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, const void *owner, uint64_t *address)
+{
+    if (bytes == 0) return tg_error(TG_ERR_ARGUMENT, "0 bytes of device memory are asked for");
+    struct tg_gm_block *block = NULL;
+    pthread_mutex_lock(&gm->lock);
+    enum tg_status status = alloc_locked(gm, bytes, owner, &block);
+    pthread_mutex_unlock(&gm->lock);
+    if (status != TG_OK) return status;
+    memset((void *)(uintptr_t)block->address, 0xFF, bytes);
+    *address = block->address;
+    return TG_OK;
+}
+
+/* Join `block` with its neighbour behind, which is free too. */
+static void join_after(struct tg_gm *gm, struct tg_gm_block *block)
+{
+    struct tg_gm_block *after = block->after;
+    uint64_t bytes = after->bytes;
+    free_list_remove(gm, after);
+    block_delete(gm, after);
+    block->bytes += bytes;
+}
+
+static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
+{
+    if (block->bytes >= RETURN_PAGES_BYTES)
+        madvise((void *)(uintptr_t)((block->address + 4095) & ~(uint64_t)4095), (block->bytes - 4096) & ~(uint64_t)4095,
+                MADV_DONTNEED);
+    gm->in_use -= block->bytes;
+    block->asked = 0;
+    block->owner = NULL;
+    if (block->after && block->after->asked == 0) join_after(gm, block);
+    if (block->before && block->before->asked == 0) {
+        block = block->before;
+        free_list_remove(gm, block);
+        join_after(gm, block);
+    }
+    free_list_add(gm, block);
+}
+
+/* The block around `address`, used or free; NULL outside of device memory. */
+static struct tg_gm_block *find(struct tg_gm *gm, uint64_t address)
+{
+    struct tg_gm_block key = {.address = address, .bytes = 1};
+    struct tg_gm_block **node = tfind(&key, &gm->index, compare);
+    return node ? *node : NULL;
+}
+
+enum tg_status tg_gm_free(struct tg_gm *gm, uint64_t address)
+{
+    pthread_mutex_lock(&gm->lock);
+    struct tg_gm_block *block = find(gm, address);
+    bool found = block && block->asked && block->address == address;
+    if (found) free_locked(gm, block);
+    pthread_mutex_unlock(&gm->lock);
+    if (found) return TG_OK;
+    return tg_error(TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x%llx", (unsigned long long)address);
+}
+
+void tg_gm_free_all(struct tg_gm *gm, const void *owner)
+{
+    pthread_mutex_lock(&gm->lock);
+    struct tg_gm_block *block = gm->first;
+    while (block) {
+        /* Freeing may join the free neighbour behind, so go on after that one. */
+        struct tg_gm_block *next = block->after;
+        while (next && next->asked == 0) next = next->after;
+        if (block->asked && block->owner == owner) free_locked(gm, block);
+        block = next;
+    }
+    pthread_mutex_unlock(&gm->lock);
+}
+
+bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    pthread_mutex_lock(&gm->lock);
+    const struct tg_gm_block *block = find(gm, address);
+    bool inside = block && block->asked && bytes <= block->asked && address - block->address <= block->asked - bytes;
+    pthread_mutex_unlock(&gm->lock);
+    return inside;
+}
+
+void tg_gm_reset_peak(struct tg_gm *gm)
+{
+    pthread_mutex_lock(&gm->lock);
+    gm->peak = gm->in_use;
+    pthread_mutex_unlock(&gm->lock);
+}

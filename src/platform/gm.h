@@ -1,0 +1,57 @@
+/*
+ * gm.h - device memory of the platforms that keep it in host memory.
+ *
+ * One reserved range of addresses; blocks start at multiples of 512 bytes (the L2 line, and more than any transfer
+ * asks for). Descriptors live apart from the memory that they describe, so that a wild write of a kernel cannot break
+ * them. A block is found by any address inside it in O(log n).
+ *
+ *     blocks in address order:  [used][free][used][used][free .......]
+ *     free blocks also stand in a list per power of two of their size; neighbours that are free are one block.
+ *
+ * Fresh memory holds 0xFF bytes, NaN in every float type: what nobody wrote is seen in the result.
+ *
+ * Threads: any; a lock inside.
+ */
+#ifndef TG_PLATFORM_GM_H
+#define TG_PLATFORM_GM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/tilegraph.h>
+
+enum { TG_GM_ALIGNMENT = 512, TG_GM_CLASSES = 56 };
+
+struct tg_gm_block;
+
+struct tg_gm {
+    pthread_mutex_t lock;
+    uint8_t *base;
+    uint64_t capacity; /* bytes */
+    uint64_t in_use;   /* bytes in used blocks, rounding included */
+    uint64_t peak;     /* most of in_use since tg_gm_reset_peak */
+    struct tg_gm_block *first;
+    struct tg_gm_block *free_lists[TG_GM_CLASSES]; /* [c]: free blocks of 2^c to 2^(c+1) - 1 alignment units */
+    void *index;                                   /* tsearch tree of all blocks by address */
+};
+
+/* Reserve `capacity` bytes of address space. TG_ERR_MEMORY. */
+enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity);
+void tg_gm_fini(struct tg_gm *gm);
+
+/* Allocate `bytes` > 0 for `owner` (0: for nobody in particular). TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY. */
+enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, const void *owner, uint64_t *address);
+
+/* Free the block that starts at `address`. TG_ERR_GLOBAL_MEMORY: none does. */
+enum tg_status tg_gm_free(struct tg_gm *gm, uint64_t address);
+
+/* Free all blocks of `owner`. */
+void tg_gm_free_all(struct tg_gm *gm, const void *owner);
+
+/* Do [address, address + bytes) lie in one allocation? */
+bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes);
+
+void tg_gm_reset_peak(struct tg_gm *gm);
+
+#endif

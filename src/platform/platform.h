@@ -1,0 +1,108 @@
+/*
+ * platform.h - what a machine offers to the control threads and cores that run on it.
+ *
+ * A platform starts control threads and cores by function pointer and knows nothing of what they do. They call it for
+ * everything that the machine decides: registers between the AICPU and the cores, time, waiting. On a2a3sim each of
+ * these calls moves a virtual clock; on hardware they are loads and stores.
+ *
+ *     control thread (AICPU)                              core (AIC or AIV)
+ *     spend, sync, now, idle, wake                        now, run_kernel
+ *     read_cond, write_dispatch     <-- registers -->     wait_dispatch, write_cond
+ */
+#ifndef TG_PLATFORM_PLATFORM_H
+#define TG_PLATFORM_PLATFORM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/tilegraph.h>
+
+#include "base/error.h"
+#include "base/kernels.h"
+#include "platform/gm.h"
+
+enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 24, TG_CORES_PER_BLOCK = 3 };
+enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK };
+
+/* Work that a control thread does, by kind; the platform knows what each takes. */
+enum tg_work {
+    TG_WORK_ADD,      /* add a task */
+    TG_WORK_EDGE,     /* add an edge */
+    TG_WORK_PUBLISH,  /* publish a task */
+    TG_WORK_ALLOC,    /* allocate or free device memory */
+    TG_WORK_DISPATCH, /* write a payload and ring a core's register */
+    TG_WORK_COMPLETE, /* walk a completed task's successors */
+    TG_WORK_SWEEP     /* one look at the ready queues */
+};
+
+/* How idle() ended. */
+enum tg_idle { TG_IDLE_WOKEN, TG_IDLE_STALLED };
+
+/* How a kernel ended. status TG_OK: it returned. */
+struct tg_kernel_end {
+    enum tg_status status;
+    uint64_t start_ns, end_ns;
+    uint64_t n_instructions;
+    char message[TG_MESSAGE_BYTES]; /* of what went wrong: instruction, tile, rule, signal */
+};
+
+/* One launch. Borrowed until run() returns. */
+struct tg_machine_run {
+    uint32_t n_threads, n_cores;
+    void (*control_main)(void *arg, uint32_t thread); /* returns when its work is done */
+    void *control_arg;
+    void (*core_main)(void *arg, uint32_t core); /* returns after the exit token */
+    void *core_arg;
+    enum tg_core_type core_type[TG_CORES_MAX];
+    uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
+    uint64_t schedule_seed;
+    uint32_t kernel_limit_ms;
+};
+
+struct tg_machine;
+
+struct tg_machine_ops {
+    void (*close)(struct tg_machine *machine);
+
+    /* Run all threads and cores of `run` to their end; *device_ns: when the last control thread ended. Errors: no
+     * memory for them. */
+    enum tg_status (*run)(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns);
+
+    /* The calling control thread or core: its time since the launch in ns. */
+    uint64_t (*now)(struct tg_machine *machine);
+
+    /* Control threads: account for `n` units of work. */
+    void (*spend)(struct tg_machine *machine, enum tg_work work, uint32_t n);
+    /* Control threads: see what others did up to now. Before looking at anything that is shared. */
+    void (*sync)(struct tg_machine *machine);
+    /* Control threads: nothing to do until something changes: a register of an own core, or a wake. STALLED: nothing
+     * will ever change without this thread. Each stall is given to one thread at a time, the lowest number first. */
+    enum tg_idle (*idle)(struct tg_machine *machine);
+    /* Control threads: something changed for `thread`. */
+    void (*wake)(struct tg_machine *machine, uint32_t thread);
+    uint32_t (*read_cond)(struct tg_machine *machine, uint32_t core);
+    void (*write_dispatch)(struct tg_machine *machine, uint32_t core, uint32_t token);
+
+    /* Cores: the dispatch register's value once it differs from `last`. */
+    uint32_t (*wait_dispatch)(struct tg_machine *machine, uint32_t last);
+    void (*write_cond)(struct tg_machine *machine, uint32_t value);
+    /* Cores: call the kernel, guarded. */
+    void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel *kernel, int64_t *args,
+                       struct tg_kernel_end *end);
+};
+
+/* What every platform's own structure begins with. */
+struct tg_machine {
+    const struct tg_machine_ops *ops;
+    struct tg_gm gm;                  /* device memory */
+    const struct tg_tile_isa *isa;    /* what kernels are bound to */
+    bool catch_faults;
+};
+
+/* Open a platform by name. TG_ERR_PLATFORM; what the platform's own open fails with. */
+enum tg_status tg_machine_open(const struct tg_device_config *config, struct tg_machine **out);
+
+/* One a platform. */
+enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out);
+
+#endif

@@ -1,0 +1,377 @@
+/*
+ * The virtual A2/A3 device: registers, cores and control threads on the virtual clock.
+ *
+ * An instruction that a kernel announces passes through four observers: the rules, the device memory, the execution, and
+ * the pipes' time. A kernel runs without a switch from its first to its last instruction; its core then sleeps until the
+ * virtual time at which it ends.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/guard.h"
+#include "base/random.h"
+#include "platform/platform.h"
+#include "platform/sim/clock.h"
+#include "platform/sim/cost.h"
+#include "platform/sim/pipes.h"
+#include "tile/execute.h"
+#include "tile/rules.h"
+
+enum {
+    THREAD_STACK_BYTES = 2 << 20,
+    CORE_STACK_BYTES = 512 << 10,
+    INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
+    DELAY_MAX_NS = 4000          /* drawn delays of a random schedule */
+};
+
+/* One register with the time at which its value is seen on the other side. */
+struct visible {
+    uint32_t value, old;
+    uint64_t from; /* ns; before that the other side sees old */
+};
+
+struct core {
+    struct tg_actor *actor;
+    struct visible dispatch, cond;
+    struct tg_buffers buffers;
+    uint8_t *memory; /* all buffers, owned */
+    enum tg_core_type type;
+    struct tg_pipes pipes;
+    uint64_t n_instructions; /* of the task that runs */
+    struct tg_kernel_end *end;
+    bool warm; /* has run a task in this launch */
+};
+
+struct sim {
+    struct tg_machine machine; /* first */
+    struct tg_clock clock;
+    const struct tg_machine_run *run; /* during a launch */
+    struct core cores[TG_CORES_MAX];
+    uint64_t end_ns; /* of the control threads */
+};
+
+/* What an actor's entry gets. */
+struct start {
+    struct sim *sim;
+    uint32_t index;
+};
+
+static struct sim *of(struct tg_machine *machine) { return (struct sim *)(void *)machine; }
+
+static struct tg_actor *self(struct sim *sim) { return sim->clock.running; }
+
+static struct tg_actor *thread_actor(struct sim *sim, uint32_t thread) { return &sim->clock.actors[thread]; }
+
+static uint32_t core_index(struct sim *sim) { return (uint32_t)(self(sim) - sim->clock.actors) - sim->run->n_threads; }
+
+static uint32_t seen(const struct visible *reg, uint64_t now) { return now >= reg->from ? reg->value : reg->old; }
+
+static void set_visible(struct visible *reg, uint32_t value, uint64_t now, uint64_t from)
+{
+    reg->old = seen(reg, now);
+    reg->value = value;
+    reg->from = from;
+}
+
+/* A random schedule delays whatever can be late on a device. */
+static uint64_t drawn_delay(struct sim *sim)
+{
+    if (sim->run->schedule_seed == 0) return 0;
+    return tg_random_below(&self(sim)->random, DELAY_MAX_NS);
+}
+
+/* ---- control threads ---- */
+
+static uint64_t sim_now(struct tg_machine *machine) { return self(of(machine))->now; }
+
+static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
+{
+    self(of(machine))->now += (uint64_t)tg_costs_a2a3.work[work] * n;
+}
+
+static void sim_sync(struct tg_machine *machine)
+{
+    tg_guard_alive();
+    tg_clock_yield(&of(machine)->clock);
+}
+
+static enum tg_idle sim_idle(struct tg_machine *machine)
+{
+    tg_guard_alive();
+    return tg_clock_sleep(&of(machine)->clock) ? TG_IDLE_STALLED : TG_IDLE_WOKEN;
+}
+
+static void sim_wake(struct tg_machine *machine, uint32_t thread)
+{
+    struct sim *sim = of(machine);
+    tg_clock_wake(&sim->clock, thread_actor(sim, thread), self(sim)->now);
+}
+
+static uint32_t sim_read_cond(struct tg_machine *machine, uint32_t core)
+{
+    struct sim *sim = of(machine);
+    struct tg_actor *me = self(sim);
+    me->now += tg_costs_a2a3.read_cond;
+    /* A core's write is seen cond_latency after it was made: only who could still write earlier has to go first. */
+    if (tg_clock_next(&sim->clock) + tg_costs_a2a3.cond_latency < me->now) tg_clock_yield(&sim->clock);
+    const struct visible *cond = &sim->cores[core].cond;
+    if (me->now < cond->from) tg_clock_wake(&sim->clock, me, cond->from); /* on its way: do not sleep past it */
+    return seen(cond, me->now);
+}
+
+static void sim_write_dispatch(struct tg_machine *machine, uint32_t core, uint32_t token)
+{
+    struct sim *sim = of(machine);
+    struct core *target = &sim->cores[core];
+    uint64_t now = self(sim)->now, from = now + tg_costs_a2a3.dispatch_latency + drawn_delay(sim);
+    set_visible(&target->dispatch, token, now, from);
+    tg_clock_wake(&sim->clock, target->actor, from);
+}
+
+/* ---- cores ---- */
+
+static uint32_t sim_wait_dispatch(struct tg_machine *machine, uint32_t last)
+{
+    struct sim *sim = of(machine);
+    struct core *core = &sim->cores[core_index(sim)];
+    while (seen(&core->dispatch, core->actor->now) == last) {
+        if (core->dispatch.value != last) tg_clock_wake(&sim->clock, core->actor, core->dispatch.from);
+        tg_clock_sleep(&sim->clock);
+    }
+    return core->dispatch.value;
+}
+
+static void sim_write_cond(struct tg_machine *machine, uint32_t value)
+{
+    struct sim *sim = of(machine);
+    uint32_t index = core_index(sim);
+    struct core *core = &sim->cores[index];
+    tg_clock_yield(&sim->clock);
+    uint64_t now = core->actor->now, from = now + tg_costs_a2a3.cond_latency;
+    set_visible(&core->cond, value, now, from);
+    tg_clock_wake(&sim->clock, thread_actor(sim, sim->run->owner[index]), from);
+}
+
+/* ---- instructions ---- */
+
+static _Thread_local struct sim *running_sim; /* whose kernel runs on this thread */
+static _Thread_local struct core *running_core;
+
+static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
+{
+    core->end->status = status;
+    tg_guard_raise();
+}
+
+static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
+{
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) continue;
+        snprintf(core->end->message, sizeof core->end->message,
+                 "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
+                 tg_op_name(instr->op), instr->file, instr->line, (unsigned long long)run.address,
+                 (unsigned long long)(run.address + run.bytes));
+        stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+    }
+}
+
+static void issue(const struct tg_instr *instr)
+{
+    struct sim *sim = running_sim;
+    struct core *core = running_core;
+    struct tg_kernel_end *end = core->end;
+    tg_guard_alive();
+    if (++core->n_instructions > INSTRUCTIONS_MAX) {
+        snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
+        stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
+    }
+    if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) stop_kernel(core, TG_ERR_TILE);
+    if (instr->global) check_global(sim, core, instr);
+    tg_execute(instr, &core->buffers);
+    if (!tg_pipes_issue(&core->pipes, instr, tg_op_pipe(instr), tg_instr_cycles(instr))) {
+        snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
+                 instr->file, instr->line, instr->event);
+        stop_kernel(core, TG_ERR_TILE);
+    }
+}
+
+static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue};
+
+struct kernel_call {
+    tg_kernel_fn *entry;
+    int64_t *args;
+};
+
+static void call_kernel(void *arg)
+{
+    const struct kernel_call *call = arg;
+    call->entry(call->args);
+}
+
+static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
+{
+    if (guard->end == TG_GUARD_RETURNED) end->status = TG_OK;
+    if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has said why */
+    end->status = guard->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
+    tg_guard_describe(guard, end->message, sizeof end->message);
+}
+
+static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *kernel, int64_t *args,
+                           struct tg_kernel_end *end)
+{
+    struct sim *sim = of(machine);
+    struct core *core = &sim->cores[core_index(sim)];
+    core->actor->now += tg_costs_a2a3.receive + (core->warm ? 0 : tg_costs_a2a3.cold_start) + drawn_delay(sim);
+    core->warm = true;
+    tg_clock_yield(&sim->clock);
+
+    core->end = end;
+    core->n_instructions = 0;
+    tg_pipes_reset(&core->pipes);
+    running_sim = sim;
+    running_core = core;
+    end->message[0] = '\0';
+    end->start_ns = core->actor->now;
+    struct kernel_call call = {kernel->entry, args};
+    struct tg_guard guard;
+    tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
+    judge_end(end, &guard);
+    end->n_instructions = core->n_instructions;
+    core->actor->now += (uint64_t)ceil((double)tg_pipes_end(&core->pipes) / tg_costs_a2a3.core_ghz);
+    end->end_ns = core->actor->now;
+}
+
+/* ---- a launch ---- */
+
+static void thread_main(void *arg)
+{
+    const struct start *start = arg;
+    struct sim *sim = start->sim;
+    sim->run->control_main(sim->run->control_arg, start->index);
+    if (self(sim)->now > sim->end_ns) sim->end_ns = self(sim)->now;
+    tg_clock_end(&sim->clock);
+}
+
+static void core_main(void *arg)
+{
+    const struct start *start = arg;
+    struct sim *sim = start->sim;
+    sim->run->core_main(sim->run->core_arg, start->index);
+    tg_clock_end(&sim->clock);
+}
+
+/* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. */
+static enum tg_status core_memory(struct core *core, enum tg_core_type type)
+{
+    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    size_t bytes = type == TG_AIC ? cube + TG_SCRATCH_BYTES : TG_UB_BYTES;
+    core->type = type;
+    if (core->memory) return TG_OK;
+    core->memory = aligned_alloc(512, bytes);
+    if (!core->memory) return tg_error(TG_ERR_MEMORY, "no memory for the %zu bytes of a core's buffers", bytes);
+    memset(core->memory, 0xFF, bytes);
+    uint8_t **of_kind = core->buffers.of_kind;
+    if (type == TG_AIV) {
+        of_kind[TG_VEC] = core->memory;
+        return TG_OK;
+    }
+    of_kind[TG_MAT] = core->memory;
+    of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
+    of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
+    of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
+    return TG_OK;
+}
+
+static enum tg_status add_actors(struct sim *sim, struct start *starts)
+{
+    const struct tg_machine_run *run = sim->run;
+    for (uint32_t i = 0; i < run->n_threads; i++) {
+        starts[i] = (struct start){sim, i};
+        TG_TRY(tg_clock_add(&sim->clock, THREAD_STACK_BYTES, true, thread_main, &starts[i]));
+    }
+    for (uint32_t i = 0; i < run->n_cores; i++) {
+        struct core *core = &sim->cores[i];
+        struct start *start = &starts[run->n_threads + i];
+        *start = (struct start){sim, i};
+        TG_TRY(core_memory(core, run->core_type[i]));
+        core->actor = &sim->clock.actors[sim->clock.n_actors];
+        core->dispatch = core->cond = (struct visible){0};
+        core->warm = false;
+        TG_TRY(tg_clock_add(&sim->clock, CORE_STACK_BYTES, false, core_main, start));
+    }
+    return TG_OK;
+}
+
+static enum tg_status simulate(struct sim *sim, struct start *starts)
+{
+    tg_clock_reset(&sim->clock, sim->run->schedule_seed);
+    sim->end_ns = 0;
+    TG_TRY(add_actors(sim, starts));
+    if (tg_clock_run(&sim->clock)) return TG_OK;
+    return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
+}
+
+static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns)
+{
+    struct sim *sim = of(machine);
+    struct tg_watch watch = {0};
+    if (machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->kernel_limit_ms));
+    struct start *starts = calloc(TG_ACTORS_MAX, sizeof *starts);
+    enum tg_status status = TG_ERR_MEMORY;
+    if (starts) {
+        sim->run = run;
+        status = simulate(sim, starts);
+        sim->run = NULL;
+    } else {
+        tg_error(status, "no memory for a launch");
+    }
+    free(starts);
+    tg_watch_end(&watch);
+    *device_ns = sim->end_ns;
+    return status;
+}
+
+static void sim_close(struct tg_machine *machine)
+{
+    struct sim *sim = of(machine);
+    tg_clock_fini(&sim->clock);
+    for (uint32_t i = 0; i < TG_CORES_MAX; i++) free(sim->cores[i].memory);
+    tg_gm_fini(&machine->gm);
+    free(sim);
+}
+
+static const struct tg_machine_ops sim_ops = {
+    .close = sim_close,
+    .run = sim_run,
+    .now = sim_now,
+    .spend = sim_spend,
+    .sync = sim_sync,
+    .idle = sim_idle,
+    .wake = sim_wake,
+    .read_cond = sim_read_cond,
+    .write_dispatch = sim_write_dispatch,
+    .wait_dispatch = sim_wait_dispatch,
+    .write_cond = sim_write_cond,
+    .run_kernel = sim_run_kernel,
+};
+
+enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out)
+{
+    struct sim *sim = calloc(1, sizeof *sim);
+    if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
+    enum tg_status status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
+    if (status != TG_OK) {
+        free(sim);
+        return status;
+    }
+    sim->machine.ops = &sim_ops;
+    sim->machine.isa = &sim_isa;
+    sim->machine.catch_faults = config->catch_faults;
+    *out = &sim->machine;
+    return TG_OK;
+}

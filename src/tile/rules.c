@@ -1,0 +1,380 @@
+#include "tile/rules.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tile/buffers.h"
+
+static const char *const op_names[TG_OP_COUNT] = {
+#define TG_OP_TEXT(name, pipe, text) #name,
+    TG_INSTRUCTIONS(TG_OP_TEXT)
+#undef TG_OP_TEXT
+};
+static const uint8_t op_pipes[TG_OP_COUNT] = {
+#define TG_OP_PIPE(name, pipe, text) PIPE_##pipe,
+    TG_INSTRUCTIONS(TG_OP_PIPE)
+#undef TG_OP_PIPE
+};
+static const char *const kind_names[] = {"Mat", "Left", "Right", "Acc", "Vec"};
+static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
+static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
+static const char *const dtype_names[] = {"fp32", "fp16", "bf16", "int32"};
+
+const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? op_names[op] : "unknown instruction"; }
+
+enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
+{
+    if (instr->op == TG_OP_TMOV && instr->dst->kind == TG_VEC) return PIPE_V;
+    if (instr->op == TG_OP_TSTORE && instr->a->kind == TG_ACC) return PIPE_FIX;
+    return (enum tg_pipe)op_pipes[instr->op];
+}
+
+/* One check in progress: the message is written once, by the rule that is broken. */
+struct check {
+    const struct tg_instr *instr;
+    enum tg_core_type core_type;
+    char *message;
+    size_t n_bytes;
+};
+
+static bool broken(const struct check *c, const char *operand, const struct tg_tile *tile, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static bool broken(const struct check *c, const char *operand, const struct tg_tile *tile, const char *format, ...)
+{
+    const char *file = c->instr->file ? c->instr->file : "?";
+    const char *slash = strrchr(file, '/');
+    int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), slash ? slash + 1 : file,
+                     c->instr->line);
+    size_t at = (size_t)n < c->n_bytes ? (size_t)n : c->n_bytes - 1;
+    if (tile && tile->kind <= TG_VEC && tile->dtype <= TG_INT32)
+        n = snprintf(c->message + at, c->n_bytes - at, "%s (%s %s, %u x %u valid of %u x %u, %s+0x%x): ", operand,
+                     kind_names[tile->kind], dtype_names[tile->dtype], tile->valid_rows, tile->valid_cols, tile->rows,
+                     tile->cols, buffer_names[tile->kind], tile->offset);
+    else n = snprintf(c->message + at, c->n_bytes - at, "%s: ", operand);
+    at = at + (size_t)n < c->n_bytes ? at + (size_t)n : c->n_bytes - 1;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->message + at, c->n_bytes - at, format, args);
+    va_end(args);
+    return false;
+}
+
+/* ---- one tile by itself ---- */
+
+static bool layout_is_whole(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    uint32_t bytes = tg_dtype_bytes(t->dtype);
+    if (t->kind != TG_VEC) {
+        if (t->rows % 16 || t->cols % 16) return broken(c, name, t, "static sizes are multiples of 16");
+        return true;
+    }
+    if (t->layout > TG_COL_MAJOR) return broken(c, name, t, "unknown layout %u", t->layout);
+    uint64_t run = (uint64_t)(t->layout == TG_ROW_MAJOR ? t->cols : t->rows) * bytes;
+    if (run % 32)
+        return broken(c, name, t, "%s take whole 32-byte units, these are %llu bytes",
+                      t->layout == TG_ROW_MAJOR ? "rows" : "columns", (unsigned long long)run);
+    return true;
+}
+
+static bool tile_is_sound(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    if (!t) return broken(c, name, t, "is missing");
+    if (t->kind > TG_VEC) return broken(c, name, t, "unknown tile kind %u", t->kind);
+    if (t->dtype > TG_INT32) return broken(c, name, t, "unknown element type %u", t->dtype);
+    if ((t->kind == TG_VEC) != (c->core_type == TG_AIV))
+        return broken(c, name, t, "%s has no %s", c->core_type == TG_AIV ? "an AIV core" : "an AIC core",
+                      buffer_names[t->kind]);
+    if (t->valid_rows == 0 || t->valid_cols == 0) return broken(c, name, t, "the valid part is empty");
+    if (t->valid_rows > t->rows || t->valid_cols > t->cols)
+        return broken(c, name, t, "the valid part is larger than the tile");
+    if (!layout_is_whole(c, name, t)) return false;
+    if (t->offset == TG_UNASSIGNED) return broken(c, name, t, "no TASSIGN has placed it");
+    if (t->offset % kind_alignment[t->kind])
+        return broken(c, name, t, "%s offsets are multiples of %u", buffer_names[t->kind], kind_alignment[t->kind]);
+    uint64_t end = t->offset + (uint64_t)t->rows * t->cols * tg_dtype_bytes(t->dtype);
+    if ((uint64_t)t->rows * t->cols > TG_L1_BYTES || end > tg_kind_capacity(t->kind))
+        return broken(c, name, t, "ends at byte %llu of %s, which has %u", (unsigned long long)end,
+                      buffer_names[t->kind], tg_kind_capacity(t->kind));
+    return true;
+}
+
+static bool is_kind(const struct check *c, const char *name, const struct tg_tile *t, uint32_t kind)
+{
+    return t->kind == kind || broken(c, name, t, "has to be a %s tile", kind_names[kind]);
+}
+
+static bool is_row_major(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    return t->layout == TG_ROW_MAJOR || broken(c, name, t, "has to be row-major");
+}
+
+/* What vector arithmetic takes: fp32 and fp16. On A2/A3 bf16 is converted first. */
+static bool is_arithmetic(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    return t->dtype == TG_FP32 || t->dtype == TG_FP16 ||
+           broken(c, name, t, "vector arithmetic takes fp32 and fp16; convert with TCVT");
+}
+
+static bool is_column(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    return (t->layout == TG_COL_MAJOR && t->cols == 1) ||
+           broken(c, name, t, "has to be a column-major tile of one column; TRESHAPE a row");
+}
+
+static bool same_shape(const struct check *c, const char *name, const struct tg_tile *t, const struct tg_tile *as)
+{
+    return (t->valid_rows == as->valid_rows && t->valid_cols == as->valid_cols) ||
+           broken(c, name, t, "its valid shape has to be dst's, %u x %u", as->valid_rows, as->valid_cols);
+}
+
+static bool same_dtype(const struct check *c, const char *name, const struct tg_tile *t, const struct tg_tile *as)
+{
+    return t->dtype == as->dtype ||
+           broken(c, name, t, "its element type has to be %s, as the other operand's", dtype_names[as->dtype]);
+}
+
+/* ---- transfers ---- */
+
+static bool global_is_sound(const struct check *c, const struct tg_tile *t)
+{
+    const struct tg_global *g = c->instr->global;
+    if (!g) return broken(c, "GlobalTensor", NULL, "is missing");
+    if (g->dtype > TG_INT32 || g->layout > TG_COL_MAJOR)
+        return broken(c, "GlobalTensor", NULL, "unknown element type %u or layout %u", g->dtype, g->layout);
+    uint32_t bytes = tg_dtype_bytes(g->dtype);
+    if (g->addr % bytes)
+        return broken(c, "GlobalTensor", NULL, "address 0x%llx is not a multiple of its element's %u bytes",
+                      (unsigned long long)g->addr, bytes);
+    if (g->stride[g->layout == TG_ROW_MAJOR ? 4 : 3] != 1)
+        return broken(c, "GlobalTensor", NULL, "%s needs stride 1 along its %s",
+                      g->layout == TG_ROW_MAJOR ? "ND" : "DN", g->layout == TG_ROW_MAJOR ? "columns" : "rows");
+    uint64_t rows = 1;
+    for (int i = 0; i < 4; i++) {
+        rows *= g->shape[i];
+        if (rows > UINT32_MAX) return broken(c, "GlobalTensor", NULL, "has too many rows");
+    }
+    for (int i = 0; i < 5; i++)
+        if (g->stride[i] > INT32_MAX || g->stride[i] < INT32_MIN)
+            return broken(c, "GlobalTensor", NULL, "stride %d, %lld, is out of range", i, (long long)g->stride[i]);
+    if (rows != t->valid_rows || g->shape[4] != t->valid_cols)
+        return broken(c, "GlobalTensor", NULL, "its %llu x %u elements are not the tile's valid %u x %u",
+                      (unsigned long long)rows, g->shape[4], t->valid_rows, t->valid_cols);
+    return true;
+}
+
+static bool transfer_layout(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    const struct tg_global *g = c->instr->global;
+    if (t->kind == TG_VEC && t->layout != g->layout)
+        return broken(c, name, t, "a %s tile takes a GlobalTensor in %s",
+                      t->layout == TG_ROW_MAJOR ? "row-major" : "column-major",
+                      t->layout == TG_ROW_MAJOR ? "ND" : "DN");
+    if (t->kind == TG_ACC && g->layout != TG_ROW_MAJOR) return broken(c, name, t, "an Acc tile is stored to ND");
+    if (g->layout == TG_COL_MAJOR && (g->shape[0] != 1 || g->shape[1] != 1 || g->shape[2] != 1))
+        return broken(c, "GlobalTensor", NULL, "DN has two dimensions");
+    return true;
+}
+
+static bool check_load(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    if (!tile_is_sound(c, "dst", dst)) return false;
+    if (dst->kind != TG_MAT && dst->kind != TG_VEC) return broken(c, "dst", dst, "TLOAD fills Mat and Vec tiles");
+    if (dst->kind == TG_MAT && dst->dtype == TG_INT32) return broken(c, "dst", dst, "the cube takes no int32");
+    if (!global_is_sound(c, dst) || !transfer_layout(c, "dst", dst)) return false;
+    return c->instr->global->dtype == dst->dtype ||
+           broken(c, "dst", dst, "the GlobalTensor holds %s", dtype_names[c->instr->global->dtype]);
+}
+
+static bool check_store(const struct check *c)
+{
+    const struct tg_tile *src = c->instr->a;
+    if (!tile_is_sound(c, "src", src)) return false;
+    if (src->kind != TG_ACC && src->kind != TG_VEC) return broken(c, "src", src, "TSTORE takes Acc and Vec tiles");
+    if (!global_is_sound(c, src) || !transfer_layout(c, "src", src)) return false;
+    uint32_t to = c->instr->global->dtype;
+    bool fits = src->kind == TG_ACC ? to != TG_INT32 : to == src->dtype;
+    return fits || broken(c, "src", src, "the GlobalTensor holds %s", dtype_names[to]);
+}
+
+/* ---- cube ---- */
+
+static bool check_move(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!tile_is_sound(c, "dst", dst) || !tile_is_sound(c, "src", src)) return false;
+    if (dst->kind == TG_VEC) {
+        if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src)) return false;
+    } else {
+        if (dst->kind != TG_LEFT && dst->kind != TG_RIGHT)
+            return broken(c, "dst", dst, "TMOV goes from Mat to Left or Right, or from Vec to Vec");
+        if (!is_kind(c, "src", src, TG_MAT)) return false;
+    }
+    return same_shape(c, "src", src, dst) && same_dtype(c, "src", src, dst);
+}
+
+static bool check_matmul(const struct check *c)
+{
+    const struct tg_tile *acc = c->instr->dst, *left = c->instr->a, *right = c->instr->b;
+    if (!tile_is_sound(c, "acc", acc) || !tile_is_sound(c, "left", left) || !tile_is_sound(c, "right", right))
+        return false;
+    if (!is_kind(c, "acc", acc, TG_ACC) || !is_kind(c, "left", left, TG_LEFT) || !is_kind(c, "right", right, TG_RIGHT))
+        return false;
+    if (acc->dtype != TG_FP32) return broken(c, "acc", acc, "products accumulate in fp32");
+    if (!same_dtype(c, "right", right, left)) return false;
+    if (left->valid_cols != right->valid_rows)
+        return broken(c, "right", right, "left has %u columns, right %u rows", left->valid_cols, right->valid_rows);
+    if (acc->valid_rows != left->valid_rows || acc->valid_cols != right->valid_cols)
+        return broken(c, "acc", acc, "the product is %u x %u", left->valid_rows, right->valid_cols);
+    return true;
+}
+
+/* ---- vector ---- */
+
+static bool check_vec(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    return tile_is_sound(c, name, t) && is_kind(c, name, t, TG_VEC);
+}
+
+/* dst and `operand` of one shape and type, row-major. */
+static bool check_elementwise(const struct check *c, const char *name, const struct tg_tile *operand)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, name, operand)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, name, operand) || !is_arithmetic(c, "dst", dst)) return false;
+    return same_shape(c, name, operand, dst) && same_dtype(c, name, operand, dst);
+}
+
+static bool check_binary(const struct check *c)
+{
+    return check_elementwise(c, "a", c->instr->a) && check_elementwise(c, "b", c->instr->b);
+}
+
+static bool check_convert(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_shape(c, "src", src, dst)) return false;
+    if (dst->dtype != TG_FP32 && src->dtype != TG_FP32)
+        return broken(c, "src", src, "TCVT goes from or to fp32, not to %s", dtype_names[dst->dtype]);
+    return true;
+}
+
+static bool check_fill_pad(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
+    if (!is_arithmetic(c, "dst", dst)) return false;
+    return (src->valid_rows <= dst->valid_rows && src->valid_cols <= dst->valid_cols) ||
+           broken(c, "src", src, "its valid part is larger than dst's, %u x %u", dst->valid_rows, dst->valid_cols);
+}
+
+static bool check_fill(const struct check *c)
+{
+    return check_vec(c, "dst", c->instr->dst) && is_arithmetic(c, "dst", c->instr->dst);
+}
+
+static bool check_row_reduction(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a, *tmp = c->instr->tmp;
+    if (!check_vec(c, "column", dst) || !check_vec(c, "src", src) || !check_vec(c, "tmp", tmp)) return false;
+    if (!is_column(c, "column", dst) || !is_row_major(c, "src", src) || !is_arithmetic(c, "src", src)) return false;
+    if (!same_dtype(c, "column", dst, src) || !same_dtype(c, "tmp", tmp, src)) return false;
+    if (dst->valid_rows != src->valid_rows)
+        return broken(c, "column", dst, "src has %u rows", src->valid_rows);
+    if (tmp->rows < src->valid_rows || tmp->cols < src->valid_cols)
+        return broken(c, "tmp", tmp, "has to hold src's %u x %u", src->valid_rows, src->valid_cols);
+    return true;
+}
+
+static bool check_row_expand(const struct check *c, bool with_src)
+{
+    const struct tg_tile *dst = c->instr->dst, *column = c->instr->b;
+    if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst) || !is_arithmetic(c, "dst", dst)) return false;
+    if (with_src && !check_elementwise(c, "src", c->instr->a)) return false;
+    if (!check_vec(c, "column", column) || !is_column(c, "column", column) || !same_dtype(c, "column", column, dst))
+        return false;
+    return column->valid_rows == dst->valid_rows ||
+           broken(c, "column", column, "dst has %u rows", dst->valid_rows);
+}
+
+static bool check_reshape(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
+    if (tg_tile_bytes(dst) != tg_tile_bytes(src))
+        return broken(c, "dst", dst, "has %u bytes, src %u", tg_tile_bytes(dst), tg_tile_bytes(src));
+    return (uint64_t)dst->valid_rows * dst->valid_cols == (uint64_t)src->valid_rows * src->valid_cols ||
+           broken(c, "dst", dst, "has another number of valid elements than src");
+}
+
+/* ---- order ---- */
+
+/* The pipes that a core has. */
+static bool has_pipe(enum tg_core_type core_type, uint32_t pipe)
+{
+    if (pipe == PIPE_S || pipe == PIPE_MTE2) return true;
+    bool vector = pipe == PIPE_V || pipe == PIPE_MTE3;
+    bool cube = pipe == PIPE_M || pipe == PIPE_MTE1 || pipe == PIPE_FIX || pipe == PIPE_MTE3;
+    return core_type == TG_AIV ? vector : cube;
+}
+
+static bool check_flag(const struct check *c)
+{
+    const struct tg_instr *instr = c->instr;
+    const char *core = c->core_type == TG_AIV ? "an AIV core" : "an AIC core";
+    if (!has_pipe(c->core_type, instr->src_pipe))
+        return broken(c, "source pipe", NULL, "%s has no pipe %u", core, instr->src_pipe);
+    if (!has_pipe(c->core_type, instr->dst_pipe))
+        return broken(c, "destination pipe", NULL, "%s has no pipe %u", core, instr->dst_pipe);
+    if (instr->src_pipe == instr->dst_pipe)
+        return broken(c, "pipes", NULL, "source and destination are one pipe; use pipe_barrier");
+    if (instr->event > EVENT_ID7) return broken(c, "event", NULL, "%u is not one of 0 to 7", instr->event);
+    return true;
+}
+
+static bool check_barrier(const struct check *c)
+{
+    uint32_t pipe = c->instr->src_pipe;
+    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) || broken(c, "pipe", NULL, "this core has no pipe %u", pipe);
+}
+
+bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
+{
+    const struct check c = {instr, core_type, message, n_bytes};
+    switch ((enum tg_op)instr->op) {
+    case TG_OP_TLOAD: return check_load(&c);
+    case TG_OP_TSTORE: return check_store(&c);
+    case TG_OP_TMOV: return check_move(&c);
+    case TG_OP_TMATMUL:
+    case TG_OP_TMATMUL_ACC: return check_matmul(&c);
+    case TG_OP_TADD:
+    case TG_OP_TSUB:
+    case TG_OP_TMUL:
+    case TG_OP_TDIV:
+    case TG_OP_TMAX: return check_binary(&c);
+    case TG_OP_TADDS:
+    case TG_OP_TMULS:
+    case TG_OP_TMAXS:
+    case TG_OP_TEXP:
+    case TG_OP_TLOG:
+    case TG_OP_TSQRT: return check_elementwise(&c, "a", instr->a);
+    case TG_OP_TCVT: return check_convert(&c);
+    case TG_OP_TEXPANDS: return check_fill(&c);
+    case TG_OP_TFILLPAD: return check_fill_pad(&c);
+    case TG_OP_TROWMAX:
+    case TG_OP_TROWSUM: return check_row_reduction(&c);
+    case TG_OP_TROWEXPAND: return check_row_expand(&c, false);
+    case TG_OP_TROWEXPANDSUB:
+    case TG_OP_TROWEXPANDMUL:
+    case TG_OP_TROWEXPANDDIV: return check_row_expand(&c, true);
+    case TG_OP_TRESHAPE: return check_reshape(&c);
+    case TG_OP_SET_FLAG:
+    case TG_OP_WAIT_FLAG: return check_flag(&c);
+    case TG_OP_PIPE_BARRIER: return check_barrier(&c);
+    case TG_OP_COUNT: break;
+    }
+    return broken(&c, "instruction", NULL, "number %u is unknown", instr->op);
+}

@@ -1,0 +1,127 @@
+/* TLOAD, TSTORE, TMOV: bytes between device memory and the buffers, from one layout to the other. */
+#include <string.h>
+
+#include "tile/execute.h"
+#include "tile/number.h"
+
+/* The address of row `row`, whose number counts through the stacked outer dimensions, at column 0. */
+static uint64_t row_address(const struct tg_global *g, uint32_t row)
+{
+    int64_t at = 0;
+    for (int d = 3; d >= 0; d--) {
+        at += (int64_t)(row % g->shape[d]) * g->stride[d];
+        row /= g->shape[d];
+    }
+    return g->addr + (uint64_t)(at * (int64_t)tg_dtype_bytes(g->dtype));
+}
+
+bool tg_global_run(const struct tg_global *g, uint32_t index, struct tg_run_of_bytes *run)
+{
+    uint32_t bytes = tg_dtype_bytes(g->dtype);
+    if (g->layout == TG_COL_MAJOR) {
+        if (index >= g->shape[4]) return false;
+        run->address = g->addr + (uint64_t)((int64_t)index * g->stride[4] * (int64_t)bytes);
+        run->bytes = (uint64_t)g->shape[3] * bytes;
+        return true;
+    }
+    if (index >= g->shape[0] * g->shape[1] * g->shape[2] * g->shape[3]) return false;
+    run->address = row_address(g, index);
+    run->bytes = (uint64_t)g->shape[4] * bytes;
+    return true;
+}
+
+static void *at_global(uint64_t address) { return (void *)(uintptr_t)address; }
+
+/* One row of device memory into the NZ tile: 32 bytes a fractal. */
+static void load_row_nz(uint8_t *tile, const struct tg_tile *t, uint32_t row, const uint8_t *from)
+{
+    uint32_t bytes = tg_dtype_bytes(t->dtype), width = tg_fractal_cols(t->dtype);
+    for (uint32_t col = 0; col < t->valid_cols; col += width) {
+        uint32_t n = t->valid_cols - col < width ? t->valid_cols - col : width;
+        memcpy(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)col * bytes, n * bytes);
+    }
+}
+
+/* One column of device memory into the NZ tile: an element a row. */
+static void load_column_nz(uint8_t *tile, const struct tg_tile *t, uint32_t col, const uint8_t *from)
+{
+    uint32_t bytes = tg_dtype_bytes(t->dtype), width = tg_fractal_cols(t->dtype);
+    for (uint32_t row = 0; row < t->valid_rows; row++)
+        memcpy(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)row * bytes, bytes);
+}
+
+void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buffers)
+{
+    const struct tg_tile *t = instr->dst;
+    uint8_t *tile = tg_tile_at(buffers, t);
+    size_t bytes = tg_dtype_bytes(t->dtype);
+    bool whole = t->valid_rows == t->rows && t->valid_cols == t->cols;
+    if (t->kind == TG_MAT && !whole) memset(tile, 0, tg_tile_bytes(t));
+
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        const uint8_t *from = at_global(run.address);
+        if (t->kind == TG_VEC) memcpy(tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), from, run.bytes);
+        else if (instr->global->layout == TG_ROW_MAJOR) load_row_nz(tile, t, i, from);
+        else load_column_nz(tile, t, i, from);
+    }
+}
+
+/* A row of fp32 accumulators, 16 columns apart by a block of the NZ layout, to device memory in another type. */
+static void store_row_acc(const float *tile, const struct tg_tile *t, uint32_t row, uint8_t *to, uint32_t dtype)
+{
+    for (uint32_t col = 0; col < t->valid_cols; col++) {
+        float value = tile[tg_at_nz(t->rows, 16, row, col)];
+        uint16_t half = dtype == TG_BF16 ? tg_bf16_of_f32(value) : dtype == TG_FP16 ? tg_f16_of_f32(value) : 0;
+        if (dtype == TG_FP32) memcpy(to + (size_t)col * 4, &value, 4);
+        else memcpy(to + (size_t)col * 2, &half, 2);
+    }
+}
+
+void tg_execute_store(const struct tg_instr *instr, const struct tg_buffers *buffers)
+{
+    const struct tg_tile *t = instr->a;
+    const uint8_t *tile = tg_tile_at(buffers, t);
+    size_t bytes = tg_dtype_bytes(t->dtype);
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        uint8_t *to = at_global(run.address);
+        if (t->kind == TG_ACC) store_row_acc((const float *)(const void *)tile, t, i, to, instr->global->dtype);
+        else memcpy(to, tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), run.bytes);
+    }
+}
+
+/* NZ to ZZ: fractals are the same 512 bytes, in another order. */
+static void move_left(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
+{
+    uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
+    for (uint32_t row = 0; row < dst->rows; row += 16)
+        for (uint32_t col = 0; col < dst->cols; col += width)
+            memcpy(to + (size_t)tg_at_zz(dst->cols, width, row, col) * bytes,
+                   from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes, 512);
+}
+
+/* NZ to ZN: every element changes places. */
+static void move_right(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
+{
+    uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
+    for (uint32_t row = 0; row < dst->rows; row++)
+        for (uint32_t col = 0; col < dst->cols; col++) {
+            size_t out = tg_at_zn(dst->cols, width, row, col), in = tg_at_nz(src->rows, width, row, col);
+            if (bytes == 2) memcpy(to + out * 2, from + in * 2, 2);
+            else memcpy(to + out * 4, from + in * 4, 4);
+        }
+}
+
+void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buffers)
+{
+    const struct tg_tile *dst = instr->dst, *src = instr->a;
+    uint8_t *to = tg_tile_at(buffers, dst);
+    const uint8_t *from = tg_tile_at(buffers, src);
+    size_t bytes = tg_dtype_bytes(dst->dtype);
+    if (dst->kind == TG_LEFT) move_left(to, dst, from, src);
+    else if (dst->kind == TG_RIGHT) move_right(to, dst, from, src);
+    else
+        for (uint32_t row = 0; row < dst->valid_rows; row++)
+            memmove(to + row * dst->cols * bytes, from + row * src->cols * bytes, dst->valid_cols * bytes);
+}

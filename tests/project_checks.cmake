@@ -1,0 +1,43 @@
+# CTest entries that look at the project itself: headers, include arrows, exported symbols, the Python side.
+
+set(CHECKS ${PROJECT_SOURCE_DIR}/tools)
+
+add_test(NAME include_arrows COMMAND ${CHECKS}/check_includes.sh ${PROJECT_SOURCE_DIR})
+tg_test_properties(include_arrows project)
+
+# Each public header alone, as both languages in which kernels and programs may be written.
+include(CheckLanguage)
+check_language(CXX)
+if(CMAKE_CXX_COMPILER)
+    enable_language(CXX)
+endif()
+set(HEADER_FLAGS -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I${PROJECT_SOURCE_DIR}/include)
+foreach(header tile orchestration tilegraph)
+    add_test(NAME header_${header}_c11
+        COMMAND ${CMAKE_C_COMPILER} -std=c11 ${HEADER_FLAGS} -include tilegraph/${header}.h -x c /dev/null)
+    tg_test_properties(header_${header}_c11 project)
+    if(CMAKE_CXX_COMPILER)
+        add_test(NAME header_${header}_cxx17
+            COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${HEADER_FLAGS} -include tilegraph/${header}.h -x c++ /dev/null)
+        tg_test_properties(header_${header}_cxx17 project)
+    endif()
+endforeach()
+
+# Instrumentation exports symbols of its own, so only a plain library is compared.
+if(TG_PLAIN_BUILD)
+    add_test(NAME exported_symbols
+        COMMAND ${CHECKS}/check_exports.sh ${CMAKE_NM} $<TARGET_FILE:tilegraph_shared> ${PROJECT_SOURCE_DIR}/include)
+    tg_test_properties(exported_symbols project)
+endif()
+
+# Python loads the shared library, which a sanitizer would have to be loaded before.
+file(GLOB PYTHON_TESTS CONFIGURE_DEPENDS python/test_*.py)
+if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
+    execute_process(COMMAND ${CHECKS}/find_python.sh numpy pytest
+        OUTPUT_VARIABLE TG_PYTHON OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    add_test(NAME python COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${CMAKE_CURRENT_SOURCE_DIR}/python)
+    tg_test_properties(python python)
+    # The longest: started first.
+    set_tests_properties(python PROPERTIES COST 1000 TIMEOUT 240 ENVIRONMENT
+        "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+endif()

@@ -1,0 +1,86 @@
+"""Which compiler compiles what, and what is said when it does not."""
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import VECTOR_KERNELS, SmallExample, assert_failed, assert_passed
+from tilegraph_py import compile as compiling
+from tilegraph_py.errors import ExampleError
+
+C, CPP = Path("k.c"), Path("k.cpp")
+
+
+def test_variables_choose_the_compiler():
+    environ = {"CC": "cat -u", "CXX": "ls", "PTO_AICPU_CXX": "cp"}
+    assert compiling.compiler(C, False, environ) == ["cat", "-u"]
+    assert compiling.compiler(C, True, environ) == ["cat", "-u"]
+    assert compiling.compiler(CPP, False, environ) == ["ls"]
+    assert compiling.compiler(CPP, True, environ) == ["cp"]
+    del environ["PTO_AICPU_CXX"]
+    assert compiling.compiler(CPP, True, environ) == ["ls"]
+
+
+def test_command_has_the_headers_and_the_standard():
+    words = compiling.command(C, False, Path("k.so"), {"CC": "cat"})
+    assert words[0] == "cat" and words[-3:] == ["-o", "k.so", "k.c"] and "-std=c11" in words
+    include = next(word for word in words if word.startswith("-I"))
+    assert (Path(include[2:]) / "tilegraph" / "tile.h").is_file()
+    assert "-std=c++17" in compiling.command(CPP, False, Path("k.so"), {"CXX": "cat"})
+
+
+@pytest.mark.parametrize("environ, exit_code, text", [
+    ({"CC": "no-such-compiler"}, 8, "CC is 'no-such-compiler': there is no such compiler"),
+    ({"CC": '"'}, 2, "CC is '\"'"),
+])
+def test_compiler_that_is_none(environ, exit_code, text):
+    with pytest.raises(ExampleError) as caught:
+        compiling.compiler(C, False, environ)
+    assert text in str(caught.value) and caught.value.exit_code == exit_code
+
+
+def test_no_compiler_at_all(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(ExampleError, match="none of gcc, cc, clang is installed") as caught:
+        compiling.compiler(C, False, {})
+    assert caught.value.exit_code == 8
+
+
+def test_every_source_that_does_not_compile_has_its_say(small):
+    broken = small.kernels / "broken.c"
+    broken.write_text("int x = ;\n")
+    small.write(body="syntax error here;", config=small.config(kernel="broken.c"))
+    assert_failed(small.run(), 8, "broken.c does not compile", "broken.c:1", "orchestration.c does not compile",
+                  "command: ")
+
+
+def test_compiler_variable_is_used_by_the_command(small):
+    assert_failed(small.run(CC="no-such-compiler"), 8, "CC is 'no-such-compiler'")
+
+
+def test_warnings_are_shown(small):
+    small.write(body="#warning look here\n" + SmallExample.BODY)
+    done = small.run("--log-level", "warn")
+    assert_passed(done)
+    assert "look here" in done.stderr
+
+
+def test_cpp_sources_use_the_cxx_compilers(small, tmp_path):
+    log = tmp_path / "compilers.txt"
+    for name in ("kernel-cxx", "plugin-cxx"):
+        wrapper = tmp_path / name
+        wrapper.write_text(f'#!/bin/sh\necho {name} >> {log}\nexec c++ "$@"\n')
+        wrapper.chmod(0o755)
+    plugin = small.kernels / "orchestration.cpp"
+    text = SmallExample.ORCHESTRATION.replace("BODY", SmallExample.BODY)
+    plugin.write_text(text.replace("__attribute__", 'extern "C" __attribute__', 1))
+    shutil.copy(VECTOR_KERNELS / "aiv" / "aiv_add.c", small.kernels / "kernel.cpp")
+    small.write(config=small.config(kernel="kernel.cpp", source="orchestration.cpp"))
+    assert_passed(small.run(CXX=str(tmp_path / "kernel-cxx"), PTO_AICPU_CXX=str(tmp_path / "plugin-cxx")))
+    assert sorted(log.read_text().split()) == ["kernel-cxx", "plugin-cxx"]
+
+
+def test_nothing_stays_on_disk(small, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    assert_passed(small.run(TMPDIR=str(folder)))
+    assert list(folder.iterdir()) == []

@@ -1,0 +1,73 @@
+"""The search for a Python with numpy."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import assert_failed, assert_passed, run_command
+from tilegraph_py import interpreter
+from tilegraph_py.errors import ExampleError
+
+# -S leaves site-packages out: an interpreter without numpy. What takes over is started without it.
+WITHOUT_NUMPY = (sys.executable, "-S")
+VENV = interpreter.PROJECT_ROOT / ".venv" / "bin" / "python"
+
+
+def stub(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_candidates_are_the_pythons_of_path_in_order(tmp_path):
+    for name in ("python", "python3", "python3.11", "python3-config", "python2", "pythonista", "ls"):
+        stub(tmp_path / "bin" / name, "")
+    (tmp_path / "bin" / "python3.12").write_text("not executable")
+    environ = {"PATH": os.pathsep.join(["/nonexistent", "", str(tmp_path / "bin")])}
+    ours = [path.name for path in interpreter.candidates(environ) if path.parent == tmp_path / "bin"]
+    assert ours == ["python", "python3", "python3.11"]
+    if Path("/usr/bin/python3").exists():
+        assert Path("/usr/bin/python3") in interpreter.candidates(environ)
+
+
+def test_has_numpy_asks_the_interpreter(tmp_path):
+    assert interpreter.has_numpy(sys.executable)
+    assert not interpreter.has_numpy(stub(tmp_path / "a", f"exec {sys.executable} -S \"$@\""))
+    assert not interpreter.has_numpy(stub(tmp_path / "b", "exit 1"))
+    assert not interpreter.has_numpy(tmp_path / "missing")
+
+
+def test_search_is_made_once(monkeypatch):
+    monkeypatch.setenv(interpreter.MARK, "1")
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(interpreter, "candidates", lambda environ: pytest.fail("searched again"))
+    with pytest.raises(ExampleError, match="numpy is not installed") as caught:
+        interpreter.ensure_numpy()
+    assert caught.value.exit_code == 2 and "python3-numpy" in caught.value.hint
+    assert interpreter.MARK not in os.environ
+
+
+def test_no_interpreter_with_numpy_says_what_to_install(monkeypatch):
+    monkeypatch.delenv(interpreter.MARK, raising=False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(interpreter, "candidates", lambda environ: [])
+    with pytest.raises(ExampleError, match="numpy is not installed"):
+        interpreter.ensure_numpy()
+
+
+@pytest.mark.skipif(VENV.exists(), reason="the project's own .venv goes before PATH")
+def test_an_interpreter_that_only_claims_numpy_ends_the_search(tmp_path, small):
+    # It answers the probe with success, but starts the command without numpy: refused, not tried for ever.
+    stub(tmp_path / "bin" / "python3", f'[ "$1" = -c ] && exit 0\nexec {sys.executable} -S "$@"')
+    done = run_command("-k", small.kernels, "-g", small.golden, interpreter=WITHOUT_NUMPY,
+                       PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert_failed(done, 2, "numpy is not installed", f"going on with {tmp_path / 'bin' / 'python3'}")
+
+
+def test_command_goes_on_with_a_python_that_has_numpy(small, tmp_path):
+    stub(tmp_path / "bin" / "python3", f'exec {sys.executable} "$@"')
+    done = run_command("-k", small.kernels, "-g", small.golden, "-p", "a2a3sim", interpreter=WITHOUT_NUMPY,
+                       PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    assert_passed(done)
+    assert "has no numpy; going on with" in done.stderr

@@ -1,0 +1,88 @@
+"""Options and the variables that stand in for them."""
+import pytest
+from conftest import assert_failed, run_command
+from tilegraph_py import options
+from tilegraph_py.errors import ExampleError
+
+NEEDED = ["-k", "kernels", "-g", "golden.py"]
+
+
+def parse(*more, **environ):
+    return options.parse([*NEEDED, *more], environ)
+
+
+def test_defaults():
+    chosen = parse()
+    assert (chosen.platform, chosen.device, chosen.log_level, chosen.log_file) == ("a2a3", 0, "info", None)
+    assert chosen.enable_profiling is False
+
+
+@pytest.mark.parametrize("environ, arguments, device", [
+    ({}, ["-d", "15"], 15),
+    ({"PTO_DEVICE_ID": "3"}, [], 3),
+    ({"TILE_FWK_DEVICE_ID": "4"}, [], 4),
+    ({"PTO_DEVICE_ID": "3", "TILE_FWK_DEVICE_ID": "4"}, [], 3),
+    ({"PTO_DEVICE_ID": "3"}, ["-d", "5"], 5),
+    ({"PTO_DEVICE_ID": ""}, [], 0),
+])
+def test_device_comes_from_option_then_variables(environ, arguments, device):
+    assert parse(*arguments, **environ).device == device
+
+
+@pytest.mark.parametrize("text", ["16", "-1", "x", "", "1.0", "1_0", " 1", "99999999999999999999"])
+def test_device_that_is_none_is_refused(text):
+    with pytest.raises(ExampleError, match="expected a device from 0 to 15|expected one argument") as caught:
+        parse(f"--device={text}")
+    assert caught.value.exit_code == 2
+
+
+def test_device_variable_that_is_none_is_named():
+    with pytest.raises(ExampleError, match="TILE_FWK_DEVICE_ID is 'npu0'"):
+        parse(TILE_FWK_DEVICE_ID="npu0")
+
+
+@pytest.mark.parametrize("environ, arguments, level", [
+    ({}, ["-v"], "debug"),
+    ({}, ["--silent"], "error"),
+    ({}, ["--log-level", "warn"], "warn"),
+    ({"PTO_LOG_LEVEL": "warn"}, [], "warn"),
+    ({"PTO_LOG_LEVEL": "warn"}, ["-v"], "debug"),
+    ({"PTO_LOG_LEVEL": "warn"}, ["--log-level", "error"], "error"),
+])
+def test_log_level_comes_from_option_then_variable(environ, arguments, level):
+    assert parse(*arguments, **environ).log_level == level
+
+
+@pytest.mark.parametrize("environ, arguments, text", [
+    ({}, ["--log-level", "loud"], "--log-level is 'loud', expected one of error, warn, info, debug"),
+    ({"PTO_LOG_LEVEL": "7"}, [], "PTO_LOG_LEVEL is '7'"),
+    ({}, ["-v", "--silent"], "not allowed with"),
+    ({}, ["--frobnicate"], "--frobnicate"),
+    ({}, ["stray"], "stray"),
+    ({}, ["--plat", "a2a3sim"], "--plat"),
+])
+def test_wrong_options_are_refused(environ, arguments, text):
+    with pytest.raises(ExampleError) as caught:
+        parse(*arguments, **environ)
+    assert text in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_missing_options_are_named():
+    with pytest.raises(ExampleError, match="required: -k/--kernels, -g/--golden"):
+        options.parse([], {})
+
+
+def test_usage_error_ends_with_test_failed():
+    assert_failed(run_command("-k", "x"), 2, "-g/--golden", "usage: run_example.py")
+
+
+def test_help_names_every_variable():
+    done = run_command("--help")
+    assert done.returncode == 0
+    for name in ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",
+                 "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "TILEGRAPH_LIB", "PA_CASE"):
+        assert name in done.stdout
+
+
+def test_log_file_that_cannot_be_written_is_refused(small):
+    assert_failed(small.run(PTO_LOG_FILE=str(small.folder)), 2, "PTO_LOG_FILE: cannot write")

@@ -1,0 +1,231 @@
+/* pa_problem.c: what is drawn depends on the seed alone, unowned memory shows, and both layouts hold the same. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "pa_problem.h"
+
+static struct failure why;
+
+static struct pa_problem draw(const struct pa_case *drawn, uint64_t seed)
+{
+    struct pa_problem problem;
+    if (pa_problem_draw(drawn, seed, &problem, &why) != TG_OK) fail_msg("%s", why.message);
+    return problem;
+}
+
+static double element(const struct pa_problem *p, const void *tensor, uint64_t index)
+{
+    double value;
+    pa_load(p->shape.dtype, tensor, index, 1, &value);
+    return value;
+}
+
+/* Tokens of `block` that some sequence reads. */
+static uint32_t owned_tokens(const struct pa_problem *p, int32_t block)
+{
+    uint32_t owned = 0, size = p->shape.block_size;
+    for (uint32_t b = 0; b < p->shape.batch; b++) {
+        for (uint32_t t = 0; t < (uint32_t)p->context_lens[b]; t++) {
+            bool here = p->block_table[(uint64_t)b * p->table_cols + t / size] == block;
+            if (here && t % size + 1 > owned) owned = t % size + 1;
+        }
+    }
+    return owned;
+}
+
+static void the_same_seed_draws_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pa_n_cases; i++) {
+        struct pa_problem a = draw(&pa_cases[i], 5), b = draw(&pa_cases[i], 5), c = draw(&pa_cases[i], 6);
+        struct pa_counts n = pa_problem_counts(&a);
+        size_t bytes = pa_dtype_bytes(a.shape.dtype);
+        assert_memory_equal(a.query, b.query, n.query * bytes);
+        assert_memory_equal(a.key, b.key, n.cache * bytes);
+        assert_memory_equal(a.value, b.value, n.cache * bytes);
+        assert_memory_equal(a.block_table, b.block_table, n.table * sizeof(int32_t));
+        assert_memory_not_equal(a.query, c.query, n.query * bytes);
+        pa_problem_free(&a);
+        pa_problem_free(&b);
+        pa_problem_free(&c);
+    }
+}
+
+static void an_element_does_not_depend_on_the_size(void **state)
+{
+    (void)state;
+    const uint32_t length = 20;
+    struct pa_case small = {"small", "", {1, 3, 1, 5, 7, PA_FP32}, &length, 1, 0, 0.1f}, large = small;
+    large.shape.heads = 9;
+    struct pa_problem a = draw(&small, 5), b = draw(&large, 5);
+    assert_memory_equal(a.query, b.query, 15 * sizeof(float));
+    pa_problem_free(&a);
+    pa_problem_free(&b);
+}
+
+static void numbers_are_normal(void **state)
+{
+    (void)state;
+    const uint32_t length = 1000;
+    const struct pa_case many = {"many", "", {20, 50, 2, 50, 10, PA_FP32}, &length, 1, 0, 3.0f};
+    struct pa_problem p = draw(&many, 9);
+    double sum = 0, squares = 0, products = 0, before = 0;
+    const uint64_t n = pa_problem_counts(&p).query;
+    for (uint64_t i = 0; i < n; i++) {
+        double x = element(&p, p.query, i) / 3;
+        sum += x;
+        squares += x * x;
+        products += x * before;
+        before = x;
+    }
+    assert_true(fabs(sum / (double)n) < 5 / sqrt((double)n));
+    assert_true(fabs(squares / (double)n - 1) < 5 * sqrt(2.0 / (double)n));
+    assert_true(fabs(products / (double)n) < 5 / sqrt((double)n)); /* neighbours are independent */
+    pa_problem_free(&p);
+}
+
+static void what_nobody_owns_is_nan(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pa_n_cases; i++) {
+        struct pa_problem p = draw(&pa_cases[i], 42);
+        const uint64_t token = (uint64_t)p.shape.kv_heads * p.shape.head_dim;
+        uint32_t n_free = 0;
+        for (uint32_t block = 0; block < p.n_blocks; block++) {
+            uint32_t owned = owned_tokens(&p, (int32_t)block);
+            n_free += owned == 0;
+            for (uint64_t at = 0; at < p.shape.block_size * token; at++) {
+                uint64_t index = block * p.shape.block_size * token + at;
+                assert_true(isnan(element(&p, p.key, index)) == (at >= owned * token));
+                assert_true(isnan(element(&p, p.value, index)) == (at >= owned * token));
+            }
+        }
+        assert_int_equal(n_free, 3);
+        pa_problem_free(&p);
+    }
+}
+
+static void blocks_are_shuffled_and_owned_once(void **state)
+{
+    (void)state;
+    const uint32_t lengths[3] = {0, 640, 333};
+    const struct pa_case three = {"three", "", {3, 1, 1, 8, 8, PA_FP32}, lengths, 3, 0, 0.1f};
+    struct pa_problem p = draw(&three, 42);
+    unsigned char owners[128] = {0};
+    uint32_t n_in_order = 0;
+    assert_int_equal(p.table_cols, 80);
+    assert_int_equal(p.n_blocks, 80 + 42 + 3);
+    for (uint32_t b = 0; b < 3; b++) {
+        for (uint32_t j = 0; j < p.table_cols; j++) {
+            int32_t block = p.block_table[b * p.table_cols + j];
+            if (j >= (lengths[b] + 7) / 8) {
+                assert_int_equal(block, -1);
+                continue;
+            }
+            assert_true(block >= 0 && (uint32_t)block < p.n_blocks);
+            assert_int_equal(owners[block]++, 0);
+            n_in_order += j > 0 && block == p.block_table[b * p.table_cols + j - 1] + 1;
+        }
+    }
+    assert_true(n_in_order < 10);
+    pa_problem_free(&p);
+}
+
+static void sequences_share_full_blocks_only(void **state)
+{
+    (void)state;
+    const uint32_t lengths[4] = {40, 41, 15, 24};
+    const struct pa_case shared = {"shared", "", {4, 1, 1, 8, 8, PA_FP32}, lengths, 4, 3, 0.1f};
+    struct pa_problem p = draw(&shared, 42);
+    const uint32_t expected[4] = {5, 3, 1, 3}; /* blocks that are sequence 0's own */
+    for (uint32_t b = 0; b < 4; b++) {
+        uint32_t n = 0;
+        for (uint32_t j = 0; j < (lengths[b] + 7) / 8; j++) {
+            n += p.block_table[b * p.table_cols + j] == p.block_table[j];
+        }
+        assert_int_equal(n, expected[b]);
+    }
+    assert_int_equal(p.n_blocks, 5 + (6 - 3) + (2 - 1) + 0 + 3);
+    pa_problem_free(&p);
+}
+
+static void the_kernel_layout_holds_the_same(void **state)
+{
+    (void)state;
+    for (int dtype = 0; dtype < PA_DTYPE_COUNT; dtype++) {
+        const uint32_t length = 50;
+        struct pa_case odd = {"odd", "", {2, 6, 3, 5, 7, (enum pa_dtype)dtype}, &length, 1, 0, 0.1f};
+        struct pa_problem p = draw(&odd, 42);
+        const uint64_t kv_heads = 3, dim = 5, size = 7;
+        for (uint64_t i = 0; i < pa_problem_counts(&p).cache; i++) {
+            uint64_t d = i % dim, head = i / dim % kv_heads, t = i / dim / kv_heads % size,
+                     block = i / dim / kv_heads / size;
+            double key = element(&p, p.key, i), value = element(&p, p.value, i);
+            double packed_key = element(&p, p.key_cache, ((block * kv_heads + head) * dim + d) * size + t);
+            double packed_value = element(&p, p.value_cache, ((block * kv_heads + head) * size + t) * dim + d);
+            assert_true(key == packed_key || (isnan(key) && isnan(packed_key)));
+            assert_true(value == packed_value || (isnan(value) && isnan(packed_value)));
+        }
+        pa_problem_free(&p);
+    }
+}
+
+static void config_describes_the_problem(void **state)
+{
+    (void)state;
+    struct pa_problem p = draw(pa_case_by_name("fp16"), 42);
+    uint32_t bits = (uint32_t)p.config[6];
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    assert_true(fabs((double)scale - 1 / sqrt(32.0)) < 1e-7);
+    const int64_t expected[8] = {2, 16, 2, 32, 16, 3, (int64_t)bits, 1};
+    assert_memory_equal(p.config, expected, sizeof expected);
+    pa_problem_free(&p);
+}
+
+static void what_does_not_fit_is_refused(void **state)
+{
+    (void)state;
+    const uint32_t lengths[2] = {INT32_MAX, INT32_MAX}, none = 0;
+    const struct pa_shape max = {INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, INT32_MAX, PA_FP32};
+    struct pa_case drawn = {"max", "", max, &none, 1, 0, 0.1f};
+    struct pa_problem p;
+    assert_int_equal(pa_problem_draw(&drawn, 1, &p, &why), TG_ERR_MEMORY);
+    assert_non_null(strstr(why.message, "GiB"));
+
+    drawn.shape = (struct pa_shape){1, 1, 1, 128, 128, PA_FP32};
+    drawn.lengths = lengths; /* 2^31 tokens of 1 KiB, six times */
+    assert_int_equal(pa_problem_draw(&drawn, 1, &p, &why), TG_ERR_MEMORY);
+
+    drawn.shape = (struct pa_shape){2, 1, 1, 1, 1, PA_FP32};
+    drawn.n_lengths = 2; /* 2^32 blocks */
+    assert_int_equal(pa_problem_draw(&drawn, 1, &p, &why), TG_ERR_ARGUMENT);
+    assert_non_null(strstr(why.message, "blocks"));
+
+    drawn.shape.batch = 3;
+    assert_int_equal(pa_problem_draw(&drawn, 1, &p, &why), TG_ERR_ARGUMENT);
+    assert_non_null(strstr(why.message, "2 context lengths for a batch of 3"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_same_seed_draws_the_same),
+        cmocka_unit_test(an_element_does_not_depend_on_the_size),
+        cmocka_unit_test(numbers_are_normal),
+        cmocka_unit_test(what_nobody_owns_is_nan),
+        cmocka_unit_test(blocks_are_shuffled_and_owned_once),
+        cmocka_unit_test(sequences_share_full_blocks_only),
+        cmocka_unit_test(the_kernel_layout_holds_the_same),
+        cmocka_unit_test(config_describes_the_problem),
+        cmocka_unit_test(what_does_not_fit_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

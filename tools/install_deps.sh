@@ -1,0 +1,94 @@
+#!/bin/sh
+# install_deps.sh GROUP...: see that what the groups need is there.
+#
+#   build     compile the library and the examples
+#   test      the tests: cmocka, numpy, pytest
+#   full      sanitizers, clang, valgrind
+#   aarch64   cross-compiler, emulator and cmocka for aarch64
+#   lint      clang-format, clang-tidy
+#   coverage  gcovr
+#
+# Does nothing when nothing lacks. As root on Debian or Ubuntu it installs what lacks; elsewhere it prints the command
+# to run and exits with 2.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+packages=
+foreign= # an architecture whose packages are needed beside the own ones
+
+lacks() { packages="$packages $*"; }
+has() { command -v "$1" >/dev/null 2>&1; }
+includes() { echo "#include <$2>" | "$1" -E - >/dev/null 2>&1; } # COMPILER HEADER
+links() { echo 'int main(void) { return 0; }' | "$@" -x c -o /dev/null - >/dev/null 2>&1; } # COMPILER FLAG...
+
+need_build() {
+    { has cc || has gcc || has clang; } && links "${CC:-cc}" || lacks gcc libc6-dev
+    has cmake || lacks cmake
+    has make || lacks make
+}
+
+need_test() {
+    includes "${CC:-cc}" cmocka.h || lacks libcmocka-dev
+    "$root/tools/find_python.sh" numpy pytest >/dev/null 2>&1 || lacks python3 python3-numpy python3-pytest
+    has c++ || lacks g++
+}
+
+need_full() {
+    has valgrind || lacks valgrind
+    has clang || lacks clang
+    # The sanitizer runtimes of clang are a package of their own, named after clang's version.
+    if has clang && ! links clang -fsanitize=address; then
+        lacks "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
+    elif ! has clang; then
+        lacks libclang-rt-dev
+    fi
+}
+
+need_aarch64() {
+    has aarch64-linux-gnu-gcc || lacks gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+    has qemu-aarch64 || lacks qemu-user
+    if ! links aarch64-linux-gnu-gcc -lcmocka || ! includes aarch64-linux-gnu-gcc cmocka.h; then
+        foreign=arm64
+        lacks libcmocka-dev:arm64
+    fi
+}
+
+need_lint() {
+    has clang-format || lacks clang-format
+    has clang-tidy || lacks clang-tidy
+}
+
+need_coverage() { has gcovr || lacks gcovr; }
+
+for group in "$@"; do
+    case $group in
+        build | test | full | aarch64 | lint | coverage) "need_$group" ;;
+        *)
+            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint or coverage" >&2
+            exit 2
+            ;;
+    esac
+done
+[ -n "$packages" ] || exit 0
+
+command="apt-get update && apt-get install -y$packages"
+[ -z "$foreign" ] || command="dpkg --add-architecture $foreign && $command"
+
+if ! has apt-get; then
+    echo "install_deps: lacking; install what your system calls these Debian packages:$packages" >&2
+    exit 2
+elif [ "$(id -u)" -ne 0 ]; then
+    echo "install_deps: lacking:$packages. Run: sudo sh -c '$command'" >&2
+    exit 2
+fi
+
+echo "install_deps: installing$packages"
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+[ -z "$foreign" ] || dpkg --add-architecture "$foreign"
+if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "install_deps: could not install$packages" >&2
+    exit 2
+fi
