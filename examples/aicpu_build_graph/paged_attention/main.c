@@ -1,0 +1,222 @@
+/*
+ * paged_attention: the whole way of a program through tilegraph's C API.
+ *
+ *     device     where it runs: a platform and its memory
+ *     program    what runs: four kernels, and the orchestration plugin that builds the task graph out of them
+ *     run        one launch of the program on tensors
+ *
+ * Read this file from the bottom up. What is not about tilegraph (the command line, .npy files, drawing inputs, the
+ * golden, printing) is in examples/common.
+ */
+#include <stdlib.h>
+#include <time.h>
+
+#include <tilegraph/tilegraph.h>
+
+#include "file.h"
+#include "pa_files.h"
+#include "pa_golden.h"
+#include "pa_options.h"
+#include "pa_problem.h"
+#include "pa_report.h"
+
+/* The kernels: the orchestration submits tasks by func_id, and a task goes only to a core of its kernel's type. */
+static const struct {
+    int func_id;
+    enum tg_core_type core_type;
+    const char *name, *file;
+} kernels[] = {
+    {0, TG_AIC, "aic_qk_matmul", "aic_qk_matmul.so"},
+    {1, TG_AIV, "aiv_softmax_prepare", "aiv_softmax_prepare.so"},
+    {2, TG_AIC, "aic_pv_matmul", "aic_pv_matmul.so"},
+    {3, TG_AIV, "aiv_online_update", "aiv_online_update.so"},
+};
+
+/* Where the build puts them, seen from the folder of this executable. */
+static const char default_program_dir[] = "../examples/aicpu_build_graph/paged_attention";
+
+static double now_s(void)
+{
+    struct timespec now;
+    timespec_get(&now, TIME_UTC);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void print_log(void *context, enum tg_log_level level, const char *line)
+{
+    (void)context;
+    (void)level;
+    fprintf(stderr, "%s\n", line);
+}
+
+/* ---- program --------------------------------------------------------------------------------------------------------- */
+
+static enum tg_status add_kernels(struct tg_program *program, const char *folder, struct failure *failure)
+{
+    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
+        void *bytes;
+        size_t n_bytes;
+        enum tg_status status = file_read_in(folder, kernels[i].file, &bytes, &n_bytes, failure);
+        if (status != TG_OK) return status;
+        status = tg_program_add_kernel(program, kernels[i].func_id, kernels[i].core_type, kernels[i].name, bytes,
+                                       n_bytes);
+        free(bytes); /* the program has its own copy */
+        if (status != TG_OK) return failure_from_library(failure, status);
+    }
+    return TG_OK;
+}
+
+/* The plugin has an entry for each runtime: one is called on the device, the other on the host before the launch. */
+static enum tg_status add_orchestration(struct tg_program *program, const char *folder, uint32_t runtime,
+                                        struct failure *failure)
+{
+    const char *entry = runtime == TG_HOST_BUILD_GRAPH ? "orchestration_host" : "orchestration";
+    void *bytes;
+    size_t n_bytes;
+    enum tg_status status = file_read_in(folder, "orchestration.so", &bytes, &n_bytes, failure);
+    if (status != TG_OK) return status;
+    status = tg_program_set_orchestration(program, bytes, n_bytes, entry);
+    free(bytes);
+    return failure_from_library(failure, status);
+}
+
+static enum tg_status load_program(struct tg_program *program, const struct pa_options *options, const char *argv0,
+                                   struct failure *failure)
+{
+    char *here = file_executable_folder(argv0);
+    char *built = here ? file_join(here, default_program_dir) : NULL;
+    const char *folder = options->program_dir ? options->program_dir : built;
+    enum tg_status status = TG_OK;
+    if (!folder) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
+    if (status == TG_OK) status = add_kernels(program, folder, failure);
+    if (status == TG_OK) status = add_orchestration(program, folder, options->run.runtime, failure);
+    free(built);
+    free(here);
+    return status;
+}
+
+/* ---- run ------------------------------------------------------------------------------------------------------------- */
+
+/* Launch the program on the problem's tensors and wait; problem->out is written if all went well. */
+static enum tg_status run_program(struct tg_program *program, const struct pa_options *options,
+                                  struct pa_problem *problem, struct pa_report *report)
+{
+    const struct pa_counts n = pa_problem_counts(problem);
+    const uint64_t bytes = pa_dtype_bytes(problem->shape.dtype), batch = problem->shape.batch;
+    /* In the order in which the orchestration expects them: it sees addresses, byte sizes, and the first count. */
+    const struct tg_tensor tensors[] = {
+        {"query", problem->query, n.query * bytes, n.query, TG_IN},
+        {"key_cache", problem->key_cache, n.cache * bytes, n.cache, TG_IN},
+        {"value_cache", problem->value_cache, n.cache * bytes, n.cache, TG_IN},
+        {"block_table", problem->block_table, n.table * sizeof(int32_t), n.table, TG_IN},
+        {"context_lens", problem->context_lens, batch * sizeof(int32_t), batch, TG_IN},
+        {"out", problem->out, n.query * bytes, n.query, TG_OUT},
+        {"config", problem->config, sizeof problem->config, PA_CONFIG_WORDS, TG_IN},
+    };
+    struct tg_run *run;
+    enum tg_status status = tg_run_open(program, &options->run, tensors, sizeof tensors / sizeof tensors[0], &run);
+    if (status != TG_OK) return failure_from_library(&report->failure, status);
+
+    status = failure_from_library(&report->failure, tg_run_wait(run));
+    tg_run_result(run, &report->result); /* also tells how far a failed run came */
+    report->has_result = true;
+    if (status == TG_OK && options->trace_path) {
+        status = failure_from_library(&report->failure, tg_run_write_trace(run, options->trace_path));
+    }
+    tg_run_close(run);
+    return status;
+}
+
+/* Compare the result with the golden, which is computed here and nowhere else. */
+static enum tg_status check_result(const struct pa_problem *problem, struct pa_report *report)
+{
+    struct pa_golden golden;
+    double start_s = now_s();
+    enum tg_status status = pa_golden_compute(problem, &golden, &report->failure);
+    if (status != TG_OK) return status;
+    pa_golden_compare(problem, &golden, &report->comparison);
+    report->has_comparison = true;
+    if (!report->comparison.pass) {
+        status = TG_ERR_MISMATCH;
+        pa_golden_explain(problem, &golden, &report->comparison, &report->failure);
+    }
+    pa_golden_free(&golden);
+    report->golden_s = now_s() - start_s;
+    return status;
+}
+
+static enum tg_status make_problem(const struct pa_options *options, struct pa_problem *problem,
+                                   struct pa_report *report)
+{
+    double start_s = now_s();
+    enum tg_status status;
+    if (options->load_dir) {
+        const enum pa_dtype *dtype = options->has_dtype ? &options->drawn.shape.dtype : NULL;
+        status = pa_files_load(options->load_dir, dtype, problem, &report->failure);
+    } else {
+        status = pa_problem_draw(&options->drawn, options->seed, problem, &report->failure);
+    }
+    if (status == TG_OK) pa_report_problem(report, problem);
+    report->inputs_s = now_s() - start_s;
+    return status;
+}
+
+/* Everything that needs the device. What can be refused early is: the program and the places that will be written come
+ * before the tensors, which may be gigabytes. */
+static enum tg_status use_device(struct tg_device *device, const struct pa_options *options, const char *argv0,
+                                 struct pa_report *report)
+{
+    struct failure *failure = &report->failure;
+    struct tg_program *program = NULL;
+    struct pa_problem problem = {0};
+    struct pa_save save = {0};
+
+    enum tg_status status = failure_from_library(failure, tg_program_open(device, &program));
+    if (status == TG_OK) status = load_program(program, options, argv0, failure);
+    if (status == TG_OK && options->trace_path) status = file_check_writable(options->trace_path, failure);
+    if (status == TG_OK && options->save_dir) {
+        status = pa_save_open(options->save_dir, options->load_dir, &save, failure);
+    }
+    if (status == TG_OK) status = make_problem(options, &problem, report);
+    if (status == TG_OK) status = run_program(program, options, &problem, report);
+    if (status == TG_OK && options->save_dir) status = pa_save_commit(&save, &problem, failure);
+    if (status == TG_OK) status = check_result(&problem, report);
+
+    pa_save_close(&save);
+    pa_problem_free(&problem);
+    tg_program_close(program);
+    return status;
+}
+
+static enum tg_status work(const struct pa_options *options, const char *argv0, struct pa_report *report)
+{
+    struct tg_device *device;
+    struct tg_device_config config;
+    if (options->verbosity > 0) tg_log_to(print_log, NULL, options->verbosity > 1 ? TG_LOG_DEBUG : TG_LOG_INFO);
+    tg_device_config_init(&config);
+    config.platform = options->platform;
+    config.catch_faults = true; /* a kernel that crashes fails the run, not this process */
+    enum tg_status status = failure_from_library(&report->failure, tg_device_open(&config, &device));
+    if (status != TG_OK) return status;
+    status = use_device(device, options, argv0, report);
+    tg_device_close(device);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct pa_options options;
+    struct pa_report report = {.status = TG_OK};
+    report.status = pa_options_parse(argc, argv, &options, &report.failure);
+    if (report.status == TG_OK && options.help) pa_options_print_help(stdout);
+    else if (report.status == TG_OK) report.status = work(&options, argv[0], &report);
+
+    if (options.json) pa_report_json(stdout, &report, &options);
+    else if (report.shape.batch > 0) pa_report_text(stdout, &report, &options);
+    if (fflush(stdout) != 0 && report.status == TG_OK) {
+        report.status = failure_set(&report.failure, TG_ERR_FILE, "standard output cannot be written");
+    }
+    pa_report_failure(stderr, &report);
+    pa_options_free(&options);
+    return tg_status_exit_code(report.status);
+}

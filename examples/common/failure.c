@@ -1,0 +1,19 @@
+#include "failure.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum tg_status failure_set(struct failure *failure, enum tg_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(failure->message, sizeof failure->message, format, args);
+    va_end(args);
+    return status;
+}
+
+enum tg_status failure_from_library(struct failure *failure, enum tg_status status)
+{
+    if (status == TG_OK) return status;
+    return failure_set(failure, status, "%s", tg_last_message());
+}

@@ -1,0 +1,133 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include "file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* read() until `n_bytes` are there or the file ends; returns how many came, or -1 with errno. */
+static int64_t read_fully(int fd, unsigned char *bytes, size_t n_bytes)
+{
+    size_t n_read = 0;
+    while (n_read < n_bytes) {
+        ssize_t n = read(fd, bytes + n_read, n_bytes - n_read);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        if (n == 0) break;
+        n_read += (size_t)n;
+    }
+    return (int64_t)n_read;
+}
+
+static enum tg_status read_open_file(int fd, const char *path, void **bytes, size_t *n_bytes, struct failure *failure)
+{
+    struct stat info;
+    if (fstat(fd, &info) != 0) return failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(info.st_mode)) {
+        return failure_set(failure, TG_ERR_FILE, "%s: is not a regular file", path);
+    }
+    uint64_t size = (uint64_t)info.st_size;
+    unsigned char *memory = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
+    if (!memory) {
+        return failure_set(failure, TG_ERR_MEMORY, "%s: no memory for its %llu bytes", path, (unsigned long long)size);
+    }
+    int64_t n_read = read_fully(fd, memory, (size_t)size);
+    if (n_read < 0 || (uint64_t)n_read != size) {
+        const char *why = n_read < 0 ? strerror(errno) : "it became shorter while it was read";
+        enum tg_status status = failure_set(failure, TG_ERR_FILE, "%s: %s", path, why);
+        free(memory);
+        return status;
+    }
+    *bytes = memory;
+    *n_bytes = (size_t)size;
+    return TG_OK;
+}
+
+enum tg_status file_read(const char *path, void **bytes, size_t *n_bytes, struct failure *failure)
+{
+    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
+    enum tg_status status = read_open_file(fd, path, bytes, n_bytes, failure);
+    close(fd);
+    return status;
+}
+
+enum tg_status file_read_in(const char *folder, const char *name, void **bytes, size_t *n_bytes,
+                            struct failure *failure)
+{
+    char *path = file_join(folder, name);
+    if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    enum tg_status status = file_read(path, bytes, n_bytes, failure);
+    free(path);
+    return status;
+}
+
+bool file_exists(const char *path)
+{
+    struct stat info;
+    return lstat(path, &info) == 0;
+}
+
+enum tg_status file_check_writable(const char *path, struct failure *failure)
+{
+    struct stat info;
+    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+        return failure_set(failure, TG_ERR_FILE, "%s: is a folder, the name of a file is needed", path);
+    }
+    size_t n = strlen(path) + 32;
+    char *probe = malloc(n);
+    if (!probe) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    (void)snprintf(probe, n, "%s.partial-%ld", path, (long)getpid());
+    int fd = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    enum tg_status status = TG_OK;
+    if (fd < 0) {
+        status = failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
+    } else {
+        close(fd);
+        unlink(probe);
+    }
+    free(probe);
+    return status;
+}
+
+char *file_join(const char *folder, const char *name)
+{
+    size_t n = strlen(folder) + strlen(name) + 2;
+    char *path = malloc(n);
+    if (path) (void)snprintf(path, n, "%s/%s", folder, name);
+    return path;
+}
+
+/* What /proc/self/exe points to, in memory of the caller's; NULL where there is none. */
+static char *executable_path(void)
+{
+    for (size_t size = 256; size <= 65536; size *= 2) {
+        char *path = malloc(size);
+        if (!path) return NULL;
+        ssize_t n = readlink("/proc/self/exe", path, size);
+        if (n > 0 && (size_t)n < size) {
+            path[n] = '\0';
+            return path;
+        }
+        free(path);
+        if (n < 0) return NULL;
+    }
+    return NULL;
+}
+
+char *file_executable_folder(const char *argv0)
+{
+    char *path = executable_path();
+    if (!path) path = strdup(argv0 && strchr(argv0, '/') ? argv0 : "./");
+    if (!path) return NULL;
+    char *slash = strrchr(path, '/');
+    if (slash) slash[slash == path ? 1 : 0] = '\0'; /* the root keeps its slash */
+    return path;
+}

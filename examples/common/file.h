@@ -1,0 +1,41 @@
+/*
+ * file.h - whole files, paths, and whether a place can be written.
+ *
+ * Threads: any; nothing is shared.
+ */
+#ifndef EXAMPLES_FILE_H
+#define EXAMPLES_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "failure.h"
+
+/*
+ * Read all of the regular file `path`.
+ *
+ * Owns      *bytes is the caller's, to be freed; never NULL on success, even for an empty file.
+ * Errors    TG_ERR_FILE    missing, not a regular file, unreadable, or changed while being read
+ *           TG_ERR_MEMORY  it does not fit
+ */
+enum tg_status file_read(const char *path, void **bytes, size_t *n_bytes, struct failure *failure);
+
+/* The same for the file `name` in `folder`. */
+enum tg_status file_read_in(const char *folder, const char *name, void **bytes, size_t *n_bytes,
+                            struct failure *failure);
+
+/* Whether something of that name exists, of any kind. */
+bool file_exists(const char *path);
+
+/* Find out whether `path` could be created, by creating and removing a file of another name beside it.
+ * Errors    TG_ERR_FILE: no such folder, no permission, or `path` is a folder */
+enum tg_status file_check_writable(const char *path, struct failure *failure);
+
+/* "folder/name" in memory of the caller's, to be freed; NULL when out of memory. */
+char *file_join(const char *folder, const char *name);
+
+/* The folder of the running executable in memory of the caller's, to be freed; NULL when out of memory. `argv0` is
+ * what the program was called by, for systems that do not tell. */
+char *file_executable_folder(const char *argv0);
+
+#endif

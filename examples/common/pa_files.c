@@ -1,0 +1,340 @@
+#define _POSIX_C_SOURCE 200809L
+
+#include "pa_files.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "file.h"
+#include "npy.h"
+
+enum tensor_file { QUERY, KEY_CACHE, VALUE_CACHE, BLOCK_TABLE, CONTEXT_LENS, OUT, N_TENSOR_FILES };
+
+/* The dimensions of the files by name: the same name has the same size everywhere. */
+enum dimension { BATCH, HEADS, HEAD_DIM, N_BLOCKS, BLOCK_SIZE, KV_HEADS, TABLE_COLS, N_DIMENSIONS };
+
+static const char *const dimension_names[N_DIMENSIONS] = {
+    [BATCH] = "batch",           [HEADS] = "heads",       [HEAD_DIM] = "head_dim",     [N_BLOCKS] = "n_blocks",
+    [BLOCK_SIZE] = "block_size", [KV_HEADS] = "kv_heads", [TABLE_COLS] = "table_cols",
+};
+
+static const struct {
+    const char *name;
+    uint32_t n_dims;
+    enum dimension dims[4];
+} files[N_TENSOR_FILES] = {
+    [QUERY] = {"query.npy", 3, {BATCH, HEADS, HEAD_DIM}},
+    [KEY_CACHE] = {"key_cache.npy", 4, {N_BLOCKS, BLOCK_SIZE, KV_HEADS, HEAD_DIM}},
+    [VALUE_CACHE] = {"value_cache.npy", 4, {N_BLOCKS, BLOCK_SIZE, KV_HEADS, HEAD_DIM}},
+    [BLOCK_TABLE] = {"block_table.npy", 2, {BATCH, TABLE_COLS}},
+    [CONTEXT_LENS] = {"context_lens.npy", 1, {BATCH}},
+    [OUT] = {"out.npy", 3, {BATCH, HEADS, HEAD_DIM}},
+};
+
+static const enum npy_type npy_types[PA_DTYPE_COUNT] = {
+    [PA_FP32] = NPY_FLOAT32,
+    [PA_FP16] = NPY_FLOAT16,
+    [PA_BF16] = NPY_UINT16,
+};
+
+/* ---- loading -------------------------------------------------------------------------------------------------------- */
+
+struct loading {
+    const char *folder;
+    struct npy_array arrays[N_TENSOR_FILES];
+    bool has_out;
+    uint64_t sizes[N_DIMENSIONS];          /* 0: not known yet */
+    enum tensor_file source[N_DIMENSIONS]; /* the file that told the size */
+};
+
+static enum tg_status read_files(struct loading *l, struct failure *failure)
+{
+    for (int i = 0; i < N_TENSOR_FILES; i++) {
+        char *path = file_join(l->folder, files[i].name);
+        if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+        enum tg_status status = TG_OK;
+        if (i != OUT || file_exists(path)) {
+            status = npy_read(path, &l->arrays[i], failure);
+            l->has_out = i == OUT && status == TG_OK;
+        }
+        free(path);
+        if (status != TG_OK) return status;
+    }
+    return TG_OK;
+}
+
+/* Hold the dimensions of one file against those of the files before it. */
+static enum tg_status check_shape(struct loading *l, enum tensor_file file, struct failure *failure)
+{
+    const struct npy_array *a = &l->arrays[file];
+    const char *name = files[file].name;
+    if (a->n_dims != files[file].n_dims) {
+        return failure_set(failure, TG_ERR_FILE, "%s/%s: has %" PRIu32 " dimensions, %" PRIu32 " are needed", l->folder,
+                           name, a->n_dims, files[file].n_dims);
+    }
+    for (uint32_t i = 0; i < a->n_dims; i++) {
+        enum dimension d = files[file].dims[i];
+        if (a->shape[i] == 0 || a->shape[i] > INT32_MAX) {
+            return failure_set(failure, TG_ERR_FILE,
+                               "%s/%s: dimension %" PRIu32 " (%s) is %" PRIu64 ", 1 to 2147483647 is allowed",
+                               l->folder, name, i, dimension_names[d], a->shape[i]);
+        }
+        if (l->sizes[d] == 0) {
+            l->sizes[d] = a->shape[i];
+            l->source[d] = file;
+        } else if (l->sizes[d] != a->shape[i]) {
+            return failure_set(failure, TG_ERR_FILE,
+                               "%s/%s: dimension %" PRIu32 " (%s) is %" PRIu64 ", in %s it is %" PRIu64, l->folder,
+                               name, i, dimension_names[d], a->shape[i], files[l->source[d]].name, l->sizes[d]);
+        }
+    }
+    return TG_OK;
+}
+
+/* The element type of the problem, from query.npy and what the caller says. */
+static enum tg_status choose_dtype(const struct loading *l, const enum pa_dtype *wanted, enum pa_dtype *dtype,
+                                   struct failure *failure)
+{
+    enum npy_type type = l->arrays[QUERY].type;
+    const char *name = files[QUERY].name;
+    if (wanted) {
+        *dtype = *wanted;
+        if (type == npy_types[*wanted]) return TG_OK;
+        return failure_set(failure, TG_ERR_FILE, "%s/%s: has %s elements, --dtype %s needs %s", l->folder, name,
+                           npy_type_name(type), pa_dtype_name(*wanted), npy_type_name(npy_types[*wanted]));
+    }
+    if (type == NPY_FLOAT32 || type == NPY_FLOAT16) {
+        *dtype = type == NPY_FLOAT32 ? PA_FP32 : PA_FP16;
+        return TG_OK;
+    }
+    if (type == NPY_UINT16) {
+        return failure_set(failure, TG_ERR_FILE, "%s/%s: has uint16 elements; if they are bf16, say --dtype bf16",
+                           l->folder, name);
+    }
+    return failure_set(failure, TG_ERR_FILE,
+                       "%s/%s: has %s elements; float32, float16, or uint16 with --dtype bf16 are needed", l->folder,
+                       name, npy_type_name(type));
+}
+
+static enum tg_status check_type(const struct loading *l, enum tensor_file file, enum npy_type type,
+                                 enum npy_type other, struct failure *failure)
+{
+    enum npy_type has = l->arrays[file].type;
+    if (has == type || has == other) return TG_OK;
+    return failure_set(failure, TG_ERR_FILE, "%s/%s: has %s elements, %s%s%s is needed", l->folder, files[file].name,
+                       npy_type_name(has), npy_type_name(type), type == other ? "" : " or ",
+                       type == other ? "" : npy_type_name(other));
+}
+
+static enum tg_status check_types(const struct loading *l, enum pa_dtype dtype, struct failure *failure)
+{
+    enum npy_type type = npy_types[dtype];
+    enum tg_status status = check_type(l, KEY_CACHE, type, type, failure);
+    if (status == TG_OK) status = check_type(l, VALUE_CACHE, type, type, failure);
+    if (status == TG_OK) status = check_type(l, BLOCK_TABLE, NPY_INT32, NPY_INT64, failure);
+    if (status == TG_OK) status = check_type(l, CONTEXT_LENS, NPY_INT32, NPY_INT64, failure);
+    if (status == TG_OK && l->has_out) status = check_type(l, OUT, type, NPY_FLOAT32, failure);
+    return status;
+}
+
+/* Move the array's memory out of it. */
+static void *move_data(struct npy_array *array)
+{
+    void *data = array->data;
+    array->data = NULL;
+    return data;
+}
+
+/* The array's memory as int32, narrowed in place if it holds int64. */
+static enum tg_status move_int32(struct loading *l, enum tensor_file file, int32_t **out, struct failure *failure)
+{
+    struct npy_array *a = &l->arrays[file];
+    if (a->type == NPY_INT64) {
+        unsigned char *bytes = a->data;
+        for (uint64_t i = 0; i < a->n_elements; i++) {
+            int64_t wide;
+            memcpy(&wide, bytes + i * sizeof wide, sizeof wide);
+            if (wide < INT32_MIN || wide > INT32_MAX) {
+                return failure_set(failure, TG_ERR_FILE,
+                                   "%s/%s: element %" PRIu64 " is %" PRId64 ", which int32 cannot hold", l->folder,
+                                   files[file].name, i, wide);
+            }
+            int32_t narrow = (int32_t)wide;
+            memcpy(bytes + i * sizeof narrow, &narrow, sizeof narrow);
+        }
+    }
+    *out = move_data(a);
+    return TG_OK;
+}
+
+static enum tg_status move_reference(struct loading *l, struct pa_problem *p, struct failure *failure)
+{
+    if (!l->has_out) return TG_OK;
+    const struct npy_array *a = &l->arrays[OUT];
+    p->reference_dtype = a->type == NPY_FLOAT32 ? PA_FP32 : p->shape.dtype;
+    p->reference = a->n_elements <= SIZE_MAX / sizeof(double) ? malloc(a->n_elements * sizeof(double)) : NULL;
+    if (!p->reference) return failure_set(failure, TG_ERR_MEMORY, "no memory for %s", files[OUT].name);
+    pa_load(p->reference_dtype, a->data, 0, a->n_elements, p->reference);
+    return TG_OK;
+}
+
+static enum tg_status move_tensors(struct loading *l, struct pa_problem *p, struct failure *failure)
+{
+    p->shape.batch = (uint32_t)l->sizes[BATCH];
+    p->shape.heads = (uint32_t)l->sizes[HEADS];
+    p->shape.kv_heads = (uint32_t)l->sizes[KV_HEADS];
+    p->shape.head_dim = (uint32_t)l->sizes[HEAD_DIM];
+    p->shape.block_size = (uint32_t)l->sizes[BLOCK_SIZE];
+    p->table_cols = (uint32_t)l->sizes[TABLE_COLS];
+    p->n_blocks = (uint32_t)l->sizes[N_BLOCKS];
+    p->query = move_data(&l->arrays[QUERY]);
+    p->key = move_data(&l->arrays[KEY_CACHE]);
+    p->value = move_data(&l->arrays[VALUE_CACHE]);
+    enum tg_status status = move_int32(l, BLOCK_TABLE, &p->block_table, failure);
+    if (status == TG_OK) status = move_int32(l, CONTEXT_LENS, &p->context_lens, failure);
+    if (status == TG_OK) status = move_reference(l, p, failure);
+    if (status == TG_OK) status = pa_problem_finish(p, failure);
+    return status;
+}
+
+enum tg_status pa_files_load(const char *folder, const enum pa_dtype *dtype, struct pa_problem *out,
+                             struct failure *failure)
+{
+    struct loading l = {.folder = folder};
+    struct pa_problem problem = {0};
+    enum tg_status status = read_files(&l, failure);
+    for (int i = 0; status == TG_OK && i < N_TENSOR_FILES; i++) {
+        if (i != OUT || l.has_out) status = check_shape(&l, (enum tensor_file)i, failure);
+    }
+    if (status == TG_OK) status = choose_dtype(&l, dtype, &problem.shape.dtype, failure);
+    if (status == TG_OK) status = check_types(&l, problem.shape.dtype, failure);
+    if (status == TG_OK) status = move_tensors(&l, &problem, failure);
+    for (int i = 0; i < N_TENSOR_FILES; i++) npy_free(&l.arrays[i]);
+    if (status == TG_OK) *out = problem;
+    else pa_problem_free(&problem);
+    return status;
+}
+
+/* ---- saving --------------------------------------------------------------------------------------------------------- */
+
+static bool same_folder(const char *a, const char *b)
+{
+    struct stat info_a, info_b;
+    return stat(a, &info_a) == 0 && stat(b, &info_b) == 0 && info_a.st_dev == info_b.st_dev &&
+           info_a.st_ino == info_b.st_ino;
+}
+
+/* "folder/.partial-PID" in a folder that exists, "folder.partial-PID" beside one that does not. */
+static enum tg_status create_stage(struct pa_save *save, struct failure *failure)
+{
+    size_t n = strlen(save->folder) + 40;
+    save->stage = malloc(n);
+    if (!save->stage) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
+    (void)snprintf(save->stage, n, "%s%s.partial-%ld", save->folder, save->folder_exists ? "/" : "", (long)getpid());
+    if (mkdir(save->stage, 0777) == 0) return TG_OK;
+    enum tg_status status = failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", save->folder,
+                                        strerror(errno));
+    free(save->stage);
+    save->stage = NULL; /* nothing to remove */
+    return status;
+}
+
+enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_save *out, struct failure *failure)
+{
+    struct stat info;
+    struct pa_save save = {0};
+    if (loaded && same_folder(folder, loaded)) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--save and --load name one folder, %s, whose out.npy is the reference; save elsewhere",
+                           folder);
+    }
+    save.folder_exists = stat(folder, &info) == 0;
+    if (save.folder_exists && !S_ISDIR(info.st_mode)) {
+        return failure_set(failure, TG_ERR_FILE, "%s: exists and is not a folder", folder);
+    }
+    save.folder = strdup(folder);
+    if (!save.folder) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
+    size_t n = strlen(save.folder);
+    while (n > 1 && save.folder[n - 1] == '/') save.folder[--n] = '\0';
+    enum tg_status status = create_stage(&save, failure);
+    if (status == TG_OK) *out = save;
+    else free(save.folder);
+    return status;
+}
+
+static enum tg_status write_stage(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+{
+    const struct pa_shape *s = &p->shape;
+    const uint64_t sizes[N_DIMENSIONS] = {
+        [BATCH] = s->batch,           [HEADS] = s->heads,       [HEAD_DIM] = s->head_dim,     [N_BLOCKS] = p->n_blocks,
+        [BLOCK_SIZE] = s->block_size, [KV_HEADS] = s->kv_heads, [TABLE_COLS] = p->table_cols,
+    };
+    const void *data[N_TENSOR_FILES] = {
+        [QUERY] = p->query,
+        [KEY_CACHE] = p->key,
+        [VALUE_CACHE] = p->value,
+        [BLOCK_TABLE] = p->block_table,
+        [CONTEXT_LENS] = p->context_lens,
+        [OUT] = p->out,
+    };
+    for (int i = 0; i < N_TENSOR_FILES; i++) {
+        uint64_t shape[4] = {0};
+        for (uint32_t d = 0; d < files[i].n_dims; d++) shape[d] = sizes[files[i].dims[d]];
+        enum npy_type type = i == BLOCK_TABLE || i == CONTEXT_LENS ? NPY_INT32 : npy_types[s->dtype];
+        char *path = file_join(save->stage, files[i].name);
+        if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+        enum tg_status status = npy_write(path, type, files[i].n_dims, shape, data[i], failure);
+        free(path);
+        if (status != TG_OK) return status;
+    }
+    return TG_OK;
+}
+
+/* Move the complete files from the stage into the folder that exists. */
+static enum tg_status move_files(const struct pa_save *save, struct failure *failure)
+{
+    for (int i = 0; i < N_TENSOR_FILES; i++) {
+        char *from = file_join(save->stage, files[i].name), *to = file_join(save->folder, files[i].name);
+        enum tg_status status = TG_OK;
+        if (!from || !to) {
+            status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+        } else if (rename(from, to) != 0) {
+            status = failure_set(failure, TG_ERR_FILE, "%s: cannot be replaced: %s", to, strerror(errno));
+        }
+        free(from);
+        free(to);
+        if (status != TG_OK) return status;
+    }
+    return TG_OK;
+}
+
+enum tg_status pa_save_commit(struct pa_save *save, const struct pa_problem *problem, struct failure *failure)
+{
+    enum tg_status status = write_stage(save, problem, failure);
+    if (status != TG_OK) return status;
+    if (save->folder_exists) return move_files(save, failure);
+    if (rename(save->stage, save->folder) != 0) {
+        return failure_set(failure, TG_ERR_FILE, "%s: cannot be created: %s", save->folder, strerror(errno));
+    }
+    free(save->stage);
+    save->stage = NULL; /* it is the folder now */
+    return TG_OK;
+}
+
+void pa_save_close(struct pa_save *save)
+{
+    for (int i = 0; save->stage && i < N_TENSOR_FILES; i++) {
+        char *path = file_join(save->stage, files[i].name);
+        if (path) (void)unlink(path); /* most often it is not there */
+        free(path);
+    }
+    if (save->stage) (void)rmdir(save->stage);
+    free(save->stage);
+    free(save->folder);
+    memset(save, 0, sizeof *save);
+}

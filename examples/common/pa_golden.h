@@ -1,0 +1,56 @@
+/*
+ * pa_golden.h - what paged attention should have computed, and whether it did.
+ *
+ * The golden is another algorithm than the kernels': in double precision, the softmax over all keys of a sequence at
+ * once, read from the plain layout.
+ */
+#ifndef EXAMPLES_PA_GOLDEN_H
+#define EXAMPLES_PA_GOLDEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "failure.h"
+#include "pa_problem.h"
+
+struct pa_golden {
+    double *out;        /* [batch][heads][head_dim]: sum over keys of weight * value, 0 without keys */
+    double *mean_value; /* [batch][heads][head_dim]: sum over keys of weight * |value| */
+    double score_bound; /* largest scale * |q| * |k| of a query and a key that meet: no score is larger */
+};
+
+/*
+ * Compute the golden of a problem's query, key and value. Large problems take several threads.
+ *
+ * Owns      *out is the caller's, see pa_golden_free.
+ * Errors    TG_ERR_ARGUMENT  heads are not a multiple of kv_heads, a context length that the block table cannot hold,
+ *                            a block id that does not exist; the message names the entry
+ *           TG_ERR_MEMORY
+ */
+enum tg_status pa_golden_compute(const struct pa_problem *problem, struct pa_golden *out, struct failure *failure);
+
+/* Free it. A golden of zero bytes is allowed. */
+void pa_golden_free(struct pa_golden *golden);
+
+struct pa_comparison {
+    bool pass;
+    uint64_t n_elements, n_mismatches;
+    double max_abs_err; /* largest |out - expected|; infinite if an element is not a number */
+    double max_rel_err; /* largest |out - expected| / mean_value of the element */
+    double tolerance;   /* that max_rel_err may reach */
+    uint64_t worst;     /* index of the element with the largest max_rel_err; the first one that is not a number */
+};
+
+/*
+ * Compare problem->out with the golden or, if there is one, with problem->reference.
+ *
+ * An element passes when it is a finite number and differs by at most tolerance * mean_value. Relative to mean_value,
+ * not to the element: a sum of values of both signs may come close to 0, its rounding errors do not.
+ */
+void pa_golden_compare(const struct pa_problem *problem, const struct pa_golden *golden, struct pa_comparison *out);
+
+/* Say of the worst element where it is, what it is, and what it should be. */
+void pa_golden_explain(const struct pa_problem *problem, const struct pa_golden *golden,
+                       const struct pa_comparison *comparison, struct failure *failure);
+
+#endif

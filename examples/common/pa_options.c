@@ -1,0 +1,352 @@
+#include "pa_options.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the options ---------------------------------------------------------------------------------------------------
+ * One line each: name, what its value is called (NULL: it has none), help. */
+#define OPTIONS(X)                                                                                                     \
+    X(PLATFORM, "-p", "PLATFORM", "where to run (default a2a3sim)")                                                    \
+    X(CASE, "--case", "NAME", "a problem of the list below (default Case1)")                                           \
+    X(BATCH, "--batch", "B", "sequences; this and the six options below change the case")                              \
+    X(HEADS, "--heads", "H", "query heads")                                                                            \
+    X(KV_HEADS, "--kv-heads", "G", "KV heads; they divide the query heads")                                            \
+    X(HEAD_DIM, "--head-dim", "D", "elements of a head")                                                               \
+    X(BLOCK_SIZE, "--block-size", "S", "tokens in a block of the KV cache")                                            \
+    X(CONTEXT, "--context", "L1,L2,...", "context length of every sequence, or one for all")                           \
+    X(DTYPE, "--dtype", "TYPE", "fp32, fp16 or bf16")                                                                  \
+    X(SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                                      \
+    X(LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                               \
+    X(SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                         \
+    X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
+    X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
+    X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default 24)")                                   \
+    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3)")                                            \
+    X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
+    X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
+    X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
+    X(TRACE, "--trace", "FILE", "write start, end and core of each task as Chrome trace JSON")                         \
+    X(JSON, "--json", NULL, "print the result as one JSON object")                                                     \
+    X(VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                               \
+    X(HELP, "--help", NULL, "print this")
+
+enum option {
+#define OPTION_ID(id, name, value, help) OPT_##id,
+    OPTIONS(OPTION_ID)
+#undef OPTION_ID
+        OPTION_COUNT
+};
+
+static const struct {
+    const char *name, *value, *help;
+} options[OPTION_COUNT] = {
+#define OPTION_ROW(id, name, value, help) {name, value, help},
+    OPTIONS(OPTION_ROW)
+#undef OPTION_ROW
+};
+
+void pa_options_print_help(FILE *stream)
+{
+    fprintf(stream, "Usage: paged_attention [option...]\n\n"
+                    "Run paged attention on a device whose control processor builds the task graph, and compare the\n"
+                    "result with a double-precision softmax over all keys.\n\nOptions:\n");
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const char *value = options[i].value ? options[i].value : "";
+        int width = 24 - (int)strlen(options[i].name) - 1;
+        fprintf(stream, "  %s %-*s %s\n", options[i].name, width, value, options[i].help);
+    }
+    fprintf(stream, "\nCases:\n");
+    for (size_t i = 0; i < pa_n_cases; i++) fprintf(stream, "  %-24s %s\n", pa_cases[i].name, pa_cases[i].text);
+    fprintf(stream,
+            "\nExit codes: 0 pass, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity,\n"
+            "6 device or kernel fault, 7 platform not available, 8 program does not load.\n");
+}
+
+/* ---- which options are there ---------------------------------------------------------------------------------------- */
+
+/* What was given: the text of each option, "" for one without a value, NULL if it is not there. */
+struct given {
+    const char *text[OPTION_COUNT];
+    uint32_t verbosity;
+};
+
+/* Append a name to a list in `text`, a comma between two. */
+static void list_name(char *text, size_t size, const char *name)
+{
+    size_t n = strlen(text);
+    (void)snprintf(text + n, size - n, "%s%s", n > 0 ? ", " : "", name);
+}
+
+static enum tg_status refuse_option(const char *argument, struct failure *failure)
+{
+    char list[512] = "";
+    for (int i = 0; i < OPTION_COUNT; i++) list_name(list, sizeof list, options[i].name);
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown option '%s'; there are %s", argument, list);
+}
+
+/* The option that `argument` names, as NAME or NAME=VALUE; OPTION_COUNT if none. */
+static enum option find_option(const char *argument, const char **value)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        size_t n = strlen(options[i].name);
+        if (strncmp(argument, options[i].name, n) != 0 || (argument[n] != '\0' && argument[n] != '=')) continue;
+        *value = argument[n] == '=' ? argument + n + 1 : NULL;
+        return (enum option)i;
+    }
+    *value = NULL;
+    return strcmp(argument, "-h") == 0 ? OPT_HELP : OPTION_COUNT;
+}
+
+static enum tg_status collect(int argc, char **argv, struct given *given, struct failure *failure)
+{
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        enum option option = find_option(argv[i], &value);
+        if (option == OPTION_COUNT) return refuse_option(argv[i], failure);
+        const char *name = options[option].name;
+        if (options[option].value) {
+            if (!value && i + 1 < argc) value = argv[++i];
+            if (!value || value[0] == '\0') {
+                return failure_set(failure, TG_ERR_ARGUMENT, "%s needs a value: %s", name, options[option].value);
+            }
+        } else if (value) {
+            return failure_set(failure, TG_ERR_ARGUMENT, "%s takes no value", name);
+        }
+        if (option == OPT_VERBOSE) given->verbosity++;
+        else if (given->text[option]) return failure_set(failure, TG_ERR_ARGUMENT, "%s is given twice", name);
+        given->text[option] = value ? value : "";
+    }
+    return TG_OK;
+}
+
+/* ---- values --------------------------------------------------------------------------------------------------------- */
+
+/* The decimal number that [text, end) is; false: it is none, or outside [min, max]. */
+static bool parse_number(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *out)
+{
+    uint64_t value = 0;
+    if (text == end) return false;
+    for (; text < end; text++) {
+        if (*text < '0' || *text > '9') return false;
+        uint64_t digit = (uint64_t)(*text - '0');
+        if (value > (UINT64_MAX - digit) / 10) return false;
+        value = value * 10 + digit;
+    }
+    *out = value;
+    return value >= min && value <= max;
+}
+
+/* Read option's value into *out if it is there. */
+static enum tg_status read_u64(const struct given *given, enum option option, uint64_t min, uint64_t max, uint64_t *out,
+                               struct failure *failure)
+{
+    const char *text = given->text[option];
+    uint64_t value;
+    if (!text) return TG_OK;
+    if (!parse_number(text, text + strlen(text), min, max, &value)) {
+        return failure_set(failure, TG_ERR_ARGUMENT, "%s '%s' is not a whole number from %" PRIu64 " to %" PRIu64,
+                           options[option].name, text, min, max);
+    }
+    *out = value;
+    return TG_OK;
+}
+
+static enum tg_status read_u32(const struct given *given, enum option option, uint64_t min, uint64_t max, uint32_t *out,
+                               struct failure *failure)
+{
+    uint64_t value = *out;
+    enum tg_status status = read_u64(given, option, min, max, &value, failure);
+    if (status == TG_OK) *out = (uint32_t)value;
+    return status;
+}
+
+/* --context: numbers with commas between them. */
+static enum tg_status read_lengths(const char *text, struct pa_options *out, struct failure *failure)
+{
+    uint32_t n = 1;
+    for (const char *c = text; *c; c++) n += *c == ',';
+    out->lengths = malloc(n * sizeof *out->lengths);
+    if (!out->lengths) return failure_set(failure, TG_ERR_MEMORY, "no memory for the values of --context");
+    const char *start = text;
+    for (uint32_t i = 0; i < n; i++) {
+        const char *end = strchr(start, ',');
+        if (!end) end = start + strlen(start);
+        uint64_t value;
+        if (!parse_number(start, end, 0, INT32_MAX, &value)) {
+            return failure_set(failure, TG_ERR_ARGUMENT,
+                               "--context value %" PRIu32 " '%.*s' is not a whole number from 0 to 2147483647", i + 1,
+                               end - start > 32 ? 32 : (int)(end - start), start);
+        }
+        out->lengths[i] = (uint32_t)value;
+        start = end + 1;
+    }
+    out->drawn.lengths = out->lengths;
+    out->drawn.n_lengths = n;
+    return TG_OK;
+}
+
+static enum tg_status read_dtype(const char *text, struct pa_options *out, struct failure *failure)
+{
+    out->has_dtype = pa_dtype_by_name(text, &out->drawn.shape.dtype);
+    if (out->has_dtype) return TG_OK;
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown --dtype '%s'; there are fp32, fp16, bf16", text);
+}
+
+/* ---- the problem ---------------------------------------------------------------------------------------------------- */
+
+static enum tg_status read_case(const char *text, struct pa_options *out, struct failure *failure)
+{
+    const struct pa_case *found = pa_case_by_name(text);
+    if (found) {
+        out->drawn = *found;
+        return TG_OK;
+    }
+    char list[512] = "";
+    for (size_t i = 0; i < pa_n_cases; i++) list_name(list, sizeof list, pa_cases[i].name);
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown case '%s'; there are %s", text, list);
+}
+
+/* As many lengths as sequences. A list says the batch itself if --batch does not. */
+static enum tg_status match_lengths(const struct given *given, struct pa_case *drawn, struct failure *failure)
+{
+    bool says_batch = given->text[OPT_CONTEXT] && !given->text[OPT_BATCH] && drawn->n_lengths > 1;
+    if (says_batch) drawn->shape.batch = drawn->n_lengths;
+    if (drawn->n_lengths == 1 || drawn->n_lengths == drawn->shape.batch) return TG_OK;
+    if (given->text[OPT_CONTEXT]) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--context has %" PRIu32 " values, --batch is %" PRIu32
+                           "; give one value, or one for each sequence",
+                           drawn->n_lengths, drawn->shape.batch);
+    }
+    return failure_set(failure, TG_ERR_ARGUMENT,
+                       "case %s has %" PRIu32 " context lengths, --batch is %" PRIu32 "; give --context too",
+                       drawn->name, drawn->n_lengths, drawn->shape.batch);
+}
+
+static enum tg_status read_problem(const struct given *given, struct pa_options *out, struct failure *failure)
+{
+    static const enum option changes[] = {OPT_BATCH,      OPT_HEADS,   OPT_KV_HEADS, OPT_HEAD_DIM,
+                                          OPT_BLOCK_SIZE, OPT_CONTEXT, OPT_DTYPE};
+    struct pa_shape *shape = &out->drawn.shape;
+    enum tg_status status = TG_OK;
+    if (given->text[OPT_CASE]) status = read_case(given->text[OPT_CASE], out, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_BATCH, 1, INT32_MAX, &shape->batch, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_HEADS, 1, INT32_MAX, &shape->heads, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_KV_HEADS, 1, INT32_MAX, &shape->kv_heads, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_HEAD_DIM, 1, INT32_MAX, &shape->head_dim, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_BLOCK_SIZE, 1, INT32_MAX, &shape->block_size, failure);
+    if (status == TG_OK && given->text[OPT_CONTEXT]) status = read_lengths(given->text[OPT_CONTEXT], out, failure);
+    if (status == TG_OK && given->text[OPT_DTYPE]) status = read_dtype(given->text[OPT_DTYPE], out, failure);
+    if (status == TG_OK) status = read_u64(given, OPT_SEED, 0, UINT64_MAX, &out->seed, failure);
+    if (status == TG_OK) status = match_lengths(given, &out->drawn, failure);
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        if (given->text[changes[i]]) out->drawn.name = "custom";
+    }
+    return status;
+}
+
+/* ---- the run -------------------------------------------------------------------------------------------------------- */
+
+static enum tg_status read_build_mode(const char *text, uint32_t *out, struct failure *failure)
+{
+    if (strcmp(text, "concurrent") == 0) *out = TG_BUILD_CONCURRENT;
+    else if (strcmp(text, "sequential") == 0) *out = TG_BUILD_SEQUENTIAL;
+    else {
+        return failure_set(failure, TG_ERR_ARGUMENT, "unknown --build-mode '%s'; there are concurrent, sequential",
+                           text);
+    }
+    return TG_OK;
+}
+
+static enum tg_status read_run(const struct given *given, struct tg_run_config *run, struct failure *failure)
+{
+    const char *mode = given->text[OPT_BUILD_MODE], *name = given->text[OPT_RUNTIME];
+    enum tg_runtime_kind runtime = TG_AICPU_BUILD_GRAPH;
+    enum tg_status status = TG_OK;
+    if (name) status = failure_from_library(failure, tg_runtime_by_name(name, &runtime));
+    run->runtime = (uint32_t)runtime;
+    if (status == TG_OK && mode) status = read_build_mode(mode, &run->build_mode, failure);
+    /* Which of the numbers a device can do is the library's to say, at tg_run_open. */
+    if (status == TG_OK) status = read_u32(given, OPT_BLOCK_DIM, 0, UINT32_MAX, &run->block_dim, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_AICPU_THREADS, 0, UINT32_MAX, &run->aicpu_thread_num, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_WINDOW, 0, UINT32_MAX, &run->window, failure);
+    if (status == TG_OK) status = read_u64(given, OPT_SCHEDULE_SEED, 0, UINT64_MAX, &run->schedule_seed, failure);
+    run->trace = given->text[OPT_TRACE] != NULL;
+    return status;
+}
+
+/* Options of which one says that the other means nothing. */
+static enum tg_status check_combinations(const struct given *given, const struct tg_run_config *run,
+                                         struct failure *failure)
+{
+    static const enum option drawing[] = {OPT_CASE,     OPT_BATCH,      OPT_HEADS,   OPT_KV_HEADS,
+                                          OPT_HEAD_DIM, OPT_BLOCK_SIZE, OPT_CONTEXT, OPT_SEED};
+    for (size_t i = 0; given->text[OPT_LOAD] && i < sizeof drawing / sizeof drawing[0]; i++) {
+        if (!given->text[drawing[i]]) continue;
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "%s does not combine with --load, whose files say what the problem is; leave one out",
+                           options[drawing[i]].name);
+    }
+    bool on_host = run->runtime == TG_HOST_BUILD_GRAPH;
+    if (on_host && given->text[OPT_BUILD_MODE] && run->build_mode == TG_BUILD_CONCURRENT) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--build-mode concurrent does not combine with --runtime "
+                           "host_build_graph, which builds before the launch; leave --build-mode out");
+    }
+    if (given->text[OPT_WINDOW] && (on_host || run->build_mode == TG_BUILD_SEQUENTIAL)) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--window does not combine with %s: only a concurrent build has one; leave --window out",
+                           on_host ? "--runtime host_build_graph" : "--build-mode sequential");
+    }
+    return TG_OK;
+}
+
+static void set_defaults(int argc, char **argv, struct pa_options *out)
+{
+    memset(out, 0, sizeof *out);
+    out->platform = "a2a3sim";
+    out->drawn = pa_cases[0];
+    out->seed = 42;
+    tg_run_config_init(&out->run);
+    /* Looked for by itself, so that whoever reads JSON gets the refusal of the other options as JSON too. */
+    for (int i = 1; i < argc; i++) out->json = out->json || strcmp(argv[i], "--json") == 0;
+}
+
+/* From texts to values. */
+static enum tg_status convert(const struct given *given, struct pa_options *out, struct failure *failure)
+{
+    if (given->text[OPT_PLATFORM]) out->platform = given->text[OPT_PLATFORM];
+    out->load_dir = given->text[OPT_LOAD];
+    out->save_dir = given->text[OPT_SAVE];
+    out->trace_path = given->text[OPT_TRACE];
+    out->program_dir = given->text[OPT_PROGRAM];
+    out->help = given->text[OPT_HELP] != NULL;
+    out->json = given->text[OPT_JSON] != NULL && !out->help;
+    out->verbosity = given->verbosity;
+    if (out->help) return TG_OK; /* nothing else is going to happen */
+    enum tg_status status = read_run(given, &out->run, failure);
+    if (status == TG_OK) status = check_combinations(given, &out->run, failure);
+    if (status == TG_OK) status = read_problem(given, out, failure);
+    return status;
+}
+
+enum tg_status pa_options_parse(int argc, char **argv, struct pa_options *out, struct failure *failure)
+{
+    struct given given = {0};
+    set_defaults(argc, argv, out);
+    enum tg_status status = collect(argc, argv, &given, failure);
+    if (status == TG_OK) status = convert(&given, out, failure);
+    if (status != TG_OK) {
+        pa_options_free(out);
+        out->drawn.name = NULL;
+    }
+    return status;
+}
+
+void pa_options_free(struct pa_options *parsed)
+{
+    free(parsed->lengths);
+    parsed->lengths = NULL;
+    parsed->drawn = pa_cases[0]; /* refers to the lengths no more */
+}

@@ -1,0 +1,46 @@
+/*
+ * pa_options.h - the command line of paged_attention.
+ */
+#ifndef EXAMPLES_PA_OPTIONS_H
+#define EXAMPLES_PA_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "failure.h"
+#include "pa_case.h"
+
+/* What the command line says, defaults filled in. Strings are borrowed from argv. */
+struct pa_options {
+    const char *platform;
+    struct pa_case drawn; /* what to draw, unless load_dir is given; named "custom" if options changed a case */
+    uint32_t *lengths;    /* memory of drawn.lengths if --context gave them, else NULL */
+    uint64_t seed;        /* of what is drawn */
+    const char *load_dir; /* or NULL, as the next three */
+    const char *save_dir;
+    const char *trace_path;
+    const char *program_dir;
+    bool has_dtype; /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
+    struct tg_run_config run;
+    bool json, help;
+    uint32_t verbosity; /* how often -v was given */
+};
+
+/*
+ * Read argv[1] to argv[argc - 1].
+ *
+ * Options that do not combine are refused, never ignored. Whether a platform exists is left to tg_device_open, and
+ * whether a program supports a shape to the program.
+ * Owns      *out is the caller's, see pa_options_free. On failure it holds defaults, no name of a case, and
+ *           whether to report as JSON.
+ * Errors    TG_ERR_ARGUMENT (the message names the option and what is allowed), TG_ERR_MEMORY
+ */
+enum tg_status pa_options_parse(int argc, char **argv, struct pa_options *out, struct failure *failure);
+
+void pa_options_free(struct pa_options *options);
+
+/* Print usage, every option and every case. */
+void pa_options_print_help(FILE *stream);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * pa_problem.h - the tensors of one paged attention: query, KV cache, block table, context lengths, output.
+ *
+ *     query, out          [batch][heads][head_dim]
+ *     key, value          [n_blocks][block_size][kv_heads][head_dim]     plain layout: files, the golden
+ *     key_cache           [n_blocks][kv_heads][head_dim][block_size]     kernel layout: a block of a head is K^T
+ *     value_cache         [n_blocks][kv_heads][block_size][head_dim]     kernel layout
+ *     block_table         [batch][table_cols] int32: which block holds tokens [j * block_size, (j + 1) * block_size)
+ *     context_lens        [batch] int32
+ */
+#ifndef EXAMPLES_PA_PROBLEM_H
+#define EXAMPLES_PA_PROBLEM_H
+
+#include <stdint.h>
+
+#include "failure.h"
+#include "pa_case.h"
+
+enum { PA_CONFIG_WORDS = 8 };
+
+struct pa_problem {
+    struct pa_shape shape;
+    uint32_t table_cols; /* columns of block_table, >= 1 */
+    uint32_t n_blocks;   /* blocks that exist, >= 1 */
+    float scale;         /* of the scores: 1 / sqrt(head_dim) */
+
+    void *query; /* elements of shape.dtype, as all up to out */
+    void *key, *value;
+    void *key_cache, *value_cache;
+    void *out; /* written by the run */
+    int32_t *block_table;
+    int32_t *context_lens;
+    int64_t config[PA_CONFIG_WORDS]; /* batch, heads, kv_heads, head_dim, block_size, table_cols, scale bits, dtype */
+
+    double *reference;             /* [batch][heads][head_dim]: the out.npy that was loaded, or NULL */
+    enum pa_dtype reference_dtype; /* what reference was rounded to */
+};
+
+/* What a problem holds, in elements. */
+struct pa_counts {
+    uint64_t query; /* also of out and reference */
+    uint64_t cache; /* each of key, value, key_cache, value_cache */
+    uint64_t table;
+};
+
+/* Counts of a problem whose shape, table_cols and n_blocks are set; UINT64_MAX stands for all that is larger. */
+struct pa_counts pa_problem_counts(const struct pa_problem *problem);
+
+/*
+ * Draw the tensors of `drawn`: keys and values 0.1 * N(0, 1), queries query_scale * N(0, 1), rounded to the element type.
+ *
+ * Every element is a function of seed, tensor and index alone. The block table is shuffled and the cache has a few
+ * blocks more than are used. Elements of blocks and tokens that no sequence owns are NaN and unused entries of the
+ * block table are -1, so that whoever reads one shows it.
+ * Owns      *out is the caller's, see pa_problem_free.
+ * Errors    TG_ERR_ARGUMENT  more blocks than a block table can number, or a number of lengths other than batch
+ *           TG_ERR_MEMORY    more than this computer has
+ */
+enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struct pa_problem *out,
+                               struct failure *failure);
+
+/*
+ * What every problem needs besides its inputs: with shape, table_cols, n_blocks, key and value set, fill in scale,
+ * config, key_cache and value_cache (the kernel layout of key and value), and allocate out.
+ */
+enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *failure);
+
+/* Free the tensors. A problem of zero bytes is allowed. */
+void pa_problem_free(struct pa_problem *problem);
+
+#endif

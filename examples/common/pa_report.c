@@ -1,0 +1,212 @@
+#include "pa_report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+void pa_report_problem(struct pa_report *report, const struct pa_problem *problem)
+{
+    report->shape = problem->shape;
+    report->shortest = report->longest = problem->context_lens[0];
+    for (uint32_t b = 1; b < problem->shape.batch; b++) {
+        int32_t length = problem->context_lens[b];
+        if (length < report->shortest) report->shortest = length;
+        if (length > report->longest) report->longest = length;
+    }
+}
+
+static const char *runtime_name(const struct pa_options *o)
+{
+    return o->run.runtime == TG_HOST_BUILD_GRAPH ? "host_build_graph" : "aicpu_build_graph";
+}
+
+static const char *build_mode_name(const struct pa_options *o)
+{
+    bool concurrent = o->run.runtime == TG_AICPU_BUILD_GRAPH && o->run.build_mode == TG_BUILD_CONCURRENT;
+    return concurrent ? "concurrent" : "sequential";
+}
+
+static const char *problem_name(const struct pa_options *o) { return o->load_dir ? o->load_dir : o->drawn.name; }
+
+/* ---- text ------------------------------------------------------------------------------------------------------------ */
+
+static double us(uint64_t ns) { return (double)ns / 1e3; }
+
+static void print_problem(FILE *stream, const struct pa_report *r, const struct pa_options *o)
+{
+    const struct pa_shape *s = &r->shape;
+    fprintf(stream,
+            "%s: batch %" PRIu32 ", %" PRIu32 " heads, %" PRIu32 " KV heads, head_dim %" PRIu32 ", block_size %" PRIu32
+            ", context %" PRId32,
+            problem_name(o), s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, r->shortest);
+    if (r->longest > r->shortest) fprintf(stream, " to %" PRId32, r->longest);
+    fprintf(stream, ", %s\n", pa_dtype_name(s->dtype));
+}
+
+static void print_run(FILE *stream, const struct pa_report *r, const struct pa_options *o)
+{
+    const struct tg_run_result *t = &r->result;
+    fprintf(stream, "  platform       %s, %" PRIu32 " blocks of 1 AIC and 2 AIV, %" PRIu32 " AICPU threads\n",
+            o->platform, o->run.block_dim, o->run.aicpu_thread_num);
+    fprintf(stream, "  runtime        %s, %s\n", runtime_name(o),
+            o->run.runtime == TG_HOST_BUILD_GRAPH ? "built before the launch" : build_mode_name(o));
+    if (o->load_dir) fprintf(stream, "  seeds          schedule %" PRIu64 "\n", o->run.schedule_seed);
+    else fprintf(stream, "  seeds          inputs %" PRIu64 ", schedule %" PRIu64 "\n", o->seed, o->run.schedule_seed);
+    fprintf(stream, "  graph          %" PRIu64 " tasks, %" PRIu64 " edges\n", t->n_tasks, t->n_edges);
+    fprintf(stream, "  cores used     %" PRIu32 " AIC, %" PRIu32 " AIV\n", t->n_aic, t->n_aiv);
+    fprintf(stream, "  device time    %.2f us\n", us(t->device_ns));
+    if (t->first_start_ns == UINT64_MAX) {
+        fprintf(stream, "  overlap        no task started\n");
+    } else {
+        fprintf(stream, "  overlap        first task started at %.2f us, last task published at %.2f us\n",
+                us(t->first_start_ns), us(t->last_publish_ns));
+    }
+    if (o->run.runtime == TG_AICPU_BUILD_GRAPH && t->window > o->run.window) {
+        fprintf(stream, "  window         grew from %" PRIu32 " to %" PRIu32 " tasks\n", o->run.window, t->window);
+    }
+}
+
+static void print_comparison(FILE *stream, const struct pa_report *r)
+{
+    const struct pa_comparison *c = &r->comparison;
+    fprintf(stream, "  host time      inputs %.3f s, run %.3f s, golden %.3f s\n", r->inputs_s,
+            (double)r->result.host_ns * 1e-9, r->golden_s);
+    fprintf(stream, "  largest error  %.2e; relative to the mean |value| %.2e, tolerance %.2e\n", c->max_abs_err,
+            c->max_rel_err, c->tolerance);
+}
+
+void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options)
+{
+    if (report->shape.batch > 0) print_problem(stream, report, options);
+    if (report->has_result) print_run(stream, report, options);
+    if (report->has_comparison) print_comparison(stream, report);
+    fprintf(stream, "%s\n", report->status == TG_OK ? "PASS" : "FAIL");
+}
+
+void pa_report_failure(FILE *stream, const struct pa_report *report)
+{
+    const enum tg_status status = report->status;
+    if (status == TG_OK) return;
+    fprintf(stream, "paged_attention: %s: %s", tg_status_name(status), tg_status_text(status));
+    if (report->failure.message[0]) fprintf(stream, ": %s", report->failure.message);
+    fputc('\n', stream);
+    if (tg_status_hint(status)[0]) fprintf(stream, "  hint: %s\n", tg_status_hint(status));
+}
+
+/* ---- JSON ------------------------------------------------------------------------------------------------------------ */
+
+/* Bytes of the UTF-8 character at `text`, 0 if it is none: no overlong forms, no surrogates, at most U+10FFFF. */
+static size_t utf8_length(const unsigned char *text)
+{
+    size_t n = text[0] < 0x80   ? 1
+               : text[0] < 0xc2 ? 0
+               : text[0] < 0xe0 ? 2
+               : text[0] < 0xf0 ? 3
+               : text[0] < 0xf5 ? 4
+                                : 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((text[i] & 0xc0) != 0x80) return 0;
+    }
+    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
+        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f)) {
+        return 0;
+    }
+    return n;
+}
+
+/* A string, or null. Paths may hold any bytes: those that are no UTF-8 become U+FFFD. */
+static void json_string(FILE *stream, const char *text)
+{
+    if (!text) {
+        fputs("null", stream);
+        return;
+    }
+    fputc('"', stream);
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        size_t n = utf8_length(at);
+        if (n == 0) fputs("\\ufffd", stream);
+        else if (*at == '"' || *at == '\\') fprintf(stream, "\\%c", *at);
+        else if (*at < 0x20) fprintf(stream, "\\u%04x", (unsigned)*at);
+        else fwrite(at, 1, n, stream);
+        at += n > 0 ? n : 1;
+    }
+    fputc('"', stream);
+}
+
+static void json_text(FILE *stream, const char *name, const char *text)
+{
+    fprintf(stream, ", \"%s\": ", name);
+    json_string(stream, text);
+}
+
+static void json_number(FILE *stream, const char *name, bool known, double value)
+{
+    fprintf(stream, ", \"%s\": ", name);
+    if (known && isfinite(value)) fprintf(stream, "%.9g", value);
+    else fputs("null", stream);
+}
+
+static void json_count(FILE *stream, const char *name, bool known, uint64_t value)
+{
+    fprintf(stream, ", \"%s\": ", name);
+    if (known) fprintf(stream, "%" PRIu64, value);
+    else fputs("null", stream);
+}
+
+static void json_us(FILE *stream, const char *name, bool known, uint64_t ns)
+{
+    fprintf(stream, ", \"%s\": ", name);
+    if (known) fprintf(stream, "%" PRIu64 ".%03" PRIu64, ns / 1000, ns % 1000);
+    else fputs("null", stream);
+}
+
+static void json_shape(FILE *stream, const struct pa_report *r)
+{
+    const struct pa_shape *s = &r->shape;
+    const bool known = s->batch > 0;
+    json_text(stream, "dtype", known ? pa_dtype_name(s->dtype) : NULL);
+    json_count(stream, "batch", known, s->batch);
+    json_count(stream, "heads", known, s->heads);
+    json_count(stream, "kv_heads", known, s->kv_heads);
+    json_count(stream, "head_dim", known, s->head_dim);
+    json_count(stream, "block_size", known, s->block_size);
+    json_number(stream, "shortest_context", known, r->shortest);
+    json_number(stream, "longest_context", known, r->longest);
+}
+
+static void json_result(FILE *stream, const struct pa_report *r)
+{
+    const struct tg_run_result *t = &r->result;
+    const bool known = r->has_result;
+    json_count(stream, "tasks", known, t->n_tasks);
+    json_count(stream, "edges", known, t->n_edges);
+    json_us(stream, "device_us", known, t->device_ns);
+    json_us(stream, "first_start_us", known && t->first_start_ns != UINT64_MAX, t->first_start_ns);
+    json_us(stream, "last_publish_us", known, t->last_publish_ns);
+    json_count(stream, "aic_used", known, t->n_aic);
+    json_count(stream, "aiv_used", known, t->n_aiv);
+    json_count(stream, "window", known, t->window);
+    json_count(stream, "peak_device_bytes", known, t->peak_device_bytes);
+}
+
+void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options)
+{
+    const struct pa_comparison *c = &report->comparison;
+    fputs("{\"case\": ", stream);
+    json_string(stream, problem_name(options));
+    fprintf(stream, ", \"pass\": %s", report->status == TG_OK ? "true" : "false");
+    json_text(stream, "status", tg_status_name(report->status));
+    if (report->status != TG_OK) json_text(stream, "message", report->failure.message);
+    json_text(stream, "platform", options->platform);
+    json_text(stream, "runtime", runtime_name(options));
+    json_text(stream, "build_mode", build_mode_name(options));
+    json_count(stream, "seed", !options->load_dir, options->seed);
+    json_count(stream, "schedule_seed", true, options->run.schedule_seed);
+    json_shape(stream, report);
+    json_number(stream, "max_abs_err", report->has_comparison, c->max_abs_err);
+    json_number(stream, "max_rel_err", report->has_comparison, c->max_rel_err);
+    json_number(stream, "tolerance", report->has_comparison, c->tolerance);
+    json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
+    json_result(stream, report);
+    fputs("}\n", stream);
+}

@@ -1,0 +1,40 @@
+/*
+ * pa_report.h - what paged_attention says of a run: text for people, JSON for programs.
+ */
+#ifndef EXAMPLES_PA_REPORT_H
+#define EXAMPLES_PA_REPORT_H
+
+#include <stdio.h>
+
+#include "failure.h"
+#include "pa_golden.h"
+#include "pa_options.h"
+#include "pa_problem.h"
+
+/* Filled in as the work proceeds; what was not reached stays zero. */
+struct pa_report {
+    enum tg_status status;
+    struct failure failure; /* of a status that is not TG_OK */
+
+    struct pa_shape shape;     /* batch 0: there is no problem yet */
+    int32_t shortest, longest; /* context lengths */
+    bool has_result;
+    struct tg_run_result result;
+    bool has_comparison;
+    struct pa_comparison comparison;
+    double inputs_s, golden_s; /* host time */
+};
+
+/* Keep shape and context lengths of a problem. */
+void pa_report_problem(struct pa_report *report, const struct pa_problem *problem);
+
+/* Print what happened. A failure is not part of it, see pa_report_failure. */
+void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options);
+
+/* Print one JSON object on one line. What is not known, infinite, or not a number is null. */
+void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options);
+
+/* Print the status, its message and its hint; nothing for TG_OK. */
+void pa_report_failure(FILE *stream, const struct pa_report *report);
+
+#endif

@@ -1,0 +1,195 @@
+"""ctypes binding of include/tilegraph/tilegraph.h; structures and prototypes are in the header's order.
+
+Every call that fails raises ExampleError with the status's name, sentence, message, hint and exit code.
+"""
+import ctypes
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+
+from .errors import EXIT_LOAD, ExampleError
+from .log import log
+
+TG_AIC, TG_AIV = 0, 1
+TG_BUILD_CONCURRENT, TG_BUILD_SEQUENTIAL = 0, 1
+TG_AICPU_BUILD_GRAPH, TG_HOST_BUILD_GRAPH = 0, 1
+TG_IN, TG_OUT, TG_INOUT = 0, 1, 2
+TG_LOG_DEBUG = 4
+NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
+
+
+class DeviceConfig(ctypes.Structure):
+    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("catch_faults", c_bool)]
+
+
+class Tensor(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("data", c_void_p), ("bytes", c_uint64), ("elements", c_uint64),
+                ("direction", c_uint32)]
+
+
+class RunConfig(ctypes.Structure):
+    _fields_ = [("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
+                ("block_dim", c_uint32), ("window", c_uint32), ("kernel_limit_ms", c_uint32),
+                ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("trace", c_bool)]
+
+
+class RunResult(ctypes.Structure):
+    _fields_ = [("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64), ("n_aic", c_uint32),
+                ("n_aiv", c_uint32), ("window", c_uint32), ("reserved", c_uint32), ("device_ns", c_uint64),
+                ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64), ("peak_device_bytes", c_uint64),
+                ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
+
+
+LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
+
+_PROTOTYPES = {
+    "tg_status_name": (c_char_p, [c_int]),
+    "tg_status_text": (c_char_p, [c_int]),
+    "tg_status_hint": (c_char_p, [c_int]),
+    "tg_status_exit_code": (c_int, [c_int]),
+    "tg_last_message": (c_char_p, []),
+    "tg_log_to": (None, [LOG_FN, c_void_p, c_int]),
+    "tg_device_config_init": (None, [POINTER(DeviceConfig)]),
+    "tg_device_open": (c_int, [POINTER(DeviceConfig), POINTER(c_void_p)]),
+    "tg_device_close": (None, [c_void_p]),
+    "tg_program_open": (c_int, [c_void_p, POINTER(c_void_p)]),
+    "tg_program_close": (None, [c_void_p]),
+    "tg_program_add_kernel": (c_int, [c_void_p, c_int, c_int, c_char_p, c_char_p, c_size_t]),
+    "tg_program_set_orchestration": (c_int, [c_void_p, c_char_p, c_size_t, c_char_p]),
+    "tg_runtime_by_name": (c_int, [c_char_p, POINTER(c_int)]),
+    "tg_run_config_init": (None, [POINTER(RunConfig)]),
+    "tg_run_open": (c_int, [c_void_p, POINTER(RunConfig), POINTER(Tensor), c_size_t, POINTER(c_void_p)]),
+    "tg_run_wait": (c_int, [c_void_p]),
+    "tg_run_close": (None, [c_void_p]),
+    "tg_run_result": (None, [c_void_p, POINTER(RunResult)]),
+    "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
+}
+
+
+def _text(raw):
+    return raw.decode("utf-8", "replace")
+
+
+class Library:
+    """libtilegraph, loaded from the file `path`. One object a process; handles are opaque pointers (c_void_p)."""
+
+    def __init__(self, path):
+        try:
+            self._c = ctypes.CDLL(str(path))
+        except OSError as error:
+            raise ExampleError(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
+        for name, (result, arguments) in _PROTOTYPES.items():
+            try:
+                function = getattr(self._c, name)
+            except AttributeError as error:
+                raise ExampleError(f"{path} lacks {name}", "rebuild it: make build", EXIT_LOAD) from error
+            function.restype, function.argtypes = result, arguments
+        self._sink = LOG_FN(self._on_line)  # the library keeps the pointer: it lives as long as this object
+        if log.isEnabledFor(logging.DEBUG):  # its errors arrive as statuses in any case
+            self._c.tg_log_to(self._sink, None, TG_LOG_DEBUG)
+
+    @staticmethod
+    def _on_line(_context, _level, line):
+        log.debug("library: %s", _text(line))
+
+    def _check(self, status):
+        if status == 0:
+            return
+        message = _text(self._c.tg_last_message())  # first: the next call may replace it
+        sentence = f"{_text(self._c.tg_status_name(status))}: {_text(self._c.tg_status_text(status))}"
+        raise ExampleError(f"{sentence}: {message}" if message else sentence,
+                           _text(self._c.tg_status_hint(status)), self._c.tg_status_exit_code(status))
+
+    @contextmanager
+    def device(self, platform):
+        """An open device of the platform of that name; faults of kernels and plugins become errors."""
+        config = DeviceConfig()
+        self._c.tg_device_config_init(byref(config))
+        config.platform = platform.encode()
+        config.catch_faults = True
+        device = c_void_p()
+        self._check(self._c.tg_device_open(byref(config), byref(device)))
+        try:
+            yield device
+        finally:
+            self._c.tg_device_close(device)
+
+    @contextmanager
+    def program(self, device):
+        """An empty program on `device`."""
+        program = c_void_p()
+        self._check(self._c.tg_program_open(device, byref(program)))
+        try:
+            yield program
+        finally:
+            self._c.tg_program_close(program)
+
+    def add_kernel(self, program, func_id, core_type, name, code):
+        """Register `code` (bytes of a shared object; copied) under func_id; core_type is 'aic' or 'aiv'."""
+        core = {"aic": TG_AIC, "aiv": TG_AIV}[core_type]
+        self._check(self._c.tg_program_add_kernel(program, func_id, core, name.encode(), code, len(code)))
+
+    def set_orchestration(self, program, code, function_name):
+        """Embed the orchestration `code` (bytes of a shared object; copied)."""
+        self._check(self._c.tg_program_set_orchestration(program, code, len(code), function_name.encode()))
+
+    def runtime_by_name(self, name):
+        """The number of a runtime."""
+        kind = c_int()
+        self._check(self._c.tg_runtime_by_name(name.encode(), byref(kind)))
+        return kind.value
+
+    def run_config(self, **values):
+        """A RunConfig with the library's defaults, but for `values`."""
+        config = RunConfig()
+        self._c.tg_run_config_init(byref(config))
+        for name, value in values.items():
+            setattr(config, name, value)
+        return config
+
+    @contextmanager
+    def run(self, program, config, tensors):
+        """A launch on `tensors`: a list of (name, contiguous array, is_output). The arrays are borrowed."""
+        table = (Tensor * len(tensors))()
+        for row, (name, array, is_output) in zip(table, tensors):
+            row.name, row.data = name.encode(), array.ctypes.data
+            row.bytes, row.elements = array.nbytes, array.size
+            row.direction = TG_OUT if is_output else TG_IN
+        run = c_void_p()
+        self._check(self._c.tg_run_open(program, byref(config), table, len(table), byref(run)))
+        try:
+            yield run
+        finally:
+            self._c.tg_run_close(run)
+
+    def wait(self, run):
+        """Launch and wait for the end. Ctrl-C ends the process meanwhile: Python cannot answer it inside the call."""
+        with _default_interrupt():
+            status = self._c.tg_run_wait(run)
+        self._check(status)
+
+    def result(self, run):
+        """What happened, a RunResult; after wait."""
+        result = RunResult()
+        self._c.tg_run_result(run, byref(result))
+        return result
+
+    def write_trace(self, run, path):
+        """Write the Chrome trace of a run whose configuration has trace set."""
+        self._check(self._c.tg_run_write_trace(run, str(path).encode()))
+
+
+@contextmanager
+def _default_interrupt():
+    """Ctrl-C ends the process, where it would raise KeyboardInterrupt; where it is ignored it stays ignored."""
+    ours = threading.current_thread() is threading.main_thread() \
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,86 @@
+"""Compile kernels and orchestration to shared objects, at the same time, and hand back their bytes."""
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from .errors import EXIT_LOAD, ExampleError
+from .interpreter import PROJECT_ROOT
+from .log import log
+
+FLAGS = ("-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden")
+C_COMPILERS = ("gcc", "cc", "clang")
+CXX_COMPILERS = ("g++", "c++", "clang++")
+
+
+def compiler(source, is_orchestration, environ):
+    """The compiler's command (a list) for a source file.
+
+    .c: CC. Others: CXX, for an orchestration PTO_AICPU_CXX before it. A variable may hold options too. Where none is
+    set, the first usual compiler that is installed. Raises ExampleError if there is none.
+    """
+    if source.suffix == ".c":
+        variables, usual = ("CC",), C_COMPILERS
+    else:
+        variables, usual = (("PTO_AICPU_CXX", "CXX") if is_orchestration else ("CXX",)), CXX_COMPILERS
+    origin = next((name for name in variables if environ.get(name)), None)
+    if origin is not None:
+        try:
+            words = shlex.split(environ[origin])
+        except ValueError as error:
+            raise ExampleError(f"{origin} is '{environ[origin]}': {error}") from error
+        if words and shutil.which(words[0]):
+            return words
+        raise ExampleError(f"{origin} is '{environ[origin]}': there is no such compiler",
+                           f"set {origin} to a compiler that is installed, or unset it", EXIT_LOAD)
+    found = next((name for name in usual if shutil.which(name)), None)
+    if found is None:
+        raise ExampleError(f"no compiler for {source.name}: none of {', '.join(usual)} is installed",
+                           f"'apt-get install {usual[0]}', or set {variables[-1]}", EXIT_LOAD)
+    return [found]
+
+
+def command(source, is_orchestration, target, environ):
+    """The whole command (a list) that compiles `source` to the shared object `target`."""
+    standard = "-std=c11" if source.suffix == ".c" else "-std=c++17"
+    return [*compiler(source, is_orchestration, environ), standard, *FLAGS, f"-I{PROJECT_ROOT / 'include'}",
+            "-o", str(target), str(source)]
+
+
+def _compile(source, is_orchestration, target):
+    """Returns the shared object's bytes, or an ExampleError (not raised: each source has its say)."""
+    words = command(source, is_orchestration, target, os.environ)
+    try:
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, errors="replace", check=False)
+    except OSError as error:
+        return ExampleError(f"cannot start {words[0]}: {error.strerror}", exit_code=EXIT_LOAD)
+    if done.returncode != 0 or not target.is_file():
+        return ExampleError(f"{source} does not compile (exit {done.returncode}):\n{done.stdout.rstrip()}\n"
+                            f"  command: {shlex.join(words)}", exit_code=EXIT_LOAD)
+    if done.stdout.strip():
+        log.warning("%s\n%s", source.name, done.stdout.rstrip())
+    return target.read_bytes()
+
+
+def compile_example(kernels, orchestration):
+    """Compile the sources of `kernels` (with a .source each) and of the orchestration (a path).
+
+    Returns ([bytes of each kernel], bytes of the orchestration). Raises ExampleError with what the compiler said of
+    every source that does not compile. Nothing stays on disk.
+    """
+    sources = [(kernel.source, False) for kernel in kernels] + [(orchestration, True)]
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="tilegraph-") as folder:
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+            targets = [Path(folder) / f"{index}-{source.stem}.so" for index, (source, _) in enumerate(sources)]
+            objects = list(pool.map(lambda job, target: _compile(*job, target), sources, targets))
+    failures = [item for item in objects if isinstance(item, ExampleError)]
+    if failures:
+        raise ExampleError("\n".join(str(failure) for failure in failures), exit_code=EXIT_LOAD)
+    log.info("compiled %d kernels and the orchestration in %.2f s", len(kernels), time.monotonic() - start)
+    return objects[:-1], objects[-1]

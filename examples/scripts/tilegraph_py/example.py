@@ -1,0 +1,260 @@
+"""Read and check the two files of an example: kernel_config.py and golden.py."""
+import logging
+import math
+import numbers
+import os
+import sys
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ExampleError, where_raised
+from .log import log
+
+SOURCE_SUFFIXES = (".c", ".cpp", ".cc", ".cxx")
+CORE_TYPES = ("aic", "aiv")
+MAX_FUNC_ID = 65535
+# Read before kernel_config.py is: setting them there would change nothing.
+START_VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "TILEGRAPH_LIB")
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Kernel:
+    func_id: int
+    source: Path
+    core_type: str  # of CORE_TYPES
+    name: str
+
+
+@dataclass(frozen=True)
+class KernelConfig:
+    """What kernel_config.py says. Paths are absolute, defaults filled in."""
+    kernels: tuple
+    orchestration: Path
+    function_name: str
+    runtime: str
+    aicpu_thread_num: int
+    block_dim: int
+    environment: dict
+
+
+@dataclass(frozen=True)
+class Golden:
+    """What golden.py says. `outputs` is None where names that begin with out_ are meant."""
+    path: Path
+    generate_inputs: object
+    compute_golden: object
+    to_compare: object  # or None
+    params_list: tuple
+    outputs: object     # tuple of names, or None
+    tensor_order: object  # tuple of names, or None: the order of generate_inputs
+    rtol: float
+    atol: float
+
+
+def execute(path, module_name):
+    """Run a Python file as a module; returns the module. Raises ExampleError naming file and line."""
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise ExampleError(f"cannot read {path}: {error.strerror}") from error
+    module = types.ModuleType(module_name)
+    module.__file__ = str(path)
+    sys.modules[module_name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    try:
+        exec(compile(source, str(path), "exec"), module.__dict__)
+    except SyntaxError as error:
+        raise ExampleError(f"{path}, line {error.lineno}: syntax error: {error.msg}") from error
+    except (Exception, SystemExit) as error:
+        raise raised(f"{path} does not load", error, path) from error
+    return module
+
+
+def raised(what, error, path):
+    """An ExampleError for an exception that code of the example's file `path` raised."""
+    log.debug("the example's code raised", exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
+    return ExampleError(f"{what}: {where_raised(error, path)}")
+
+
+class _Table:
+    """A dictionary of an example's file, read key by key; says where a wrong value stands."""
+
+    def __init__(self, path, where, value, keys):
+        self.path, self.where, self.value = path, where, value
+        if not isinstance(value, dict):
+            raise ExampleError(f"{path}: {where} is {_kind(value)}, expected a dict with {', '.join(keys)}")
+        for key in value:
+            if key not in keys:
+                raise ExampleError(f"{path}: {where} has the key {key!r}, which is not known; "
+                                   f"keys are {', '.join(keys)}")
+
+    def get(self, key, valid, expected, default=_REQUIRED):
+        value = self.value.get(key, default)
+        if value is _REQUIRED:
+            raise ExampleError(f"{self.path}: {self.where} lacks '{key}', expected {expected}")
+        if key in self.value and not valid(value):
+            raise ExampleError(f"{self.path}: {self.where}['{key}'] is {value!r}, expected {expected}")
+        return value
+
+
+def _kind(value):
+    return f"of type {type(value).__name__}"
+
+
+def _is_int(low, high):
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _is_text(value):
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def _source(folder, table):
+    text = table.get("source", lambda value: _is_text(value) or isinstance(value, Path), "a path")
+    path = (folder / text).resolve()
+    where = f"{table.path}: {table.where}['source']"
+    if path.suffix not in SOURCE_SUFFIXES:
+        raise ExampleError(f"{where} is {path}, expected a file ending in {', '.join(SOURCE_SUFFIXES)}")
+    if not path.is_file():
+        raise ExampleError(f"{where}: there is no file {path}",
+                           "paths are relative to the folder of kernel_config.py")
+    return path
+
+
+def _kernels(folder, path, value):
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ExampleError(f"{path}: KERNELS is {_kind(value)}, expected a list with a dict for each kernel")
+    kernels = []
+    for index, entry in enumerate(value):
+        table = _Table(path, f"KERNELS[{index}]", entry, ("func_id", "source", "core_type", "name"))
+        func_id = table.get("func_id", _is_int(0, MAX_FUNC_ID), f"an integer from 0 to {MAX_FUNC_ID}")
+        core_type = table.get("core_type", lambda value: value in CORE_TYPES, "'aic' or 'aiv'")
+        source = _source(folder, table)
+        name = table.get("name", _is_text, "a string", source.stem)
+        for other, kernel in enumerate(kernels):
+            if kernel.func_id == func_id:
+                raise ExampleError(f"{path}: KERNELS[{index}] has the func_id {func_id} of KERNELS[{other}]")
+        kernels.append(Kernel(func_id, source, core_type, name))
+    return tuple(kernels)
+
+
+def _environment(folder, path, value):
+    if not isinstance(value, dict):
+        raise ExampleError(f"{path}: RUNTIME_ENV is {_kind(value)}, expected a dict of strings")
+    environment = {}
+    for name, text in value.items():
+        if not _is_text(name) or "=" in name:
+            raise ExampleError(f"{path}: RUNTIME_ENV has the key {name!r}, expected a variable's name")
+        if name in START_VARIABLES:
+            raise ExampleError(f"{path}: RUNTIME_ENV['{name}'] comes too late",
+                               f"{name} is read first: set it in the environment of the command")
+        if not isinstance(text, (str, Path)) or "\0" in str(text):
+            raise ExampleError(f"{path}: RUNTIME_ENV['{name}'] is {text!r}, expected a string")
+        environment[name] = str((folder / text).resolve()) if name.endswith(("_DIR", "_PATH")) else str(text)
+    return environment
+
+
+def load_kernel_config(folder):
+    """Read kernel_config.py in `folder` (a path). Returns a KernelConfig; raises ExampleError."""
+    folder = Path(folder).resolve()
+    if not folder.is_dir():
+        raise ExampleError(f"-k: there is no folder {folder}", "-k names the folder that holds kernel_config.py")
+    path = folder / "kernel_config.py"
+    module = execute(path, "tilegraph_kernel_config")
+    for name in ("KERNELS", "ORCHESTRATION"):
+        if not hasattr(module, name):
+            raise ExampleError(f"{path} does not define {name}", "docs/run_example.md shows a kernel_config.py")
+    orchestration = _Table(path, "ORCHESTRATION", module.ORCHESTRATION, ("source", "function_name"))
+    runtime = _Table(path, "RUNTIME_CONFIG", getattr(module, "RUNTIME_CONFIG", {}),
+                     ("runtime", "aicpu_thread_num", "block_dim"))
+    count = _is_int(0, 2**32 - 1)
+    return KernelConfig(
+        kernels=_kernels(folder, path, module.KERNELS),
+        orchestration=_source(folder, orchestration),
+        function_name=orchestration.get("function_name", _is_text, "the name of the entry function"),
+        runtime=runtime.get("runtime", _is_text, "the name of a runtime", "host_build_graph"),
+        aicpu_thread_num=runtime.get("aicpu_thread_num", count, "a number of threads", 3),
+        block_dim=runtime.get("block_dim", count, "a number of blocks", 24),
+        environment=_environment(folder, path, getattr(module, "RUNTIME_ENV", {})))
+
+
+def _names(path, module, attribute):
+    value = getattr(module, attribute, None)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)) or not all(_is_text(name) for name in value):
+        raise ExampleError(f"{path}: {attribute} is {value!r}, expected a list of tensor names")
+    if not value:
+        raise ExampleError(f"{path}: {attribute} is empty, expected a list of tensor names")
+    if len(set(value)) != len(value):
+        raise ExampleError(f"{path}: {attribute} names a tensor twice: {value!r}")
+    return tuple(value)
+
+
+def _params_list(path, value):
+    if not isinstance(value, (list, tuple)) or not value:
+        raise ExampleError(f"{path}: PARAMS_LIST is {value!r}, expected a list with a dict for each run")
+    names = []
+    for index, params in enumerate(value):
+        if not isinstance(params, dict):
+            raise ExampleError(f"{path}: PARAMS_LIST[{index}] is {_kind(params)}, expected a dict")
+        if "name" in params and not _is_text(params["name"]):
+            raise ExampleError(f"{path}: PARAMS_LIST[{index}]['name'] is {params['name']!r}, expected a string")
+        name = case_name(params, index)
+        if name in names:
+            raise ExampleError(f"{path}: PARAMS_LIST[{index}] has the name '{name}' of "
+                               f"PARAMS_LIST[{names.index(name)}]")
+        names.append(name)
+    return tuple(value)
+
+
+def case_name(params, index):
+    """The name of a run: that of its PARAMS_LIST entry, else its number."""
+    return params.get("name", f"run{index}")
+
+
+def _tolerance(path, module, attribute):
+    value = getattr(module, attribute, 1e-5)
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
+    if not good:
+        raise ExampleError(f"{path}: {attribute} is {value!r}, expected a number, 0 or more")
+    return float(value)
+
+
+def load_golden(path):
+    """Read golden.py. Returns a Golden; raises ExampleError."""
+    path = Path(path).resolve()
+    if not path.is_file():
+        raise ExampleError(f"-g: there is no file {path}", "-g names the golden.py of the example")
+    module = execute(path, "tilegraph_golden")
+    for name in ("generate_inputs", "compute_golden"):
+        if not callable(getattr(module, name, None)):
+            raise ExampleError(f"{path} does not define the function {name}", "docs/run_example.md shows a golden.py")
+    to_compare = getattr(module, "to_compare", None)
+    if to_compare is not None and not callable(to_compare):
+        raise ExampleError(f"{path}: to_compare is {_kind(to_compare)}, expected a function")
+    return Golden(path, module.generate_inputs, module.compute_golden, to_compare,
+                  params_list=_params_list(path, getattr(module, "PARAMS_LIST", [{}])),
+                  outputs=_names(path, module, "__outputs__"),
+                  tensor_order=_names(path, module, "TENSOR_ORDER"),
+                  rtol=_tolerance(path, module, "RTOL"), atol=_tolerance(path, module, "ATOL"))
+
+
+@contextmanager
+def environment(variables):
+    """Set environment variables for a while; what was there comes back."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,70 @@
+"""Find a Python that has numpy and go on with it, when the one at hand has none."""
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from .errors import ExampleError
+from .log import log
+
+PROJECT_ROOT = Path(__file__).resolve().parents[3]
+
+# Set for the interpreter that takes over: it must not search again if numpy then still does not load.
+MARK = "TILEGRAPH_NUMPY_SEARCHED"
+PROBE = "import sys, numpy; sys.exit(sys.version_info < (3, 9))"
+
+
+def candidates(environ):
+    """Interpreters that may have numpy, likely ones first: the project's .venv, PATH, the system's."""
+    found = [PROJECT_ROOT / ".venv" / "bin" / "python"]
+    for folder in filter(None, environ.get("PATH", "").split(os.pathsep)):
+        try:
+            names = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        found += [Path(folder) / name for name in names if re.fullmatch(r"python(3(\.[0-9]+)?)?", name)]
+    found += [Path("/usr/local/bin/python3"), Path("/usr/bin/python3")]
+    return [path for path in dict.fromkeys(found) if os.access(path, os.X_OK)]
+
+
+def has_numpy(interpreter):
+    """Whether this interpreter starts, is recent enough and imports numpy."""
+    try:
+        probe = subprocess.run([str(interpreter), "-c", PROBE], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return probe.returncode == 0
+
+
+def ensure_numpy():
+    """Return if numpy can be imported here; else replace this process by an interpreter that can, or raise.
+
+    The process is replaced at most once.
+    """
+    searched_before = os.environ.pop(MARK, None) is not None
+    try:
+        import numpy  # noqa: F401
+        return
+    except ImportError:
+        pass
+    if not searched_before:
+        _continue_elsewhere()
+    raise ExampleError(f"numpy is not installed for {sys.executable}, nor for another Python that was looked at "
+                       "(.venv of the project, PATH, /usr/bin)",
+                       "install it: 'apt-get install python3-numpy', or 'python3 -m venv .venv && "
+                       ".venv/bin/pip install numpy' in the project's folder")
+
+
+def _continue_elsewhere():
+    for interpreter in candidates(os.environ):
+        if not has_numpy(interpreter):
+            continue
+        log.info("%s has no numpy; going on with %s", sys.executable, interpreter)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        try:
+            os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: "1"})
+        except OSError:
+            continue
