@@ -216,8 +216,8 @@ enum tg_status npy_parse(const void *bytes, size_t n_bytes, const char *name, st
 enum tg_status npy_read(const char *path, struct npy_array *out, struct failure *failure)
 {
     void *bytes;
-    size_t n_bytes, offset;
-    struct npy_array array;
+    size_t n_bytes, offset = 0;
+    struct npy_array array = {0};
     enum tg_status status = file_read(path, &bytes, &n_bytes, failure);
     if (status != TG_OK) return status;
     status = npy_parse(bytes, n_bytes, path, &array, &offset, failure);

@@ -208,9 +208,12 @@ static double tolerance_of(const struct pa_problem *p, const struct pa_golden *g
     return fmin(tolerance, 0.02);
 }
 
-static double expected_of(const struct pa_problem *p, const struct pa_golden *golden, uint64_t i)
+/* What element i should be: the golden or, if that is further from what was got, the reference. */
+static double expected_of(const struct pa_problem *p, const struct pa_golden *golden, uint64_t i, double got)
 {
-    return p->reference ? p->reference[i] : golden->out[i];
+    const double expected = golden->out[i];
+    if (!p->reference || fabs(got - p->reference[i]) <= fabs(got - expected)) return expected;
+    return p->reference[i];
 }
 
 void pa_golden_compare(const struct pa_problem *problem, const struct pa_golden *golden, struct pa_comparison *out)
@@ -222,7 +225,7 @@ void pa_golden_compare(const struct pa_problem *problem, const struct pa_golden 
     for (uint64_t i = 0; i < c.n_elements; i++) {
         double got;
         pa_load(problem->shape.dtype, problem->out, i, 1, &got);
-        double error = fabs(got - expected_of(problem, golden, i));
+        double error = fabs(got - expected_of(problem, golden, i, got));
         if (!(error < INFINITY)) error = INFINITY; /* NaN too: nobody wrote the element, or what it is made of */
         double relative = error <= underflow ? 0 : error / golden->mean_value[i];
         if (!(relative < INFINITY)) relative = INFINITY;
@@ -244,11 +247,12 @@ void pa_golden_explain(const struct pa_problem *problem, const struct pa_golden 
     const uint64_t i = comparison->worst;
     double got;
     pa_load(s->dtype, problem->out, i, 1, &got);
+    if (isnan(got)) got = (double)NAN; /* prints without a sign */
     (void)failure_set(failure, TG_ERR_MISMATCH,
                       "%" PRIu64 " of %" PRIu64 " elements of out differ; the worst, out[%" PRIu64 "][%" PRIu64
                       "][%" PRIu64 "], is %.9g, expected %.9g within %.3g%s",
                       comparison->n_mismatches, comparison->n_elements, i / s->head_dim / s->heads,
-                      i / s->head_dim % s->heads, i % s->head_dim, got, expected_of(problem, golden, i),
+                      i / s->head_dim % s->heads, i % s->head_dim, got, expected_of(problem, golden, i, got),
                       comparison->tolerance * golden->mean_value[i],
                       isnan(got) ? " (never written, or computed from what no sequence owns)" : "");
 }

@@ -42,7 +42,7 @@ struct pa_comparison {
 };
 
 /*
- * Compare problem->out with the golden or, if there is one, with problem->reference.
+ * Compare problem->out with the golden and, if there is one, with problem->reference: the larger error counts.
  *
  * An element passes when it is a finite number and differs by at most tolerance * mean_value. Relative to mean_value,
  * not to the element: a sum of values of both signs may come close to 0, its rounding errors do not.

@@ -36,7 +36,7 @@ static void print_problem(FILE *stream, const struct pa_report *r, const struct 
 {
     const struct pa_shape *s = &r->shape;
     fprintf(stream,
-            "%s: batch %" PRIu32 ", %" PRIu32 " heads, %" PRIu32 " KV heads, head_dim %" PRIu32 ", block_size %" PRIu32
+            "%s: batch %" PRIu32 ", heads %" PRIu32 ", KV heads %" PRIu32 ", head_dim %" PRIu32 ", block_size %" PRIu32
             ", context %" PRId32,
             problem_name(o), s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, r->shortest);
     if (r->longest > r->shortest) fprintf(stream, " to %" PRId32, r->longest);

@@ -37,6 +37,9 @@ extern "C" {
 /* Arguments that one task can have. */
 #define TG_TASK_ARGS_MAX 1024
 
+/* Put before an entry function: shared objects are usually built with hidden visibility. */
+#define TG_PLUGIN_EXPORT __attribute__((visibility("default")))
+
 /* The kind of core that a kernel is for. */
 enum tg_core_type { TG_AIC = 0, TG_AIV = 1 };
 
@@ -81,7 +84,7 @@ struct tg_build_api {
 
 /* The calls that only a plugin on the host has (host_build_graph); all NULL on the AICPU. */
 struct tg_host_api {
-    /* Copy `bytes` between host and device memory. 0, or -1: not inside one device allocation. */
+    /* Copy `bytes` between host and device memory. 0, or -1 and the run has failed: not inside one allocation. */
     int (*copy_to_device)(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes);
     int (*copy_from_device)(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes);
 

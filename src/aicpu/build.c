@@ -96,6 +96,7 @@ static void run_plugin(struct tg_control *control)
                   .published = published,
                   .wait_task = config->sequential ? NULL : wait_task},
     };
+    spend(control, TG_WORK_OPEN);
     tg_builder_init(&control->builder, &builder);
     tg_builder_run(&control->builder, &control->plugin, config->function_name, NULL, 0);
 }

@@ -52,6 +52,11 @@ void tg_coro_switch(struct tg_coro *to);
 /* The running coroutine; the thread's own stack counts as one. Never NULL. */
 struct tg_coro *tg_coro_current(void);
 
+/* An order that the thread sanitizer is told of: what the caller of _publish(token) did is visible to a later caller of
+ * _observe(token). Nothing without that sanitizer. */
+void tg_coro_publish(void *token);
+void tg_coro_observe(void *token);
+
 /* Is `address` in the guard page below the stack of `coro`? Safe in a signal handler. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address);
 

@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
-
 static _Thread_local char last_message[TG_MESSAGE_BYTES];
 
 enum tg_status tg_error(enum tg_status status, const char *format, ...)
@@ -16,7 +14,6 @@ enum tg_status tg_error(enum tg_status status, const char *format, ...)
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     memcpy(last_message, text, sizeof text);
-    tg_log(TG_LOG_ERROR, "%s: %s", tg_status_name(status), text);
     return status;
 }
 

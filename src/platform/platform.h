@@ -26,6 +26,7 @@ enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK };
 
 /* Work that a control thread does, by kind; the platform knows what each takes. */
 enum tg_work {
+    TG_WORK_OPEN,     /* open the plugin and look up its entry */
     TG_WORK_ADD,      /* add a task */
     TG_WORK_EDGE,     /* add an edge */
     TG_WORK_PUBLISH,  /* publish a task */

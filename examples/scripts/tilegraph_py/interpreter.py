@@ -16,16 +16,27 @@ PROBE = "import sys, numpy; sys.exit(sys.version_info < (3, 9))"
 
 
 def candidates(environ):
-    """Interpreters that may have numpy, likely ones first: the project's .venv, PATH, the system's."""
-    found = [PROJECT_ROOT / ".venv" / "bin" / "python"]
+    """Interpreters that may have numpy: the project's .venv, every python3 of PATH, the system's, then other names.
+
+    Without the one that runs this: it has been tried.
+    """
+    python3, others = [], []
     for folder in filter(None, environ.get("PATH", "").split(os.pathsep)):
         try:
             names = sorted(os.listdir(folder))
         except OSError:
             continue
-        found += [Path(folder) / name for name in names if re.fullmatch(r"python(3(\.[0-9]+)?)?", name)]
-    found += [Path("/usr/local/bin/python3"), Path("/usr/bin/python3")]
-    return [path for path in dict.fromkeys(found) if os.access(path, os.X_OK)]
+        python3 += [Path(folder) / name for name in names if name == "python3"]
+        others += [Path(folder) / name for name in names if re.fullmatch(r"python(3\.[0-9]+)?", name)]
+    system = [Path("/usr/local/bin/python3"), Path("/usr/bin/python3")]
+    found = dict.fromkeys([PROJECT_ROOT / ".venv" / "bin" / "python", *python3, *system, *others])
+    return [path for path in found if os.access(path, os.X_OK) and not _is_this_one(path)]
+
+
+def _is_this_one(path):
+    """Whether it is the interpreter at hand under whatever name. In another folder it may be another environment."""
+    here = Path(sys.executable)
+    return path.parent == here.parent and path.resolve() == here.resolve()
 
 
 def has_numpy(interpreter):

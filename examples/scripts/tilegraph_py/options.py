@@ -21,8 +21,8 @@ EPILOG = """environment:
   and what the example's own files read, as PA_CASE of paged_attention
 
 exit codes:
-  0 passed, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity, 6 device or kernel fault,
-  7 platform not available, 8 program does not compile or load
+  0 passed, 1 mismatch, 2 usage or input, 4 deadlock, 5 capacity, 6 device or kernel fault, 7 platform not available,
+  8 program does not compile or load
 """
 
 

@@ -115,6 +115,7 @@ bool tg_clock_sleep(struct tg_clock *clock)
 _Noreturn void tg_clock_end(struct tg_clock *clock)
 {
     clock->running->state = TG_ACTOR_ENDED;
+    tg_coro_publish(clock); /* who called tg_clock_run reads its results */
     clock->next_to_stall = 0;
     next_turn(clock);
     __builtin_unreachable(); /* nobody switches to an actor that has ended */
@@ -173,6 +174,7 @@ bool tg_clock_run(struct tg_clock *clock)
 {
     clock->root = tg_coro_current();
     next_turn(clock);
+    tg_coro_observe(clock);
     for (uint32_t i = 0; i < clock->n_actors; i++)
         if (clock->actors[i].state != TG_ACTOR_ENDED) return false;
     return true;

@@ -10,6 +10,7 @@
 const struct tg_costs tg_costs_a2a3 = {
     .work =
         {
+            [TG_WORK_OPEN] = 10000,   /* assumed */
             [TG_WORK_ADD] = 250,     /* of the 0.5 us */
             [TG_WORK_EDGE] = 60,     /* of the 0.5 us */
             [TG_WORK_PUBLISH] = 100, /* of the 0.5 us */

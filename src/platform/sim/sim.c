@@ -201,6 +201,28 @@ static void issue(const struct tg_instr *instr)
 
 static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue};
 
+/* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
+static bool core_memory(struct core *core)
+{
+    if (core->memory) return true;
+    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    size_t bytes = core->type == TG_AIC ? cube + TG_SCRATCH_BYTES : TG_UB_BYTES;
+    core->memory = aligned_alloc(512, bytes);
+    if (!core->memory) return false;
+    memset(core->memory, 0xFF, bytes);
+    uint8_t **of_kind = core->buffers.of_kind;
+    if (core->type == TG_AIV) {
+        of_kind[TG_VEC] = core->memory;
+        return true;
+    }
+    of_kind[TG_MAT] = core->memory;
+    of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
+    of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
+    of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
+    return true;
+}
+
 struct kernel_call {
     tg_kernel_fn *entry;
     int64_t *args;
@@ -236,10 +258,15 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
     running_core = core;
     end->message[0] = '\0';
     end->start_ns = core->actor->now;
-    struct kernel_call call = {kernel->entry, args};
-    struct tg_guard guard;
-    tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
-    judge_end(end, &guard);
+    if (core_memory(core)) {
+        struct kernel_call call = {kernel->entry, args};
+        struct tg_guard guard;
+        tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
+        judge_end(end, &guard);
+    } else {
+        end->status = TG_ERR_MEMORY;
+        snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
+    }
     end->n_instructions = core->n_instructions;
     core->actor->now += (uint64_t)ceil((double)tg_pipes_end(&core->pipes) / tg_costs_a2a3.core_ghz);
     end->end_ns = core->actor->now;
@@ -264,29 +291,6 @@ static void core_main(void *arg)
     tg_clock_end(&sim->clock);
 }
 
-/* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. */
-static enum tg_status core_memory(struct core *core, enum tg_core_type type)
-{
-    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
-    size_t bytes = type == TG_AIC ? cube + TG_SCRATCH_BYTES : TG_UB_BYTES;
-    core->type = type;
-    if (core->memory) return TG_OK;
-    core->memory = aligned_alloc(512, bytes);
-    if (!core->memory) return tg_error(TG_ERR_MEMORY, "no memory for the %zu bytes of a core's buffers", bytes);
-    memset(core->memory, 0xFF, bytes);
-    uint8_t **of_kind = core->buffers.of_kind;
-    if (type == TG_AIV) {
-        of_kind[TG_VEC] = core->memory;
-        return TG_OK;
-    }
-    of_kind[TG_MAT] = core->memory;
-    of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
-    of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
-    of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
-    core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
-    return TG_OK;
-}
-
 static enum tg_status add_actors(struct sim *sim, struct start *starts)
 {
     const struct tg_machine_run *run = sim->run;
@@ -298,7 +302,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         struct core *core = &sim->cores[i];
         struct start *start = &starts[run->n_threads + i];
         *start = (struct start){sim, i};
-        TG_TRY(core_memory(core, run->core_type[i]));
+        core->type = run->core_type[i];
         core->actor = &sim->clock.actors[sim->clock.n_actors];
         core->dispatch = core->cond = (struct visible){0};
         core->warm = false;

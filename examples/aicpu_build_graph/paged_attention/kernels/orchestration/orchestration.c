@@ -508,10 +508,8 @@ static int move_to_device(struct tg_runtime *rt, struct problem *p)
     return 0;
 }
 
-#define ENTRY __attribute__((visibility("default")))
-
-ENTRY int orchestration(struct tg_runtime *rt);
-ENTRY int orchestration_host(struct tg_runtime *rt, uint64_t *args, int n_args);
+TG_PLUGIN_EXPORT int orchestration(struct tg_runtime *rt);
+TG_PLUGIN_EXPORT int orchestration_host(struct tg_runtime *rt, uint64_t *args, int n_args);
 
 int orchestration(struct tg_runtime *rt)
 {

@@ -50,7 +50,7 @@ static int build_piece(struct tg_runtime *rt, uint64_t a, uint64_t b, uint64_t s
     return 0;
 }
 
-__attribute__((visibility("default"))) int orchestration(struct tg_runtime *rt);
+TG_PLUGIN_EXPORT int orchestration(struct tg_runtime *rt);
 
 int orchestration(struct tg_runtime *rt)
 {
