@@ -12,12 +12,12 @@ arrows='
     tile          base
     trace         base
     check         base
-    platform      base
+    platform      base trace
     aicore        base tile platform
     build         base graph platform
     aicpu         base graph build trace platform
     host          base graph build trace platform
-    platform/sim  base tile platform
+    platform/sim  base tile trace platform
     attention
     examples
 '

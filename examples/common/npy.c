@@ -25,7 +25,7 @@ static const struct {
 const char *npy_type_name(enum npy_type type) { return types[type].name; }
 size_t npy_type_bytes(enum npy_type type) { return types[type].bytes; }
 
-/* ---- the header: a Python dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ------------------- */
+/* ---- the header: a Python dictionary {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } ----------------- */
 
 struct cursor {
     const char *at, *end;
@@ -238,7 +238,7 @@ void npy_free(struct npy_array *array)
     array->data = NULL;
 }
 
-/* The file's first bytes: a multiple of 64, so that elements are aligned for whoever maps the file. Returns how many. */
+/* The file's first bytes, and how many: a multiple of 64, so that elements are aligned for whoever maps the file. */
 static size_t make_header(unsigned char header[512], enum npy_type type, uint32_t n_dims, const uint64_t *shape)
 {
     char text[400]; /* three keys and 8 numbers of at most 20 digits */

@@ -10,7 +10,7 @@
 /* Query heads of one group that are computed together: each key and value is converted to double once for them. */
 enum { HEADS_AT_ONCE = 8 };
 
-/* ---- inputs that the golden can walk ------------------------------------------------------------------------------- */
+/* ---- inputs that the golden can walk ----------------------------------------------------------------------------- */
 
 static enum tg_status check_sequence(const struct pa_problem *p, uint32_t b, struct failure *failure)
 {
@@ -41,7 +41,7 @@ static enum tg_status check_inputs(const struct pa_problem *p, struct failure *f
     return status;
 }
 
-/* ---- one sequence, a few heads of one group ------------------------------------------------------------------------ */
+/* ---- one sequence, a few heads of one group ---------------------------------------------------------------------- */
 
 struct computing {
     const struct pa_problem *problem;
@@ -183,7 +183,7 @@ void pa_golden_free(struct pa_golden *golden)
     memset(golden, 0, sizeof *golden);
 }
 
-/* ---- comparison ------------------------------------------------------------------------------------------------------ */
+/* ---- comparison -------------------------------------------------------------------------------------------------- */
 
 /*
  * How far a correct result may be from the golden, relative to mean_value = sum of weight * |value|.

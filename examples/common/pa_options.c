@@ -63,7 +63,7 @@ void pa_options_print_help(FILE *stream)
             "6 device or kernel fault, 7 platform not available, 8 program does not load.\n");
 }
 
-/* ---- which options are there ---------------------------------------------------------------------------------------- */
+/* ---- which options are there ------------------------------------------------------------------------------------- */
 
 /* What was given: the text of each option, "" for one without a value, NULL if it is not there. */
 struct given {
@@ -120,7 +120,7 @@ static enum tg_status collect(int argc, char **argv, struct given *given, struct
     return TG_OK;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 /* The decimal number that [text, end) is; false: it is none, or outside [min, max]. */
 static bool parse_number(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *out)
@@ -193,7 +193,7 @@ static enum tg_status read_dtype(const char *text, struct pa_options *out, struc
     return failure_set(failure, TG_ERR_ARGUMENT, "unknown --dtype '%s'; there are fp32, fp16, bf16", text);
 }
 
-/* ---- the problem ---------------------------------------------------------------------------------------------------- */
+/* ---- the problem ------------------------------------------------------------------------------------------------- */
 
 static enum tg_status read_case(const char *text, struct pa_options *out, struct failure *failure)
 {
@@ -246,7 +246,7 @@ static enum tg_status read_problem(const struct given *given, struct pa_options 
     return status;
 }
 
-/* ---- the run -------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static enum tg_status read_build_mode(const char *text, uint32_t *out, struct failure *failure)
 {
@@ -272,7 +272,7 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (status == TG_OK) status = read_u32(given, OPT_AICPU_THREADS, 0, UINT32_MAX, &run->aicpu_thread_num, failure);
     if (status == TG_OK) status = read_u32(given, OPT_WINDOW, 0, UINT32_MAX, &run->window, failure);
     if (status == TG_OK) status = read_u64(given, OPT_SCHEDULE_SEED, 0, UINT64_MAX, &run->schedule_seed, failure);
-    run->trace = given->text[OPT_TRACE] != NULL;
+    run->record = given->text[OPT_TRACE] != NULL;
     return status;
 }
 

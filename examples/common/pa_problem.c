@@ -14,7 +14,7 @@
 /* Blocks of the cache that no sequence owns. */
 enum { SPARE_BLOCKS = 3 };
 
-/* ---- sizes -------------------------------------------------------------------------------------------------------- */
+/* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
 /* a * b, or UINT64_MAX if that is more. */
 static uint64_t multiply(uint64_t a, uint64_t b) { return a != 0 && b > UINT64_MAX / a ? UINT64_MAX : a * b; }
@@ -84,7 +84,7 @@ static void draw_normals(uint64_t seed, enum tensor_id tensor, float deviation, 
     }
 }
 
-/* ---- drawing a case ------------------------------------------------------------------------------------------------ */
+/* ---- drawing a case ---------------------------------------------------------------------------------------------- */
 
 struct drawing {
     const struct pa_case *drawn;
@@ -99,7 +99,7 @@ static uint32_t blocks_of(const struct pa_case *drawn, uint32_t b)
     return length / size + (length % size != 0);
 }
 
-/* How many blocks sequence `b` takes over from sequence 0: only full ones, which both may read and nobody appends to. */
+/* How many blocks sequence `b` takes over from sequence 0: only full ones, to which nobody appends. */
 static uint32_t shared_blocks_of(const struct pa_case *drawn, uint32_t b)
 {
     if (b == 0) return 0;
@@ -218,7 +218,7 @@ enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struc
     return status;
 }
 
-/* ---- kernel layout -------------------------------------------------------------------------------------------------- */
+/* ---- kernel layout ----------------------------------------------------------------------------------------------- */
 
 /* K^T of one block and head: rows of `dim` elements, `ld` apart, become columns. The size is a constant at each call,
  * so that the copy is one move. */

@@ -47,7 +47,7 @@ struct pa_counts {
 struct pa_counts pa_problem_counts(const struct pa_problem *problem);
 
 /*
- * Draw the tensors of `drawn`: keys and values 0.1 * N(0, 1), queries query_scale * N(0, 1), rounded to the element type.
+ * Draw the tensors of `drawn`: keys and values 0.1 * N(0, 1), queries query_scale * N(0, 1), rounded to the type.
  *
  * Every element is a function of seed, tensor and index alone. The block table is shuffled and the cache has a few
  * blocks more than are used. Elements of blocks and tokens that no sequence owns are NaN and unused entries of the

@@ -28,7 +28,7 @@ static const char *build_mode_name(const struct pa_options *o)
 
 static const char *problem_name(const struct pa_options *o) { return o->load_dir ? o->load_dir : o->drawn.name; }
 
-/* ---- text ------------------------------------------------------------------------------------------------------------ */
+/* ---- text -------------------------------------------------------------------------------------------------------- */
 
 static double us(uint64_t ns) { return (double)ns / 1e3; }
 
@@ -93,7 +93,7 @@ void pa_report_failure(FILE *stream, const struct pa_report *report)
     if (tg_status_hint(status)[0]) fprintf(stream, "  hint: %s\n", tg_status_hint(status));
 }
 
-/* ---- JSON ------------------------------------------------------------------------------------------------------------ */
+/* ---- JSON -------------------------------------------------------------------------------------------------------- */
 
 /* Bytes of the UTF-8 character at `text`, 0 if it is none: no overlong forms, no surrogates, at most U+10FFFF. */
 static size_t utf8_length(const unsigned char *text)

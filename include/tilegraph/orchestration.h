@@ -27,6 +27,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <tilegraph/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -39,9 +41,6 @@ extern "C" {
 
 /* Put before an entry function: shared objects are usually built with hidden visibility. */
 #define TG_PLUGIN_EXPORT __attribute__((visibility("default")))
-
-/* The kind of core that a kernel is for. */
-enum tg_core_type { TG_AIC = 0, TG_AIV = 1 };
 
 struct tg_runtime;
 
@@ -74,6 +73,9 @@ struct tg_build_api {
     /* Wait until task `id` is complete, to read what it computed. 0, or -1 when it cannot complete (the run has failed
      * with the reason). aicpu_build_graph in concurrent build mode only. */
     int (*wait_task)(struct tg_runtime *rt, int id);
+
+    /* Name task `id` for traces and reports, "seq 3 block 7"; copied, and only if the run is recorded. */
+    void (*label_task)(struct tg_runtime *rt, int id, const char *label);
 
     /* Say where in the source the next add_task is; tg_add_task below does. `file` is borrowed until the run ends. */
     void (*mark)(struct tg_runtime *rt, const char *file, int line);

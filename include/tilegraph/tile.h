@@ -35,16 +35,14 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <tilegraph/types.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Bumped when a structure or the meaning of an instruction in this file changes. */
 #define TG_TILE_ABI 1u
-
-/* Element types. Arithmetic on TG_FP16 rounds each result to nearest even; TG_BF16 is moved and converted only, as on
- * the device. Matrix products accumulate in TG_FP32 whatever their inputs are. */
-enum tg_dtype { TG_FP32 = 0, TG_FP16 = 1, TG_BF16 = 2, TG_INT32 = 3 };
 
 /* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
 enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4 };

@@ -106,7 +106,8 @@ struct tg_device;
 
 struct tg_device_config {
     const char *platform; /* "a2a3sim" */
-    uint64_t gm_bytes;    /* device memory, reserved, not resident. 64 GiB */
+    uint64_t gm_bytes;    /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
+                             system has addresses left. 0 */
     bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT of a kernel or plugin and
                              endless loops into a status (handlers are chained and restored). false: they are the
                              process's own. Off by default; the command line has it on. */
@@ -120,7 +121,6 @@ TG_API void tg_device_config_init(struct tg_device_config *config);
  *
  * Owns      *out until tg_device_close; config is copied.
  * Errors    TG_ERR_PLATFORM   unknown or not offered; the message lists those that are
- *           TG_ERR_ARGUMENT   gm_bytes is 0
  *           TG_ERR_MEMORY     no address space for gm_bytes
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
@@ -195,7 +195,7 @@ struct tg_run_config {
     uint32_t kernel_limit_ms;  /* host time that a kernel or plugin may run without an instruction or call. 10000 */
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
-    bool trace;                /* record what tg_run_write_trace writes. false */
+    bool record;               /* keep what happened, for tg_run_write_trace; about 200 bytes a task. false */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -243,7 +243,7 @@ struct tg_run_result {
 TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result);
 
 /* Write start, end and core of every task as Chrome trace JSON (ui.perfetto.dev opens it). The file is complete or not
- * there. TG_ERR_ARGUMENT: the run was opened without trace; TG_ERR_FILE. */
+ * there. TG_ERR_ARGUMENT: the run was opened without record; TG_ERR_FILE. */
 TG_API enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path);
 
 #ifdef __cplusplus

@@ -13,6 +13,12 @@ static void set_phase(struct tg_control *control, enum tg_builder_phase phase)
     atomic_store_explicit(&control->phase, phase, memory_order_release);
 }
 
+static uint64_t now(void *context)
+{
+    struct tg_machine *machine = machine_of(context);
+    return machine->ops->now(machine);
+}
+
 static void spend(void *context, enum tg_work work)
 {
     struct tg_control *control = context;
@@ -89,9 +95,11 @@ static void run_plugin(struct tg_control *control)
         .gm = &machine_of(control)->gm,
         .gm_owner = config->gm_owner,
         .failure = config->failure,
+        .log = config->record ? &control->log[BUILDER_THREAD] : NULL,
         .orch_args = config->orch_args,
         .orch_argc = config->orch_argc,
         .hooks = {.context = control,
+                  .now = now,
                   .spend = spend,
                   .published = published,
                   .wait_task = config->sequential ? NULL : wait_task},

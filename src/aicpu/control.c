@@ -12,10 +12,11 @@ uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
     return first + block % (launch->n_threads - first);
 }
 
-static void push_list(struct tg_control *control, struct tg_task *list)
+static void push_list(struct tg_control *control, struct tg_task *list, uint64_t now)
 {
     for (struct tg_task *task = list, *next; task; task = next) {
         next = task->next_ready;
+        task->ready_ns = now;
         tg_ready_push(&control->ready[task->kernel->core_type], task);
     }
 }
@@ -37,12 +38,16 @@ enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg
         s->random = launch->schedule_seed + i;
         tg_random_next(&s->random);
     }
-    push_list(control, launch->ready);
+    push_list(control, launch->ready, 0);
+    if (launch->host_log) {
+        control->log[TG_AICPU_THREADS_MAX] = *launch->host_log;
+        memset(launch->host_log, 0, sizeof *launch->host_log);
+    }
     *out = control;
     return TG_OK;
 }
 
-void tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_trace *trace)
+enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record)
 {
     *report = (struct tg_control_report){
         .first_start_ns = UINT64_MAX,
@@ -59,9 +64,10 @@ void tg_control_close(struct tg_control *control, struct tg_control_report *repo
             if (control->config.core_type[core] == TG_AIC) report->n_aic++;
             else report->n_aiv++;
         }
-        tg_trace_take(trace, &s->trace);
     }
+    enum tg_status status = tg_record_merge(record, control->log, TG_AICPU_THREADS_MAX + 1);
     free(control);
+    return status;
 }
 
 void tg_control_wake_all(struct tg_control *control, uint32_t self)
@@ -74,7 +80,8 @@ void tg_control_wake_all(struct tg_control *control, uint32_t self)
 void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t self)
 {
     if (!list) return;
-    push_list(control, list);
+    struct tg_machine *machine = control->config.machine;
+    push_list(control, list, machine->ops->now(machine));
     tg_control_wake_all(control, self);
 }
 

@@ -26,7 +26,7 @@
 #include "graph/graph.h"
 #include "platform/launch.h"
 #include "platform/platform.h"
-#include "trace/trace.h"
+#include "trace/record.h"
 
 /* What the builder is doing, for the schedulers and for the verdict. */
 enum tg_builder_phase { TG_BUILDING, TG_BUILDER_IN_WINDOW, TG_BUILDER_IN_WAIT, TG_BUILT };
@@ -42,7 +42,6 @@ struct tg_scheduler {
     uint64_t random; /* state; used if the seed is not 0 */
     uint64_t first_start_ns, n_instructions;
     bool core_used[TG_CORES_MAX];
-    struct tg_trace trace; /* what its cores ran; released by the host */
 };
 
 struct tg_control {
@@ -55,6 +54,7 @@ struct tg_control {
     struct tg_builder builder;               /* writer: the builder */
     struct tg_module plugin;                 /* writer: the builder; closed by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
+    struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */
 };
 
 /* ---- between builder.c and scheduler.c ---- */

@@ -45,19 +45,26 @@ static void close_cores(struct tg_control *control, struct tg_scheduler *s)
 
 /* ---- completion ---- */
 
-static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t core, const struct tg_task *task,
-                   const struct tg_kernel_end *end)
+static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core,
+                   const struct tg_task *task, const struct tg_kernel_end *end)
 {
+    struct tg_machine *machine = machine_of(control);
     if (end->start_ns < s->first_start_ns) s->first_start_ns = end->start_ns;
-    s->n_instructions += end->n_instructions;
+    s->n_instructions += end->times.n_instructions;
     s->core_used[core] = true;
-    if (!control->config.trace) return;
-    struct tg_trace_task record = {.start_ns = end->start_ns,
-                                   .end_ns = end->end_ns,
-                                   .task_id = task->id,
-                                   .core = core,
-                                   .func_id = task->func_id};
-    tg_trace_add(&s->trace, &record);
+    if (!control->config.record) return;
+    const struct tg_record_task ran = {.ready_ns = task->ready_ns,
+                                       .dispatched_ns = task->dispatched_ns,
+                                       .start_ns = end->start_ns,
+                                       .end_ns = end->end_ns,
+                                       .complete_ns = machine->ops->now(machine),
+                                       .task_id = task->id,
+                                       .func_id = task->func_id,
+                                       .core = (uint16_t)core,
+                                       .file = task->file,
+                                       .line = task->line,
+                                       .kernel = end->times};
+    tg_record_ran(&control->log[self], &ran);
 }
 
 static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task,
@@ -79,7 +86,7 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     s->running[core] = NULL;
     s->n_running--;
     core_is_idle(control, s, core);
-    record(control, s, core, task, end);
+    record(control, s, self, core, task, end);
     if (end->status != TG_OK) {
         report_fault(control, core, task, end);
         tg_control_wake_all(control, self);
@@ -142,6 +149,7 @@ static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_
     s->seq[core] = s->seq[core] == TG_TOKEN_SEQ_MAX ? 1 : s->seq[core] + 1;
     s->running[core] = task;
     s->n_running++;
+    task->dispatched_ns = machine->ops->now(machine);
     handshake->payload = (struct tg_payload){
         .kernel = task->kernel, .args = task->args, .task_id = task->id, .n_args = task->n_args};
     /* Release, pairs with the core's acquire: the payload is complete. */

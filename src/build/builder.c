@@ -31,6 +31,8 @@ static void record(struct tg_builder *b, enum tg_status status)
     if (status != TG_OK) tg_failure_set(b->failure, status, "%s", tg_last_message());
 }
 
+static uint64_t now(const struct tg_builder *b) { return b->hooks.now ? b->hooks.now(b->hooks.context) : 0; }
+
 /* ---- tasks ---- */
 
 /* The kernel that a task names, or NULL with the failure set. */
@@ -83,7 +85,9 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     int32_t id = -1;
     enum tg_status status = tg_graph_add(b->graph, &spec, &id);
     record(b, status);
-    return status == TG_OK ? id : -1;
+    if (status != TG_OK) return -1;
+    if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
+    return id;
 }
 
 static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
@@ -104,7 +108,9 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
     b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
-    record(b, tg_graph_edge(b->graph, from, to));
+    enum tg_status status = tg_graph_edge(b->graph, from, to);
+    record(b, status);
+    if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     call_end(b);
 }
 
@@ -116,6 +122,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     struct tg_task *ready = NULL;
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
+    if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
     if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
     call_end(b);
 }
@@ -160,6 +167,16 @@ static void device_free(struct tg_runtime *rt, void *address)
 
 /* ---- words ---- */
 
+static void label_task(struct tg_runtime *rt, int id, const char *label)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "label_task")) return;
+    if (!label || id < 0 || (uint64_t)id >= b->graph->n_added)
+        tg_failure_set(b->failure, TG_ERR_ARGUMENT, "label_task: there is no task %d, or no label", id);
+    else if (b->log) tg_record_label(b->log, id, label);
+    call_end(b);
+}
+
 static void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
@@ -192,6 +209,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
         .device_malloc = device_malloc,
         .device_free = device_free,
         .wait_task = wait_task,
+        .label_task = label_task,
         .mark = mark,
         .fail = fail,
     };
@@ -200,6 +218,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
     b->gm = config->gm;
     b->gm_owner = config->gm_owner;
     b->failure = config->failure;
+    b->log = config->log;
     b->hooks = config->hooks;
     b->state = TG_BUILDER_CLOSED;
     b->thread = pthread_self();

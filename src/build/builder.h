@@ -16,10 +16,13 @@
 #include "base/module.h"
 #include "graph/graph.h"
 #include "platform/platform.h"
+#include "trace/record.h"
 
 /* What a build call needs from around it. */
 struct tg_builder_hooks {
     void *context;
+    /* The builder's time in ns; NULL: it has none. */
+    uint64_t (*now)(void *context);
     /* Account for one piece of work. */
     void (*spend)(void *context, enum tg_work work);
     /* A task was published; it may run now if `ready` is not NULL. */
@@ -35,6 +38,7 @@ struct tg_builder {
     struct tg_gm *gm;
     const void *gm_owner; /* of what the plugin allocates */
     struct tg_failure *failure;
+    struct tg_record_log *log; /* NULL: not recorded */
     struct tg_builder_hooks hooks;
     /* Who may call: */
     enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state;
@@ -50,6 +54,7 @@ struct tg_builder_config {
     struct tg_gm *gm;
     const void *gm_owner;
     struct tg_failure *failure;
+    struct tg_record_log *log; /* NULL: not recorded */
     const uint64_t *orch_args; /* borrowed */
     int32_t orch_argc;
     struct tg_builder_hooks hooks;

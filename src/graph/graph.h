@@ -54,6 +54,8 @@ struct tg_task {
     struct tg_edge edges[TG_INLINE_EDGES]; /* into this task */
     /* Writer: whoever holds the task while it is ready. */
     struct tg_task *next_ready;
+    uint64_t ready_ns;      /* when it became ready */
+    uint64_t dispatched_ns; /* when it was given to a core */
     /* Writers: builder and completers. */
     _Atomic uint32_t pending;             /* edges whose source is not complete, + 1 until published */
     _Atomic(struct tg_edge *) successors; /* closed (see graph.c) once the task is complete */

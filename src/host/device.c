@@ -6,7 +6,7 @@
 
 void tg_device_config_init(struct tg_device_config *config)
 {
-    *config = (struct tg_device_config){.platform = "a2a3sim", .gm_bytes = 64ull << 30, .catch_faults = false};
+    *config = (struct tg_device_config){.platform = "a2a3sim", .catch_faults = false};
 }
 
 enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)

@@ -7,7 +7,7 @@
 #include "build/builder.h"
 #include "graph/graph.h"
 #include "platform/platform.h"
-#include "trace/trace.h"
+#include "trace/record.h"
 
 struct tg_device {
     struct tg_machine *machine;
@@ -41,7 +41,8 @@ struct tg_run {
     struct tg_module plugin;   /* open until the run is closed: tasks point into it */
     struct tg_pair *pairs;     /* [n_pairs], owned */
     size_t n_pairs;
-    struct tg_trace trace;
+    struct tg_record_log log; /* host_build_graph: of the builder, until the launch */
+    struct tg_record record;
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     bool launched;

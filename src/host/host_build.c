@@ -102,6 +102,7 @@ static void open_builder(struct tg_run *run)
         .gm = &machine->gm,
         .gm_owner = run,
         .failure = &run->failure,
+        .log = run->config.record ? &run->log : NULL,
         .orch_args = run->args,
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
         .hooks = {.context = run, .spend = spend, .published = published},

@@ -29,7 +29,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .n_threads = run->config.aicpu_thread_num,
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
-        .trace = run->config.trace,
+        .record = run->config.record,
         .plugin_bytes = on_device ? program->plugin_bytes : NULL,
         .n_plugin_bytes = program->n_plugin_bytes,
         .function_name = program->function_name,
@@ -38,6 +38,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
         .gm_owner = run,
         .ready = run->ready,
+        .host_log = run->config.runtime == TG_HOST_BUILD_GRAPH ? &run->log : NULL,
     };
 }
 
@@ -75,6 +76,13 @@ static void collect(struct tg_run *run, const struct tg_control_report *report)
     result->peak_device_bytes = run->program->device->machine->gm.peak;
     result->peak_graph_bytes = run->graph.peak_bytes;
     if (report->plugin.handle) run->plugin = report->plugin;
+    struct tg_record *record = &run->record;
+    record->n_threads = run->config.aicpu_thread_num;
+    record->n_cores = run->config.block_dim * TG_CORES_PER_BLOCK;
+    record->has_builder = run->config.runtime == TG_AICPU_BUILD_GRAPH;
+    record->core_type = run->core_type;
+    record->kernels = &run->program->kernels;
+    record->device_ns = result->device_ns;
 }
 
 static enum tg_status run_on(struct tg_run *run, struct launch *launch)
@@ -87,9 +95,9 @@ static enum tg_status run_on(struct tg_run *run, struct launch *launch)
     struct tg_machine *machine = launch->control.machine;
     enum tg_status status = machine->ops->run(machine, &launch->machine_run, &run->result.device_ns);
     struct tg_control_report report;
-    tg_control_close(control, &report, &run->trace);
+    enum tg_status recorded = tg_control_close(control, &report, &run->record);
     collect(run, &report);
-    return status;
+    return status == TG_OK ? recorded : status;
 }
 
 enum tg_status tg_launch(struct tg_run *run)

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/host.h"
+#include "trace/chrome.h"
 
 void tg_run_config_init(struct tg_run_config *config)
 {
@@ -162,9 +163,8 @@ void tg_run_result(const struct tg_run *run, struct tg_run_result *result) { *re
 
 enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
 {
-    if (!run->config.trace) return tg_error(TG_ERR_ARGUMENT, "the run was opened without trace");
-    return tg_trace_write_chrome(&run->trace, &run->program->kernels, run->core_type,
-                                 run->config.block_dim * TG_CORES_PER_BLOCK, path);
+    if (!run->config.record) return tg_error(TG_ERR_ARGUMENT, "the run was opened without record");
+    return tg_chrome_write(&run->record, path);
 }
 
 void tg_run_close(struct tg_run *run)
@@ -178,6 +178,7 @@ void tg_run_close(struct tg_run *run)
     free(run->tensors);
     free(run->args);
     free(run->pairs);
-    tg_trace_fini(&run->trace);
+    tg_record_log_fini(&run->log);
+    tg_record_fini(&run->record);
     free(run);
 }

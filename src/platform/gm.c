@@ -10,6 +10,10 @@
 /* Blocks of this size and more give their pages back to the system when they are freed. */
 enum { RETURN_PAGES_BYTES = 1 << 20 };
 
+/* What an Ascend 910B1 has: 64 GiB of HBM a die. */
+#define DEFAULT_CAPACITY ((uint64_t)64 << 30)
+#define LEAST_CAPACITY ((uint64_t)64 << 20)
+
 struct tg_gm_block {
     uint64_t address, bytes; /* bytes: a multiple of the alignment */
     uint64_t asked;          /* bytes the caller asked for; 0: the block is free */
@@ -71,12 +75,19 @@ static void block_delete(struct tg_gm *gm, struct tg_gm_block *block)
     free(block);
 }
 
+static void *reserve(uint64_t capacity)
+{
+    return mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
 {
     memset(gm, 0, sizeof *gm);
-    capacity = capacity / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT;
+    bool chosen = capacity == 0;
+    capacity = chosen ? DEFAULT_CAPACITY : capacity / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT;
     if (capacity == 0) return tg_error(TG_ERR_ARGUMENT, "gm_bytes is less than %d", TG_GM_ALIGNMENT);
-    void *base = mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *base = reserve(capacity);
+    while (base == MAP_FAILED && chosen && capacity > LEAST_CAPACITY) base = reserve(capacity /= 2);
     if (base == MAP_FAILED)
         return tg_error(TG_ERR_MEMORY, "no address space for %llu bytes of device memory",
                         (unsigned long long)capacity);

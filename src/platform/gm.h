@@ -36,7 +36,8 @@ struct tg_gm {
     void *index;                                   /* tsearch tree of all blocks by address */
 };
 
-/* Reserve `capacity` bytes of address space. TG_ERR_MEMORY. */
+/* Reserve `capacity` bytes of address space; 0: 64 GiB, or what halving that leads to where the system refuses (under
+ * valgrind, say). TG_ERR_MEMORY. */
 enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity);
 void tg_gm_fini(struct tg_gm *gm);
 

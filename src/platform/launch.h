@@ -77,7 +77,7 @@ void tg_core_main(void *arg, uint32_t core);
 
 struct tg_graph;
 struct tg_task;
-struct tg_trace;
+struct tg_record;
 
 /* What the host tells the control program. Borrowed for the launch. */
 struct tg_control_launch {
@@ -90,7 +90,7 @@ struct tg_control_launch {
     uint32_t n_cores, n_threads;
     uint32_t window; /* published, unfinished tasks; 0: no limit */
     uint64_t schedule_seed;
-    bool trace; /* record every task */
+    bool record; /* log what happens */
     /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built. */
     const void *plugin_bytes;
     size_t n_plugin_bytes;
@@ -100,6 +100,7 @@ struct tg_control_launch {
     int32_t orch_argc;
     const void *gm_owner; /* of what the plugin allocates */
     struct tg_task *ready; /* the graph is built: a list of what can run */
+    struct tg_record_log *host_log; /* the graph is built: what its builder logged, or NULL; emptied */
 };
 
 /* What the control program tells the host. */
@@ -123,7 +124,7 @@ uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
 /* The body of a control thread; arg is a tg_control. */
 void tg_control_main(void *arg, uint32_t thread);
 
-/* Release it; what it recorded is appended to `trace`. */
-void tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_trace *trace);
+/* Release it; what was logged goes into `record`. TG_ERR_MEMORY: not all of it. */
+enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/error.h"
 #include "base/kernels.h"
 #include "platform/gm.h"
+#include "trace/record.h"
 
 enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 24, TG_CORES_PER_BLOCK = 3 };
 enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK };
@@ -43,7 +44,7 @@ enum tg_idle { TG_IDLE_WOKEN, TG_IDLE_STALLED };
 struct tg_kernel_end {
     enum tg_status status;
     uint64_t start_ns, end_ns;
-    uint64_t n_instructions;
+    struct tg_kernel_times times;
     char message[TG_MESSAGE_BYTES]; /* of what went wrong: instruction, tile, rule, signal */
 };
 

@@ -49,7 +49,7 @@ static void print_log(void *context, enum tg_log_level level, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-/* ---- program --------------------------------------------------------------------------------------------------------- */
+/* ---- program ----------------------------------------------------------------------------------------------------- */
 
 static enum tg_status add_kernels(struct tg_program *program, const char *folder, struct failure *failure)
 {
@@ -95,7 +95,7 @@ static enum tg_status load_program(struct tg_program *program, const struct pa_o
     return status;
 }
 
-/* ---- run ------------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 /* Launch the program on the problem's tensors and wait; problem->out is written if all went well. */
 static enum tg_status run_program(struct tg_program *program, const struct pa_options *options,

@@ -32,7 +32,7 @@ class Tensor(ctypes.Structure):
 class RunConfig(ctypes.Structure):
     _fields_ = [("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
                 ("block_dim", c_uint32), ("window", c_uint32), ("kernel_limit_ms", c_uint32),
-                ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("trace", c_bool)]
+                ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("record", c_bool)]
 
 
 class RunResult(ctypes.Structure):
@@ -177,7 +177,7 @@ class Library:
         return result
 
     def write_trace(self, run, path):
-        """Write the Chrome trace of a run whose configuration has trace set."""
+        """Write the Chrome trace of a run whose configuration has record set."""
         self._check(self._c.tg_run_write_trace(run, str(path).encode()))
 
 

@@ -39,7 +39,7 @@ def run(options):
             runtime = lib.runtime_by_name(config.runtime)
             run_config = lib.run_config(
                 runtime=runtime, build_mode=build_mode(os.environ, runtime), block_dim=config.block_dim,
-                aicpu_thread_num=config.aicpu_thread_num, trace=options.enable_profiling)
+                aicpu_thread_num=config.aicpu_thread_num, record=options.enable_profiling)
             with lib.program(device) as program:
                 _load(lib, program, config)
                 log.info("%s, device %d, runtime %s", options.platform, options.device, config.runtime)

@@ -257,6 +257,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
     running_sim = sim;
     running_core = core;
     end->message[0] = '\0';
+    memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
     if (core_memory(core)) {
         struct kernel_call call = {kernel->entry, args};
@@ -267,7 +268,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
         end->status = TG_ERR_MEMORY;
         snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
     }
-    end->n_instructions = core->n_instructions;
+    end->times.n_instructions = (uint32_t)core->n_instructions;
     core->actor->now += (uint64_t)ceil((double)tg_pipes_end(&core->pipes) / tg_costs_a2a3.core_ghz);
     end->end_ns = core->actor->now;
 }

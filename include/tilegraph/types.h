@@ -1,0 +1,12 @@
+/* tilegraph/types.h - what host, orchestration and kernels have in common. */
+#ifndef TILEGRAPH_TYPES_H
+#define TILEGRAPH_TYPES_H
+
+/* Element types. Arithmetic on TG_FP16 rounds each result to nearest even; TG_BF16 is moved and converted only, as on
+ * the device. Matrix products accumulate in TG_FP32 whatever their inputs are. */
+enum tg_dtype { TG_FP32 = 0, TG_FP16 = 1, TG_BF16 = 2, TG_INT32 = 3 };
+
+/* The kind of core that a kernel is for. */
+enum tg_core_type { TG_AIC = 0, TG_AIV = 1 };
+
+#endif

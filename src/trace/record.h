@@ -1,0 +1,117 @@
+/*
+ * record.h - what happened in a launch, as data: every task with its times, every edge, what control threads did.
+ *
+ * While the launch runs, each control thread writes a log of its own; nothing is shared. Afterwards the host merges the
+ * logs into one record, sorted by task id, from which traces, summaries and reports are made.
+ *
+ *     builder     log: added, edges, published, labels     \
+ *     scheduler   log: ran (ready ... complete), spans       > tg_record_merge > tg_record
+ *     scheduler   log                                       /
+ *
+ * Life of a task, in ns since the launch; each time is at most the next one, except that ready may come before published
+ * in name only (it is the later of the two that counts):
+ *
+ *     added --- published --- ready --- dispatched --- start --- end --- complete
+ *       builder   |  waits for edges |  waits for a core |  latency |  kernel |  the scheduler sees it
+ */
+#ifndef TG_TRACE_RECORD_H
+#define TG_TRACE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tilegraph/tile.h>
+#include <tilegraph/tilegraph.h>
+
+#include "base/kernels.h"
+
+enum { TG_RECORD_PIPES = PIPE_FIX + 1 };
+
+/* What a kernel did on its core. */
+struct tg_kernel_times {
+    uint32_t pipe_busy_ns[TG_RECORD_PIPES]; /* [enum tg_pipe] */
+    uint32_t memory_wait_ns;                /* longer than alone: others used device memory at the same time */
+    uint32_t gm_bytes;                      /* moved between device memory and the core */
+    uint32_t n_instructions;
+};
+
+struct tg_record_task {
+    uint64_t added_ns, published_ns; /* 0 if built on the host */
+    uint64_t ready_ns;               /* nothing to wait for any more but a core */
+    uint64_t dispatched_ns;
+    uint64_t start_ns, end_ns;
+    uint64_t complete_ns;
+    int32_t task_id;
+    uint16_t func_id;
+    uint16_t core;
+    int32_t line;
+    const char *file;  /* where it was added; NULL: not known. Lives as long as the plugin is open. */
+    const char *label; /* what the orchestration calls it; NULL: nothing. Owned by the record. */
+    struct tg_kernel_times kernel;
+};
+
+struct tg_record_edge {
+    int32_t from, to;
+};
+
+/* A stretch of a control thread's time. */
+enum tg_span_kind { TG_SPAN_BUILD, TG_SPAN_WINDOW, TG_SPAN_POLL, TG_SPAN_COMPLETE, TG_SPAN_DISPATCH, TG_SPAN_KINDS };
+
+struct tg_record_span {
+    uint64_t start_ns, end_ns;
+    uint8_t kind; /* enum tg_span_kind */
+    uint8_t thread;
+};
+
+/* One growable array. */
+struct tg_log {
+    void *items;
+    size_t n, capacity; /* items */
+};
+
+/* One control thread's log. Writer: that thread. */
+struct tg_record_log {
+    struct tg_log ran;    /* struct tg_record_task, without what the builder knows */
+    struct tg_log built;  /* struct tg_record_task, only what the builder knows */
+    struct tg_log edges;  /* struct tg_record_edge */
+    struct tg_log labels; /* struct tg_record_label */
+    struct tg_log spans;  /* struct tg_record_span */
+    bool lost;            /* something found no memory */
+};
+
+struct tg_record {
+    struct tg_record_task *tasks; /* [n_tasks] sorted by task_id; only those that ran to their end */
+    size_t n_tasks;
+    struct tg_record_edge *edges; /* [n_edges] in the order in which they were added */
+    size_t n_edges;
+    struct tg_record_span *spans; /* [n_spans] by start */
+    size_t n_spans;
+    char *labels; /* the texts, owned */
+    bool lost;    /* incomplete for want of memory */
+    /* The launch. */
+    uint32_t n_threads, n_cores;
+    bool has_builder; /* thread 0 builds */
+    const enum tg_core_type *core_type; /* [n_cores], borrowed */
+    const struct tg_kernels *kernels;   /* borrowed */
+    uint64_t device_ns;
+};
+
+/* Append one item; remembers when there is no memory. */
+void tg_record_ran(struct tg_record_log *log, const struct tg_record_task *task);
+void tg_record_added(struct tg_record_log *log, int32_t task_id, uint64_t now, const char *file, int32_t line);
+void tg_record_published(struct tg_record_log *log, int32_t task_id, uint64_t now);
+void tg_record_edge(struct tg_record_log *log, int32_t from, int32_t to);
+void tg_record_label(struct tg_record_log *log, int32_t task_id, const char *label); /* copies */
+void tg_record_span(struct tg_record_log *log, enum tg_span_kind kind, uint32_t thread, uint64_t start, uint64_t end);
+
+/* Move all logs into one record; the logs are empty then. TG_ERR_MEMORY: the record is empty. */
+enum tg_status tg_record_merge(struct tg_record *record, struct tg_record_log *logs, size_t n_logs);
+
+void tg_record_log_fini(struct tg_record_log *log);
+void tg_record_fini(struct tg_record *record);
+
+/* The task, or NULL if it did not run to its end. */
+const struct tg_record_task *tg_record_find(const struct tg_record *record, int32_t task_id);
+
+#endif
