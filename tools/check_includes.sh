@@ -14,7 +14,7 @@ arrows='
     check         base
     platform      base trace
     aicore        base tile platform
-    build         base graph platform
+    build         base graph platform trace
     aicpu         base graph build trace platform
     host          base graph build trace platform
     platform/sim  base tile trace platform

@@ -26,6 +26,7 @@ static void *add_block(struct tg_arena *arena, size_t bytes)
 
 void *tg_arena_alloc(struct tg_arena *arena, size_t bytes)
 {
+    if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + 7) & ~(size_t)7;
     struct tg_arena_block *block = arena->blocks;
     if (!block || block->bytes - arena->at < bytes) return add_block(arena, bytes);

@@ -16,6 +16,17 @@
 #endif
 /* TG_TSAN comes from the build: this file is not instrumented itself. */
 
+/* valgrind has to know where stacks are. Its header only emits instructions that do nothing without it. */
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
+#ifndef VALGRIND_STACK_REGISTER
+#define VALGRIND_STACK_REGISTER(start, end) 0
+#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
+#endif
+
 #ifdef TG_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -55,6 +66,7 @@ enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes)
     }
     coro->stack = stack;
     coro->stack_bytes = all;
+    coro->valgrind_stack = VALGRIND_STACK_REGISTER(stack + page, stack + all);
     return TG_OK;
 }
 
@@ -63,7 +75,10 @@ void tg_coro_fini(struct tg_coro *coro)
 #ifdef TG_TSAN
     if (coro->sanitizer_fiber) __tsan_destroy_fiber(coro->sanitizer_fiber);
 #endif
-    if (coro->stack) munmap(coro->stack, coro->stack_bytes);
+    if (coro->stack) {
+        VALGRIND_STACK_DEREGISTER(coro->valgrind_stack);
+        munmap(coro->stack, coro->stack_bytes);
+    }
     memset(coro, 0, sizeof *coro);
 }
 

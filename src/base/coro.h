@@ -33,6 +33,7 @@ struct tg_coro {
 #ifdef TG_CORO_UCONTEXT
     ucontext_t context;
 #endif
+    unsigned valgrind_stack; /* valgrind's handle */
     void *sanitizer_fiber; /* the thread sanitizer's handle */
     void *fake_stack;      /* the address sanitizer's handle */
     const void *asan_bottom;

@@ -1,6 +1,7 @@
 #include "base/guard.h"
 
 #include <errno.h>
+#include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -49,12 +50,15 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->end = TG_GUARD_RETURNED;
     guard->signal = 0;
     guard->address = NULL;
+    fenv_t environment;
+    fegetenv(&environment); /* foreign code may change how we round */
     /* The handlers block no signal, so there is no mask to save. */
     if (sigsetjmp(guard->jump, 0) == 0) {
         coro->guard = guard;
         tg_guard_alive();
         fn(arg);
     }
+    fesetenv(&environment);
     tg_coro_current()->guard = guard->outer;
     return guard->end;
 }
@@ -108,6 +112,8 @@ static void chain(int signal, siginfo_t *info, void *context)
         previous->sa_sigaction(signal, info, context);
     } else if (previous && previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
         previous->sa_handler(signal);
+    } else if (previous && previous->sa_handler == SIG_IGN && info->si_code <= 0) {
+        return; /* sent by somebody, and ignored before us */
     } else {
         /* The instruction is repeated (or abort goes on) under the default action. */
         struct sigaction action;

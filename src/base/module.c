@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <fenv.h>
 #include <link.h>
 #include <poll.h>
 #include <signal.h>
@@ -46,7 +47,11 @@ static void *open_file(int fd)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    fenv_t environment;
+    fegetenv(&environment); /* an object linked with -ffast-math turns subnormals off while it is opened */
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    fesetenv(&environment);
+    return handle;
 }
 
 /* In the child: open, look, answer, leave without running anything else. */

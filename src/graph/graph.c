@@ -80,7 +80,7 @@ static enum tg_status out_of_memory(const struct tg_graph *graph, uint64_t bytes
 /* Memory from a page's arena, accounted and limited. NULL: none. */
 static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t bytes)
 {
-    if (graph->bytes + bytes > graph->limit_bytes) return NULL;
+    if (graph->bytes + bytes > graph->limit_bytes) return NULL; /* may pass it by what is left of one arena block */
     size_t before = page->arena.bytes;
     void *memory = tg_arena_alloc(&page->arena, bytes);
     account(graph, page->arena.bytes - before);
@@ -90,10 +90,12 @@ static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t byt
 static enum tg_status grow_table(struct tg_graph *graph)
 {
     uint64_t n = graph->n_pages_max ? 2 * graph->n_pages_max : 64;
+    uint64_t more = (n - graph->n_pages_max) * sizeof(struct tg_page *);
+    if (graph->bytes + more > graph->limit_bytes) return out_of_memory(graph, more);
     struct tg_page **pages = realloc(graph->pages, n * sizeof *pages);
     if (!pages) return out_of_memory(graph, n * sizeof *pages);
     memset(pages + graph->n_pages_max, 0, (n - graph->n_pages_max) * sizeof *pages);
-    account(graph, (n - graph->n_pages_max) * sizeof *pages);
+    account(graph, more);
     graph->pages = pages;
     graph->n_pages_max = n;
     return TG_OK;

@@ -86,7 +86,7 @@ struct tg_task_spec {
     int32_t line;
 };
 
-/* limit_bytes: host memory that the graph may take. */
+/* limit_bytes: host memory that the graph may take, give or take one arena block. */
 void tg_graph_init(struct tg_graph *graph, uint64_t limit_bytes);
 void tg_graph_fini(struct tg_graph *graph);
 

@@ -77,6 +77,13 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
     return true;
 }
 
+/* Element types that a kind of tile can have: products are fp32, the cube takes no int32. */
+static bool holds_its_type(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    if (t->kind == TG_ACC && t->dtype != TG_FP32) return broken(c, name, t, "products accumulate in fp32");
+    return t->kind == TG_VEC || t->dtype != TG_INT32 || broken(c, name, t, "the cube takes no int32");
+}
+
 static bool tile_is_sound(const struct check *c, const char *name, const struct tg_tile *t)
 {
     if (!t) return broken(c, name, t, "is missing");
@@ -88,14 +95,14 @@ static bool tile_is_sound(const struct check *c, const char *name, const struct 
     if (t->valid_rows == 0 || t->valid_cols == 0) return broken(c, name, t, "the valid part is empty");
     if (t->valid_rows > t->rows || t->valid_cols > t->cols)
         return broken(c, name, t, "the valid part is larger than the tile");
-    if (!layout_is_whole(c, name, t)) return false;
+    if (!holds_its_type(c, name, t) || !layout_is_whole(c, name, t)) return false;
     if (t->offset == TG_UNASSIGNED) return broken(c, name, t, "no TASSIGN has placed it");
     if (t->offset % kind_alignment[t->kind])
         return broken(c, name, t, "%s offsets are multiples of %u", buffer_names[t->kind], kind_alignment[t->kind]);
-    uint64_t end = t->offset + (uint64_t)t->rows * t->cols * tg_dtype_bytes(t->dtype);
-    if ((uint64_t)t->rows * t->cols > TG_L1_BYTES || end > tg_kind_capacity(t->kind))
-        return broken(c, name, t, "ends at byte %llu of %s, which has %u", (unsigned long long)end,
-                      buffer_names[t->kind], tg_kind_capacity(t->kind));
+    uint64_t elements = (uint64_t)t->rows * t->cols;
+    if (elements > TG_L1_BYTES || t->offset + elements * tg_dtype_bytes(t->dtype) > tg_kind_capacity(t->kind))
+        return broken(c, name, t, "%llu elements from offset %u on do not fit into %s, which has %u bytes",
+                      (unsigned long long)elements, t->offset, buffer_names[t->kind], tg_kind_capacity(t->kind));
     return true;
 }
 
@@ -155,7 +162,7 @@ static bool global_is_sound(const struct check *c, const struct tg_tile *t)
         if (rows > UINT32_MAX) return broken(c, "GlobalTensor", NULL, "has too many rows");
     }
     for (int i = 0; i < 5; i++)
-        if (g->stride[i] > INT32_MAX || g->stride[i] < INT32_MIN)
+        if (g->shape[i] > 1 && (g->stride[i] > INT32_MAX || g->stride[i] < INT32_MIN))
             return broken(c, "GlobalTensor", NULL, "stride %d, %lld, is out of range", i, (long long)g->stride[i]);
     if (rows != t->valid_rows || g->shape[4] != t->valid_cols)
         return broken(c, "GlobalTensor", NULL, "its %llu x %u elements are not the tile's valid %u x %u",
@@ -181,7 +188,6 @@ static bool check_load(const struct check *c)
     const struct tg_tile *dst = c->instr->dst;
     if (!tile_is_sound(c, "dst", dst)) return false;
     if (dst->kind != TG_MAT && dst->kind != TG_VEC) return broken(c, "dst", dst, "TLOAD fills Mat and Vec tiles");
-    if (dst->kind == TG_MAT && dst->dtype == TG_INT32) return broken(c, "dst", dst, "the cube takes no int32");
     if (!global_is_sound(c, dst) || !transfer_layout(c, "dst", dst)) return false;
     return c->instr->global->dtype == dst->dtype ||
            broken(c, "dst", dst, "the GlobalTensor holds %s", dtype_names[c->instr->global->dtype]);
@@ -221,7 +227,6 @@ static bool check_matmul(const struct check *c)
         return false;
     if (!is_kind(c, "acc", acc, TG_ACC) || !is_kind(c, "left", left, TG_LEFT) || !is_kind(c, "right", right, TG_RIGHT))
         return false;
-    if (acc->dtype != TG_FP32) return broken(c, "acc", acc, "products accumulate in fp32");
     if (!same_dtype(c, "right", right, left)) return false;
     if (left->valid_cols != right->valid_rows)
         return broken(c, "right", right, "left has %u columns, right %u rows", left->valid_cols, right->valid_rows);

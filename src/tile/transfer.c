@@ -50,13 +50,15 @@ static void load_column_nz(uint8_t *tile, const struct tg_tile *t, uint32_t col,
         memcpy(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)row * bytes, bytes);
 }
 
+/* Has the tile no padding? */
+static bool is_whole(const struct tg_tile *t) { return t->valid_rows == t->rows && t->valid_cols == t->cols; }
+
 void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *t = instr->dst;
     uint8_t *tile = tg_tile_at(buffers, t);
     size_t bytes = tg_dtype_bytes(t->dtype);
-    bool whole = t->valid_rows == t->rows && t->valid_cols == t->cols;
-    if (t->kind == TG_MAT && !whole) memset(tile, 0, tg_tile_bytes(t));
+    if (t->kind == TG_MAT && !is_whole(t)) memset(tile, 0, tg_tile_bytes(t));
 
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
@@ -91,22 +93,24 @@ void tg_execute_store(const struct tg_instr *instr, const struct tg_buffers *buf
     }
 }
 
-/* NZ to ZZ: fractals are the same 512 bytes, in another order. */
+/* NZ to ZZ. A row of a fractal is 32 bytes in both; what is behind the valid columns of the last one is padding. */
 static void move_left(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
 {
     uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
-    for (uint32_t row = 0; row < dst->rows; row += 16)
-        for (uint32_t col = 0; col < dst->cols; col += width)
+    for (uint32_t row = 0; row < dst->valid_rows; row++)
+        for (uint32_t col = 0; col < dst->valid_cols; col += width) {
+            uint32_t n = dst->valid_cols - col < width ? dst->valid_cols - col : width;
             memcpy(to + (size_t)tg_at_zz(dst->cols, width, row, col) * bytes,
-                   from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes, 512);
+                   from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes, (size_t)n * bytes);
+        }
 }
 
 /* NZ to ZN: every element changes places. */
 static void move_right(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
 {
     uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
-    for (uint32_t row = 0; row < dst->rows; row++)
-        for (uint32_t col = 0; col < dst->cols; col++) {
+    for (uint32_t row = 0; row < dst->valid_rows; row++)
+        for (uint32_t col = 0; col < dst->valid_cols; col++) {
             size_t out = tg_at_zn(dst->cols, width, row, col), in = tg_at_nz(src->rows, width, row, col);
             if (bytes == 2) memcpy(to + out * 2, from + in * 2, 2);
             else memcpy(to + out * 4, from + in * 4, 4);
@@ -119,6 +123,7 @@ void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buff
     uint8_t *to = tg_tile_at(buffers, dst);
     const uint8_t *from = tg_tile_at(buffers, src);
     size_t bytes = tg_dtype_bytes(dst->dtype);
+    if (dst->kind != TG_VEC && !is_whole(dst)) memset(to, 0, tg_tile_bytes(dst));
     if (dst->kind == TG_LEFT) move_left(to, dst, from, src);
     else if (dst->kind == TG_RIGHT) move_right(to, dst, from, src);
     else
