@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <tilegraph/orchestration.h>
 
@@ -67,8 +68,7 @@ extern "C" {
     X(ERR_LOAD, 22, 8, "bytes are not a shared object for this computer", "compile with -shared -fPIC for this CPU")   \
     X(ERR_SYMBOL, 23, 8, "a shared object lacks its entry function", "export the function that the message names")     \
     X(ERR_ABI, 24, 8, "a shared object was built against other tilegraph headers", "rebuild it")                       \
-    X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")      \
-    X(ERR_CANCELLED, 26, 6, "the run was given up because an earlier part of it failed", "see the first message")
+    X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")
 
 enum tg_status {
 #define TG_STATUS_VALUE(name, value, exit_code, sentence, hint) TG_##name = value,
@@ -108,8 +108,8 @@ struct tg_device_config {
     const char *platform; /* "a2a3sim" */
     uint64_t gm_bytes;    /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
-    bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT of a kernel or plugin and
-                             endless loops into a status (handlers are chained and restored). false: they are the
+    bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
+                             kernel or plugin and endless loops into a status (handlers are chained and restored). false: they are the
                              process's own. Off by default; the command line has it on. */
 };
 
@@ -192,10 +192,11 @@ struct tg_run_config {
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
     uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to 24. 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
-    uint32_t kernel_limit_ms;  /* host time that a kernel or plugin may run without an instruction or call. 10000 */
+    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or publication;
+                                  needs catch_faults. 10000 */
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
-    bool record;               /* keep what happened, for tg_run_write_trace; about 200 bytes a task. false */
+    bool record;               /* keep what happened, for the calls behind tg_run_result; about 200 bytes a task. false */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -242,9 +243,77 @@ struct tg_run_result {
 /* What happened. After tg_run_wait, whether it succeeded or not. */
 TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result);
 
-/* Write start, end and core of every task as Chrome trace JSON (ui.perfetto.dev opens it). The file is complete or not
- * there. TG_ERR_ARGUMENT: the run was opened without record; TG_ERR_FILE. */
+/* How far a run has come. */
+struct tg_progress {
+    uint64_t n_complete; /* tasks */
+    uint64_t n_added;    /* tasks so far; a builder on the device may add more */
+    uint64_t device_ns;  /* the device's time */
+};
+typedef void tg_progress_fn(void *context, const struct tg_progress *progress);
+
+/* Let tg_run_wait call fn every 100 ms or so of host time; NULL stops. `progress` is borrowed for the call. fn runs on
+ * the thread that waits and calls nothing of the library. Before tg_run_wait. */
+TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context);
+
+/* ---- what happened in a run --------------------------------------------------------------------------------------
+ * All of these look at what was recorded. They work after tg_run_wait; of a run that failed they show the tasks that
+ * ran to their end.
+ *
+ * Errors    TG_ERR_ARGUMENT   the run was opened without record, or not waited for
+ *           TG_ERR_MEMORY     for the work itself; or the record is incomplete because memory ran out during the run
+ *           TG_ERR_FILE       the file cannot be written. A file is complete or not there. */
+
+/* What device time goes into. */
+enum tg_bound {
+    TG_BOUND_KERNEL = 0, /* kernels at work */
+    TG_BOUND_MEMORY,     /* kernels held up because others use device memory at the same time */
+    TG_BOUND_DEPENDENCY, /* the end of a kernel until those that wait for it are ready */
+    TG_BOUND_SCHEDULER,  /* a task that is ready until it starts; start and end of the run */
+    TG_BOUND_BUILDER     /* the orchestration on its way to publish the next task */
+};
+enum { TG_BOUNDS = TG_BOUND_BUILDER + 1 };
+
+/* "kernel", "memory", "dependency", "scheduler", "builder"; "unknown" for a value that is none. Any thread. */
+TG_API const char *tg_bound_name(enum tg_bound bound);
+
+/*
+ * Where the time of a run went, and what it would have been.
+ *
+ * bound_ns follows the run backwards from its end, always to what was waited for last: a kernel, the completion of a
+ * task, a core, the builder. So each ns of device_ns is counted once.
+ *
+ * The last three are the recorded run, timed again: kernels and latencies last as long as they did, what waited for
+ * something that is there earlier starts earlier. They are never longer than device_ns.
+ */
+struct tg_analysis {
+    uint64_t device_ns;          /* virtual time of the run */
+    uint64_t critical_path_ns;   /* longest chain of dependent kernels: no schedule is faster */
+    uint64_t kernel_ns;          /* all kernels, one after the other */
+    uint64_t bound_ns[TG_BOUNDS]; /* [enum tg_bound] what device_ns consists of; the sum is device_ns */
+    uint32_t bound_by;           /* enum tg_bound: the largest of them */
+    uint32_t n_path;             /* tasks that bound_ns came by */
+    double busy[2];              /* [enum tg_core_type] part of the time in which a core ran a kernel, 0 to 1, mean */
+    uint64_t unlimited_cores_ns; /* if each task had a core of its own */
+    uint64_t free_control_ns;    /* if builder and schedulers took no time */
+    uint64_t free_memory_ns;     /* if kernels never held each other up at device memory */
+};
+
+TG_API enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out);
+
+/* Print a page of text: where the time went, how busy cores, pipes and control threads were, kernels, longest tasks,
+ * and what the time would be. The stream's own errors are left to the caller. */
+TG_API enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream);
+
+/* Write a swimlane as Chrome trace JSON, which ui.perfetto.dev opens: a track for each control thread and core, a slice
+ * for each task, an arrow for each edge. */
 TG_API enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path);
+
+/* Write the task graph as Graphviz DOT. A graph of more than 500 tasks is folded: tasks that do the same in the same
+ * place become one node. */
+TG_API enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path);
+
+/* Write one HTML page that needs nothing else: swimlane, critical path, utilisation over time, summary. */
+TG_API enum tg_status tg_run_write_report(const struct tg_run *run, const char *path);
 
 #ifdef __cplusplus
 }

@@ -3,18 +3,22 @@
  * platform/launch.h.
  */
 #include <stdint.h>
+#include <string.h>
 
 #include "platform/launch.h"
 
-static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq)
+/* `args` is zero before and after. */
+static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq,
+                     int64_t args[TG_TASK_ARGS_MAX])
 {
     /* Acquire, pairs with the scheduler's release: the payload belongs to this token. */
     if (atomic_load_explicit(&handshake->payload_token, memory_order_acquire) != seq) return;
     /* A kernel gets its own copy of the arguments: what it writes to them must not reach the graph. */
-    int64_t args[TG_TASK_ARGS_MAX];
     const struct tg_payload *payload = &handshake->payload;
-    for (uint32_t i = 0; i < payload->n_args; i++) args[i] = (int64_t)payload->args[i];
+    const uint32_t n_args = payload->n_args;
+    for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)payload->args[i];
     machine->ops->run_kernel(machine, payload->kernel, args, &handshake->result);
+    memset(args, 0, n_args * sizeof args[0]);
     /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
     atomic_store_explicit(&handshake->result_token, seq, memory_order_release);
     machine->ops->write_cond(machine, TG_COND_FIN | seq);
@@ -31,9 +35,10 @@ void tg_core_main(void *arg, uint32_t core)
     atomic_store_explicit(&handshake->ready, 1, memory_order_release);
     machine->ops->write_cond(machine, TG_TOKEN_NONE);
 
+    int64_t args[TG_TASK_ARGS_MAX] = {0};
     uint32_t token = TG_TOKEN_NONE;
     while ((token = machine->ops->wait_dispatch(machine, token)) != TG_TOKEN_EXIT) {
         if (token == TG_TOKEN_IDLE) machine->ops->write_cond(machine, TG_TOKEN_IDLE);
-        else run_task(machine, handshake, token);
+        else run_task(machine, handshake, token, args);
     }
 }

@@ -105,8 +105,8 @@ static void run_plugin(struct tg_control *control)
                   .wait_task = config->sequential ? NULL : wait_task},
     };
     spend(control, TG_WORK_OPEN);
-    tg_builder_init(&control->builder, &builder);
-    tg_builder_run(&control->builder, &control->plugin, config->function_name, NULL, 0);
+    tg_builder_init(config->builder, &builder);
+    tg_builder_run(config->builder, &control->plugin, config->function_name, NULL, 0);
 }
 
 void tg_control_build(struct tg_control *control)

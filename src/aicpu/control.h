@@ -51,7 +51,6 @@ struct tg_control {
     _Atomic uint32_t window;                 /* writer: the builder */
     int64_t waited_task;                     /* writer: the builder, before it enters TG_BUILDER_IN_WAIT */
     uint64_t last_publish_ns;                /* writer: the builder */
-    struct tg_builder builder;               /* writer: the builder */
     struct tg_module plugin;                 /* writer: the builder; closed by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
     struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */

@@ -53,20 +53,23 @@ struct tg_coro *tg_coro_current(void)
 
 static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
+/* Large, so that a frame of many kilobytes cannot step over it; it costs addresses, not memory. */
+enum { GUARD_BYTES = 1 << 20 };
+
 enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes)
 {
     memset(coro, 0, sizeof *coro);
     size_t page = page_bytes();
-    size_t all = (stack_bytes + page - 1) / page * page + page;
+    size_t all = (stack_bytes + page - 1) / page * page + GUARD_BYTES;
     char *stack = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED) return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", stack_bytes);
-    if (mprotect(stack, page, PROT_NONE) != 0) {
+    if (mprotect(stack, GUARD_BYTES, PROT_NONE) != 0) {
         munmap(stack, all);
-        return tg_error(TG_ERR_MEMORY, "no guard page for a stack of %zu bytes", stack_bytes);
+        return tg_error(TG_ERR_MEMORY, "no guard region for a stack of %zu bytes", stack_bytes);
     }
     coro->stack = stack;
     coro->stack_bytes = all;
-    coro->valgrind_stack = VALGRIND_STACK_REGISTER(stack + page, stack + all);
+    coro->valgrind_stack = VALGRIND_STACK_REGISTER(stack + GUARD_BYTES, stack + all);
     return TG_OK;
 }
 
@@ -85,7 +88,7 @@ void tg_coro_fini(struct tg_coro *coro)
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address)
 {
     uintptr_t low = (uintptr_t)coro->stack;
-    return coro->stack && (uintptr_t)address >= low && (uintptr_t)address < low + page_bytes();
+    return coro->stack && (uintptr_t)address >= low && (uintptr_t)address < low + GUARD_BYTES;
 }
 
 /* The new side of a switch has the processor: tell the sanitizers. */
@@ -109,8 +112,8 @@ static void enter(void)
 static void prepare(struct tg_coro *coro)
 {
     getcontext(&coro->context);
-    coro->context.uc_stack.ss_sp = coro->stack + page_bytes();
-    coro->context.uc_stack.ss_size = coro->stack_bytes - page_bytes();
+    coro->context.uc_stack.ss_sp = coro->stack + GUARD_BYTES;
+    coro->context.uc_stack.ss_size = coro->stack_bytes - GUARD_BYTES;
     coro->context.uc_link = NULL;
     makecontext(&coro->context, enter, 0);
 }
@@ -146,10 +149,10 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg)
     coro->arg = arg;
     coro->guard = NULL;
 #ifdef TG_ASAN
-    __asan_unpoison_memory_region(coro->stack + page_bytes(), coro->stack_bytes - page_bytes());
+    __asan_unpoison_memory_region(coro->stack + GUARD_BYTES, coro->stack_bytes - GUARD_BYTES);
     coro->fake_stack = NULL;
-    coro->asan_bottom = coro->stack + page_bytes();
-    coro->asan_bytes = coro->stack_bytes - page_bytes();
+    coro->asan_bottom = coro->stack + GUARD_BYTES;
+    coro->asan_bytes = coro->stack_bytes - GUARD_BYTES;
 #endif
 #ifdef TG_TSAN
     if (coro->sanitizer_fiber) __tsan_destroy_fiber(coro->sanitizer_fiber);

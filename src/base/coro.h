@@ -2,7 +2,7 @@
  * coro.h - coroutines: several threads of control on one operating-system thread.
  *
  * A switch saves the callee-saved registers on the own stack and loads those of the other: one source a processor
- * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Stacks end in a guard page, so that an overflow is a fault at an
+ * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Stacks end in a guard region, so that an overflow is a fault at an
  * address that tg_coro_overflowed knows. Sanitizers are told of every switch; the thread sanitizer without an order
  * between the two sides, so that races between coroutines are found although one thread runs them all.
  */
@@ -25,8 +25,8 @@ typedef void tg_coro_fn(void *arg);
 
 struct tg_coro {
     void *sp;               /* where it stopped; only while it is not running */
-    char *stack;            /* lowest address: the guard page. NULL: an operating-system thread's own stack */
-    size_t stack_bytes;     /* guard page included */
+    char *stack;            /* lowest address: the guard region. NULL: an operating-system thread's own stack */
+    size_t stack_bytes;     /* guard region included */
     struct tg_guard *guard; /* innermost guarded call that it is in, or NULL */
     tg_coro_fn *entry;
     void *arg;
@@ -40,7 +40,7 @@ struct tg_coro {
     size_t asan_bytes;
 };
 
-/* Allocate a stack of `stack_bytes` and its guard page. TG_ERR_MEMORY. */
+/* Allocate a stack of `stack_bytes` and its guard region. TG_ERR_MEMORY. */
 enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes);
 void tg_coro_fini(struct tg_coro *coro);
 
@@ -58,7 +58,7 @@ struct tg_coro *tg_coro_current(void);
 void tg_coro_publish(void *token);
 void tg_coro_observe(void *token);
 
-/* Is `address` in the guard page below the stack of `coro`? Safe in a signal handler. */
+/* Is `address` in the guard region below the stack of `coro`? Safe in a signal handler. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address);
 
 #endif

@@ -16,6 +16,9 @@
         if (tg_try_ != TG_OK) return tg_try_;                                                                          \
     } while (0)
 
+/* The part of a path behind its last slash. */
+const char *tg_base_name(const char *path);
+
 /* Record the message that tg_last_message gives to this thread, and return `status`. */
 enum tg_status tg_error(enum tg_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -24,7 +24,7 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
-static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
+static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8 };
 
 /* Handlers are the process's: counted, under the lock. */
@@ -50,6 +50,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->end = TG_GUARD_RETURNED;
     guard->signal = 0;
     guard->address = NULL;
+    guard->sent = false;
     fenv_t environment;
     fegetenv(&environment); /* foreign code may change how we round */
     /* The handlers block no signal, so there is no mask to save. */
@@ -79,6 +80,8 @@ static const char *signal_name(int signal)
     case SIGFPE: return "SIGFPE";
     case SIGILL: return "SIGILL";
     case SIGABRT: return "SIGABRT";
+    case SIGTRAP: return "SIGTRAP";
+    case SIGSYS: return "SIGSYS";
     default: return "a signal";
     }
 }
@@ -87,12 +90,12 @@ void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes)
 {
     switch (guard->end) {
     case TG_GUARD_CRASHED:
-        if (guard->signal == SIGABRT) snprintf(text, n_bytes, "SIGABRT (abort)");
+        if (guard->sent) snprintf(text, n_bytes, "%s (abort or raise)", signal_name(guard->signal));
         else snprintf(text, n_bytes, "%s at address %p", signal_name(guard->signal), guard->address);
         break;
     case TG_GUARD_OVERFLOWED: snprintf(text, n_bytes, "stack overflow"); break;
-    case TG_GUARD_STUCK: snprintf(text, n_bytes, "no instruction or call within the time limit"); break;
-    case TG_GUARD_RAISED: snprintf(text, n_bytes, "stopped"); break;
+    case TG_GUARD_STUCK: snprintf(text, n_bytes, "does not end within the time limit"); break;
+    case TG_GUARD_RAISED: snprintf(text, n_bytes, "a tile instruction outside of a task"); break;
     case TG_GUARD_RETURNED: snprintf(text, n_bytes, "returned"); break;
     }
 }
@@ -134,6 +137,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     }
     guard->signal = signal;
     guard->address = info->si_addr;
+    guard->sent = info->si_code <= 0; /* by kill, raise or abort: there is no address */
     bool overflow = signal == SIGSEGV && tg_coro_overflowed(coro, info->si_addr);
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
@@ -172,6 +176,16 @@ static void on_tick(int signal, siginfo_t *info, void *context)
         }
     }
     errno = saved_errno;
+}
+
+/* A thread that blocks our signals (servers' workers do) would not be watched. */
+static void unblock_signals(struct tg_watch *watch)
+{
+    sigset_t ours;
+    sigemptyset(&ours);
+    for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaddset(&ours, fault_signals[i]);
+    sigaddset(&ours, tick_signal());
+    pthread_sigmask(SIG_UNBLOCK, &ours, &watch->previous_mask);
 }
 
 static void handlers_install(void)
@@ -242,6 +256,7 @@ enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
     watch->previous[0] = previous.ss_sp;
     watch->previous[1] = (void *)(uintptr_t)previous.ss_size;
     watch->previous[2] = (void *)(uintptr_t)(unsigned)previous.ss_flags;
+    unblock_signals(watch);
     watch->open = true;
     return TG_OK;
 }
@@ -256,6 +271,7 @@ void tg_watch_end(struct tg_watch *watch)
                         .ss_size = (size_t)(uintptr_t)watch->previous[1],
                         .ss_flags = (int)(uintptr_t)watch->previous[2]};
     sigaltstack(&previous, NULL);
+    pthread_sigmask(SIG_SETMASK, &watch->previous_mask, NULL);
     handlers_remove();
     free(watch->stack);
     watch->open = false;

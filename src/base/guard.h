@@ -14,6 +14,7 @@
 #define TG_BASE_GUARD_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,6 +34,7 @@ struct tg_guard {
     enum tg_guard_end end;
     int signal;    /* CRASHED, OVERFLOWED */
     void *address; /* CRASHED, OVERFLOWED: of the fault */
+    bool sent;     /* the signal was sent by somebody, there is no address */
 };
 
 typedef void tg_guarded_fn(void *arg);
@@ -43,7 +45,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
 /* Leave the innermost guarded call of this coroutine with TG_GUARD_RAISED. */
 _Noreturn void tg_guard_raise(void);
 
-/* A sign of life of the running coroutine: the time limit starts anew. */
+/* The guarded call of this coroutine has got somewhere: its time limit starts anew. */
 void tg_guard_alive(void);
 
 /* What happened, for a message: "SIGSEGV at 0x10". */
@@ -54,11 +56,12 @@ struct tg_watch {
     void *stack;         /* the alternate stack, owned */
     void *previous[3];   /* the alternate stack that was there: address, bytes, flags */
     void *timer;         /* owned */
+    sigset_t previous_mask;
     bool open;
 };
 
 /* From here to tg_watch_end crashes of guarded calls on this thread end the call, and so does `limit_ms` of host time
- * without a sign of life. TG_ERR_MEMORY. */
+ * without tg_guard_alive. TG_ERR_MEMORY. */
 enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms);
 void tg_watch_end(struct tg_watch *watch);
 

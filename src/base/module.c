@@ -68,8 +68,9 @@ static _Noreturn void probe_child(int fd, int answer_fd, const char *symbol)
     if (!handle) {
         answer.result = PROBE_NOT_LOADED;
         snprintf(answer.reason, sizeof answer.reason, "%s", dlerror());
-    } else if (!dlsym(handle, symbol)) {
-        answer.result = PROBE_NO_SYMBOL;
+    } else {
+        if (!dlsym(handle, symbol)) answer.result = PROBE_NO_SYMBOL;
+        dlclose(handle); /* its destructors may crash, too */
     }
     ssize_t written = write(answer_fd, &answer, sizeof answer);
     _exit(written == (ssize_t)sizeof answer ? 0 : 1);
@@ -129,14 +130,14 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *sy
     bool hung = false;
     bool answered = probe_listen(pipe_fd[0], &answer, &hung);
     close(pipe_fd[0]);
-    if (hung) kill(child, SIGKILL);
+    if (hung || answered) kill(child, SIGKILL); /* whatever it does after its answer, it need not */
     int state = 0;
     while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
     if (answered) return probe_verdict(&answer, symbol, what);
-    if (hung) return tg_error(TG_ERR_LOAD, "%s: opening it does not end (%d ms)", what, PROBE_LIMIT_MS);
+    if (hung) return tg_error(TG_ERR_LOAD, "%s: opening or closing it does not end (%d ms)", what, PROBE_LIMIT_MS);
     if (WIFSIGNALED(state))
-        return tg_error(TG_ERR_LOAD, "%s: opening it crashes (%s)", what, strsignal(WTERMSIG(state)));
-    return tg_error(TG_ERR_LOAD, "%s: opening it ends the process (exit code %d)", what, WEXITSTATUS(state));
+        return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(state)));
+    return tg_error(TG_ERR_LOAD, "%s: opening or closing it ends the process (exit code %d)", what, WEXITSTATUS(state));
 }
 
 struct text_search {

@@ -20,7 +20,7 @@ struct tg_module {
 };
 
 /*
- * Open bytes[n_bytes] in a child process, look for `symbol` and leave. What crashes or hangs there has done no harm
+ * Open bytes[n_bytes] in a child process, look for `symbol`, close, and leave. What crashes or hangs there has done no harm
  * here. `what` names the object in the message ("kernel aic_qk_matmul").
  *
  * Errors    TG_ERR_LOAD    no shared object for this computer; the message has the loader's reason

@@ -19,7 +19,6 @@ static bool call_begin(struct tg_builder *b, const char *call)
     }
     if (tg_failure_status(b->failure) != TG_OK) return false;
     b->state = TG_BUILDER_IN_CALL;
-    tg_guard_alive();
     return true;
 }
 
@@ -86,6 +85,7 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     enum tg_status status = tg_graph_add(b->graph, &spec, &id);
     record(b, status);
     if (status != TG_OK) return -1;
+    tg_guard_alive();
     if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
     return id;
 }
@@ -110,6 +110,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
+    if (status == TG_OK) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     call_end(b);
 }
@@ -122,6 +123,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     struct tg_task *ready = NULL;
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
+    if (status == TG_OK) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
     if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
     call_end(b);
@@ -151,7 +153,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
     uint64_t address = 0;
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
-    record(b, status);
+    if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
     call_end(b);
     return status == TG_OK ? (void *)(uintptr_t)address : NULL;
 }
@@ -161,7 +163,8 @@ static void device_free(struct tg_runtime *rt, void *address)
     struct tg_builder *b = of(rt);
     if (!address || !call_begin(b, "device_free")) return;
     b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
-    record(b, tg_gm_free(b->gm, (uint64_t)(uintptr_t)address));
+    enum tg_status status = tg_gm_free(b->gm, (uint64_t)(uintptr_t)address);
+    if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
     call_end(b);
 }
 
@@ -177,21 +180,37 @@ static void label_task(struct tg_runtime *rt, int id, const char *label)
     call_end(b);
 }
 
+/* Our own copy of a file's name: the plugin's may be no string at all, which shows here, inside its guarded call. */
+static const char *intern(struct tg_builder *b, const char *file)
+{
+    if (!file) return NULL;
+    for (int i = 0; i < b->n_files; i++)
+        if (b->files[i].theirs == file) return b->files[i].ours;
+    if (b->n_files == TG_BUILDER_FILES_MAX) return NULL;
+    struct tg_source_file *slot = &b->files[b->n_files];
+    snprintf(slot->ours, sizeof slot->ours, "%s", tg_base_name(file));
+    slot->theirs = file;
+    b->n_files++;
+    return slot->ours;
+}
+
 static void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
     if (!pthread_equal(b->thread, pthread_self()) || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
-    b->file = file;
+    b->file = intern(b, file);
     b->line = line;
 }
 
 static void fail(struct tg_runtime *rt, const char *format, ...)
 {
     struct tg_builder *b = of(rt);
+    if (!call_begin(b, "fail")) return;
     va_list args;
     va_start(args, format);
     tg_failure_setv(b->failure, TG_ERR_ORCHESTRATION, format, args);
     va_end(args);
+    call_end(b);
 }
 
 void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *config)

@@ -31,6 +31,15 @@ struct tg_builder_hooks {
     bool (*wait_task)(void *context, int64_t id);
 };
 
+/* A name that the plugin gave, and our copy without folders. */
+struct tg_source_file {
+    const char *theirs;
+    char ours[128];
+};
+
+enum { TG_BUILDER_FILES_MAX = 32 }; /* source files of one plugin that are told apart */
+
+/* Outlives the plugin, whose destructors may still call: it is the run's. */
 struct tg_builder {
     struct tg_runtime rt; /* first: the plugin's pointer is ours */
     struct tg_graph *graph;
@@ -44,8 +53,10 @@ struct tg_builder {
     enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state;
     pthread_t thread;
     /* Where the next add_task is. */
-    const char *file;
+    const char *file; /* one of files */
     int line;
+    struct tg_source_file files[TG_BUILDER_FILES_MAX];
+    int n_files;
 };
 
 struct tg_builder_config {

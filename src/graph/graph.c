@@ -77,10 +77,25 @@ static enum tg_status out_of_memory(const struct tg_graph *graph, uint64_t bytes
                     (unsigned long long)graph->limit_bytes);
 }
 
+/* May the graph take `bytes` more? At its limit it first takes back what completers have retired and gives up pages that
+ * are free. */
+static bool make_room(struct tg_graph *graph, uint64_t bytes)
+{
+    if (graph->bytes + bytes <= graph->limit_bytes) return true;
+    reclaim(graph);
+    while (graph->free_pages && graph->bytes + bytes > graph->limit_bytes) {
+        struct tg_page *page = graph->free_pages;
+        graph->free_pages = page->next;
+        graph->bytes -= sizeof *page + page->arena.bytes;
+        page_free(page);
+    }
+    return graph->bytes + bytes <= graph->limit_bytes;
+}
+
 /* Memory from a page's arena, accounted and limited. NULL: none. */
 static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t bytes)
 {
-    if (graph->bytes + bytes > graph->limit_bytes) return NULL; /* may pass it by what is left of one arena block */
+    if (!make_room(graph, bytes)) return NULL; /* may pass the limit by what is left of one arena block */
     size_t before = page->arena.bytes;
     void *memory = tg_arena_alloc(&page->arena, bytes);
     account(graph, page->arena.bytes - before);
@@ -91,7 +106,7 @@ static enum tg_status grow_table(struct tg_graph *graph)
 {
     uint64_t n = graph->n_pages_max ? 2 * graph->n_pages_max : 64;
     uint64_t more = (n - graph->n_pages_max) * sizeof(struct tg_page *);
-    if (graph->bytes + more > graph->limit_bytes) return out_of_memory(graph, more);
+    if (!make_room(graph, more)) return out_of_memory(graph, more);
     struct tg_page **pages = realloc(graph->pages, n * sizeof *pages);
     if (!pages) return out_of_memory(graph, n * sizeof *pages);
     memset(pages + graph->n_pages_max, 0, (n - graph->n_pages_max) * sizeof *pages);
@@ -111,7 +126,7 @@ static enum tg_status add_page(struct tg_graph *graph)
     if (page) {
         graph->free_pages = page->next;
     } else {
-        if (graph->bytes + sizeof *page > graph->limit_bytes) return out_of_memory(graph, sizeof *page);
+        if (!make_room(graph, sizeof *page)) return out_of_memory(graph, sizeof *page);
         page = malloc(sizeof *page);
         if (!page) return out_of_memory(graph, sizeof *page);
         memset(&page->arena, 0, sizeof page->arena);
@@ -329,9 +344,7 @@ void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, 
 const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes)
 {
     const char *kernel = task->kernel ? task->kernel->name : "no kernel";
-    const char *slash = task->file ? strrchr(task->file, '/') : NULL;
-    if (task->file)
-        snprintf(text, n_bytes, "task %d (%s, %s:%d)", task->id, kernel, slash ? slash + 1 : task->file, task->line);
+    if (task->file) snprintf(text, n_bytes, "task %d (%s, %s:%d)", task->id, kernel, tg_base_name(task->file), task->line);
     else snprintf(text, n_bytes, "task %d (%s)", task->id, kernel);
     return text;
 }

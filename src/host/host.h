@@ -37,7 +37,7 @@ struct tg_run {
     struct tg_graph graph;
     struct tg_failure failure;
     struct tg_task *ready;     /* host_build_graph: what can run at the launch */
-    struct tg_builder builder; /* host_build_graph */
+    struct tg_builder builder; /* what the plugin holds in its hand: as long as the plugin is open */
     struct tg_module plugin;   /* open until the run is closed: tasks point into it */
     struct tg_pair *pairs;     /* [n_pairs], owned */
     size_t n_pairs;

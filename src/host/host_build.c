@@ -143,10 +143,39 @@ enum tg_status tg_host_build(struct tg_run *run)
     return TG_OK;
 }
 
+struct pair_copy {
+    struct tg_device *device;
+    const struct tg_pair *pair;
+    enum tg_status status;
+};
+
+static void copy_pair(void *arg)
+{
+    struct pair_copy *copy = arg;
+    copy->status = tg_copy_from_device(copy->device, copy->pair->host, copy->pair->device, copy->pair->bytes);
+}
+
+/* The host addresses are the plugin's word, so the copies are guarded like the plugin. */
+static enum tg_status copy_pairs(struct tg_run *run)
+{
+    for (size_t i = 0; i < run->n_pairs; i++) {
+        struct pair_copy copy = {run->program->device, &run->pairs[i], TG_OK};
+        struct tg_guard guard;
+        if (tg_guard_call(&guard, run->plugin.text, copy_pair, &copy) != TG_GUARD_RETURNED)
+            return tg_error(TG_ERR_PLUGIN_FAULT, "record_tensor_pair: %zu bytes cannot be written to host address %p",
+                            (size_t)copy.pair->bytes, copy.pair->host);
+        TG_TRY(copy.status);
+    }
+    return TG_OK;
+}
+
 enum tg_status tg_host_copy_back(struct tg_run *run)
 {
-    for (size_t i = 0; i < run->n_pairs; i++)
-        TG_TRY(tg_copy_from_device(run->program->device, run->pairs[i].host, run->pairs[i].device, run->pairs[i].bytes));
+    struct tg_watch watch = {0};
+    if (run->program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
+    enum tg_status status = copy_pairs(run);
+    tg_watch_end(&watch);
+    if (status != TG_OK) return status;
     for (size_t i = 0; i < run->n_tensors; i++)
         if (run->staging[i]) memcpy(run->tensors[i].data, run->staging[i], run->tensors[i].bytes);
     return TG_OK;

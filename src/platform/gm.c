@@ -4,11 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/error.h"
 
-/* Blocks of this size and more give their pages back to the system when they are freed. */
-enum { RETURN_PAGES_BYTES = 1 << 20 };
+enum {
+    POISON_FILE_BYTES = 4 << 20,
+    FORGET_BYTES = 1 << 20 /* blocks of this size and more are forgotten page by page: poison again, and no memory */
+};
 
 /* What an Ascend 910B1 has: 64 GiB of HBM a die. */
 #define DEFAULT_CAPACITY ((uint64_t)64 << 30)
@@ -75,9 +78,55 @@ static void block_delete(struct tg_gm *gm, struct tg_gm_block *block)
     free(block);
 }
 
+/* ---- pages ---- */
+
 static void *reserve(uint64_t capacity)
 {
-    return mmap(NULL, capacity, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return mmap(NULL, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* The file that fresh memory is made of; -1: none to be had. */
+static int poison_file(void)
+{
+    int fd = memfd_create("tilegraph-poison", MFD_CLOEXEC);
+    if (fd < 0) return -1;
+    void *bytes = MAP_FAILED;
+    if (ftruncate(fd, POISON_FILE_BYTES) == 0)
+        bytes = mmap(NULL, POISON_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (bytes == MAP_FAILED) {
+        close(fd);
+        return -1;
+    }
+    memset(bytes, 0xFF, POISON_FILE_BYTES);
+    munmap(bytes, POISON_FILE_BYTES);
+    return fd;
+}
+
+/* Map memory up to `end` bytes from the base. false: the system has no more. */
+static bool map_to(struct tg_gm *gm, uint64_t end)
+{
+    for (; gm->mapped < end; gm->mapped += POISON_FILE_BYTES) {
+        uint64_t left = gm->capacity - gm->mapped;
+        uint64_t bytes = left < POISON_FILE_BYTES ? left : POISON_FILE_BYTES;
+        void *at = mmap(gm->base + gm->mapped, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                        gm->poison_fd, 0);
+        if (at == MAP_FAILED) return false;
+    }
+    return true;
+}
+
+/* Give the bytes the poison back that writes have replaced. */
+static void poison(uint64_t address, uint64_t bytes)
+{
+    if (bytes < FORGET_BYTES) {
+        memset((void *)(uintptr_t)address, 0xFF, bytes);
+        return;
+    }
+    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+    uint64_t first = (address + page - 1) / page * page, last = (address + bytes) / page * page;
+    memset((void *)(uintptr_t)address, 0xFF, first - address);
+    madvise((void *)(uintptr_t)first, last - first, MADV_DONTNEED);
+    memset((void *)(uintptr_t)last, 0xFF, address + bytes - last);
 }
 
 enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
@@ -91,10 +140,13 @@ enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
     if (base == MAP_FAILED)
         return tg_error(TG_ERR_MEMORY, "no address space for %llu bytes of device memory",
                         (unsigned long long)capacity);
+    gm->poison_fd = poison_file();
     gm->base = base;
     gm->capacity = capacity;
     gm->first = block_new(gm, (uint64_t)(uintptr_t)base, capacity);
-    if (!gm->first) {
+    if (!gm->first || gm->poison_fd < 0) {
+        while (gm->first) block_delete(gm, gm->first);
+        if (gm->poison_fd >= 0) close(gm->poison_fd);
         munmap(base, capacity);
         return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
     }
@@ -107,6 +159,7 @@ void tg_gm_fini(struct tg_gm *gm)
 {
     while (gm->first) block_delete(gm, gm->first);
     munmap(gm->base, gm->capacity);
+    close(gm->poison_fd);
     pthread_mutex_destroy(&gm->lock);
 }
 
@@ -146,10 +199,13 @@ static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, const void 
         return tg_error(TG_ERR_DEVICE_MEMORY, "%llu bytes do not fit: %llu of %llu bytes are in use",
                         (unsigned long long)bytes, (unsigned long long)gm->in_use, (unsigned long long)gm->capacity);
     free_list_remove(gm, block);
-    if (!split(gm, block, rounded)) {
+    uint64_t start = block->address - (uint64_t)(uintptr_t)gm->base, was_mapped = gm->mapped;
+    if (!map_to(gm, start + rounded) || !split(gm, block, rounded)) {
         free_list_add(gm, block);
-        return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
+        return tg_error(TG_ERR_MEMORY, "no host memory for %llu bytes of device memory", (unsigned long long)bytes);
     }
+    /* What was mapped before may have been written by a former owner. */
+    if (start < was_mapped) poison(block->address, start + rounded < was_mapped ? rounded : was_mapped - start);
     block->asked = bytes;
     block->owner = owner;
     gm->in_use += rounded;
@@ -160,13 +216,12 @@ static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, const void 
 
 enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, const void *owner, uint64_t *address)
 {
-    if (bytes == 0) return tg_error(TG_ERR_ARGUMENT, "0 bytes of device memory are asked for");
+    if (bytes == 0) return tg_error(TG_ERR_ARGUMENT, "0 bytes are asked for");
     struct tg_gm_block *block = NULL;
     pthread_mutex_lock(&gm->lock);
     enum tg_status status = alloc_locked(gm, bytes, owner, &block);
     pthread_mutex_unlock(&gm->lock);
     if (status != TG_OK) return status;
-    memset((void *)(uintptr_t)block->address, 0xFF, bytes);
     *address = block->address;
     return TG_OK;
 }
@@ -183,9 +238,7 @@ static void join_after(struct tg_gm *gm, struct tg_gm_block *block)
 
 static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
 {
-    if (block->bytes >= RETURN_PAGES_BYTES)
-        madvise((void *)(uintptr_t)((block->address + 4095) & ~(uint64_t)4095), (block->bytes - 4096) & ~(uint64_t)4095,
-                MADV_DONTNEED);
+    if (block->bytes >= FORGET_BYTES) poison(block->address, block->bytes);
     gm->in_use -= block->bytes;
     block->asked = 0;
     block->owner = NULL;

@@ -8,7 +8,8 @@
  *     blocks in address order:  [used][free][used][used][free .......]
  *     free blocks also stand in a list per power of two of their size; neighbours that are free are one block.
  *
- * Fresh memory holds 0xFF bytes, NaN in every float type: what nobody wrote is seen in the result.
+ * Fresh memory holds 0xFF bytes, NaN in every float type: what nobody wrote is seen in the result. Most of it comes from a
+ * file of 0xFF bytes that is mapped over and over, private: it takes no memory until it is written.
  *
  * Threads: any; a lock inside.
  */
@@ -31,6 +32,8 @@ struct tg_gm {
     uint64_t capacity; /* bytes */
     uint64_t in_use;   /* bytes in used blocks, rounding included */
     uint64_t peak;     /* most of in_use since tg_gm_reset_peak */
+    uint64_t mapped;   /* bytes from base on that are mapped; behind them addresses are only reserved */
+    int poison_fd;     /* the file of 0xFF bytes */
     struct tg_gm_block *first;
     struct tg_gm_block *free_lists[TG_GM_CLASSES]; /* [c]: free blocks of 2^c to 2^(c+1) - 1 alignment units */
     void *index;                                   /* tsearch tree of all blocks by address */

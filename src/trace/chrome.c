@@ -1,61 +1,171 @@
 #include "trace/chrome.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "base/output.h"
+#include "trace/spans.h"
+#include "trace/summary.h"
 
-static int by_start(const void *left, const void *right)
-{
-    const struct tg_record_task *a = *(const struct tg_record_task *const *)left;
-    const struct tg_record_task *b = *(const struct tg_record_task *const *)right;
-    if (a->start_ns != b->start_ns) return a->start_ns < b->start_ns ? -1 : 1;
-    if (a->core != b->core) return a->core < b->core ? -1 : 1;
-    return (a->task_id > b->task_id) - (a->task_id < b->task_id);
-}
+enum { THREADS = 1, CORES = 2 };             /* processes */
+enum { FIRST_THREAD = 1, FIRST_CORE = 100 }; /* ids of tracks; viewers keep 0 for themselves */
+#define NO_LINK UINT32_MAX
 
-static void write_core(FILE *file, uint32_t core, enum tg_core_type type)
-{
-    fprintf(file, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"block %u %s\"}},\n",
-            core, core / 3, tg_core_type_name(type));
-    fprintf(file, "{\"ph\":\"M\",\"pid\":1,\"tid\":%u,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%u}},\n",
-            core, core);
-}
-
-static void write_task(FILE *file, const struct tg_record_task *task, const struct tg_kernels *kernels)
-{
-    uint64_t duration = task->end_ns - task->start_ns;
-    fprintf(file, "{\"ph\":\"X\",\"pid\":1,\"tid\":%u,\"ts\":%llu.%03u,\"dur\":%llu.%03u,\"name\":", task->core,
-            (unsigned long long)(task->start_ns / 1000), (unsigned)(task->start_ns % 1000),
-            (unsigned long long)(duration / 1000), (unsigned)(duration % 1000));
-    tg_output_json_string(file, kernels->by_id[task->func_id].name);
-    fprintf(file, ",\"args\":{\"task\":%d,\"func_id\":%u}},\n", task->task_id, task->func_id);
-}
-
-struct sorted {
-    const struct tg_record *record;
-    const struct tg_record_task **tasks; /* [record->n_tasks] by start */
+struct trace {
+    const struct tg_index *index;
+    uint32_t *by_start;           /* [n_tasks] */
+    struct tg_record_span *spans; /* [n_spans] */
+    size_t n_spans;
+    /* A chain is a flow that goes on from task to task. */
+    uint32_t *chain_link; /* [n_tasks] the link into the task that is part of a chain; NO_LINK: none */
+    uint32_t *chain;      /* [n_tasks] the chain's number: the position of its first task */
+    bool *goes_on;        /* [n_tasks] a chain leaves the task */
 };
+
+/* ---- chains ---- */
+
+/* Each task takes up the chain of the first one before it whose chain nobody has taken up yet. */
+static void find_chains(struct trace *trace)
+{
+    const struct tg_index *index = trace->index;
+    for (size_t i = 0; i < index->record->n_tasks; i++) {
+        uint32_t to = index->by_dispatch[i];
+        trace->chain_link[to] = NO_LINK;
+        trace->chain[to] = to;
+        for (uint32_t link = index->first_before[to]; link < index->first_before[to + 1]; link++) {
+            uint32_t from = index->before[link];
+            if (trace->goes_on[from]) continue;
+            trace->goes_on[from] = true;
+            trace->chain_link[to] = link;
+            trace->chain[to] = trace->chain[from];
+            break;
+        }
+    }
+}
+
+/* ---- events ---- */
+
+static void write_us(FILE *file, const char *name, uint64_t ns)
+{
+    fprintf(file, ",\"%s\":%" PRIu64 ".%03u", name, ns / 1000, (unsigned)(ns % 1000));
+}
+
+static void write_process(FILE *file, int process, const char *name)
+{
+    fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_name\",\"args\":{\"name\":\"%s\"}},\n", process, name);
+    fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_sort_index\",\"args\":{\"sort_index\":%d}},\n", process,
+            process);
+}
+
+static void write_track(FILE *file, int process, uint32_t track, const char *name, uint32_t number, const char *kind)
+{
+    fprintf(file,
+            "{\"ph\":\"M\",\"pid\":%d,\"tid\":%u,\"name\":\"thread_name\",\"args\":{\"name\":\"%s %u %s\"}},\n"
+            "{\"ph\":\"M\",\"pid\":%d,\"tid\":%u,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%u}},\n",
+            process, track, name, number, kind, process, track, track);
+}
+
+static void write_tracks(const struct tg_record *record, FILE *file)
+{
+    write_process(file, THREADS, "AICPU");
+    write_process(file, CORES, "cores");
+    for (uint32_t i = 0; i < record->n_threads; i++)
+        write_track(file, THREADS, FIRST_THREAD + i, "AICPU", i,
+                    record->has_builder && i == 0 ? "builder" : "scheduler");
+    for (uint32_t i = 0; i < record->n_cores; i++)
+        write_track(file, CORES, FIRST_CORE + i, "core", i, tg_core_type_name(record->core_type[i]));
+}
+
+static void write_span(const struct tg_record_span *span, FILE *file)
+{
+    fprintf(file, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u", THREADS, FIRST_THREAD + span->thread);
+    write_us(file, "ts", span->start_ns);
+    write_us(file, "dur", span->end_ns - span->start_ns);
+    fprintf(file, ",\"name\":\"%s\"},\n", tg_span_name(span->kind));
+}
+
+static void write_task(const struct tg_record *record, const struct tg_record_task *task, FILE *file)
+{
+    fprintf(file, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u", CORES, FIRST_CORE + task->core);
+    write_us(file, "ts", task->start_ns);
+    write_us(file, "dur", tg_task_kernel_ns(task));
+    fputs(",\"name\":", file);
+    tg_output_json_string(file, tg_task_name(record, task));
+    fprintf(file, ",\"args\":{\"task\":%" PRId32, task->task_id);
+    if (task->label) {
+        fputs(",\"label\":", file);
+        tg_output_json_string(file, task->label);
+    }
+    for (int pipe = 0; pipe < TG_RECORD_PIPES; pipe++)
+        if (task->kernel.pipe_busy_ns[pipe] > 0) write_us(file, tg_pipe_name(pipe), task->kernel.pipe_busy_ns[pipe]);
+    if (task->kernel.memory_wait_ns > 0) write_us(file, "memory wait", task->kernel.memory_wait_ns);
+    fputs("}},\n", file);
+}
+
+/* A flow touches the slice that its track shows at that time: the task's, from its start on. */
+static void write_flow(const struct tg_record_task *task, const char *phase, size_t flow, FILE *file)
+{
+    fprintf(file, "{\"ph\":%s,\"pid\":%d,\"tid\":%u", phase, CORES, FIRST_CORE + task->core);
+    write_us(file, "ts", task->start_ns);
+    fprintf(file, ",\"name\":\"edge\",\"cat\":\"edge\",\"id\":%zu},\n", flow);
+}
+
+/* The edges into a task. A slice stands before the flows that touch it, and who is waited for started before. */
+static void write_edges(const struct trace *trace, uint32_t to, FILE *file)
+{
+    const struct tg_index *index = trace->index;
+    const struct tg_record_task *tasks = index->record->tasks;
+    static const char first[] = "\"s\"", middle[] = "\"t\"", last[] = "\"f\",\"bp\":\"e\"";
+    for (uint32_t link = index->first_before[to]; link < index->first_before[to + 1]; link++) {
+        uint32_t from = index->before[link];
+        bool chained = link == trace->chain_link[to];
+        size_t flow = chained ? trace->chain[to] : index->record->n_tasks + link;
+        if (!chained || trace->chain[to] == from) write_flow(&tasks[from], first, flow, file);
+        write_flow(&tasks[to], chained && trace->goes_on[to] ? middle : last, flow, file);
+    }
+}
 
 static void write_all(const void *context, FILE *file)
 {
-    const struct sorted *sorted = context;
-    const struct tg_record *record = sorted->record;
+    const struct trace *trace = context;
+    const struct tg_record *record = trace->index->record;
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", file);
-    for (uint32_t core = 0; core < record->n_cores; core++) write_core(file, core, record->core_type[core]);
-    for (size_t i = 0; i < record->n_tasks; i++) write_task(file, sorted->tasks[i], record->kernels);
-    fputs("{\"ph\":\"M\",\"pid\":1,\"name\":\"process_name\",\"args\":{\"name\":\"tilegraph\"}}\n]}\n", file);
+    write_tracks(record, file);
+    for (size_t i = 0; i < trace->n_spans; i++) write_span(&trace->spans[i], file);
+    for (size_t i = 0; i < record->n_tasks; i++) {
+        write_task(record, &record->tasks[trace->by_start[i]], file);
+        write_edges(trace, trace->by_start[i], file);
+    }
+    /* JSON allows no comma behind the last event, so this one is written last. */
+    fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_labels\",\"args\":{\"labels\":\"tilegraph\"}}\n]}\n", CORES);
 }
 
-enum tg_status tg_chrome_write(const struct tg_record *record, const char *path)
+/* ---- all ---- */
+
+static uint64_t start_ns(const struct tg_record_task *task) { return task->start_ns; }
+
+enum tg_status tg_chrome_write(const struct tg_index *index, const char *path)
 {
-    if (record->lost) return tg_error(TG_ERR_MEMORY, "some tasks found no memory in the record");
-    struct sorted sorted = {record, calloc(record->n_tasks + 1, sizeof *sorted.tasks)};
-    if (!sorted.tasks) return tg_error(TG_ERR_MEMORY, "no memory for a trace of %zu tasks", record->n_tasks);
-    for (size_t i = 0; i < record->n_tasks; i++) sorted.tasks[i] = &record->tasks[i];
-    qsort((void *)sorted.tasks, record->n_tasks, sizeof *sorted.tasks, by_start);
-    enum tg_status status = tg_output(path, write_all, &sorted);
-    free((void *)sorted.tasks);
+    size_t n = index->record->n_tasks;
+    struct trace trace = {.index = index,
+                          .by_start = tg_index_sorted(index->record, start_ns),
+                          .chain_link = malloc((n + 1) * sizeof *trace.chain_link),
+                          .chain = malloc((n + 1) * sizeof *trace.chain),
+                          .goes_on = calloc(n + 1, sizeof *trace.goes_on)};
+    trace.spans = tg_spans_shown(index->record, &trace.n_spans);
+    enum tg_status status = TG_ERR_MEMORY;
+    if (trace.by_start && trace.spans && trace.chain_link && trace.chain && trace.goes_on) {
+        find_chains(&trace);
+        status = tg_output(path, write_all, &trace);
+    } else {
+        tg_error(status, "no memory for a trace of %zu tasks", n);
+    }
+    free(trace.by_start);
+    free(trace.spans);
+    free(trace.chain_link);
+    free(trace.chain);
+    free(trace.goes_on);
     return status;
 }

@@ -1,15 +1,21 @@
-/* chrome.h - a record as Chrome trace JSON, which ui.perfetto.dev opens. */
+/*
+ * chrome.h - a record as Chrome trace JSON, which ui.perfetto.dev opens.
+ *
+ *     process 1, "AICPU"    a track for each control thread, a slice for each span
+ *     process 2, "cores"    a track for each core, a slice for each task: named by its kernel, with task id and label
+ *     flow arrows           from task to task, one for each edge
+ *
+ * For 65,792 tasks the file is some 20 MB. What keeps it small: a chain of edges is one flow with a step at each task
+ * and not a flow for each edge, and the spans of a control thread are no finer than a picture shows.
+ */
 #ifndef TG_TRACE_CHROME_H
 #define TG_TRACE_CHROME_H
 
-#include "trace/record.h"
+#include "trace/index.h"
 
-/*
- * Write one track a core and one slice a task, sorted by start, core and task, times in us: equal records give equal
- * files. The file is complete or not there.
+/* Write the trace, times in us: equal records give equal files. The file is complete or not there.
  *
- * Errors    TG_ERR_FILE; TG_ERR_MEMORY: the record is incomplete
- */
-enum tg_status tg_chrome_write(const struct tg_record *record, const char *path);
+ * Errors    TG_ERR_FILE; TG_ERR_MEMORY */
+enum tg_status tg_chrome_write(const struct tg_index *index, const char *path);
 
 #endif

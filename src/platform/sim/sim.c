@@ -94,13 +94,11 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 
 static void sim_sync(struct tg_machine *machine)
 {
-    tg_guard_alive();
     tg_clock_yield(&of(machine)->clock);
 }
 
 static enum tg_idle sim_idle(struct tg_machine *machine)
 {
-    tg_guard_alive();
     return tg_clock_sleep(&of(machine)->clock) ? TG_IDLE_STALLED : TG_IDLE_WOKEN;
 }
 
@@ -173,7 +171,7 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
         if (tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) continue;
         snprintf(core->end->message, sizeof core->end->message,
                  "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
-                 tg_op_name(instr->op), instr->file, instr->line, (unsigned long long)run.address,
+                 tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
                  (unsigned long long)(run.address + run.bytes));
         stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
     }
@@ -183,8 +181,11 @@ static void issue(const struct tg_instr *instr)
 {
     struct sim *sim = running_sim;
     struct core *core = running_core;
+    if (!core) { /* a plugin calls a kernel by itself */
+        if (tg_coro_current()->guard) tg_guard_raise();
+        return;
+    }
     struct tg_kernel_end *end = core->end;
-    tg_guard_alive();
     if (++core->n_instructions > INSTRUCTIONS_MAX) {
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
@@ -194,7 +195,7 @@ static void issue(const struct tg_instr *instr)
     tg_execute(instr, &core->buffers);
     if (!tg_pipes_issue(&core->pipes, instr, tg_op_pipe(instr), tg_instr_cycles(instr))) {
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
-                 instr->file, instr->line, instr->event);
+                 tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
     }
 }
@@ -264,6 +265,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
         struct tg_guard guard;
         tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
         judge_end(end, &guard);
+        running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
         snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");

@@ -1,0 +1,163 @@
+#include "trace/cause.h"
+
+#include <stdlib.h>
+
+#include "base/error.h"
+
+enum { KINDS = TG_AIV + 1, BUILDER_THREAD = 0 };
+
+/* ---- cores ---- */
+
+/* Sorted times at which tasks of one kind of core took a core and gave it back. */
+struct crowd {
+    uint64_t *taken, *freed; /* [n] */
+    size_t n;
+    uint32_t n_cores;
+};
+
+/* How many of times[n], which are sorted, are at most `now`. */
+static size_t count_until(const uint64_t *times, size_t n, uint64_t now)
+{
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (times[middle] <= now) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static bool gather(struct crowd *crowd, const struct tg_index *index, enum tg_core_type type)
+{
+    const struct tg_record *record = index->record;
+    size_t n_taken = 0, n_freed = 0;
+    crowd->taken = malloc((record->n_tasks + 1) * sizeof *crowd->taken);
+    crowd->freed = malloc((record->n_tasks + 1) * sizeof *crowd->freed);
+    if (!crowd->taken || !crowd->freed) return false;
+    for (uint32_t i = 0; i < record->n_cores; i++) crowd->n_cores += record->core_type[i] == type;
+    for (size_t i = 0; i < record->n_tasks; i++) {
+        const struct tg_record_task *taken = &record->tasks[index->by_dispatch[i]];
+        const struct tg_record_task *freed = &record->tasks[index->by_complete[i]];
+        if (record->core_type[taken->core] == type) crowd->taken[n_taken++] = taken->dispatched_ns;
+        if (record->core_type[freed->core] == type) crowd->freed[n_freed++] = freed->complete_ns;
+    }
+    crowd->n = n_taken;
+    return true;
+}
+
+static bool all_taken(const struct crowd *crowd, uint64_t now)
+{
+    return count_until(crowd->taken, crowd->n, now) >= crowd->n_cores + count_until(crowd->freed, crowd->n, now);
+}
+
+static uint32_t freed_core(const struct tg_index *index, const struct crowd *crowds, uint32_t i)
+{
+    const struct tg_record *record = index->record;
+    const struct tg_record_task *task = &record->tasks[i];
+    uint32_t previous = index->previous[i];
+    if (previous == TG_NO_TASK) return TG_NO_TASK;
+    uint64_t freed_ns = record->tasks[previous].complete_ns;
+    if (freed_ns <= tg_task_ready(task) || freed_ns > task->dispatched_ns) return TG_NO_TASK;
+    /* With another core idle until then it was the scheduler that was waited for. */
+    return all_taken(&crowds[record->core_type[task->core]], freed_ns - 1) ? previous : TG_NO_TASK;
+}
+
+static bool find_cores(struct tg_causes *causes, const struct tg_index *index)
+{
+    struct crowd crowds[KINDS] = {{0}};
+    bool found = gather(&crowds[TG_AIC], index, TG_AIC) && gather(&crowds[TG_AIV], index, TG_AIV);
+    for (size_t i = 0; found && i < index->record->n_tasks; i++)
+        causes->core[i] = freed_core(index, crowds, (uint32_t)i);
+    for (int type = 0; type < KINDS; type++) {
+        free(crowds[type].taken);
+        free(crowds[type].freed);
+    }
+    return found;
+}
+
+/* ---- dependencies ---- */
+
+static uint32_t last_dependency(const struct tg_index *index, uint32_t i)
+{
+    const struct tg_record_task *tasks = index->record->tasks;
+    uint32_t last = TG_NO_TASK;
+    for (uint32_t k = index->first_before[i]; k < index->first_before[i + 1]; k++) {
+        uint32_t before = index->before[k];
+        if (last == TG_NO_TASK || tasks[before].complete_ns > tasks[last].complete_ns) last = before;
+    }
+    if (last == TG_NO_TASK || tasks[last].complete_ns < tg_task_published(&tasks[i])) return TG_NO_TASK;
+    return last;
+}
+
+/* ---- the builder ---- */
+
+static bool is_wait(const struct tg_record *record, const struct tg_record_span *span)
+{
+    return record->has_builder && span->thread == BUILDER_THREAD && span->kind == TG_SPAN_WINDOW;
+}
+
+static bool find_waits(struct tg_causes *causes, const struct tg_index *index)
+{
+    const struct tg_record *record = index->record;
+    size_t n = 0;
+    for (size_t i = 0; i < record->n_spans; i++) n += is_wait(record, &record->spans[i]);
+    causes->waits = malloc((n + 1) * sizeof *causes->waits);
+    if (!causes->waits) return false;
+    size_t n_complete = 0; /* by the end of the wait at hand; waits do not overlap, so it only grows */
+    for (size_t i = 0; i < record->n_spans; i++) {
+        const struct tg_record_span *span = &record->spans[i];
+        if (!is_wait(record, span)) continue;
+        while (n_complete < record->n_tasks &&
+               record->tasks[index->by_complete[n_complete]].complete_ns <= span->end_ns)
+            n_complete++;
+        uint32_t last = n_complete > 0 ? index->by_complete[n_complete - 1] : TG_NO_TASK;
+        if (last != TG_NO_TASK && record->tasks[last].complete_ns < span->start_ns) last = TG_NO_TASK;
+        causes->waits[causes->n_waits++] = (struct tg_builder_wait){span->start_ns, span->end_ns, last};
+    }
+    return true;
+}
+
+size_t tg_causes_waits_until(const struct tg_causes *causes, uint64_t now)
+{
+    size_t low = 0, high = causes->n_waits;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (causes->waits[middle].end_ns <= now) low = middle + 1;
+        else high = middle;
+    }
+    return low;
+}
+
+static void find_built(struct tg_causes *causes, const struct tg_index *index)
+{
+    const struct tg_record *record = index->record;
+    for (size_t i = 0; i < record->n_tasks; i++)
+        if (tg_task_published(&record->tasks[i]) > causes->built_ns)
+            causes->built_ns = tg_task_published(&record->tasks[i]);
+    causes->built_first = record->has_builder && record->n_tasks > 0 &&
+                          record->tasks[index->by_dispatch[0]].dispatched_ns >= causes->built_ns;
+}
+
+/* ---- all ---- */
+
+enum tg_status tg_causes_init(struct tg_causes *causes, const struct tg_index *index)
+{
+    size_t n = index->record->n_tasks;
+    *causes = (struct tg_causes){.core = malloc((n + 1) * sizeof *causes->core),
+                                 .dependency = malloc((n + 1) * sizeof *causes->dependency)};
+    if (!causes->core || !causes->dependency || !find_cores(causes, index) || !find_waits(causes, index)) {
+        tg_causes_fini(causes);
+        return tg_error(TG_ERR_MEMORY, "no memory to look at a run of %zu tasks", n);
+    }
+    for (size_t i = 0; i < n; i++) causes->dependency[i] = last_dependency(index, (uint32_t)i);
+    find_built(causes, index);
+    return TG_OK;
+}
+
+void tg_causes_fini(struct tg_causes *causes)
+{
+    free(causes->core);
+    free(causes->dependency);
+    free(causes->waits);
+    *causes = (struct tg_causes){0};
+}

@@ -1,0 +1,159 @@
+#include "trace/summary.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+const char *tg_pipe_name(int pipe)
+{
+    static const char *const names[TG_RECORD_PIPES] = {"S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX"};
+    return pipe >= 0 && pipe < TG_RECORD_PIPES ? names[pipe] : "?";
+}
+
+const char *tg_span_name(int kind)
+{
+    static const char *const names[TG_SPAN_KINDS] = {"build", "wait", "poll", "complete", "dispatch"};
+    return kind >= 0 && kind < TG_SPAN_KINDS ? names[kind] : "?";
+}
+
+static double us(uint64_t ns) { return (double)ns / 1e3; }
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
+}
+
+/* ---- where the time went ---- */
+
+static const char *what(int bound)
+{
+    static const char *const texts[TG_BOUNDS] = {
+        "kernels at work",
+        "kernels held up by others at device memory",
+        "from the end of a kernel until who waits for it is ready",
+        "from ready to start; start and end of the run",
+        "until the orchestration published the task",
+    };
+    return texts[bound];
+}
+
+static void print_bounds(const struct tg_findings *f, FILE *stream)
+{
+    const struct tg_analysis *a = &f->figures;
+    fprintf(stream, "Device time %.2f us, bound by: %s. What it was spent on, seen from its end:\n", us(a->device_ns),
+            tg_bound_name((enum tg_bound)a->bound_by));
+    for (int bound = 0; bound < TG_BOUNDS; bound++) {
+        if (a->bound_ns[bound] == 0) continue;
+        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s\n", tg_bound_name((enum tg_bound)bound),
+                us(a->bound_ns[bound]), percent(a->bound_ns[bound], a->device_ns), what(bound));
+    }
+}
+
+/* ---- kernels ---- */
+
+static int name_width(const struct tg_record *record)
+{
+    size_t width = 14;
+    for (uint32_t i = 0; i < record->kernels->n; i++) {
+        const char *name = record->kernels->by_id[i].name;
+        if (name && strlen(name) > width) width = strlen(name);
+    }
+    return width < 40 ? (int)width : 40;
+}
+
+static void print_kernels(const struct tg_record *record, const struct tg_findings *f, FILE *stream)
+{
+    int width = name_width(record);
+    fprintf(stream, "Kernels %*s      tasks      mean us   longest us     total us   of the time above\n", width - 8, "");
+    for (uint32_t i = 0; i < record->kernels->n; i++) {
+        const struct tg_kernel_use *use = &f->kernels[i];
+        if (use->n_tasks == 0) continue;
+        fprintf(stream, "  %-*.*s %8" PRIu64 " %12.2f %12.2f %12.2f %11.2f us %5.1f %%\n", width, width,
+                record->kernels->by_id[i].name, use->n_tasks, us(use->total_ns) / (double)use->n_tasks,
+                us(use->longest_ns), us(use->total_ns), us(use->path_ns), percent(use->path_ns, record->device_ns));
+    }
+}
+
+static void print_longest(const struct tg_record *record, const struct tg_findings *f, FILE *stream)
+{
+    int width = name_width(record);
+    if (f->n_longest > 0) fprintf(stream, "Longest tasks\n");
+    for (uint32_t i = 0; i < f->n_longest; i++) {
+        const struct tg_record_task *task = &record->tasks[f->longest[i]];
+        fprintf(stream, "  %-*.*s %10.2f us at %.2f us on core %u (%s), task %" PRId32 "%s%s\n", width, width,
+                tg_task_name(record, task), us(tg_task_kernel_ns(task)), us(task->start_ns), task->core,
+                tg_core_type_name(record->core_type[task->core]), task->task_id, task->label ? ": " : "",
+                task->label ? task->label : "");
+    }
+}
+
+/* ---- how busy ---- */
+
+static void print_pipes(const struct tg_findings *f, int type, uint64_t whole_ns, FILE *stream)
+{
+    const char *between = "; pipes:";
+    for (int pipe = 0; pipe < TG_RECORD_PIPES; pipe++) {
+        if (f->pipe_ns[type][pipe] == 0) continue;
+        fprintf(stream, "%s %s %.1f %%", between, tg_pipe_name(pipe), percent(f->pipe_ns[type][pipe], whole_ns));
+        between = ",";
+    }
+}
+
+static void print_cores(const struct tg_record *record, const struct tg_findings *f, int type, FILE *stream)
+{
+    struct tg_core_use sum = {0};
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < record->n_cores; i++) {
+        if (record->core_type[i] != (enum tg_core_type)type) continue;
+        const struct tg_core_use *use = &f->cores[i];
+        n++;
+        sum.kernel_ns += use->kernel_ns;
+        sum.memory_ns += use->memory_ns;
+        sum.control_ns += use->control_ns;
+        sum.idle_ns += use->idle_ns;
+    }
+    uint64_t whole = n * record->device_ns;
+    fprintf(stream, "  %2u %-11s kernel %5.1f %%, memory %4.1f %%, control %5.1f %%, idle %5.1f %%", n,
+            tg_core_type_name((enum tg_core_type)type), percent(sum.kernel_ns, whole), percent(sum.memory_ns, whole),
+            percent(sum.control_ns, whole), percent(sum.idle_ns, whole));
+    print_pipes(f, type, whole, stream);
+    fputc('\n', stream);
+}
+
+static void print_threads(const struct tg_record *record, const struct tg_findings *f, FILE *stream)
+{
+    for (uint32_t i = 0; i < record->n_threads && record->n_spans > 0; i++) {
+        const char *between = "";
+        fprintf(stream, "  AICPU %u        %s", i, record->has_builder && i == 0 ? "builder: " : "scheduler: ");
+        for (int kind = 0; kind < TG_SPAN_KINDS; kind++) {
+            uint64_t ns = f->threads[i].span_ns[kind];
+            if (ns == 0) continue;
+            fprintf(stream, "%s%s %.1f %%", between, tg_span_name(kind), percent(ns, record->device_ns));
+            between = ", ";
+        }
+        fprintf(stream, "%s\n", *between ? "" : "idle");
+    }
+}
+
+/* ---- what it would be ---- */
+
+static void print_would_be(const char *without, uint64_t ns, const struct tg_analysis *a, FILE *stream)
+{
+    fprintf(stream, "  %-30s %12.2f us %5.1f %%\n", without, us(ns), percent(ns, a->device_ns));
+}
+
+void tg_summary_print(const struct tg_record *record, const struct tg_findings *findings, FILE *stream)
+{
+    const struct tg_analysis *a = &findings->figures;
+    print_bounds(findings, stream);
+    print_kernels(record, findings, stream);
+    print_longest(record, findings, stream);
+    fprintf(stream, "How busy\n");
+    print_cores(record, findings, TG_AIC, stream);
+    print_cores(record, findings, TG_AIV, stream);
+    print_threads(record, findings, stream);
+    fprintf(stream, "What it would be, timed again from what was recorded\n");
+    print_would_be("with unlimited cores", a->unlimited_cores_ns, a, stream);
+    print_would_be("with free control", a->free_control_ns, a, stream);
+    print_would_be("with memory to each core alone", a->free_memory_ns, a, stream);
+    print_would_be("longest chain of kernels", a->critical_path_ns, a, stream);
+}

@@ -1,0 +1,16 @@
+/* summary.h - what happened in a run, as a page of text. */
+#ifndef TG_TRACE_SUMMARY_H
+#define TG_TRACE_SUMMARY_H
+
+#include <stdio.h>
+
+#include "trace/analysis.h"
+
+/* Print some 25 lines. `findings` are those of `record`. */
+void tg_summary_print(const struct tg_record *record, const struct tg_findings *findings, FILE *stream);
+
+/* The names of pipes, and what control threads do, as used in all that is printed. */
+const char *tg_pipe_name(int pipe);
+const char *tg_span_name(int kind);
+
+#endif
