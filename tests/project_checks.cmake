@@ -5,6 +5,13 @@ set(CHECKS ${PROJECT_SOURCE_DIR}/tools)
 add_test(NAME include_arrows COMMAND ${CHECKS}/check_includes.sh ${PROJECT_SOURCE_DIR})
 tg_test_properties(include_arrows project)
 
+add_test(NAME document_links COMMAND ${CHECKS}/check_docs.sh ${PROJECT_SOURCE_DIR})
+tg_test_properties(document_links project)
+if(NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME status_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/status_table.sh --check)
+    tg_test_properties(status_table project)
+endif()
+
 # Each public header alone, as both languages in which kernels and programs may be written.
 include(CheckLanguage)
 check_language(CXX)
@@ -28,6 +35,13 @@ if(TG_PLAIN_BUILD)
     add_test(NAME exported_symbols
         COMMAND ${CHECKS}/check_exports.sh ${CMAKE_NM} $<TARGET_FILE:tilegraph_shared> ${PROJECT_SOURCE_DIR}/include)
     tg_test_properties(exported_symbols project)
+endif()
+
+# The code in the documents; its program is linked with the shared library, as a user's would be.
+if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME document_code COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER}
+        ${CHECKS}/check_doc_code.sh ${PROJECT_BINARY_DIR})
+    tg_test_properties(document_code project)
 endif()
 
 # Python loads the shared library, which a sanitizer would have to be loaded before.

@@ -21,6 +21,8 @@ const struct pa_case pa_cases[] = {
     {"one-key", "one token: the output is its value", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(1), 0, 0.1f},
     {"PA-small1", "bf16, context 33", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(33), 0, 0.1f},
     {"PA-small2", "bf16, context 128", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(128), 0, 0.1f},
+    {"PA-1", "bf16, batch 256, context 8192", {256, 16, 1, 128, 128, PA_BF16}, LENGTHS(8192), 0, 0.1f},
+    {"PA-2", "bf16, batch 64, 64 heads, context 8192", {64, 64, 1, 128, 64, PA_BF16}, LENGTHS(8192), 0, 0.1f},
 };
 /* clang-format on */
 const size_t pa_n_cases = sizeof pa_cases / sizeof pa_cases[0];

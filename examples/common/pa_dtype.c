@@ -89,18 +89,40 @@ void pa_store(enum pa_dtype dtype, void *elements, uint64_t index, float value)
     }
 }
 
+/* A loop for each type: the compiler makes vector code of it. */
+
+void pa_store_all(enum pa_dtype dtype, void *elements, uint64_t index, uint64_t n, const float *values)
+{
+    unsigned char *at = (unsigned char *)elements + index * dtypes[dtype].bytes;
+    if (dtype == PA_FP32) {
+        memcpy(at, values, n * sizeof *values);
+    } else if (dtype == PA_BF16) {
+        for (uint64_t i = 0; i < n; i++) {
+            const uint16_t bits = pa_bf16_from_float(values[i]);
+            memcpy(at + i * sizeof bits, &bits, sizeof bits);
+        }
+    } else {
+        for (uint64_t i = 0; i < n; i++) {
+            const uint16_t bits = pa_fp16_from_float(values[i]);
+            memcpy(at + i * sizeof bits, &bits, sizeof bits);
+        }
+    }
+}
+
 void pa_load(enum pa_dtype dtype, const void *elements, uint64_t index, uint64_t n, double *out)
 {
     const unsigned char *at = (const unsigned char *)elements + index * dtypes[dtype].bytes;
-    for (uint64_t i = 0; i < n; i++) {
-        if (dtype == PA_FP32) {
+    if (dtype == PA_FP32) {
+        for (uint64_t i = 0; i < n; i++) {
             float value;
             memcpy(&value, at + i * sizeof value, sizeof value);
             out[i] = (double)value;
-        } else {
-            uint16_t bits;
-            memcpy(&bits, at + i * sizeof bits, sizeof bits);
-            out[i] = (double)(dtype == PA_FP16 ? pa_fp16_to_float(bits) : pa_bf16_to_float(bits));
         }
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, at + i * sizeof bits, sizeof bits);
+        out[i] = (double)(dtype == PA_FP16 ? pa_fp16_to_float(bits) : pa_bf16_to_float(bits));
     }
 }

@@ -35,6 +35,9 @@ float pa_bf16_to_float(uint16_t bits);
 /* Round `value` to dtype and store it as element `index` of `elements`. */
 void pa_store(enum pa_dtype dtype, void *elements, uint64_t index, float value);
 
+/* Round values[n] to dtype and store them as elements [index, index + n). */
+void pa_store_all(enum pa_dtype dtype, void *elements, uint64_t index, uint64_t n, const float *values);
+
 /* Elements [index, index + n) as doubles, exactly, into out[n]. */
 void pa_load(enum pa_dtype dtype, const void *elements, uint64_t index, uint64_t n, double *out);
 

@@ -193,13 +193,15 @@ static enum tg_status move_tensors(struct loading *l, struct pa_problem *p, stru
     p->table_cols = (uint32_t)l->sizes[TABLE_COLS];
     p->n_blocks = (uint32_t)l->sizes[N_BLOCKS];
     p->query = move_data(&l->arrays[QUERY]);
-    p->key = move_data(&l->arrays[KEY_CACHE]);
-    p->value = move_data(&l->arrays[VALUE_CACHE]);
     enum tg_status status = move_int32(l, BLOCK_TABLE, &p->block_table, failure);
     if (status == TG_OK) status = move_int32(l, CONTEXT_LENS, &p->context_lens, failure);
     if (status == TG_OK) status = move_reference(l, p, failure);
     if (status == TG_OK) status = pa_problem_finish(p, failure);
-    return status;
+    if (status != TG_OK) return status;
+    pa_problem_from_plain(p, PA_KEY, l->arrays[KEY_CACHE].data);
+    npy_free(&l->arrays[KEY_CACHE]); /* may be gigabytes */
+    pa_problem_from_plain(p, PA_VALUE, l->arrays[VALUE_CACHE].data);
+    return TG_OK;
 }
 
 enum tg_status pa_files_load(const char *folder, const enum pa_dtype *dtype, struct pa_problem *out,
@@ -267,32 +269,47 @@ enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_sa
     return status;
 }
 
-static enum tg_status write_stage(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+static enum tg_status write_file(const struct pa_save *save, const struct pa_problem *p, enum tensor_file file,
+                                 const void *data, struct failure *failure)
 {
     const struct pa_shape *s = &p->shape;
     const uint64_t sizes[N_DIMENSIONS] = {
         [BATCH] = s->batch,           [HEADS] = s->heads,       [HEAD_DIM] = s->head_dim,     [N_BLOCKS] = p->n_blocks,
         [BLOCK_SIZE] = s->block_size, [KV_HEADS] = s->kv_heads, [TABLE_COLS] = p->table_cols,
     };
-    const void *data[N_TENSOR_FILES] = {
-        [QUERY] = p->query,
-        [KEY_CACHE] = p->key,
-        [VALUE_CACHE] = p->value,
-        [BLOCK_TABLE] = p->block_table,
-        [CONTEXT_LENS] = p->context_lens,
-        [OUT] = p->out,
-    };
-    for (int i = 0; i < N_TENSOR_FILES; i++) {
-        uint64_t shape[4] = {0};
-        for (uint32_t d = 0; d < files[i].n_dims; d++) shape[d] = sizes[files[i].dims[d]];
-        enum npy_type type = i == BLOCK_TABLE || i == CONTEXT_LENS ? NPY_INT32 : npy_types[s->dtype];
-        char *path = file_join(save->stage, files[i].name);
-        if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
-        enum tg_status status = npy_write(path, type, files[i].n_dims, shape, data[i], failure);
-        free(path);
-        if (status != TG_OK) return status;
+    uint64_t shape[4] = {0};
+    for (uint32_t d = 0; d < files[file].n_dims; d++) shape[d] = sizes[files[file].dims[d]];
+    enum npy_type type = file == BLOCK_TABLE || file == CONTEXT_LENS ? NPY_INT32 : npy_types[s->dtype];
+    char *path = file_join(save->stage, files[file].name);
+    if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    enum tg_status status = npy_write(path, type, files[file].n_dims, shape, data, failure);
+    free(path);
+    return status;
+}
+
+/* Both caches, one after the other: only one is in memory in the plain layout too. */
+static enum tg_status write_caches(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+{
+    void *plain = malloc((size_t)pa_problem_counts(p).cache * pa_dtype_bytes(p->shape.dtype));
+    if (!plain) return failure_set(failure, TG_ERR_MEMORY, "no memory for a cache in the layout of files");
+    pa_problem_to_plain(p, PA_KEY, plain);
+    enum tg_status status = write_file(save, p, KEY_CACHE, plain, failure);
+    if (status == TG_OK) {
+        pa_problem_to_plain(p, PA_VALUE, plain);
+        status = write_file(save, p, VALUE_CACHE, plain, failure);
     }
-    return TG_OK;
+    free(plain);
+    return status;
+}
+
+static enum tg_status write_stage(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+{
+    enum tg_status status = write_file(save, p, QUERY, p->query, failure);
+    if (status == TG_OK) status = write_caches(save, p, failure);
+    if (status == TG_OK) status = write_file(save, p, BLOCK_TABLE, p->block_table, failure);
+    if (status == TG_OK) status = write_file(save, p, CONTEXT_LENS, p->context_lens, failure);
+    if (status == TG_OK) status = write_file(save, p, OUT, p->out, failure);
+    return status;
 }
 
 /* Move the complete files from the stage into the folder that exists. */

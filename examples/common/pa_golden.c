@@ -54,48 +54,76 @@ struct computing {
 struct unit {
     const struct pa_problem *p;
     const int32_t *blocks;
-    uint64_t n_keys, dim;
+    uint64_t n_keys, dim, block_size;
     uint32_t kv_head, n_heads;
-    double *query;  /* [n_heads][dim] */
-    double *row;    /* [dim]: a key or a value */
-    double *weight; /* [n_heads][n_keys]: the scores, then the weights */
+    double *query;   /* [n_heads][dim] */
+    double *block;   /* keys [dim][block_size] or values [block_size][dim] of one block */
+    double *squares; /* [block_size]: |key|^2 */
+    double *weight;  /* [n_heads][n_keys]: the scores, then the weights */
 };
 
-/* Key or value of token `t` as doubles. */
-static void load_token(const struct unit *u, const void *cache, uint64_t t)
+/* The KV head's part of the block that begins with token `first`, as doubles. Returns how many of its tokens count. */
+static uint64_t load_block(struct unit *u, const void *cache, uint64_t first)
 {
-    const struct pa_shape *s = &u->p->shape;
-    uint64_t token = (uint64_t)u->blocks[t / s->block_size] * s->block_size + t % s->block_size;
-    pa_load(s->dtype, cache, (token * s->kv_heads + u->kv_head) * u->dim, u->dim, u->row);
+    const uint64_t id = (uint64_t)u->blocks[first / u->block_size], n = u->block_size * u->dim;
+    pa_load(u->p->shape.dtype, cache, (id * u->p->shape.kv_heads + u->kv_head) * n, n, u->block);
+    return u->n_keys - first < u->block_size ? u->n_keys - first : u->block_size;
 }
 
-/* Four sums that do not wait for each other. */
-static double dot(const double *a, const double *b, uint64_t n)
+/* sum[i] += factor[0] * row[0][i] + factor[1] * row[1][i] + ...; four rows in one pass over the sums. */
+static void add_rows(double *restrict sum, uint64_t n, const double *restrict factor, const double *restrict row,
+                     uint64_t ld, uint64_t n_rows)
 {
-    double sum[4] = {0};
-    uint64_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (int lane = 0; lane < 4; lane++) sum[lane] += a[i + (uint64_t)lane] * b[i + (uint64_t)lane];
-    }
-    for (; i < n; i++) sum[0] += a[i] * b[i];
-    return sum[0] + sum[1] + sum[2] + sum[3];
-}
-
-/* weight = scale * q . k for every head and key. Returns the bound of the scores. */
-static double compute_scores(struct unit *u)
-{
-    double longest_query = 0, longest_key = 0;
-    for (uint32_t h = 0; h < u->n_heads; h++) {
-        longest_query = fmax(longest_query, sqrt(dot(u->query + h * u->dim, u->query + h * u->dim, u->dim)));
-    }
-    for (uint64_t t = 0; t < u->n_keys; t++) {
-        load_token(u, u->p->key, t);
-        longest_key = fmax(longest_key, sqrt(dot(u->row, u->row, u->dim)));
-        for (uint32_t h = 0; h < u->n_heads; h++) {
-            u->weight[h * u->n_keys + t] = (double)u->p->scale * dot(u->query + h * u->dim, u->row, u->dim);
+    uint64_t r = 0;
+    for (; r + 4 <= n_rows; r += 4, row += 4 * ld) {
+        const double *f = factor + r, *row_1 = row + ld, *row_2 = row_1 + ld, *row_3 = row_2 + ld;
+        for (uint64_t i = 0; i < n; i++) {
+            sum[i] += f[0] * row[i] + f[1] * row_1[i] + (f[2] * row_2[i] + f[3] * row_3[i]);
         }
     }
-    return (double)u->p->scale * longest_query * longest_key;
+    for (; r < n_rows; r++, row += ld) {
+        for (uint64_t i = 0; i < n; i++) sum[i] += factor[r] * row[i];
+    }
+}
+
+static double longest_query(const struct unit *u)
+{
+    double longest = 0;
+    for (uint32_t h = 0; h < u->n_heads; h++) {
+        double square = 0;
+        for (uint64_t d = 0; d < u->dim; d++) square += u->query[h * u->dim + d] * u->query[h * u->dim + d];
+        longest = fmax(longest, sqrt(square));
+    }
+    return longest;
+}
+
+/* The longest of the n keys that are loaded. */
+static double longest_key(struct unit *u, uint64_t n)
+{
+    double longest = 0;
+    memset(u->squares, 0, n * sizeof *u->squares);
+    for (uint64_t d = 0; d < u->dim; d++) {
+        const double *row = u->block + d * u->block_size;
+        for (uint64_t t = 0; t < n; t++) u->squares[t] += row[t] * row[t];
+    }
+    for (uint64_t t = 0; t < n; t++) longest = fmax(longest, sqrt(u->squares[t]));
+    return longest;
+}
+
+/* weight = scale * q . k for every head and key; weights begin as 0. Returns the bound of the scores. */
+static double compute_scores(struct unit *u)
+{
+    double longest = 0;
+    for (uint64_t first = 0; first < u->n_keys; first += u->block_size) {
+        const uint64_t n = load_block(u, u->p->key_cache, first);
+        longest = fmax(longest, longest_key(u, n));
+        for (uint32_t h = 0; h < u->n_heads; h++) {
+            double *scores = u->weight + h * u->n_keys + first;
+            add_rows(scores, n, u->query + h * u->dim, u->block, u->block_size, u->dim);
+            for (uint64_t t = 0; t < n; t++) scores[t] *= (double)u->p->scale;
+        }
+    }
+    return (double)u->p->scale * longest_query(u) * longest;
 }
 
 /* Softmax in place over n > 0 scores; subtracting the maximum keeps exp in range. */
@@ -110,14 +138,14 @@ static void softmax(double *scores, uint64_t n)
 /* Add up weight * value and weight * |value| into the golden's rows, [n_heads][dim] each, which are 0. */
 static void sum_values(struct unit *u, double *out, double *mean_value)
 {
-    for (uint64_t t = 0; t < u->n_keys; t++) {
-        load_token(u, u->p->value, t);
+    for (uint64_t first = 0; first < u->n_keys; first += u->block_size) {
+        const uint64_t n = load_block(u, u->p->value_cache, first);
         for (uint32_t h = 0; h < u->n_heads; h++) {
-            double weight = u->weight[h * u->n_keys + t];
-            for (uint64_t d = 0; d < u->dim; d++) {
-                out[h * u->dim + d] += weight * u->row[d];
-                mean_value[h * u->dim + d] += weight * fabs(u->row[d]);
-            }
+            add_rows(out + h * u->dim, u->dim, u->weight + h * u->n_keys + first, u->block, u->dim, n);
+        }
+        for (uint64_t i = 0; i < n * u->dim; i++) u->block[i] = fabs(u->block[i]);
+        for (uint32_t h = 0; h < u->n_heads; h++) {
+            add_rows(mean_value + h * u->dim, u->dim, u->weight + h * u->n_keys + first, u->block, u->dim, n);
         }
     }
 }
@@ -129,17 +157,19 @@ static bool compute_unit(void *context, uint64_t index)
     const struct pa_shape *s = &c->problem->shape;
     uint32_t part = (uint32_t)(index % c->parts);
     uint64_t b = index / c->parts / s->kv_heads;
-    struct unit u = {.p = c->problem, .dim = s->head_dim, .kv_head = (uint32_t)(index / c->parts % s->kv_heads)};
+    struct unit u = {.p = c->problem, .dim = s->head_dim, .block_size = s->block_size};
+    u.kv_head = (uint32_t)(index / c->parts % s->kv_heads);
     u.blocks = c->problem->block_table + b * c->problem->table_cols;
     u.n_keys = (uint64_t)c->problem->context_lens[b];
     u.n_heads = c->group - part * HEADS_AT_ONCE < HEADS_AT_ONCE ? c->group - part * HEADS_AT_ONCE : HEADS_AT_ONCE;
     if (u.n_keys == 0) return true; /* the output is 0 */
 
     uint64_t first_head = b * s->heads + (uint64_t)u.kv_head * c->group + (uint64_t)part * HEADS_AT_ONCE;
-    u.query = malloc((u.n_heads * u.dim + u.dim + u.n_heads * u.n_keys) * sizeof(double));
+    u.query = calloc(u.n_heads * u.dim + u.block_size * (u.dim + 1) + u.n_heads * u.n_keys, sizeof(double));
     if (!u.query) return false;
-    u.row = u.query + u.n_heads * u.dim;
-    u.weight = u.row + u.dim;
+    u.block = u.query + u.n_heads * u.dim;
+    u.squares = u.block + u.block_size * u.dim;
+    u.weight = u.squares + u.block_size;
     pa_load(s->dtype, c->problem->query, first_head * u.dim, u.n_heads * u.dim, u.query);
     c->bounds[index] = compute_scores(&u);
     for (uint32_t h = 0; h < u.n_heads; h++) softmax(u.weight + h * u.n_keys, u.n_keys);

@@ -2,7 +2,7 @@
  * pa_golden.h - what paged attention should have computed, and whether it did.
  *
  * The golden is another algorithm than the kernels': in double precision, the softmax over all keys of a sequence at
- * once, read from the plain layout.
+ * once.
  */
 #ifndef EXAMPLES_PA_GOLDEN_H
 #define EXAMPLES_PA_GOLDEN_H
@@ -20,7 +20,7 @@ struct pa_golden {
 };
 
 /*
- * Compute the golden of a problem's query, key and value. Large problems take several threads.
+ * Compute the golden of a problem's query and caches. Large problems take several threads.
  *
  * Owns      *out is the caller's, see pa_golden_free.
  * Errors    TG_ERR_ARGUMENT  heads are not a multiple of kv_heads, a context length that the block table cannot hold,

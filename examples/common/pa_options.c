@@ -19,6 +19,7 @@
     X(SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                                      \
     X(LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                               \
     X(SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                         \
+    X(BLOCKS_PER_TASK, "--blocks-per-task", "N", "KV blocks that a task covers, 1 to 64 (default 1)")                  \
     X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
     X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
     X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default 24)")                                   \
@@ -26,7 +27,9 @@
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
     X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
-    X(TRACE, "--trace", "FILE", "write start, end and core of each task as Chrome trace JSON")                         \
+    X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
+    X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
+    X(REPORT, "--report", "FILE", "write swimlane, critical path and summary as one HTML page")                        \
     X(JSON, "--json", NULL, "print the result as one JSON object")                                                     \
     X(VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                               \
     X(HELP, "--help", NULL, "print this")
@@ -272,8 +275,23 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (status == TG_OK) status = read_u32(given, OPT_AICPU_THREADS, 0, UINT32_MAX, &run->aicpu_thread_num, failure);
     if (status == TG_OK) status = read_u32(given, OPT_WINDOW, 0, UINT32_MAX, &run->window, failure);
     if (status == TG_OK) status = read_u64(given, OPT_SCHEDULE_SEED, 0, UINT64_MAX, &run->schedule_seed, failure);
-    run->record = given->text[OPT_TRACE] != NULL;
+    run->record = true; /* the summary is made from it, and so are the files */
     return status;
+}
+
+/* Two options that would write one file. */
+static enum tg_status check_files(const struct given *given, struct failure *failure)
+{
+    static const enum option files[] = {OPT_TRACE, OPT_GRAPH, OPT_REPORT};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const char *a = given->text[files[k]], *b = given->text[files[i]];
+            if (!a || !b || strcmp(a, b) != 0 || strncmp(a, "/dev/", 5) == 0) continue;
+            return failure_set(failure, TG_ERR_ARGUMENT, "%s and %s would both write %s; name two files",
+                               options[files[k]].name, options[files[i]].name, a);
+        }
+    }
+    return TG_OK;
 }
 
 /* Options of which one says that the other means nothing. */
@@ -299,7 +317,7 @@ static enum tg_status check_combinations(const struct given *given, const struct
                            "--window does not combine with %s: only a concurrent build has one; leave --window out",
                            on_host ? "--runtime host_build_graph" : "--build-mode sequential");
     }
-    return TG_OK;
+    return check_files(given, failure);
 }
 
 static void set_defaults(int argc, char **argv, struct pa_options *out)
@@ -308,6 +326,7 @@ static void set_defaults(int argc, char **argv, struct pa_options *out)
     out->platform = "a2a3sim";
     out->drawn = pa_cases[0];
     out->seed = 42;
+    out->blocks_per_task = 1;
     tg_run_config_init(&out->run);
     /* Looked for by itself, so that whoever reads JSON gets the refusal of the other options as JSON too. */
     for (int i = 1; i < argc; i++) out->json = out->json || strcmp(argv[i], "--json") == 0;
@@ -320,6 +339,8 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->load_dir = given->text[OPT_LOAD];
     out->save_dir = given->text[OPT_SAVE];
     out->trace_path = given->text[OPT_TRACE];
+    out->graph_path = given->text[OPT_GRAPH];
+    out->report_path = given->text[OPT_REPORT];
     out->program_dir = given->text[OPT_PROGRAM];
     out->help = given->text[OPT_HELP] != NULL;
     out->json = given->text[OPT_JSON] != NULL && !out->help;
@@ -328,6 +349,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     enum tg_status status = read_run(given, &out->run, failure);
     if (status == TG_OK) status = check_combinations(given, &out->run, failure);
     if (status == TG_OK) status = read_problem(given, out, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_BLOCKS_PER_TASK, 1, 64, &out->blocks_per_task, failure);
     return status;
 }
 

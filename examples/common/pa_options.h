@@ -14,12 +14,13 @@
 /* What the command line says, defaults filled in. Strings are borrowed from argv. */
 struct pa_options {
     const char *platform;
-    struct pa_case drawn; /* what to draw, unless load_dir is given; named "custom" if options changed a case */
-    uint32_t *lengths;    /* memory of drawn.lengths if --context gave them, else NULL */
-    uint64_t seed;        /* of what is drawn */
-    const char *load_dir; /* or NULL, as the next three */
+    struct pa_case drawn;     /* what to draw, unless load_dir is given; named "custom" if options changed a case */
+    uint32_t *lengths;        /* memory of drawn.lengths if --context gave them, else NULL */
+    uint64_t seed;            /* of what is drawn */
+    uint32_t blocks_per_task; /* KV blocks that a task covers */
+    const char *load_dir;     /* or NULL, as the next five */
     const char *save_dir;
-    const char *trace_path;
+    const char *trace_path, *graph_path, *report_path;
     const char *program_dir;
     bool has_dtype; /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
     struct tg_run_config run;

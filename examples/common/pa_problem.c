@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "normal.h"
 #include "parallel.h"
 
 /* Blocks of the cache that no sequence owns. */
@@ -30,12 +31,13 @@ struct pa_counts pa_problem_counts(const struct pa_problem *problem)
 }
 
 /* Say what does not fit before it is allocated: a system that promises more memory than it has kills the process when
- * the promise is called in. A run holds the cache in both layouts and on the device. */
+ * the promise is called in. The tensors are here and on the device; the golden is two more of the query's size. */
 static enum tg_status check_memory(const struct pa_problem *problem, struct failure *failure)
 {
     struct pa_counts counts = pa_problem_counts(problem);
-    double needs = (6.0 * (double)counts.cache + 3.0 * (double)counts.query) *
+    double needs = (4.0 * (double)counts.cache + 4.0 * (double)counts.query) *
                        (double)pa_dtype_bytes(problem->shape.dtype) +
+                   2.0 * (double)counts.query * (double)sizeof(double) +
                    2.0 * (double)counts.table * (double)sizeof(int32_t);
     double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
     if (!(has > 0)) has = (double)SIZE_MAX / 2; /* the system does not tell */
@@ -49,49 +51,38 @@ static void *allocate(uint64_t n, size_t element_bytes)
     return n <= SIZE_MAX / element_bytes ? malloc((size_t)n * element_bytes) : NULL;
 }
 
-/* ---- random numbers ------------------------------------------------------------------------------------------------
- * Counter-based: a hash of seed, tensor and counter, so that any thread can draw any element in any order. */
-
-enum tensor_id { TENSOR_QUERY = 1, TENSOR_KEY, TENSOR_VALUE, TENSOR_TABLE };
-
-/* The output function of SplitMix64: every bit of the input moves every bit of the output. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static uint64_t random_bits(uint64_t seed, enum tensor_id tensor, uint64_t counter)
-{
-    const uint64_t step = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / golden ratio, odd */
-    uint64_t stream = mix(seed + step * (uint64_t)tensor);
-    return mix(stream + step * (counter + 1));
-}
-
-/* Elements [index, index + n) of the tensor into `out`, standard normal times `deviation`: Box-Muller turns two uniform
- * numbers into the normals of an even element and of the odd one after it. */
-static void draw_normals(uint64_t seed, enum tensor_id tensor, float deviation, enum pa_dtype dtype, void *out,
-                         uint64_t index, uint64_t n)
-{
-    const double two_pi = 6.283185307179586;
-    for (uint64_t i = index & ~UINT64_C(1); i < index + n; i += 2) {
-        double u = (double)((random_bits(seed, tensor, i) >> 11) + 1) * 0x1p-53; /* (0, 1] */
-        double v = (double)(random_bits(seed, tensor, i + 1) >> 11) * 0x1p-53;   /* [0, 1) */
-        double radius = (double)deviation * sqrt(-2.0 * log(u));
-        if (i >= index) pa_store(dtype, out, i, (float)(radius * cos(two_pi * v)));
-        if (i + 1 >= index && i + 1 < index + n) pa_store(dtype, out, i + 1, (float)(radius * sin(two_pi * v)));
-    }
-}
-
-/* ---- drawing a case ---------------------------------------------------------------------------------------------- */
-
 struct drawing {
     const struct pa_case *drawn;
     uint64_t seed;
     struct pa_problem *problem;
     uint32_t *owned; /* [n_blocks]: tokens of the block that a sequence owns; they are its first */
 };
+
+/* ---- random numbers ---------------------------------------------------------------------------------------------- */
+
+/* Streams of random numbers: an element of a tensor depends on the seed and on its index, and on nothing else. */
+enum tensor_id { TENSOR_QUERY = 1, TENSOR_KEY, TENSOR_VALUE, TENSOR_TABLE };
+
+static uint64_t stream_of(uint64_t seed, enum tensor_id tensor)
+{
+    return seed + UINT64_C(0x9e3779b97f4a7c15) * (uint64_t)tensor;
+}
+
+/* Elements [index, index + n) of the tensor into `out`, standard normal times `deviation`. */
+static void draw_elements(const struct drawing *d, enum tensor_id tensor, float deviation, void *out, uint64_t index,
+                          uint64_t n)
+{
+    enum { AT_ONCE = 1024 }; /* 4 KiB, which stay in L1 */
+    float values[AT_ONCE];
+    const enum pa_dtype dtype = d->problem->shape.dtype;
+    for (uint64_t i = 0; i < n; i += AT_ONCE) {
+        const uint64_t m = n - i < AT_ONCE ? n - i : AT_ONCE;
+        normal_draw(stream_of(d->seed, tensor), index + i, m, deviation, values);
+        pa_store_all(dtype, out, index + i, m, values);
+    }
+}
+
+/* ---- drawing a case ---------------------------------------------------------------------------------------------- */
 
 static uint32_t blocks_of(const struct pa_case *drawn, uint32_t b)
 {
@@ -138,9 +129,10 @@ static enum tg_status size_problem(const struct pa_case *drawn, struct pa_proble
 /* A random order of the n_blocks block ids. */
 static void shuffle_blocks(uint64_t seed, int32_t *ids, uint32_t n_blocks)
 {
+    const uint64_t stream = random_mix(stream_of(seed, TENSOR_TABLE));
     for (uint32_t i = 0; i < n_blocks; i++) ids[i] = (int32_t)i;
     for (uint32_t i = n_blocks; i > 1; i--) {
-        uint32_t j = (uint32_t)(random_bits(seed, TENSOR_TABLE, i) % i);
+        uint32_t j = (uint32_t)(random_mix(stream + i) % i);
         int32_t swapped = ids[i - 1];
         ids[i - 1] = ids[j];
         ids[j] = swapped;
@@ -164,18 +156,28 @@ static void assign_blocks(struct drawing *d, const int32_t *ids)
     }
 }
 
-/* Draw what is owned of block `block`, in both caches; the rest is NaN. */
+/* Overwrite elements [index, index + n) of a cache with NaN. */
+static void forget(const struct pa_problem *p, void *cache, uint64_t index, uint64_t n)
+{
+    const size_t bytes = pa_dtype_bytes(p->shape.dtype);
+    memset((unsigned char *)cache + index * bytes, 0xff, n * bytes); /* a NaN in every element type */
+}
+
+/* Draw block `block` in both caches; tokens that nobody owns become NaN. */
 static bool draw_block(void *context, uint64_t block)
 {
     const struct drawing *d = context;
     const struct pa_problem *p = d->problem;
-    uint64_t token = (uint64_t)p->shape.kv_heads * p->shape.head_dim;
-    uint64_t first = block * p->shape.block_size * token, n_drawn = d->owned[block] * token;
-    draw_normals(d->seed, TENSOR_KEY, 0.1f, p->shape.dtype, p->key, first, n_drawn);
-    draw_normals(d->seed, TENSOR_VALUE, 0.1f, p->shape.dtype, p->value, first, n_drawn);
-    for (uint64_t i = first + n_drawn; i < first + p->shape.block_size * token; i++) {
-        pa_store(p->shape.dtype, p->key, i, NAN);
-        pa_store(p->shape.dtype, p->value, i, NAN);
+    const uint64_t kv_heads = p->shape.kv_heads, dim = p->shape.head_dim, size = p->shape.block_size;
+    const uint64_t owned = d->owned[block], first = block * kv_heads * dim * size, n = kv_heads * dim * size;
+    if (owned > 0) {
+        draw_elements(d, TENSOR_KEY, 0.1f, p->key_cache, first, n);
+        draw_elements(d, TENSOR_VALUE, 0.1f, p->value_cache, first, n);
+    }
+    if (owned == size) return true;
+    for (uint64_t i = 0; i < kv_heads * dim; i++) forget(p, p->key_cache, first + i * size + owned, size - owned);
+    for (uint64_t head = 0; head < kv_heads; head++) {
+        forget(p, p->value_cache, first + (head * size + owned) * dim, (size - owned) * dim);
     }
     return true;
 }
@@ -184,20 +186,19 @@ static enum tg_status draw_tensors(struct drawing *d, int32_t *ids, struct failu
 {
     struct pa_problem *p = d->problem;
     struct pa_counts n = pa_problem_counts(p);
-    size_t bytes = pa_dtype_bytes(p->shape.dtype);
-    p->query = allocate(n.query, bytes);
-    p->key = allocate(n.cache, bytes);
-    p->value = allocate(n.cache, bytes);
+    p->query = allocate(n.query, pa_dtype_bytes(p->shape.dtype));
     p->block_table = allocate(n.table, sizeof *p->block_table);
     p->context_lens = allocate(p->shape.batch, sizeof *p->context_lens);
-    if (!ids || !d->owned || !p->query || !p->key || !p->value || !p->block_table || !p->context_lens) {
+    if (!ids || !d->owned || !p->query || !p->block_table || !p->context_lens) {
         return failure_set(failure, TG_ERR_MEMORY, "no memory for the tensors");
     }
+    enum tg_status status = pa_problem_finish(p, failure);
+    if (status != TG_OK) return status;
     shuffle_blocks(d->seed, ids, p->n_blocks);
     assign_blocks(d, ids);
-    draw_normals(d->seed, TENSOR_QUERY, d->drawn->query_scale, p->shape.dtype, p->query, 0, n.query);
+    draw_elements(d, TENSOR_QUERY, d->drawn->query_scale, p->query, 0, n.query);
     parallel_for(p->n_blocks, n.cache, draw_block, d); /* draw_block does not fail */
-    return pa_problem_finish(p, failure);
+    return TG_OK;
 }
 
 enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struct pa_problem *out,
@@ -218,67 +219,90 @@ enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struc
     return status;
 }
 
-/* ---- kernel layout ----------------------------------------------------------------------------------------------- */
-
-/* K^T of one block and head: rows of `dim` elements, `ld` apart, become columns. The size is a constant at each call,
- * so that the copy is one move. */
-static void transpose(unsigned char *to, const unsigned char *from, uint64_t tokens, uint64_t dim, uint64_t ld,
-                      size_t element_bytes)
-{
-    for (uint64_t d = 0; d < dim; d++) {
-        for (uint64_t t = 0; t < tokens; t++) {
-            const unsigned char *at = from + (t * ld + d) * element_bytes;
-            if (element_bytes == 2) memcpy(to + (d * tokens + t) * 2, at, 2);
-            else memcpy(to + (d * tokens + t) * 4, at, 4);
-        }
-    }
-}
-
-/* Bring one block from the plain into the kernel layout. */
-static bool convert_block(void *context, uint64_t block)
-{
-    struct pa_problem *p = context;
-    const uint64_t tokens = p->shape.block_size, dim = p->shape.head_dim, ld = p->shape.kv_heads * dim;
-    const size_t bytes = pa_dtype_bytes(p->shape.dtype);
-    for (uint64_t head = 0; head < p->shape.kv_heads; head++) {
-        uint64_t from = (block * tokens * ld + head * dim) * bytes;
-        uint64_t to = (block * p->shape.kv_heads + head) * tokens * dim * bytes;
-        transpose((unsigned char *)p->key_cache + to, (const unsigned char *)p->key + from, tokens, dim, ld, bytes);
-        for (uint64_t t = 0; t < tokens; t++) {
-            memcpy((unsigned char *)p->value_cache + to + t * dim * bytes,
-                   (const unsigned char *)p->value + from + t * ld * bytes, dim * bytes);
-        }
-    }
-    return true;
-}
+/* ---- layouts ----------------------------------------------------------------------------------------------------- */
 
 enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *failure)
 {
     const struct pa_shape *s = &problem->shape;
+    const size_t bytes = pa_dtype_bytes(s->dtype);
     struct pa_counts n = pa_problem_counts(problem);
     problem->scale = 1.0f / sqrtf((float)s->head_dim);
     uint32_t scale_bits;
     memcpy(&scale_bits, &problem->scale, sizeof scale_bits);
     const int64_t config[PA_CONFIG_WORDS] = {
-        s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, problem->table_cols, scale_bits, s->dtype};
+        s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, problem->table_cols, scale_bits, s->dtype, 1};
     memcpy(problem->config, config, sizeof config);
 
-    problem->key_cache = allocate(n.cache, pa_dtype_bytes(s->dtype));
-    problem->value_cache = allocate(n.cache, pa_dtype_bytes(s->dtype));
-    problem->out = allocate(n.query, pa_dtype_bytes(s->dtype));
+    problem->key_cache = allocate(n.cache, bytes);
+    problem->value_cache = allocate(n.cache, bytes);
+    problem->out = allocate(n.query, bytes);
     if (!problem->key_cache || !problem->value_cache || !problem->out) {
-        return failure_set(failure, TG_ERR_MEMORY, "no memory for the tensors in the kernels' layout");
+        return failure_set(failure, TG_ERR_MEMORY, "no memory for the tensors");
     }
-    memset(problem->out, 0xff, n.query * pa_dtype_bytes(s->dtype));   /* NaN until the run has written it */
-    parallel_for(problem->n_blocks, n.cache, convert_block, problem); /* convert_block does not fail */
+    memset(problem->out, 0xff, n.query * bytes); /* NaN until the run has written it */
     return TG_OK;
+}
+
+/* A cache on its way from one layout into the other. */
+struct moving {
+    const struct pa_shape *shape;
+    enum pa_cache cache;
+    bool to_plain;
+    unsigned char *to;
+    const unsigned char *from;
+};
+
+/* Copy an element. Its size is a constant in each copy, so that the copy is one move. */
+static void move_element(unsigned char *to, const unsigned char *from, size_t bytes)
+{
+    if (bytes == 2) memcpy(to, from, 2);
+    else memcpy(to, from, 4);
+}
+
+static bool move_block(void *context, uint64_t block)
+{
+    const struct moving *m = context;
+    const uint64_t tokens = m->shape->block_size, dim = m->shape->head_dim, kv_heads = m->shape->kv_heads;
+    const uint64_t dim_step = m->cache == PA_KEY ? tokens : 1, token_step = m->cache == PA_KEY ? 1 : dim;
+    const size_t bytes = pa_dtype_bytes(m->shape->dtype);
+    for (uint64_t head = 0; head < kv_heads; head++) {
+        const uint64_t packed = (block * kv_heads + head) * tokens * dim,
+                       plain = (block * tokens * kv_heads + head) * dim;
+        for (uint64_t t = 0; t < tokens; t++) {
+            for (uint64_t d = 0; d < dim; d++) {
+                const uint64_t in_cache = packed + t * token_step + d * dim_step,
+                               in_file = plain + t * kv_heads * dim + d;
+                const uint64_t to = m->to_plain ? in_file : in_cache, from = m->to_plain ? in_cache : in_file;
+                move_element(m->to + to * bytes, m->from + from * bytes, bytes);
+            }
+        }
+    }
+    return true;
+}
+
+static void move_cache(const struct pa_problem *problem, struct moving *m)
+{
+    m->shape = &problem->shape;
+    parallel_for(problem->n_blocks, pa_problem_counts(problem).cache, move_block, m); /* move_block does not fail */
+}
+
+void pa_problem_from_plain(struct pa_problem *problem, enum pa_cache cache, const void *plain)
+{
+    void *to = cache == PA_KEY ? problem->key_cache : problem->value_cache;
+    struct moving m = {.cache = cache, .to = to, .from = plain};
+    move_cache(problem, &m);
+}
+
+void pa_problem_to_plain(const struct pa_problem *problem, enum pa_cache cache, void *plain)
+{
+    const void *from = cache == PA_KEY ? problem->key_cache : problem->value_cache;
+    struct moving m = {.cache = cache, .to_plain = true, .to = plain, .from = from};
+    move_cache(problem, &m);
 }
 
 void pa_problem_free(struct pa_problem *problem)
 {
     free(problem->query);
-    free(problem->key);
-    free(problem->value);
     free(problem->key_cache);
     free(problem->value_cache);
     free(problem->out);

@@ -2,11 +2,12 @@
  * pa_problem.h - the tensors of one paged attention: query, KV cache, block table, context lengths, output.
  *
  *     query, out          [batch][heads][head_dim]
- *     key, value          [n_blocks][block_size][kv_heads][head_dim]     plain layout: files, the golden
- *     key_cache           [n_blocks][kv_heads][head_dim][block_size]     kernel layout: a block of a head is K^T
- *     value_cache         [n_blocks][kv_heads][block_size][head_dim]     kernel layout
+ *     key_cache           [n_blocks][kv_heads][head_dim][block_size]: a block of a head is K^T
+ *     value_cache         [n_blocks][kv_heads][block_size][head_dim]
  *     block_table         [batch][table_cols] int32: which block holds tokens [j * block_size, (j + 1) * block_size)
  *     context_lens        [batch] int32
+ *
+ * This is the layout of the kernels. Files have both caches in the plain one, [n_blocks][block_size][kv_heads][head_dim].
  */
 #ifndef EXAMPLES_PA_PROBLEM_H
 #define EXAMPLES_PA_PROBLEM_H
@@ -16,7 +17,8 @@
 #include "failure.h"
 #include "pa_case.h"
 
-enum { PA_CONFIG_WORDS = 8 };
+/* The words of config that are set after a problem is made, and how many words there are. */
+enum { PA_CONFIG_BLOCKS_PER_TASK = 8, PA_CONFIG_WORDS };
 
 struct pa_problem {
     struct pa_shape shape;
@@ -25,12 +27,12 @@ struct pa_problem {
     float scale;         /* of the scores: 1 / sqrt(head_dim) */
 
     void *query; /* elements of shape.dtype, as all up to out */
-    void *key, *value;
     void *key_cache, *value_cache;
     void *out; /* written by the run */
     int32_t *block_table;
     int32_t *context_lens;
-    int64_t config[PA_CONFIG_WORDS]; /* batch, heads, kv_heads, head_dim, block_size, table_cols, scale bits, dtype */
+    /* batch, heads, kv_heads, head_dim, block_size, table_cols, scale bits, dtype, blocks per task (1) */
+    int64_t config[PA_CONFIG_WORDS];
 
     double *reference;             /* [batch][heads][head_dim]: the out.npy that was loaded, or NULL */
     enum pa_dtype reference_dtype; /* what reference was rounded to */
@@ -39,7 +41,7 @@ struct pa_problem {
 /* What a problem holds, in elements. */
 struct pa_counts {
     uint64_t query; /* also of out and reference */
-    uint64_t cache; /* each of key, value, key_cache, value_cache */
+    uint64_t cache; /* each of key_cache and value_cache */
     uint64_t table;
 };
 
@@ -60,10 +62,15 @@ enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struc
                                struct failure *failure);
 
 /*
- * What every problem needs besides its inputs: with shape, table_cols, n_blocks, key and value set, fill in scale,
- * config, key_cache and value_cache (the kernel layout of key and value), and allocate out.
+ * What every problem needs besides its inputs: with shape, table_cols and n_blocks set, fill in scale and config, and
+ * allocate key_cache, value_cache and out.
  */
 enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *failure);
+
+/* Fill a cache of the problem from `plain`, which has the same elements in the plain layout, or the other way round. */
+enum pa_cache { PA_KEY, PA_VALUE };
+void pa_problem_from_plain(struct pa_problem *problem, enum pa_cache cache, const void *plain);
+void pa_problem_to_plain(const struct pa_problem *problem, enum pa_cache cache, void *plain);
 
 /* Free the tensors. A problem of zero bytes is allowed. */
 void pa_problem_free(struct pa_problem *problem);

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 void pa_report_problem(struct pa_report *report, const struct pa_problem *problem)
@@ -13,6 +14,26 @@ void pa_report_problem(struct pa_report *report, const struct pa_problem *proble
         if (length < report->shortest) report->shortest = length;
         if (length > report->longest) report->longest = length;
     }
+}
+
+enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
+{
+    struct failure *failure = &report->failure;
+    enum tg_status status = failure_from_library(failure, tg_run_analyse(run, &report->analysis));
+    if (status != TG_OK) return status;
+    report->has_analysis = true;
+    size_t n_bytes;
+    FILE *stream = open_memstream(&report->summary, &n_bytes);
+    if (stream) status = failure_from_library(failure, tg_run_print_summary(run, stream));
+    if ((!stream || fclose(stream) != 0) && status == TG_OK)
+        status = failure_set(failure, TG_ERR_MEMORY, "no memory for the summary of a run");
+    return status;
+}
+
+void pa_report_free(struct pa_report *report)
+{
+    free(report->summary);
+    report->summary = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -52,7 +73,9 @@ static void print_run(FILE *stream, const struct pa_report *r, const struct pa_o
             o->run.runtime == TG_HOST_BUILD_GRAPH ? "built before the launch" : build_mode_name(o));
     if (o->load_dir) fprintf(stream, "  seeds          schedule %" PRIu64 "\n", o->run.schedule_seed);
     else fprintf(stream, "  seeds          inputs %" PRIu64 ", schedule %" PRIu64 "\n", o->seed, o->run.schedule_seed);
-    fprintf(stream, "  graph          %" PRIu64 " tasks, %" PRIu64 " edges\n", t->n_tasks, t->n_edges);
+    fprintf(stream, "  graph          %" PRIu64 " tasks, %" PRIu64 " edges", t->n_tasks, t->n_edges);
+    if (o->blocks_per_task > 1) fprintf(stream, ", up to %" PRIu32 " KV blocks a task", o->blocks_per_task);
+    fputc('\n', stream);
     fprintf(stream, "  cores used     %" PRIu32 " AIC, %" PRIu32 " AIV\n", t->n_aic, t->n_aiv);
     fprintf(stream, "  device time    %.2f us\n", us(t->device_ns));
     if (t->first_start_ns == UINT64_MAX) {
@@ -79,6 +102,7 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
 {
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
+    if (report->summary) fprintf(stream, "%s\n", report->summary);
     if (report->has_comparison) print_comparison(stream, report);
     fprintf(stream, "%s\n", report->status == TG_OK ? "PASS" : "FAIL");
 }
@@ -160,6 +184,16 @@ static void json_us(FILE *stream, const char *name, bool known, uint64_t ns)
     else fputs("null", stream);
 }
 
+static void json_analysis(FILE *stream, const struct pa_report *r)
+{
+    const struct tg_analysis *a = &r->analysis;
+    const bool known = r->has_analysis;
+    json_text(stream, "bound_by", known ? tg_bound_name((enum tg_bound)a->bound_by) : NULL);
+    json_us(stream, "critical_path_us", known, a->critical_path_ns);
+    if (known) fprintf(stream, ", \"busy\": {\"aic\": %.6f, \"aiv\": %.6f}", a->busy[TG_AIC], a->busy[TG_AIV]);
+    else fputs(", \"busy\": null", stream);
+}
+
 static void json_shape(FILE *stream, const struct pa_report *r)
 {
     const struct pa_shape *s = &r->shape;
@@ -202,11 +236,13 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_text(stream, "build_mode", build_mode_name(options));
     json_count(stream, "seed", !options->load_dir, options->seed);
     json_count(stream, "schedule_seed", true, options->run.schedule_seed);
+    json_count(stream, "blocks_per_task", true, options->blocks_per_task);
     json_shape(stream, report);
     json_number(stream, "max_abs_err", report->has_comparison, c->max_abs_err);
     json_number(stream, "max_rel_err", report->has_comparison, c->max_rel_err);
     json_number(stream, "tolerance", report->has_comparison, c->tolerance);
     json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
     json_result(stream, report);
+    json_analysis(stream, report);
     fputs("}\n", stream);
 }

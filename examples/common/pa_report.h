@@ -20,6 +20,9 @@ struct pa_report {
     int32_t shortest, longest; /* context lengths */
     bool has_result;
     struct tg_run_result result;
+    bool has_analysis;
+    struct tg_analysis analysis;
+    char *summary; /* text of tg_run_print_summary, or NULL; owned */
     bool has_comparison;
     struct pa_comparison comparison;
     double inputs_s, golden_s; /* host time */
@@ -27,6 +30,11 @@ struct pa_report {
 
 /* Keep shape and context lengths of a problem. */
 void pa_report_problem(struct pa_report *report, const struct pa_problem *problem);
+
+/* Look at a run that went well: analysis, and the text of its summary. TG_ERR_MEMORY */
+enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run);
+
+void pa_report_free(struct pa_report *report);
 
 /* Print what happened. A failure is not part of it, see pa_report_failure. */
 void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options);

@@ -152,11 +152,14 @@ struct tg_tile_isa {
 
 #define TG_KERNEL_EXPORT __attribute__((visibility("default")))
 
-/* Both are weak, so that a kernel may have several sources; the loader finds them by name. */
-extern __attribute__((weak)) TG_KERNEL_EXPORT const struct tg_tile_isa *tg_tile_isa;
-extern __attribute__((weak)) TG_KERNEL_EXPORT const uint32_t tg_tile_abi;
+/* Weak, so that a kernel may have several sources; protected, so that each shared object uses its own, which the loader
+ * finds by name. Sources that want the types of this file and are no kernel define TG_TILE_TYPES_ONLY. */
+extern __attribute__((weak, visibility("protected"))) const struct tg_tile_isa *tg_tile_isa;
+extern __attribute__((weak, visibility("protected"))) const uint32_t tg_tile_abi;
+#ifndef TG_TILE_TYPES_ONLY
 const struct tg_tile_isa *tg_tile_isa = NULL;
 const uint32_t tg_tile_abi = TG_TILE_ABI;
+#endif
 
 TG_KERNEL_EXPORT void kernel_entry(int64_t *args);
 

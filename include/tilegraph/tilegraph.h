@@ -91,7 +91,8 @@ TG_API const char *tg_last_message(void);
 
 enum tg_log_level { TG_LOG_SILENT = 0, TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };
 
-/* Receive every line of level `level` and more urgent ones; NULL stops. Default: none, the library does not print.
+/* Receive every line of level `level` and more urgent ones; NULL stops. Default: none. The library itself
+ * does not print, but for print_runtime of orchestration.h, which a plugin calls.
  * `line` has no newline and is borrowed for the call. One sink a process; set it while no run is open. */
 typedef void tg_log_fn(void *context, enum tg_log_level level, const char *line);
 TG_API void tg_log_to(tg_log_fn *sink, void *context, enum tg_log_level level);
@@ -108,6 +109,7 @@ struct tg_device_config {
     const char *platform; /* "a2a3sim" */
     uint64_t gm_bytes;    /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
+    const char *machine_file; /* a2a3sim: figures of another machine (docs/simulator.md); NULL: an A2/A3. NULL */
     bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
                              kernel or plugin and endless loops into a status (handlers are chained and restored). false: they are the
                              process's own. Off by default; the command line has it on. */
@@ -121,9 +123,17 @@ TG_API void tg_device_config_init(struct tg_device_config *config);
  *
  * Owns      *out until tg_device_close; config is copied.
  * Errors    TG_ERR_PLATFORM   unknown or not offered; the message lists those that are
+ *           TG_ERR_FILE, TG_ERR_ARGUMENT   machine_file cannot be read, or a line of it makes no sense
  *           TG_ERR_MEMORY     no address space for gm_bytes
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
+
+/* Blocks of 1 AIC and 2 AIV that the device has: the most that block_dim can be. */
+TG_API uint32_t tg_device_blocks(const struct tg_device *device);
+
+/* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source: a file to copy and change for
+ * machine_file. TG_ERR_FILE. */
+TG_API enum tg_status tg_machine_write(const char *path);
 
 /* Close it. Programs and runs of it are closed already. NULL is allowed. */
 TG_API void tg_device_close(struct tg_device *device);
@@ -190,7 +200,7 @@ struct tg_run_config {
     uint32_t runtime;          /* enum tg_runtime_kind. TG_AICPU_BUILD_GRAPH */
     uint32_t build_mode;       /* enum tg_build_mode; host_build_graph is always sequential. TG_BUILD_CONCURRENT */
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
-    uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to 24. 24 */
+    uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to tg_device_blocks(). 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
     uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or publication;
                                   needs catch_faults. 10000 */

@@ -112,7 +112,10 @@ static void run_plugin(struct tg_control *control)
 void tg_control_build(struct tg_control *control)
 {
     struct tg_machine *machine = machine_of(control);
+    uint64_t start = machine->ops->now(machine);
     run_plugin(control);
+    if (control->config.record)
+        tg_record_span(&control->log[BUILDER_THREAD], TG_SPAN_BUILD, BUILDER_THREAD, start, machine->ops->now(machine));
     machine->ops->sync(machine);
     set_phase(control, TG_BUILT);
     tg_control_wake_all(control, BUILDER_THREAD);

@@ -56,7 +56,7 @@ struct tg_control {
     struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */
 };
 
-/* ---- between builder.c and scheduler.c ---- */
+/* ---- between control.c, build.c and scheduler.c ---- */
 
 void tg_control_build(struct tg_control *control);
 void tg_control_schedule(struct tg_control *control, uint32_t thread);

@@ -12,6 +12,13 @@
 
 static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
 
+/* Log what this thread did from `start` until now. */
+static void span(struct tg_control *control, uint32_t self, enum tg_span_kind kind, uint64_t start)
+{
+    struct tg_machine *machine = machine_of(control);
+    if (control->config.record) tg_record_span(&control->log[self], kind, self, start, machine->ops->now(machine));
+}
+
 static void core_is_idle(struct tg_control *control, struct tg_scheduler *s, uint32_t core)
 {
     enum tg_core_type type = control->config.core_type[core];
@@ -28,6 +35,9 @@ static void open_cores(struct tg_control *control, struct tg_scheduler *s)
         struct tg_handshake *handshake = &control->config.handshake[s->core[i]];
         /* Acquire, pairs with the core's release: hello is visible. */
         while (!atomic_load_explicit(&handshake->ready, memory_order_acquire)) machine->ops->idle(machine);
+        if (handshake->hello_core != s->core[i] || handshake->hello_type != (uint32_t)control->config.core_type[s->core[i]])
+            tg_failure_set(control->config.failure, TG_ERR_MISUSE, "core %u answers as core %u of type %u", s->core[i],
+                           handshake->hello_core, handshake->hello_type);
         machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_IDLE);
     }
     for (uint32_t i = 0; i < s->n_own; i++) {
@@ -92,7 +102,9 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
         tg_control_wake_all(control, self);
         return;
     }
+    uint64_t start = machine->ops->now(machine);
     machine->ops->spend(machine, TG_WORK_COMPLETE, 1);
+    span(control, self, TG_SPAN_COMPLETE, start);
     tg_control_offer(control, tg_graph_complete(control->config.graph, task), self);
     /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
     enum tg_builder_phase phase = tg_control_phase(control);
@@ -110,7 +122,10 @@ static bool poll_cores(struct tg_control *control, struct tg_scheduler *s, uint3
         uint32_t core = s->core[i];
         if (!s->running[core]) continue;
         left--;
-        if (machine->ops->read_cond(machine, core) != (TG_COND_FIN | s->seq[core])) continue;
+        uint64_t start = machine->ops->now(machine);
+        uint32_t cond = machine->ops->read_cond(machine, core);
+        span(control, self, TG_SPAN_POLL, start);
+        if (cond != (TG_COND_FIN | s->seq[core])) continue;
         /* Acquire, pairs with the core's release of result_token: result and outputs are visible. */
         uint32_t token = atomic_load_explicit(&control->config.handshake[core].result_token, memory_order_acquire);
         if (token != s->seq[core]) continue;
@@ -142,7 +157,8 @@ static uint32_t take_idle_core(struct tg_control *control, struct tg_scheduler *
     return idle[last];
 }
 
-static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_t core, struct tg_task *task)
+static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core,
+                     struct tg_task *task)
 {
     struct tg_machine *machine = machine_of(control);
     struct tg_handshake *handshake = &control->config.handshake[core];
@@ -156,9 +172,10 @@ static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_
     atomic_store_explicit(&handshake->payload_token, s->seq[core], memory_order_release);
     machine->ops->spend(machine, TG_WORK_DISPATCH, 1);
     machine->ops->write_dispatch(machine, core, s->seq[core]);
+    span(control, self, TG_SPAN_DISPATCH, task->dispatched_ns);
 }
 
-static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s)
+static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s, uint32_t self)
 {
     struct tg_machine *machine = machine_of(control);
     bool moved = false;
@@ -170,7 +187,7 @@ static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s)
         while (s->n_idle[type] > 0) {
             struct tg_task *task = tg_ready_pop(&control->ready[type], random);
             if (!task) break;
-            dispatch(control, s, take_idle_core(control, s, (enum tg_core_type)type), task);
+            dispatch(control, s, self, take_idle_core(control, s, (enum tg_core_type)type), task);
             moved = true;
             machine->ops->sync(machine);
         }
@@ -207,6 +224,14 @@ static void judge(struct tg_control *control, uint32_t self)
     tg_control_wake_all(control, self);
 }
 
+/* While the builder builds, a stall is its to mend: its window grows, or what it waits for cannot come. */
+static void stalled(struct tg_control *control, uint32_t self)
+{
+    struct tg_machine *machine = machine_of(control);
+    if (tg_control_phase(control) == TG_BUILT) judge(control, self);
+    else machine->ops->wake(machine, 0);
+}
+
 void tg_control_schedule(struct tg_control *control, uint32_t self)
 {
     struct tg_machine *machine = machine_of(control);
@@ -216,9 +241,9 @@ void tg_control_schedule(struct tg_control *control, uint32_t self)
     open_cores(control, s);
     for (;;) {
         bool moved = poll_cores(control, s, self);
-        moved |= dispatch_ready(control, s);
+        moved |= dispatch_ready(control, s, self);
         if (is_over(control, s)) break;
-        if (!moved && machine->ops->idle(machine) == TG_IDLE_STALLED) judge(control, self);
+        if (!moved && machine->ops->idle(machine) == TG_IDLE_STALLED) stalled(control, self);
     }
     close_cores(control, s);
 }

@@ -118,12 +118,13 @@ static void chain(int signal, siginfo_t *info, void *context)
     } else if (previous && previous->sa_handler == SIG_IGN && info->si_code <= 0) {
         return; /* sent by somebody, and ignored before us */
     } else {
-        /* The instruction is repeated (or abort goes on) under the default action. */
+        /* Most instructions are repeated, and then meet the default action. */
         struct sigaction action;
         memset(&action, 0, sizeof action);
         action.sa_handler = SIG_DFL;
         sigaction(signal, &action, NULL);
-        if (info->si_code <= 0) raise(signal);
+        bool repeats = info->si_code > 0 && signal != SIGTRAP && signal != SIGSYS;
+        if (!repeats) raise(signal);
     }
 }
 

@@ -2,8 +2,8 @@
  * guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
  *
  * A guarded call ends in one of five ways: it returns; it raises (an instruction that breaks a rule); it crashes; it
- * overflows its stack; it runs on without a sign of life. The last three need the handlers of tg_guard_watch_begin; on
- * without them a crash is the process's own. What the foreign code had allocated, locked or overwritten stays so: the
+ * overflows its stack; it runs on without a sign of life. The last three need the handlers of tg_watch_begin; without
+ * them a crash is the process's own. What the foreign code had allocated, locked or overwritten stays so: the
  * runtime releases its own memory and promises no more.
  *
  * The handlers are installed for the process while at least one watch is open, chain to those that were there before

@@ -3,9 +3,11 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <link.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +19,10 @@
 #include "base/error.h"
 
 enum { PROBE_LIMIT_MS = 5000, REASON_BYTES = 512 };
+
+/* The loader has a lock that a child process would inherit in the state in which another thread has it: nobody forks while
+ * somebody opens or closes. */
+static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What the child answers: how far it came, and the loader's words if not far enough. */
 struct probe_answer {
@@ -46,7 +52,8 @@ static enum tg_status file_of(const void *bytes, size_t n_bytes, const char *wha
 static void *open_file(int fd)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    /* Not /proc/self: a debugger opens the name, too, and would look at its own descriptors. */
+    snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getpid(), fd);
     fenv_t environment;
     fegetenv(&environment); /* an object linked with -ffast-math turns subnormals off while it is opened */
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -55,12 +62,15 @@ static void *open_file(int fd)
 }
 
 /* In the child: open, look, answer, leave without running anything else. */
-static _Noreturn void probe_child(int fd, int answer_fd, const char *symbol)
+static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehearsal *rehearsal)
 {
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
     struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
+    /* What a constructor prints would appear twice, and what the loader says of itself is no use to anybody. */
+    int nowhere = open("/dev/null", O_RDWR);
+    for (int i = 0; i < 3; i++) dup2(nowhere, i);
 
     struct probe_answer answer;
     memset(&answer, 0, sizeof answer);
@@ -69,7 +79,9 @@ static _Noreturn void probe_child(int fd, int answer_fd, const char *symbol)
         answer.result = PROBE_NOT_LOADED;
         snprintf(answer.reason, sizeof answer.reason, "%s", dlerror());
     } else {
-        if (!dlsym(handle, symbol)) answer.result = PROBE_NO_SYMBOL;
+        const struct tg_module module = {.handle = handle, .fd = fd};
+        if (!dlsym(handle, rehearsal->symbol)) answer.result = PROBE_NO_SYMBOL;
+        if (rehearsal->use) rehearsal->use(&module, rehearsal->context);
         dlclose(handle); /* its destructors may crash, too */
     }
     ssize_t written = write(answer_fd, &answer, sizeof answer);
@@ -109,7 +121,7 @@ static enum tg_status check_header(const void *bytes, size_t n_bytes, const char
     return TG_OK;
 }
 
-enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *symbol, const char *what)
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal, const char *what)
 {
     TG_TRY(check_header(bytes, n_bytes, what));
     int fd = -1, pipe_fd[2];
@@ -118,8 +130,10 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *sy
         close(fd);
         return tg_error(TG_ERR_MEMORY, "%s: no pipe: %s", what, strerror(errno));
     }
+    pthread_mutex_lock(&loader_lock);
     pid_t child = fork();
-    if (child == 0) probe_child(fd, pipe_fd[1], symbol);
+    if (child == 0) probe_child(fd, pipe_fd[1], rehearsal);
+    pthread_mutex_unlock(&loader_lock);
     close(pipe_fd[1]);
     close(fd);
     if (child < 0) {
@@ -133,7 +147,7 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *sy
     if (hung || answered) kill(child, SIGKILL); /* whatever it does after its answer, it need not */
     int state = 0;
     while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
-    if (answered) return probe_verdict(&answer, symbol, what);
+    if (answered) return probe_verdict(&answer, rehearsal->symbol, what);
     if (hung) return tg_error(TG_ERR_LOAD, "%s: opening or closing it does not end (%d ms)", what, PROBE_LIMIT_MS);
     if (WIFSIGNALED(state))
         return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(state)));
@@ -163,10 +177,12 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
 {
     int fd = -1;
     TG_TRY(file_of(bytes, n_bytes, what, &fd));
+    pthread_mutex_lock(&loader_lock);
     void *handle = open_file(fd);
+    const char *reason = handle ? NULL : dlerror();
+    pthread_mutex_unlock(&loader_lock);
     if (!handle) {
         close(fd);
-        const char *reason = dlerror();
         return tg_error(TG_ERR_LOAD, "%s: %s", what, reason ? reason : "the loader gives no reason");
     }
     struct text_search search = {0};
@@ -184,7 +200,9 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
 void tg_module_close(struct tg_module *module)
 {
     if (!module->handle) return;
+    pthread_mutex_lock(&loader_lock);
     dlclose(module->handle);
+    pthread_mutex_unlock(&loader_lock);
     close(module->fd);
     module->handle = NULL;
 }

@@ -19,15 +19,22 @@ struct tg_module {
     struct tg_text_range text;
 };
 
+/* What a probe tries of a shared object. */
+struct tg_rehearsal {
+    const char *symbol; /* has to be there */
+    void (*use)(const struct tg_module *module, const void *context); /* what the owner will do with it; NULL: nothing */
+    const void *context;
+};
+
 /*
- * Open bytes[n_bytes] in a child process, look for `symbol`, close, and leave. What crashes or hangs there has done no harm
+ * Open bytes[n_bytes] in a child process, look for the symbol, use it, close, and leave. What crashes or hangs there has done no harm
  * here. `what` names the object in the message ("kernel aic_qk_matmul").
  *
  * Errors    TG_ERR_LOAD    no shared object for this computer; the message has the loader's reason
  *           TG_ERR_SYMBOL  no such symbol
  *           TG_ERR_MEMORY  no file, no process
  */
-enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const char *symbol, const char *what);
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal, const char *what);
 
 /* Open bytes that were probed. */
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what);

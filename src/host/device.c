@@ -22,6 +22,8 @@ enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_d
     return TG_OK;
 }
 
+uint32_t tg_device_blocks(const struct tg_device *device) { return device->machine->n_blocks; }
+
 void tg_device_close(struct tg_device *device)
 {
     if (!device) return;

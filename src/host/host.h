@@ -45,6 +45,8 @@ struct tg_run {
     struct tg_record record;
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
+    tg_progress_fn *progress; /* to be called while the run goes on, or NULL */
+    void *progress_context;
     bool launched;
 };
 

@@ -56,6 +56,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg
         .core_arg = &launch->cores,
         .schedule_seed = run->config.schedule_seed,
         .kernel_limit_ms = run->config.kernel_limit_ms,
+        .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {
         m->core_type[i] = run->core_type[i];

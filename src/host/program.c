@@ -74,6 +74,8 @@ static enum tg_status bind(const struct tg_module *module, const struct tg_tile_
     return TG_OK;
 }
 
+static void rehearse_bind(const struct tg_module *module, const void *isa) { bind(module, isa, "kernel"); }
+
 static enum tg_status open_kernel(struct tg_program *program, struct tg_kernel *kernel, const void *bytes,
                                   size_t n_bytes, const char *what)
 {
@@ -94,7 +96,8 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     TG_TRY(check_kernel(program, func_id, core_type, name, bytes));
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
-    TG_TRY(tg_module_probe(bytes, n_bytes, "kernel_entry", what));
+    const struct tg_rehearsal rehearsal = {"kernel_entry", rehearse_bind, program->device->machine->isa};
+    TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
     TG_TRY(grow(&program->kernels, (uint32_t)func_id));
 
     struct tg_kernel kernel = {.core_type = core_type, .name = strdup(name)};
@@ -113,7 +116,8 @@ enum tg_status tg_program_set_orchestration(struct tg_program *program, const vo
                                             const char *function_name)
 {
     if (!bytes || !function_name) return tg_error(TG_ERR_ARGUMENT, "an orchestration needs bytes and a function name");
-    TG_TRY(tg_module_probe(bytes, n_bytes, function_name, "orchestration plugin"));
+    const struct tg_rehearsal rehearsal = {.symbol = function_name};
+    TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, "orchestration plugin"));
     void *copy = malloc(n_bytes);
     char *name = strdup(function_name);
     if (!copy || !name) {

@@ -6,7 +6,11 @@
 
 #include "base/log.h"
 #include "host/host.h"
+#include "trace/analysis.h"
 #include "trace/chrome.h"
+#include "trace/dot.h"
+#include "trace/report.h"
+#include "trace/summary.h"
 
 void tg_run_config_init(struct tg_run_config *config)
 {
@@ -14,7 +18,7 @@ void tg_run_config_init(struct tg_run_config *config)
         .runtime = TG_AICPU_BUILD_GRAPH,
         .build_mode = TG_BUILD_CONCURRENT,
         .aicpu_thread_num = 3,
-        .block_dim = TG_BLOCKS_MAX,
+        .block_dim = 24,
         .window = 16384,
         .kernel_limit_ms = 10000,
     };
@@ -35,7 +39,7 @@ enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
 
 /* ---- checks ---- */
 
-static enum tg_status check_config(const struct tg_run_config *config)
+static enum tg_status check_config(const struct tg_run_config *config, uint32_t n_blocks)
 {
     if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
     if (config->build_mode > TG_BUILD_SEQUENTIAL)
@@ -45,9 +49,9 @@ static enum tg_status check_config(const struct tg_run_config *config)
         return tg_error(TG_ERR_ARGUMENT, "aicpu_thread_num is %u; %s takes %d to %d%s", config->aicpu_thread_num,
                         runtime_names[config->runtime], on_device ? 2 : 1, TG_AICPU_THREADS_MAX,
                         on_device ? ": one builds, the others schedule" : "");
-    if (config->block_dim < 1 || config->block_dim > TG_BLOCKS_MAX)
-        return tg_error(TG_ERR_ARGUMENT, "block_dim is %u; the device has 1 to %d blocks of 1 AIC and 2 AIV",
-                        config->block_dim, TG_BLOCKS_MAX);
+    if (config->block_dim < 1 || config->block_dim > n_blocks)
+        return tg_error(TG_ERR_ARGUMENT, "block_dim is %u; the device has %u blocks of 1 AIC and 2 AIV, use 1 to %u",
+                        config->block_dim, n_blocks, n_blocks);
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
     if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
     return TG_OK;
@@ -106,7 +110,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
 enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                            const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
 {
-    TG_TRY(check_config(config));
+    TG_TRY(check_config(config, tg_device_blocks(program->device)));
     TG_TRY(check_tensors(tensors, n_tensors));
     if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
 
@@ -161,10 +165,80 @@ enum tg_status tg_run_wait(struct tg_run *run)
 
 void tg_run_result(const struct tg_run *run, struct tg_run_result *result) { *result = run->result; }
 
+void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context)
+{
+    run->progress = fn;
+    run->progress_context = context;
+}
+
+/* ---- what happened ---- */
+
+/* What is known of a run, while somebody looks at it. */
+struct look {
+    struct tg_index index;
+    struct tg_findings findings;
+};
+
+static enum tg_status look_init(struct look *look, const struct tg_run *run)
+{
+    if (!run->config.record)
+        return tg_error(TG_ERR_ARGUMENT, "the run was opened without record; set tg_run_config.record");
+    if (!run->launched) return tg_error(TG_ERR_ARGUMENT, "the run was not launched yet; call tg_run_wait first");
+    TG_TRY(tg_index_init(&look->index, &run->record));
+    enum tg_status status = tg_analyse(&look->index, &look->findings);
+    if (status != TG_OK) tg_index_fini(&look->index);
+    return status;
+}
+
+static void look_fini(struct look *look)
+{
+    tg_findings_fini(&look->findings);
+    tg_index_fini(&look->index);
+}
+
+enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
+{
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    *out = look.findings.figures;
+    look_fini(&look);
+    return TG_OK;
+}
+
+enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)
+{
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    tg_summary_print(&run->record, &look.findings, stream);
+    look_fini(&look);
+    return TG_OK;
+}
+
 enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
 {
-    if (!run->config.record) return tg_error(TG_ERR_ARGUMENT, "the run was opened without record");
-    return tg_chrome_write(&run->record, path);
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    enum tg_status status = tg_chrome_write(&look.index, path);
+    look_fini(&look);
+    return status;
+}
+
+enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
+{
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    enum tg_status status = tg_dot_write(&look.index, &look.findings, path);
+    look_fini(&look);
+    return status;
+}
+
+enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
+{
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    enum tg_status status = tg_report_write(&look.index, &look.findings, path);
+    look_fini(&look);
+    return status;
 }
 
 void tg_run_close(struct tg_run *run)

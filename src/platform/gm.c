@@ -226,14 +226,17 @@ enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, const void *owner, 
     return TG_OK;
 }
 
-/* Join `block` with its neighbour behind, which is free too. */
-static void join_after(struct tg_gm *gm, struct tg_gm_block *block)
+/* Join a free block with its neighbour behind if that is free, too. */
+static void join(struct tg_gm *gm, struct tg_gm_block *block)
 {
-    struct tg_gm_block *after = block->after;
+    struct tg_gm_block *after = block ? block->after : NULL;
+    if (!after || block->asked || after->asked) return;
     uint64_t bytes = after->bytes;
+    free_list_remove(gm, block);
     free_list_remove(gm, after);
     block_delete(gm, after);
     block->bytes += bytes;
+    free_list_add(gm, block);
 }
 
 static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
@@ -242,13 +245,9 @@ static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
     gm->in_use -= block->bytes;
     block->asked = 0;
     block->owner = NULL;
-    if (block->after && block->after->asked == 0) join_after(gm, block);
-    if (block->before && block->before->asked == 0) {
-        block = block->before;
-        free_list_remove(gm, block);
-        join_after(gm, block);
-    }
     free_list_add(gm, block);
+    join(gm, block);
+    join(gm, block->before);
 }
 
 /* The block around `address`, used or free; NULL outside of device memory. */

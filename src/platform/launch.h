@@ -20,7 +20,7 @@
  *     COND == FIN | seq  <------------------------------     COND = FIN | seq
  *     result_token == seq  (acquire), read result
  *
- *     DISPATCH = EXIT  -------------------------------->     COND = EXITED, returns
+ *     DISPATCH = EXIT  -------------------------------->     returns
  *
  * Facts behind it: device notes on DATA_MAIN_BASE and COND of A2/A3; token values are this project's own.
  */

@@ -22,7 +22,7 @@
 #include "platform/gm.h"
 #include "trace/record.h"
 
-enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 24, TG_CORES_PER_BLOCK = 3 };
+enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 128, TG_CORES_PER_BLOCK = 3 };
 enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK };
 
 /* Work that a control thread does, by kind; the platform knows what each takes. */
@@ -59,6 +59,7 @@ struct tg_machine_run {
     uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
     uint64_t schedule_seed;
     uint32_t kernel_limit_ms;
+    bool host_graph; /* the graph was built on the host and comes with the launch */
 };
 
 struct tg_machine;
@@ -99,6 +100,7 @@ struct tg_machine {
     struct tg_gm gm;                  /* device memory */
     const struct tg_tile_isa *isa;    /* what kernels are bound to */
     bool catch_faults;
+    uint32_t n_blocks; /* blocks of 1 AIC and 2 AIV that it has */
 };
 
 /* Open a platform by name. TG_ERR_PLATFORM; what the platform's own open fails with. */

@@ -19,6 +19,8 @@ static const uint8_t op_pipes[TG_OP_COUNT] = {
 static const char *const kind_names[] = {"Mat", "Left", "Right", "Acc", "Vec"};
 static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
 static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
+static const char *const pipe_names[] = {"PIPE_S",    "PIPE_V",    "PIPE_M",   "PIPE_MTE1",
+                                         "PIPE_MTE2", "PIPE_MTE3", "PIPE_FIX", "PIPE_ALL"};
 static const char *const dtype_names[] = {"fp32", "fp16", "bf16", "int32"};
 
 const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? op_names[op] : "unknown instruction"; }
@@ -317,6 +319,8 @@ static bool check_reshape(const struct check *c)
 
 /* ---- order ---- */
 
+static const char *pipe_name(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
+
 /* The pipes that a core has. */
 static bool has_pipe(enum tg_core_type core_type, uint32_t pipe)
 {
@@ -331,9 +335,9 @@ static bool check_flag(const struct check *c)
     const struct tg_instr *instr = c->instr;
     const char *core = c->core_type == TG_AIV ? "an AIV core" : "an AIC core";
     if (!has_pipe(c->core_type, instr->src_pipe))
-        return broken(c, "source pipe", NULL, "%s has no pipe %u", core, instr->src_pipe);
+        return broken(c, "source pipe", NULL, "%s has no %s", core, pipe_name(instr->src_pipe));
     if (!has_pipe(c->core_type, instr->dst_pipe))
-        return broken(c, "destination pipe", NULL, "%s has no pipe %u", core, instr->dst_pipe);
+        return broken(c, "destination pipe", NULL, "%s has no %s", core, pipe_name(instr->dst_pipe));
     if (instr->src_pipe == instr->dst_pipe)
         return broken(c, "pipes", NULL, "source and destination are one pipe; use pipe_barrier");
     if (instr->event > EVENT_ID7) return broken(c, "event", NULL, "%u is not one of 0 to 7", instr->event);
@@ -343,12 +347,52 @@ static bool check_flag(const struct check *c)
 static bool check_barrier(const struct check *c)
 {
     uint32_t pipe = c->instr->src_pipe;
-    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) || broken(c, "pipe", NULL, "this core has no pipe %u", pipe);
+    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) || broken(c, "pipe", NULL, "this core has no %s", pipe_name(pipe));
+}
+
+/* ---- operands ---- */
+
+enum { HAS_DST = 1, HAS_A = 2, HAS_B = 4, HAS_TMP = 8, HAS_GLOBAL = 16 };
+
+static unsigned operands_of(uint32_t op)
+{
+    switch ((enum tg_op)op) {
+    case TG_OP_TLOAD: return HAS_DST | HAS_GLOBAL;
+    case TG_OP_TSTORE: return HAS_A | HAS_GLOBAL;
+    case TG_OP_TMATMUL:
+    case TG_OP_TMATMUL_ACC:
+    case TG_OP_TADD:
+    case TG_OP_TSUB:
+    case TG_OP_TMUL:
+    case TG_OP_TDIV:
+    case TG_OP_TMAX:
+    case TG_OP_TROWEXPANDSUB:
+    case TG_OP_TROWEXPANDMUL:
+    case TG_OP_TROWEXPANDDIV: return HAS_DST | HAS_A | HAS_B;
+    case TG_OP_TROWMAX:
+    case TG_OP_TROWSUM: return HAS_DST | HAS_A | HAS_TMP;
+    case TG_OP_TROWEXPAND: return HAS_DST | HAS_B;
+    case TG_OP_TEXPANDS: return HAS_DST;
+    case TG_OP_SET_FLAG:
+    case TG_OP_WAIT_FLAG:
+    case TG_OP_PIPE_BARRIER: return 0;
+    default: return HAS_DST | HAS_A;
+    }
+}
+
+/* What the instruction does not take must not be there: nobody would have looked at it. */
+static bool has_no_others(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    unsigned has = (i->dst ? HAS_DST : 0u) | (i->a ? HAS_A : 0u) | (i->b ? HAS_B : 0u) | (i->tmp ? HAS_TMP : 0u) |
+                   (i->global ? HAS_GLOBAL : 0u);
+    return (has & ~operands_of(i->op)) == 0 || broken(c, "operands", NULL, "one is given that it does not take");
 }
 
 bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
 {
     const struct check c = {instr, core_type, message, n_bytes};
+    if (!has_no_others(&c)) return false;
     switch ((enum tg_op)instr->op) {
     case TG_OP_TLOAD: return check_load(&c);
     case TG_OP_TSTORE: return check_store(&c);

@@ -299,7 +299,7 @@ static enum tg_status schedule(const struct tg_index *index, const struct tg_cau
 enum tg_status tg_retime(const struct tg_index *index, const struct tg_causes *causes, const struct tg_retime *without,
                          uint64_t *out_ns)
 {
-    uint64_t replayed, scheduled = UINT64_MAX;
+    uint64_t replayed = UINT64_MAX, scheduled = UINT64_MAX;
     TG_TRY(replay(index, causes, without, &replayed));
     if (without->free_control && !without->unlimited_cores) TG_TRY(schedule(index, causes, without, &scheduled));
     *out_ns = replayed < scheduled ? replayed : scheduled;

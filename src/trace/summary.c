@@ -39,7 +39,7 @@ static const char *what(int bound)
 static void print_bounds(const struct tg_findings *f, FILE *stream)
 {
     const struct tg_analysis *a = &f->figures;
-    fprintf(stream, "Device time %.2f us, bound by: %s. What it was spent on, seen from its end:\n", us(a->device_ns),
+    fprintf(stream, "What the %.2f us went into, followed back from the end: bound by %s\n", us(a->device_ns),
             tg_bound_name((enum tg_bound)a->bound_by));
     for (int bound = 0; bound < TG_BOUNDS; bound++) {
         if (a->bound_ns[bound] == 0) continue;

@@ -20,15 +20,26 @@ def stub(path, text):
     return path
 
 
-def test_candidates_are_the_pythons_of_path_in_order(tmp_path):
+def test_candidates_are_the_pythons_of_path(tmp_path, monkeypatch):
     for name in ("python", "python3", "python3.11", "python3-config", "python2", "pythonista", "ls"):
         stub(tmp_path / "bin" / name, "")
     (tmp_path / "bin" / "python3.12").write_text("not executable")
     environ = {"PATH": os.pathsep.join(["/nonexistent", "", str(tmp_path / "bin")])}
-    ours = [path.name for path in interpreter.candidates(environ) if path.parent == tmp_path / "bin"]
-    assert ours == ["python", "python3", "python3.11"]
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "other" / "python3"))
+    found = interpreter.candidates(environ)
+    assert [path.name for path in found if path.parent == tmp_path / "bin"] == ["python3", "python", "python3.11"]
     if Path("/usr/bin/python3").exists():
-        assert Path("/usr/bin/python3") in interpreter.candidates(environ)
+        assert Path("/usr/bin/python3") in found
+
+
+def test_candidates_leave_out_the_interpreter_at_hand(tmp_path, monkeypatch):
+    this = stub(tmp_path / "bin" / "python3.11", "")
+    (tmp_path / "bin" / "python3").symlink_to(this)
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv" / "python3").symlink_to(this)
+    monkeypatch.setattr(sys, "executable", str(this))
+    found = interpreter.candidates({"PATH": os.pathsep.join([str(tmp_path / "bin"), str(tmp_path / "venv")])})
+    assert [path for path in found if tmp_path in path.parents] == [tmp_path / "venv" / "python3"]
 
 
 def test_has_numpy_asks_the_interpreter(tmp_path):

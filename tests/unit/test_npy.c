@@ -54,7 +54,7 @@ static enum tg_status parse(unsigned major, const char *text, size_t n_data, str
     return status;
 }
 
-/* ---- round trips ---------------------------------------------------------------------------------------------------- */
+/* ---- round trips ------------------------------------------------------------------------------------------------- */
 
 static void every_type_is_read_back(void **state)
 {
@@ -139,7 +139,7 @@ static void data_behind_an_odd_header_is_aligned(void **state)
     free(path);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------------------------------- */
 
 static void broken_headers_are_refused(void **state)
 {

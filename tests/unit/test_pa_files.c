@@ -77,7 +77,7 @@ static void save(const char *path, const struct pa_problem *problem)
     pa_save_close(&out);
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static void every_element_type_survives(void **state)
 {
@@ -95,8 +95,8 @@ static void every_element_type_survives(void **state)
         assert_memory_equal(&loaded.shape, &p.shape, sizeof p.shape);
         assert_memory_equal(loaded.config, p.config, sizeof p.config);
         assert_memory_equal(loaded.query, p.query, n.query * bytes);
-        assert_memory_equal(loaded.key, p.key, n.cache * bytes);
-        assert_memory_equal(loaded.value, p.value, n.cache * bytes);
+        assert_memory_equal(loaded.key_cache, p.key_cache, n.cache * bytes);
+        assert_memory_equal(loaded.value_cache, p.value_cache, n.cache * bytes);
         assert_memory_equal(loaded.key_cache, p.key_cache, n.cache * bytes);
         assert_memory_equal(loaded.value_cache, p.value_cache, n.cache * bytes);
         assert_memory_equal(loaded.block_table, p.block_table, n.table * sizeof(int32_t));
@@ -227,7 +227,7 @@ static void out_is_optional(void **state)
     free(path);
 }
 
-/* ---- saving --------------------------------------------------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------------------------------------------------ */
 
 static void nothing_is_left_of_what_was_not_committed(void **state)
 {

@@ -48,7 +48,34 @@ static void answer(struct pa_problem *problem, const struct pa_golden *golden)
     }
 }
 
-/* ---- element types -------------------------------------------------------------------------------------------------- */
+/* Cases that take gigabytes are left to the benchmarks. */
+static bool is_large(const struct pa_case *drawn)
+{
+    return (uint64_t)drawn->shape.batch * pa_case_length(drawn, 0) > 100000;
+}
+
+/* Where dimension `d` of a token is in key_cache and value_cache. */
+static uint64_t key_at(const struct pa_shape *s, uint64_t block, uint64_t kv_head, uint64_t t, uint64_t d)
+{
+    return ((block * s->kv_heads + kv_head) * s->head_dim + d) * s->block_size + t;
+}
+static uint64_t value_at(const struct pa_shape *s, uint64_t block, uint64_t kv_head, uint64_t t, uint64_t d)
+{
+    return ((block * s->kv_heads + kv_head) * s->block_size + t) * s->head_dim + d;
+}
+
+static void load_key(const struct pa_problem *p, uint64_t block, uint64_t kv_head, uint64_t t, double *row)
+{
+    for (uint64_t d = 0; d < p->shape.head_dim; d++) {
+        pa_load(p->shape.dtype, p->key_cache, key_at(&p->shape, block, kv_head, t, d), 1, &row[d]);
+    }
+}
+static void load_value(const struct pa_problem *p, uint64_t block, uint64_t kv_head, uint64_t t, double *row)
+{
+    pa_load(p->shape.dtype, p->value_cache, value_at(&p->shape, block, kv_head, t, 0), p->shape.head_dim, row);
+}
+
+/* ---- element types ----------------------------------------------------------------------------------------------- */
 
 static void every_16_bit_number_survives_conversion(void **state)
 {
@@ -87,7 +114,7 @@ static void rounding_is_to_nearest_even(void **state)
     assert_int_equal(pa_bf16_from_float(FLT_MAX), 0x7f80);
 }
 
-/* ---- the golden is right -------------------------------------------------------------------------------------------- */
+/* ---- the golden is right ----------------------------------------------------------------------------------------- */
 
 static void two_keys_by_hand(void **state)
 {
@@ -97,10 +124,10 @@ static void two_keys_by_hand(void **state)
     struct pa_problem p;
     assert_int_equal(pa_problem_draw(&tiny, 1, &p, &why), TG_OK);
     const float query[4] = {2, 0, 0, 0}, key[8] = {3, 9, 9, 9, 1, 9, 9, 9}, value[8] = {1, 10, 0, -4, 5, 20, 0, 4};
-    uint64_t block = (uint64_t)p.block_table[0] * 8;
+    const uint64_t block = (uint64_t)p.block_table[0];
     for (uint64_t i = 0; i < 8; i++) {
-        pa_store(PA_FP32, p.key, block + i, key[i]);
-        pa_store(PA_FP32, p.value, block + i, value[i]);
+        pa_store(PA_FP32, p.key_cache, key_at(&p.shape, block, 0, i / 4, i % 4), key[i]);
+        pa_store(PA_FP32, p.value_cache, value_at(&p.shape, block, 0, i / 4, i % 4), value[i]);
         if (i < 4) pa_store(PA_FP32, p.query, i, query[i]);
     }
     struct pa_golden golden = compute(&p);
@@ -123,10 +150,9 @@ static void one_key_is_its_value_and_none_is_zero(void **state)
     const struct pa_shape *s = &one.shape;
     for (uint64_t i = 0; i < pa_problem_counts(&one).query; i++) {
         uint64_t b = i / s->head_dim / s->heads;
-        double value;
-        pa_load(s->dtype, one.value, (uint64_t)one.block_table[b] * s->block_size * s->head_dim + i % s->head_dim, 1,
-                &value);
-        assert_true(fabs(golden_one.out[i] - value) < 1e-15);
+        double value[16];
+        load_value(&one, (uint64_t)one.block_table[b], 0, 0, value);
+        assert_true(fabs(golden_one.out[i] - value[i % s->head_dim]) < 1e-15);
         assert_true(golden_none.out[i] == 0);
     }
     pa_golden_free(&golden_one);
@@ -144,11 +170,10 @@ static double define(const struct pa_problem *p, uint64_t b, uint64_t h, uint64_
     pa_load(s->dtype, p->query, (b * s->heads + h) * s->head_dim, s->head_dim, q);
     for (uint64_t t = 0; t < (uint64_t)p->context_lens[b]; t++) {
         uint64_t block = (uint64_t)p->block_table[b * p->table_cols + t / s->block_size];
-        uint64_t at = ((block * s->block_size + t % s->block_size) * s->kv_heads + kv_head) * s->head_dim;
         double score = 0;
-        pa_load(s->dtype, p->key, at, s->head_dim, row);
+        load_key(p, block, kv_head, t % s->block_size, row);
         for (uint64_t i = 0; i < s->head_dim; i++) score += q[i] * row[i];
-        pa_load(s->dtype, p->value, at, s->head_dim, row);
+        load_value(p, block, kv_head, t % s->block_size, row);
         weights += exp((double)p->scale * score);
         sum += exp((double)p->scale * score) * row[d];
     }
@@ -159,6 +184,7 @@ static void every_case_agrees_with_the_definition(void **state)
 {
     (void)state;
     for (size_t i = 0; i < pa_n_cases; i++) {
+        if (is_large(&pa_cases[i])) continue;
         struct pa_problem p = draw(pa_cases[i].name);
         struct pa_golden golden = compute(&p);
         const struct pa_shape *s = &p.shape;
@@ -199,7 +225,7 @@ static void large_scores_are_large(void **state)
         for (uint64_t t = 0; t < 64; t++) {
             uint64_t block = (uint64_t)p.block_table[t / 16];
             pa_load(PA_FP32, p.query, h * 16, 16, q);
-            pa_load(PA_FP32, p.key, (block * 16 + t % 16) * 16, 16, k);
+            load_key(&p, block, 0, t % 16, k);
             score = 0;
             for (int d = 0; d < 16; d++) score += q[d] * k[d] * (double)p.scale;
             largest = fmax(largest, fabs(score));
@@ -211,12 +237,13 @@ static void large_scores_are_large(void **state)
     pa_problem_free(&p);
 }
 
-/* ---- it accepts what is right --------------------------------------------------------------------------------------- */
+/* ---- it accepts what is right ------------------------------------------------------------------------------------ */
 
 static void the_rounded_golden_passes_in_every_case(void **state)
 {
     (void)state;
     for (size_t i = 0; i < pa_n_cases; i++) {
+        if (is_large(&pa_cases[i])) continue;
         struct pa_problem p = draw(pa_cases[i].name);
         struct pa_golden golden = compute(&p);
         answer(&p, &golden);
@@ -243,8 +270,7 @@ static void attend_online(struct pa_problem *p, uint64_t b, uint64_t h)
         float score[256], block_max = max;
         for (uint64_t t = 0; t < keys; t++) {
             float dot = 0;
-            pa_load(s->dtype, p->key, ((block * s->block_size + t) * s->kv_heads + kv_head) * s->head_dim, s->head_dim,
-                    row);
+            load_key(p, block, kv_head, t, row);
             for (uint64_t d = 0; d < s->head_dim; d++) dot += (float)q[d] * (float)row[d];
             score[t] = dot * p->scale;
             block_max = fmaxf(block_max, score[t]);
@@ -258,8 +284,7 @@ static void attend_online(struct pa_problem *p, uint64_t b, uint64_t h)
             pa_store(s->dtype, space, 0, expf(score[t] - max));
             pa_load(s->dtype, space, 0, 1, &weight[t]);
             sum += (float)weight[t];
-            pa_load(s->dtype, p->value, ((block * s->block_size + t) * s->kv_heads + kv_head) * s->head_dim,
-                    s->head_dim, row);
+            load_value(p, block, kv_head, t, row);
             for (uint64_t d = 0; d < s->head_dim; d++) out[d] += (float)weight[t] * (float)row[d];
         }
     }
@@ -272,6 +297,7 @@ static void an_online_softmax_in_fp32_passes_in_every_case(void **state)
 {
     (void)state;
     for (size_t i = 0; i < pa_n_cases; i++) {
+        if (is_large(&pa_cases[i])) continue;
         for (uint64_t seed = 1; seed <= 20; seed++) {
             struct pa_problem p;
             assert_int_equal(pa_problem_draw(&pa_cases[i], seed, &p, &why), TG_OK);
@@ -308,12 +334,13 @@ static void real_activations_agree_with_their_file(void **state)
     pa_problem_free(&p);
 }
 
-/* ---- it can fail ---------------------------------------------------------------------------------------------------- */
+/* ---- it can fail ------------------------------------------------------------------------------------------------- */
 
 static void one_changed_element_fails_and_is_named(void **state)
 {
     (void)state;
     for (size_t i = 0; i < pa_n_cases; i++) {
+        if (is_large(&pa_cases[i])) continue;
         struct pa_problem p = draw(pa_cases[i].name);
         struct pa_golden golden = compute(&p);
         answer(&p, &golden);
@@ -339,6 +366,7 @@ static void an_output_that_nobody_wrote_fails(void **state)
 {
     (void)state;
     for (size_t i = 0; i < pa_n_cases; i++) {
+        if (is_large(&pa_cases[i])) continue;
         struct pa_problem p = draw(pa_cases[i].name);
         struct pa_golden golden = compute(&p);
         struct pa_comparison c = compare(&p, &golden);
@@ -403,7 +431,7 @@ static void infinite_inputs_excuse_nothing(void **state)
     pa_problem_free(&p);
 }
 
-static void the_file_is_what_counts(void **state)
+static void a_reference_is_compared_beside_the_golden(void **state)
 {
     (void)state;
     struct pa_problem p = draw("bf16");
@@ -422,11 +450,19 @@ static void the_file_is_what_counts(void **state)
     c = compare(&p, &golden);
     assert_false(c.pass);
     assert_int_equal(c.worst, 11);
+    /* A reference that shares the mistake does not hide it. */
+    pa_store(p.shape.dtype, p.out, 11, (float)p.reference[11]);
+    c = compare(&p, &golden);
+    assert_false(c.pass);
+    assert_int_equal(c.worst, 11);
+    p.reference[11] = NAN;
+    answer(&p, &golden);
+    assert_false(compare(&p, &golden).pass);
     pa_golden_free(&golden);
     pa_problem_free(&p);
 }
 
-/* ---- inputs that cannot be walked ----------------------------------------------------------------------------------- */
+/* ---- inputs that cannot be walked -------------------------------------------------------------------------------- */
 
 static void broken_tables_are_refused(void **state)
 {
@@ -472,7 +508,7 @@ int main(void)
         cmocka_unit_test(an_output_that_nobody_wrote_fails),
         cmocka_unit_test(wrong_lengths_and_wrong_heads_fail),
         cmocka_unit_test(infinite_inputs_excuse_nothing),
-        cmocka_unit_test(the_file_is_what_counts),
+        cmocka_unit_test(a_reference_is_compared_beside_the_golden),
         cmocka_unit_test(broken_tables_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

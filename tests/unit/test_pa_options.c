@@ -57,7 +57,7 @@ static void defaults_are_case1_on_the_simulator(void **state)
     assert_int_equal(o.run.block_dim, 24);
     assert_int_equal(o.run.aicpu_thread_num, 3);
     assert_int_equal(o.run.schedule_seed, 0);
-    assert_false(o.json || o.help || o.has_dtype || o.run.trace);
+    assert_false(o.json || o.help || o.has_dtype || o.run.record);
     assert_null(o.load_dir);
     pa_options_free(&o);
 }
@@ -66,9 +66,10 @@ static void every_option_is_read(void **state)
 {
     (void)state;
     struct pa_options o = accept(
-        "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 --context 5,0,2147483647 "
-        "--dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 --aicpu-threads 2 --window 9 "
-        "--seed 18446744073709551615 --schedule-seed 7 --save S --trace T --program P --json -v -v");
+        "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
+        "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
+        "--aicpu-threads 2 --window 9 --seed 18446744073709551615 --schedule-seed 7 "
+        "--save S --trace T --program P --json -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
     assert_int_equal(o.drawn.shape.heads, 8);
@@ -84,7 +85,7 @@ static void every_option_is_read(void **state)
     assert_int_equal(o.run.window, 9);
     assert_int_equal(o.run.schedule_seed, 7);
     assert_true(o.seed == UINT64_MAX);
-    assert_true(o.run.trace && o.json && o.has_dtype);
+    assert_true(o.run.record && o.json && o.has_dtype);
     assert_int_equal(o.verbosity, 2);
     assert_string_equal(o.save_dir, "S");
     assert_string_equal(o.trace_path, "T");

@@ -161,7 +161,7 @@ static void text_says_what_happened(void **state)
     FILE *stream = open_stream();
     pa_report_text(stream, &report, &options);
     close_stream(stream);
-    expect("Case2: batch 1, 16 heads, 1 KV heads, head_dim 16, block_size 16, context 64, fp32");
+    expect("Case2: batch 1, heads 16, KV heads 1, head_dim 16, block_size 16, context 64, fp32");
     expect("16 tasks, 15 edges");
     expect("4 AIC, 5 AIV");
     expect("first task started at 3.10 us, last task published at 10.01 us");

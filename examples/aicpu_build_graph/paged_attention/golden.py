@@ -1,4 +1,6 @@
-"""Inputs and expected output of paged attention; the variable PA_CASE chooses the case.
+"""Inputs and expected output of paged attention.
+
+The variable PA_CASE chooses the case, PA_BLOCKS_PER_TASK (1 to 64, default 1) how many KV blocks a task covers.
 
 The golden is a softmax over all keys of a sequence at once, in double precision, straight from the paged cache:
 another algorithm than the kernels', which go block by block and merge.
@@ -11,8 +13,8 @@ Tensors, in the order of the program's arguments (E is the element type; bf16 tr
     block_table   int32 [batch][block_num]     blocks of each sequence in order; -1 behind its last one
     context_lens  int32 [batch]                tokens of each sequence
     out           E [batch][num_heads][head_dim]
-    config        int64 [7 or 8]  batch, num_heads, kv_head_num, head_dim, block_size, block_num, bits of the fp32
-                                  scale, element type (0 fp32, 1 fp16, 2 bf16; absent: fp32)
+    config        int64 [7 to 9]  batch, num_heads, kv_head_num, head_dim, block_size, block_num, bits of the fp32
+                                  scale, element type (0 fp32, 1 fp16, 2 bf16; absent: fp32), blocks per task (absent: 1)
 """
 import math
 import os
@@ -41,13 +43,20 @@ CASES = {
     "one-key": {**_BASE, "context_lens": [1]},
     "PA-small1": {**_BASE, "dtype": "bf16", "context_lens": [33]},
     "PA-small2": {**_BASE, "dtype": "bf16", "context_lens": [128]},
+    # 1 GiB and 256 MiB of cache: up to a minute and 4 GiB of memory
+    "PA-1": {**_BASE, "head_dim": 128, "block_size": 128, "dtype": "bf16", "context_lens": [8192] * 256},
+    "PA-2": {**_BASE, "num_heads": 64, "head_dim": 128, "block_size": 64, "dtype": "bf16", "context_lens": [8192] * 64},
 }
 
 _CASE = os.environ.get("PA_CASE") or "Case1"
 if _CASE not in CASES:
     raise ValueError(f"PA_CASE is '{_CASE}', expected one of {', '.join(CASES)}")
 
-PARAMS_LIST = [{"name": _CASE, **CASES[_CASE]}]
+_BLOCKS_PER_TASK = os.environ.get("PA_BLOCKS_PER_TASK") or "1"
+if not (_BLOCKS_PER_TASK.isdecimal() and 1 <= int(_BLOCKS_PER_TASK) <= 64):
+    raise ValueError(f"PA_BLOCKS_PER_TASK is '{_BLOCKS_PER_TASK}', expected a number from 1 to 64")
+
+PARAMS_LIST = [{"name": _CASE, **CASES[_CASE], "blocks_per_task": int(_BLOCKS_PER_TASK)}]
 TENSOR_ORDER = ["query", "key_cache", "value_cache", "block_table", "context_lens", "out", "config"]
 __outputs__ = ["out"]
 
@@ -112,41 +121,56 @@ def _block_table(rng, params):
 
 
 def _owned(table, params, n_cache_blocks):
-    """bool [block][token]: whether a sequence has a token there."""
+    """int [block]: how many of its tokens some sequence has; they are its first."""
     size = params["block_size"]
-    owned = np.zeros((n_cache_blocks, size), bool)
+    owned = np.zeros(n_cache_blocks, int)
     for row, length in zip(table, params["context_lens"]):
         for token in range(0, length, size):
-            owned[row[token // size], :min(size, length - token)] = True
+            owned[row[token // size]] = max(owned[row[token // size]], min(size, length - token))
     return owned
+
+
+def _caches(rng, params, owned):
+    """key_cache and value_cache, drawn block by block: whole ones in fp32 may be more than memory holds."""
+    kv_heads, dim, size, dtype = (params[name] for name in ("kv_head_num", "head_dim", "block_size", "dtype"))
+    keys = np.empty((len(owned), kv_heads, dim, size), encode(np.zeros(0), dtype).dtype)
+    values = np.empty((len(owned), kv_heads, size, dim), keys.dtype)
+    for block, tokens in enumerate(owned):
+        key = 0.1 * rng.standard_normal(keys.shape[1:], np.float32)
+        value = 0.1 * rng.standard_normal(values.shape[1:], np.float32)
+        key[:, :, tokens:] = np.nan
+        value[:, tokens:] = np.nan
+        keys[block], values[block] = encode(key, dtype), encode(value, dtype)
+    return keys, values
+
+
+def _config(params, table):
+    """The words that say more than fp32 and one block a task only where they do."""
+    dim, dtype, blocks_per_task = params["head_dim"], params["dtype"], params.get("blocks_per_task", 1)
+    scale_bits = int(np.float32(1.0 / math.sqrt(dim)).view(np.uint32))
+    words = [len(table), params["num_heads"], params["kv_head_num"], dim, params["block_size"], table.shape[1], scale_bits]
+    if dtype != "fp32" or blocks_per_task != 1:
+        words.append(DTYPE_WORDS[dtype])
+    if blocks_per_task != 1:
+        words.append(blocks_per_task)
+    return np.array(words, np.int64)
 
 
 def generate_inputs(params):
     """Draw the tensors of a case; what no sequence owns in the caches is NaN: whoever reads it shows it in out."""
     rng = np.random.default_rng(SEED)
-    heads, kv_heads, dim = params["num_heads"], params["kv_head_num"], params["head_dim"]
-    size, dtype, batch = params["block_size"], params["dtype"], len(params["context_lens"])
+    batch, heads, dim, dtype = len(params["context_lens"]), params["num_heads"], params["head_dim"], params["dtype"]
     table, n_cache_blocks = _block_table(rng, params)
-    owned = _owned(table, params, n_cache_blocks)
-
     query = 0.1 * params["query_scale"] * rng.standard_normal((batch, heads, dim))
-    keys = 0.1 * rng.standard_normal((n_cache_blocks, size, kv_heads, dim))
-    values = 0.1 * rng.standard_normal((n_cache_blocks, size, kv_heads, dim))
-    keys[~owned] = np.nan
-    values[~owned] = np.nan
-
-    scale_bits = np.float32(1.0 / math.sqrt(dim)).view(np.uint32)
-    config = [batch, heads, kv_heads, dim, size, table.shape[1], int(scale_bits)]
-    if dtype != "fp32":
-        config.append(DTYPE_WORDS[dtype])
+    keys, values = _caches(rng, params, _owned(table, params, n_cache_blocks))
     return {
         "query": encode(query, dtype),
-        "key_cache": encode(np.ascontiguousarray(keys.transpose(0, 2, 3, 1)), dtype),
-        "value_cache": encode(np.ascontiguousarray(values.transpose(0, 2, 1, 3)), dtype),
+        "key_cache": keys,
+        "value_cache": values,
         "block_table": table,
         "context_lens": np.array(params["context_lens"], np.int32),
         "out": encode(np.zeros((batch, heads, dim)), dtype),
-        "config": np.array(config, np.int64),
+        "config": _config(params, table),
     }
 
 

@@ -19,6 +19,7 @@
 #include "pa_options.h"
 #include "pa_problem.h"
 #include "pa_report.h"
+#include "progress.h"
 
 /* The kernels: the orchestration submits tasks by func_id, and a task goes only to a core of its kernel's type. */
 static const struct {
@@ -97,6 +98,18 @@ static enum tg_status load_program(struct tg_program *program, const struct pa_o
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
+/* Where a run's record goes, if the command line says so. */
+static enum tg_status write_files(const struct tg_run *run, const struct pa_options *options, struct failure *failure)
+{
+    enum tg_status status = TG_OK;
+    if (options->trace_path) status = failure_from_library(failure, tg_run_write_trace(run, options->trace_path));
+    if (status == TG_OK && options->graph_path)
+        status = failure_from_library(failure, tg_run_write_graph(run, options->graph_path));
+    if (status == TG_OK && options->report_path)
+        status = failure_from_library(failure, tg_run_write_report(run, options->report_path));
+    return status;
+}
+
 /* Launch the program on the problem's tensors and wait; problem->out is written if all went well. */
 static enum tg_status run_program(struct tg_program *program, const struct pa_options *options,
                                   struct pa_problem *problem, struct pa_report *report)
@@ -117,12 +130,15 @@ static enum tg_status run_program(struct tg_program *program, const struct pa_op
     enum tg_status status = tg_run_open(program, &options->run, tensors, sizeof tensors / sizeof tensors[0], &run);
     if (status != TG_OK) return failure_from_library(&report->failure, status);
 
+    struct progress progress;
+    progress_begin(&progress, stderr);
+    tg_run_on_progress(run, progress_show, &progress);
     status = failure_from_library(&report->failure, tg_run_wait(run));
+    progress_end(&progress);
     tg_run_result(run, &report->result); /* also tells how far a failed run came */
     report->has_result = true;
-    if (status == TG_OK && options->trace_path) {
-        status = failure_from_library(&report->failure, tg_run_write_trace(run, options->trace_path));
-    }
+    if (status == TG_OK) status = pa_report_run(report, run);
+    if (status == TG_OK) status = write_files(run, options, &report->failure);
     tg_run_close(run);
     return status;
 }
@@ -156,8 +172,22 @@ static enum tg_status make_problem(const struct pa_options *options, struct pa_p
     } else {
         status = pa_problem_draw(&options->drawn, options->seed, problem, &report->failure);
     }
-    if (status == TG_OK) pa_report_problem(report, problem);
+    if (status == TG_OK) {
+        problem->config[PA_CONFIG_BLOCKS_PER_TASK] = options->blocks_per_task;
+        pa_report_problem(report, problem);
+    }
     report->inputs_s = now_s() - start_s;
+    return status;
+}
+
+/* Whether what is to be written after the run can be. */
+static enum tg_status check_files(const struct pa_options *options, struct failure *failure)
+{
+    const char *const paths[] = {options->trace_path, options->graph_path, options->report_path};
+    enum tg_status status = TG_OK;
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0] && status == TG_OK; i++) {
+        if (paths[i]) status = file_check_writable(paths[i], failure);
+    }
     return status;
 }
 
@@ -173,7 +203,7 @@ static enum tg_status use_device(struct tg_device *device, const struct pa_optio
 
     enum tg_status status = failure_from_library(failure, tg_program_open(device, &program));
     if (status == TG_OK) status = load_program(program, options, argv0, failure);
-    if (status == TG_OK && options->trace_path) status = file_check_writable(options->trace_path, failure);
+    if (status == TG_OK) status = check_files(options, failure);
     if (status == TG_OK && options->save_dir) {
         status = pa_save_open(options->save_dir, options->load_dir, &save, failure);
     }
@@ -217,6 +247,7 @@ int main(int argc, char **argv)
         report.status = failure_set(&report.failure, TG_ERR_FILE, "standard output cannot be written");
     }
     pa_report_failure(stderr, &report);
+    pa_report_free(&report);
     pa_options_free(&options);
     return tg_status_exit_code(report.status);
 }

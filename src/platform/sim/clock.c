@@ -62,6 +62,15 @@ static struct tg_actor *dequeue(struct tg_clock *clock)
 
 /* ---- turns ---- */
 
+/* How far the world has come. */
+static uint64_t latest(const struct tg_clock *clock)
+{
+    uint64_t now = 0;
+    for (uint32_t i = 0; i < clock->n_actors; i++)
+        if (clock->actors[i].now > now) now = clock->actors[i].now;
+    return now;
+}
+
 /* Give a stall to the next sleeper that takes one. NULL: there is none left. */
 static struct tg_actor *stall(struct tg_clock *clock)
 {
@@ -69,6 +78,7 @@ static struct tg_actor *stall(struct tg_clock *clock)
         struct tg_actor *actor = &clock->actors[clock->next_to_stall++];
         if (actor->state != TG_ACTOR_ASLEEP || !actor->can_stall) continue;
         actor->stalled = true;
+        if (actor->now < latest(clock)) actor->now = latest(clock);
         return actor;
     }
     return NULL;
@@ -154,13 +164,14 @@ void tg_clock_reset(struct tg_clock *clock, uint64_t seed)
     }
 }
 
-enum tg_status tg_clock_add(struct tg_clock *clock, size_t stack_bytes, bool can_stall, tg_coro_fn *entry, void *arg)
+enum tg_status tg_clock_add(struct tg_clock *clock, uint64_t start, size_t stack_bytes, bool can_stall,
+                            tg_coro_fn *entry, void *arg)
 {
     struct tg_actor *actor = &clock->actors[clock->n_actors];
     if (actor->coro.stack && actor->coro.stack_bytes < stack_bytes) tg_coro_fini(&actor->coro);
     if (!actor->coro.stack) TG_TRY(tg_coro_init(&actor->coro, stack_bytes));
     tg_coro_start(&actor->coro, entry, arg);
-    actor->now = 0;
+    actor->now = start;
     actor->wake_at = TG_NEVER;
     actor->order = clock->n_actors;
     actor->can_stall = can_stall;

@@ -55,8 +55,9 @@ struct tg_clock {
 /* Begin: no actors. seed 0: first come, first served. */
 void tg_clock_reset(struct tg_clock *clock, uint64_t seed);
 
-/* Add an actor that starts at time 0 with entry(arg) on a stack of `stack_bytes`, which it keeps for later runs. */
-enum tg_status tg_clock_add(struct tg_clock *clock, size_t stack_bytes, bool can_stall, tg_coro_fn *entry, void *arg);
+/* Add an actor that starts at time `start` with entry(arg) on a stack of `stack_bytes`, which it keeps for later runs. */
+enum tg_status tg_clock_add(struct tg_clock *clock, uint64_t start, size_t stack_bytes, bool can_stall,
+                            tg_coro_fn *entry, void *arg);
 
 /* Run until every actor has ended or all that are left sleep for good. Returns whether all have ended. */
 bool tg_clock_run(struct tg_clock *clock);

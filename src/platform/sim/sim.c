@@ -2,8 +2,9 @@
  * The virtual A2/A3 device: registers, cores and control threads on the virtual clock.
  *
  * An instruction that a kernel announces passes through four observers: the rules, the device memory, the execution, and
- * the pipes' time. A kernel runs without a switch from its first to its last instruction; its core then sleeps until the
- * virtual time at which it ends.
+ * the pipes. A kernel is executed without a switch from its first to its last instruction, at the virtual time at which it
+ * starts; then its core plays the pipes' lists through the time that they take, in turn with all other cores wherever it
+ * uses what they share.
  */
 #include <math.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include "platform/platform.h"
 #include "platform/sim/clock.h"
 #include "platform/sim/cost.h"
+#include "platform/sim/machine.h"
+#include "platform/sim/memory.h"
 #include "platform/sim/pipes.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
@@ -48,6 +51,8 @@ struct core {
 struct sim {
     struct tg_machine machine; /* first */
     struct tg_clock clock;
+    struct tg_sim_machine figures;
+    struct tg_memory memory;
     const struct tg_machine_run *run; /* during a launch */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns; /* of the control threads */
@@ -87,9 +92,25 @@ static uint64_t drawn_delay(struct sim *sim)
 
 static uint64_t sim_now(struct tg_machine *machine) { return self(of(machine))->now; }
 
+static double work_ns(const struct tg_sim_machine *m, enum tg_work work)
+{
+    switch (work) {
+    case TG_WORK_OPEN: return m->plugin_open;
+    case TG_WORK_ADD: return m->add_task;
+    case TG_WORK_EDGE: return m->add_edge;
+    case TG_WORK_PUBLISH: return m->publish_task;
+    case TG_WORK_ALLOC: return m->device_malloc;
+    case TG_WORK_DISPATCH: return m->dispatch;
+    case TG_WORK_COMPLETE: return m->complete;
+    case TG_WORK_SWEEP: return m->sweep;
+    }
+    return 0;
+}
+
 static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 {
-    self(of(machine))->now += (uint64_t)tg_costs_a2a3.work[work] * n;
+    struct sim *sim = of(machine);
+    self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
 }
 
 static void sim_sync(struct tg_machine *machine)
@@ -112,9 +133,9 @@ static uint32_t sim_read_cond(struct tg_machine *machine, uint32_t core)
 {
     struct sim *sim = of(machine);
     struct tg_actor *me = self(sim);
-    me->now += tg_costs_a2a3.read_cond;
+    me->now += (uint64_t)sim->figures.read_register;
     /* A core's write is seen cond_latency after it was made: only who could still write earlier has to go first. */
-    if (tg_clock_next(&sim->clock) + tg_costs_a2a3.cond_latency < me->now) tg_clock_yield(&sim->clock);
+    if (tg_clock_next(&sim->clock) + (uint64_t)sim->figures.finish_latency < me->now) tg_clock_yield(&sim->clock);
     const struct visible *cond = &sim->cores[core].cond;
     if (me->now < cond->from) tg_clock_wake(&sim->clock, me, cond->from); /* on its way: do not sleep past it */
     return seen(cond, me->now);
@@ -124,7 +145,7 @@ static void sim_write_dispatch(struct tg_machine *machine, uint32_t core, uint32
 {
     struct sim *sim = of(machine);
     struct core *target = &sim->cores[core];
-    uint64_t now = self(sim)->now, from = now + tg_costs_a2a3.dispatch_latency + drawn_delay(sim);
+    uint64_t now = self(sim)->now, from = now + (uint64_t)sim->figures.dispatch_latency + drawn_delay(sim);
     set_visible(&target->dispatch, token, now, from);
     tg_clock_wake(&sim->clock, target->actor, from);
 }
@@ -148,7 +169,7 @@ static void sim_write_cond(struct tg_machine *machine, uint32_t value)
     uint32_t index = core_index(sim);
     struct core *core = &sim->cores[index];
     tg_clock_yield(&sim->clock);
-    uint64_t now = core->actor->now, from = now + tg_costs_a2a3.cond_latency;
+    uint64_t now = core->actor->now, from = now + (uint64_t)sim->figures.finish_latency;
     set_visible(&core->cond, value, now, from);
     tg_clock_wake(&sim->clock, thread_actor(sim, sim->run->owner[index]), from);
 }
@@ -193,7 +214,14 @@ static void issue(const struct tg_instr *instr)
     if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(sim, core, instr);
     tg_execute(instr, &core->buffers);
-    if (!tg_pipes_issue(&core->pipes, instr, tg_op_pipe(instr), tg_instr_cycles(instr))) {
+    struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
+    end->times.gm_bytes += (uint32_t)cost.gm_bytes;
+    enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
+    if (appended == TG_PIPES_NO_MEMORY) {
+        snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
+        stop_kernel(core, TG_ERR_MEMORY);
+    }
+    if (appended == TG_PIPES_NO_FLAG) {
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
@@ -243,12 +271,31 @@ static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
     tg_guard_describe(guard, end->message, sizeof end->message);
 }
 
+/* A transfer of the core whose turn it is: everybody whose clock is behind goes first. */
+static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
+{
+    struct sim *sim = context;
+    struct tg_actor *me = self(sim);
+    if ((uint64_t)at_ns > me->now) me->now = (uint64_t)at_ns;
+    tg_clock_yield(&sim->clock);
+    return tg_memory_transfer(&sim->memory, global, at_ns);
+}
+
+/* Let the kernel's instructions take their time. */
+static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
+{
+    double done = tg_pipes_play(&core->pipes, (double)end->start_ns, 1 / sim->figures.core_ghz, shared_transfer, sim,
+                                &end->times);
+    uint64_t end_ns = (uint64_t)ceil(done);
+    if (end_ns > core->actor->now) core->actor->now = end_ns;
+}
+
 static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *kernel, int64_t *args,
                            struct tg_kernel_end *end)
 {
     struct sim *sim = of(machine);
     struct core *core = &sim->cores[core_index(sim)];
-    core->actor->now += tg_costs_a2a3.receive + (core->warm ? 0 : tg_costs_a2a3.cold_start) + drawn_delay(sim);
+    core->actor->now += (uint64_t)(sim->figures.receive + (core->warm ? 0 : sim->figures.cold_start)) + drawn_delay(sim);
     core->warm = true;
     tg_clock_yield(&sim->clock);
 
@@ -271,7 +318,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
         snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
     }
     end->times.n_instructions = (uint32_t)core->n_instructions;
-    core->actor->now += (uint64_t)ceil((double)tg_pipes_end(&core->pipes) / tg_costs_a2a3.core_ghz);
+    play(sim, core, end);
     end->end_ns = core->actor->now;
 }
 
@@ -297,9 +344,10 @@ static void core_main(void *arg)
 static enum tg_status add_actors(struct sim *sim, struct start *starts)
 {
     const struct tg_machine_run *run = sim->run;
+    const uint64_t begin = (uint64_t)(sim->figures.launch + (run->host_graph ? sim->figures.host_graph : 0));
     for (uint32_t i = 0; i < run->n_threads; i++) {
         starts[i] = (struct start){sim, i};
-        TG_TRY(tg_clock_add(&sim->clock, THREAD_STACK_BYTES, true, thread_main, &starts[i]));
+        TG_TRY(tg_clock_add(&sim->clock, begin, THREAD_STACK_BYTES, true, thread_main, &starts[i]));
     }
     for (uint32_t i = 0; i < run->n_cores; i++) {
         struct core *core = &sim->cores[i];
@@ -309,7 +357,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         core->actor = &sim->clock.actors[sim->clock.n_actors];
         core->dispatch = core->cond = (struct visible){0};
         core->warm = false;
-        TG_TRY(tg_clock_add(&sim->clock, CORE_STACK_BYTES, false, core_main, start));
+        TG_TRY(tg_clock_add(&sim->clock, begin, CORE_STACK_BYTES, false, core_main, start));
     }
     return TG_OK;
 }
@@ -317,6 +365,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
 static enum tg_status simulate(struct sim *sim, struct start *starts)
 {
     tg_clock_reset(&sim->clock, sim->run->schedule_seed);
+    tg_memory_reset(&sim->memory);
     sim->end_ns = 0;
     TG_TRY(add_actors(sim, starts));
     if (tg_clock_run(&sim->clock)) return TG_OK;
@@ -347,7 +396,11 @@ static void sim_close(struct tg_machine *machine)
 {
     struct sim *sim = of(machine);
     tg_clock_fini(&sim->clock);
-    for (uint32_t i = 0; i < TG_CORES_MAX; i++) free(sim->cores[i].memory);
+    for (uint32_t i = 0; i < TG_CORES_MAX; i++) {
+        free(sim->cores[i].memory);
+        tg_pipes_fini(&sim->cores[i].pipes);
+    }
+    tg_memory_fini(&sim->memory);
     tg_gm_fini(&machine->gm);
     free(sim);
 }
@@ -367,18 +420,33 @@ static const struct tg_machine_ops sim_ops = {
     .run_kernel = sim_run_kernel,
 };
 
+static enum tg_status read_figures(struct sim *sim, const char *machine_file)
+{
+    if (machine_file) return tg_sim_machine_read(&sim->figures, machine_file);
+    tg_sim_machine_default(&sim->figures);
+    return TG_OK;
+}
+
 enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out)
 {
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
-    enum tg_status status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
-    if (status != TG_OK) {
-        free(sim);
-        return status;
-    }
+    enum tg_status status = read_figures(sim, config->machine_file);
+    if (status != TG_OK) goto free_sim;
+    status = tg_memory_init(&sim->memory, &sim->figures);
+    if (status != TG_OK) goto free_sim;
+    status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
+    if (status != TG_OK) goto free_memory;
     sim->machine.ops = &sim_ops;
     sim->machine.isa = &sim_isa;
     sim->machine.catch_faults = config->catch_faults;
+    sim->machine.n_blocks = (uint32_t)sim->figures.blocks;
     *out = &sim->machine;
     return TG_OK;
+
+free_memory:
+    tg_memory_fini(&sim->memory);
+free_sim:
+    free(sim);
+    return status;
 }

@@ -1,21 +1,21 @@
 /*
- * aiv_online_update.c - merge one KV block into the running softmax of its sequence, on a vector core.
+ * aiv_online_update.c - merge a span of KV blocks into the running softmax of its sequence, on a vector core.
  *
  *     m' = max(m, m_j)     a = exp(m - m')     b = exp(m_j - m')
  *     l' = a * l + b * l_j                     o' = a * o + b * o_j
  *
- * and after the last block out = o' / l', in dtype.
+ * and after the last merge out = o' / l', in dtype.
  *
- * Shapes  m_j, l_j [rows]  o_j [rows][head_dim]  fp32: what block j has by itself
- *         m, l     [rows]  o   [rows][head_dim]  fp32: the running softmax of the blocks before j; becomes m', l', o'
- *         out [rows][head_dim]                   dtype, written with the last block
+ * Shapes  m_j, l_j [rows]  o_j [rows][head_dim]  fp32: what span j has by itself
+ *         m, l     [rows]  o   [rows][head_dim]  fp32: the running softmax of the spans before j; becomes m', l', o'
+ *         out [rows][head_dim]                   dtype, written with the last span
  * args    0 m_j, 1 l_j, 2 o_j, 3 m, 4 l, 5 o, 6 out: device addresses
  *         7 rows: 1 or more; 8 head_dim: a multiple of 8 up to 128
  *         9 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
- *         10 block: j; 11 n_blocks: of the sequence
+ *         10 span: j; 11 n_spans: of the sequence
  *
- * The first block reads no m, l, o and the last writes none, so a sequence of one block needs none. A sequence of no
- * block (n_blocks is 0) reads nothing at all: its out is zeros.
+ * The first span reads no m, l, o and the last writes none, so a sequence of one span needs none. A sequence of no
+ * token (n_spans is 0) reads nothing at all: its out is zeros.
  *
  * As in aiv_softmax_prepare the rows are worked off in slices, and two sets of buffers go round the pipes:
  *
@@ -99,7 +99,7 @@ static struct tg_tile as_column(const struct tg_tile *row)
     return column;
 }
 
-/* MTE2. What the first block has by itself is the running softmax as it stands: V has nothing to merge. */
+/* MTE2. What the first span has by itself is the running softmax as it stands: V has nothing to merge. */
 static void load(const struct task *t, struct slice *s)
 {
     const struct tg_global m_j = rows_gm(t->m_j, s), l_j = rows_gm(t->l_j, s);
@@ -206,7 +206,7 @@ static void write_zeros(const struct task *t)
 
 void kernel_entry(int64_t *args)
 {
-    const uint32_t block = tg_arg_u32(args[10]), n_blocks = tg_arg_u32(args[11]);
+    const uint32_t span = tg_arg_u32(args[10]), n_spans = tg_arg_u32(args[11]);
     struct task t;
     t.m_j = tg_arg_addr(args[0]);
     t.l_j = tg_arg_addr(args[1]);
@@ -218,10 +218,10 @@ void kernel_entry(int64_t *args)
     t.rows = tg_arg_u32(args[7]);
     t.head_dim = tg_arg_u32(args[8]);
     t.dtype = tg_arg_u32(args[9]);
-    t.first = block == 0;
-    t.last = block + 1 == n_blocks;
+    t.first = span == 0;
+    t.last = span + 1 == n_spans;
 
-    if (n_blocks == 0) {
+    if (n_spans == 0) {
         write_zeros(&t);
     } else {
         update(&t);

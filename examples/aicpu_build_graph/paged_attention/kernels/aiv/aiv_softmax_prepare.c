@@ -1,105 +1,255 @@
 /*
- * aiv_softmax_prepare.c - the softmax of one KV block by itself, on a vector core.
+ * aiv_softmax_prepare.c - the softmax of a span of KV blocks by itself, on a vector core.
  *
  *     m = max over tokens of scale * s       p = exp(scale * s - m), rounded to dtype       l = sum over tokens of p
  *
- * Shapes  s    [rows][valid] of block_size  fp32: scores
- *         p    [rows][valid] of block_size  dtype, written
- *         m, l [rows]                       fp32, written; l sums p as rounded, so that numerator and divisor agree
+ * Shapes  s    [block][rows][block_size]  fp32: scores
+ *         p    [block][rows][block_size]  dtype, written
+ *         m, l [rows]                     fp32, written; over the tokens of all blocks. l sums p as rounded, so that
+ *                                         numerator and divisor agree
  * args    0 s, 1 p, 2 m, 3 l: device addresses
- *         4 rows: 1 or more; 5 block_size: a multiple of 8 up to 128
- *         6 valid: tokens of this block, 1 to block_size: the mask, for what is not loaded cannot count
+ *         4 rows: 1 to 128; 5 block_size: a multiple of 8 up to 128
+ *         6 tokens: of the span, 1 or more; only the last block may hold fewer than block_size
  *         7 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
  *         8 scale: float
  *
- * The rows are worked off in slices. There are two sets of buffers, so that the next slice is loaded and the previous
- * one stored while V computes. A set goes round the pipes, and each hand-over is an event with the set's number:
+ * A span is the consecutive blocks of a sequence that one task covers, one or more. Columns that hold no token are
+ * masked: they are neither read nor written.
  *
- *     MTE2 (load s) ---> V (compute) ---> MTE3 (store p, m, l) ---> MTE2, two slices later
+ * The rows are worked off in slices, and the blocks of a slice in two passes: the first finds m, the second, which needs
+ * it, p and l. Blocks go through PLACES for scores and two for p, so that the next are loaded and the previous ones
+ * stored while V computes. A place goes round the pipes, and each hand-over is an event with the place's number:
+ *
+ *     scores   MTE2 (load) ---> V (compute) ---> MTE2, PLACES loads later
+ *     p                         V (compute) ---> MTE3 (store) ---> V, two blocks later
+ *
+ * The scores that the first pass leaves in the places are not loaded again: the second pass begins with them and then
+ * goes on with the first blocks. A task of up to PLACES blocks loads each of them once.
  */
+#include <math.h>
 #include <tilegraph/tile.h>
 
-/* 32 rows of 128 floats are 16 KiB: from this size on a transfer runs at nearly full speed, and 128 rows still make
- * four slices, enough for the three pipes to overlap. UB holds two sets and the scratch: 65 of 192 KiB. */
+/* 32 rows of 128 floats are 16 KiB: from this size on a transfer runs at nearly full speed. */
 #define SLICE_ROWS 32u
-#define FLOATS (SLICE_ROWS * 128u * 4u) /* bytes of a slice in fp32 */
+#define TILE (SLICE_ROWS * 128u * 4u) /* bytes of a slice of a block in fp32 */
+#define PLACES 6u                     /* as many as there is room for */
 
-/* Where things are in UB: a set of buffers, its parts, and the scratch behind both sets. */
-#define SET_P FLOATS                /* s is at the start of the set */
-#define SET_M (SET_P + FLOATS / 2u) /* p is used with 16-bit types only */
-#define SET_L (SET_M + SLICE_ROWS * 4u)
-#define SET_BYTES (SET_L + SLICE_ROWS * 4u)
-#define SCRATCH (2u * SET_BYTES)
+/* Where things are in UB: 177 of 192 KiB. */
+#define UB_S 0u
+#define UB_P (UB_S + PLACES * TILE)
+#define UB_TOP (UB_P + 2u * TILE)
+#define UB_SUM (UB_TOP + TILE)
+#define UB_SCRATCH (UB_SUM + TILE)
+#define UB_M (UB_SCRATCH + TILE) /* of all rows, as l */
+#define UB_L (UB_M + 128u * 4u)
 
-struct slice {
-    struct tg_tile s, p, m, l, scratch;
+struct task {
+    uint64_t s, p;
+    uint32_t rows, block_size, tokens, dtype;
+    float scale;
+    uint32_t n_blocks;
+    uint32_t first_kept; /* the first block whose scores are still in UB after the first pass */
+    uint32_t n_loads;    /* of all slices */
+    uint32_t n_stores;   /* of p, of all slices */
 };
 
-/* The tiles of `rows` rows in buffer set 0 or 1. In fp32 p takes the place of s. */
-static struct slice slice_make(uint32_t rows, uint32_t valid, uint32_t dtype, uint32_t set)
+/* Rows [row, row + n) of all blocks. The tiles are as wide as a whole block, or as the task's only one. */
+struct slice {
+    uint32_t row, n;
+    uint32_t first_load, first_store; /* the numbers that its loads and stores begin with */
+    struct tg_tile top, sum;          /* over the blocks, element by element: maximum of scores, sum of p */
+    struct tg_tile m, l, scratch;
+};
+
+static struct tg_tile vec_at(uint32_t dtype, uint32_t rows, uint32_t cols, uint32_t offset)
 {
-    const uint32_t start = set * SET_BYTES;
-    struct slice t;
-    t.s = t.scratch = tg_tile_vec(TG_FP32, rows, valid);
-    t.p = tg_tile_vec(dtype, rows, valid);
-    t.m = t.l = tg_tile_column(TG_FP32, rows);
-    TASSIGN(t.s, start);
-    TASSIGN(t.p, dtype == TG_FP32 ? start : start + SET_P);
-    TASSIGN(t.m, start + SET_M);
-    TASSIGN(t.l, start + SET_L);
-    TASSIGN(t.scratch, SCRATCH);
-    return t;
+    struct tg_tile tile = tg_tile_vec(dtype, rows, cols);
+    TASSIGN(tile, offset);
+    return tile;
 }
 
-/* All on V: each step needs the one before it to have ended. */
-static void compute(struct slice *t, float scale)
+static struct tg_tile column_at(uint32_t rows, uint32_t offset)
 {
-    TMULS(t->s, t->s, scale);
-    pipe_barrier(PIPE_V);
-    TROWMAX(t->m, t->s, t->scratch);
-    pipe_barrier(PIPE_V);
-    TROWEXPANDSUB(t->s, t->s, t->m);
-    pipe_barrier(PIPE_V);
-    TEXP(t->s, t->s);
-    pipe_barrier(PIPE_V);
-    if (t->p.dtype != TG_FP32) { /* round, and take the rounded values back for the sum */
-        TCVT(t->p, t->s);
+    struct tg_tile tile = tg_tile_column(TG_FP32, rows);
+    TASSIGN(tile, offset);
+    return tile;
+}
+
+/* Tokens of a block. Those of block 0 are the width of a tile. */
+static uint32_t valid_of(const struct task *t, uint32_t block)
+{
+    const uint32_t left = t->tokens - block * t->block_size;
+    return left < t->block_size ? left : t->block_size;
+}
+
+static struct slice slice_make(const struct task *t, uint32_t row)
+{
+    const uint32_t idx = row / SLICE_ROWS, cols = valid_of(t, 0);
+    struct slice s;
+    s.row = row;
+    s.n = t->rows - row < SLICE_ROWS ? t->rows - row : SLICE_ROWS;
+    s.first_load = idx * (t->first_kept + t->n_blocks);
+    s.first_store = idx * t->n_blocks;
+    s.top = vec_at(TG_FP32, s.n, cols, UB_TOP);
+    s.sum = vec_at(TG_FP32, s.n, cols, UB_SUM);
+    s.scratch = vec_at(TG_FP32, s.n, cols, UB_SCRATCH);
+    s.m = column_at(s.n, UB_M + row * 4);
+    s.l = column_at(s.n, UB_L + row * 4);
+    return s;
+}
+
+/* The tile, cut to the columns of a block that hold tokens. */
+static struct tg_tile masked(struct tg_tile tile, const struct task *t, uint32_t block)
+{
+    tile.valid_cols = valid_of(t, block);
+    return tile;
+}
+
+/* The slice's part of a block in s or p. */
+static struct tg_global block_gm(uint64_t array, uint32_t dtype, const struct task *t, const struct slice *s,
+                                 uint32_t block)
+{
+    const uint64_t at = ((uint64_t)block * t->rows + s->row) * t->block_size;
+    return tg_global_nd(array + at * tg_dtype_bytes(dtype), dtype, s->n, valid_of(t, block), t->block_size);
+}
+
+/* Where the scores of a load are. */
+static struct tg_tile scores_at(const struct slice *s, uint32_t load)
+{
+    return vec_at(TG_FP32, s->n, s->top.valid_cols, UB_S + load % PLACES * TILE);
+}
+
+/* MTE2, V. Load the scores of a block and multiply them by the scale. What is masked becomes -infinity, which adds
+ * nothing to a maximum nor to a sum of exp. */
+static void load_scores(const struct task *t, const struct slice *s, uint32_t block, uint32_t load)
+{
+    const struct tg_global s_gm = block_gm(t->s, TG_FP32, t, s, block);
+    const struct tg_tile whole = scores_at(s, load), scores = masked(whole, t, block);
+    if (load >= PLACES) wait_flag(PIPE_V, PIPE_MTE2, load % PLACES);
+    TLOAD(scores, s_gm);
+    set_flag(PIPE_MTE2, PIPE_V, load % PLACES);
+
+    wait_flag(PIPE_MTE2, PIPE_V, load % PLACES);
+    if (scores.valid_cols == whole.valid_cols) {
+        TMULS(whole, whole, t->scale);
+    } else {
+        const struct tg_tile scaled = masked(s->scratch, t, block);
+        TMULS(scaled, scores, t->scale);
         pipe_barrier(PIPE_V);
-        TCVT(t->s, t->p);
-        pipe_barrier(PIPE_V);
+        TFILLPAD(whole, scaled, -INFINITY);
     }
-    TROWSUM(t->l, t->s, t->scratch);
+    pipe_barrier(PIPE_V);
+}
+
+/* V has read the scores of a load for the last time; tell the load that waits for the place, if there is one. */
+static void release(const struct task *t, uint32_t load)
+{
+    if (load + PLACES < t->n_loads) set_flag(PIPE_V, PIPE_MTE2, load % PLACES);
+}
+
+/* The first pass. With one block its scores are all there is to look at. */
+static void find_max(const struct task *t, const struct slice *s)
+{
+    for (uint32_t i = 0; i < t->n_blocks; i++) {
+        const uint32_t load = s->first_load + i;
+        const struct tg_tile scores = scores_at(s, load);
+        load_scores(t, s, i, load);
+        if (t->n_blocks == 1) TROWMAX(s->m, scores, s->scratch);
+        else if (i == 0) TMOV(s->top, scores);
+        else TMAX(s->top, s->top, scores);
+        if (i < t->first_kept) release(t, load);
+    }
+    pipe_barrier(PIPE_V);
+    if (t->n_blocks == 1) return;
+    TROWMAX(s->m, s->top, s->scratch);
+    pipe_barrier(PIPE_V);
+}
+
+/* V. p from scores, which are lost. Returns where p is in fp32, as rounded. */
+static struct tg_tile exponentials(const struct slice *s, struct tg_tile scores, struct tg_tile p)
+{
+    TROWEXPANDSUB(scores, scores, s->m);
+    pipe_barrier(PIPE_V);
+    if (p.dtype == TG_FP32) {
+        TEXP(p, scores);
+        pipe_barrier(PIPE_V);
+        return p;
+    }
+    TEXP(scores, scores);
+    pipe_barrier(PIPE_V);
+    TCVT(p, scores);
+    pipe_barrier(PIPE_V);
+    TCVT(scores, p);
+    pipe_barrier(PIPE_V);
+    return scores;
+}
+
+/* V. Add p of the i-th block to the sum; l after the last. */
+static void add_up(const struct task *t, const struct slice *s, uint32_t i, struct tg_tile p)
+{
+    if (t->n_blocks == 1) {
+        TROWSUM(s->l, p, s->scratch);
+        return;
+    }
+    if (i == 0) TMOV(s->sum, p);
+    else TADD(s->sum, s->sum, p);
+    if (i + 1 < t->n_blocks) return;
+    pipe_barrier(PIPE_V);
+    TROWSUM(s->l, s->sum, s->scratch);
+}
+
+/* The second pass. */
+static void write_p(const struct task *t, const struct slice *s)
+{
+    for (uint32_t i = 0; i < t->n_blocks; i++) {
+        const uint32_t block = (t->first_kept + i) % t->n_blocks;
+        const uint32_t load = s->first_load + t->first_kept + i, store = s->first_store + i;
+        const struct tg_global p_gm = block_gm(t->p, t->dtype, t, s, block);
+        const struct tg_tile p = vec_at(t->dtype, s->n, s->top.valid_cols, UB_P + store % 2 * TILE);
+        const struct tg_tile p_tokens = masked(p, t, block);
+        if (load >= s->first_load + t->n_blocks) load_scores(t, s, block, load);
+
+        if (store >= 2) wait_flag(PIPE_MTE3, PIPE_V, store % 2);
+        add_up(t, s, i, exponentials(s, scores_at(s, load), p));
+        release(t, load);
+        set_flag(PIPE_V, PIPE_MTE3, store % 2);
+
+        wait_flag(PIPE_V, PIPE_MTE3, store % 2);
+        TSTORE(p_gm, p_tokens);
+        if (store + 2 < t->n_stores) set_flag(PIPE_MTE3, PIPE_V, store % 2);
+    }
+}
+
+/* MTE3. Of all rows at once; the store of the last p has waited for V to have them. */
+static void store_m_and_l(uint64_t m, uint64_t l, uint32_t rows)
+{
+    const struct tg_global m_gm = tg_global_dn(m, TG_FP32, rows, 1, rows),
+                           l_gm = tg_global_dn(l, TG_FP32, rows, 1, rows);
+    const struct tg_tile m_ub = column_at(rows, UB_M), l_ub = column_at(rows, UB_L);
+    TSTORE(m_gm, m_ub);
+    TSTORE(l_gm, l_ub);
 }
 
 void kernel_entry(int64_t *args)
 {
-    const uint64_t s = tg_arg_addr(args[0]), p = tg_arg_addr(args[1]);
-    const uint64_t m = tg_arg_addr(args[2]), l = tg_arg_addr(args[3]);
-    const uint32_t rows = tg_arg_u32(args[4]), block_size = tg_arg_u32(args[5]), valid = tg_arg_u32(args[6]);
-    const uint32_t dtype = tg_arg_u32(args[7]);
-    const float scale = tg_arg_f32(args[8]);
+    struct task t;
+    t.s = tg_arg_addr(args[0]);
+    t.p = tg_arg_addr(args[1]);
+    t.rows = tg_arg_u32(args[4]);
+    t.block_size = tg_arg_u32(args[5]);
+    t.tokens = tg_arg_u32(args[6]);
+    t.dtype = tg_arg_u32(args[7]);
+    t.scale = tg_arg_f32(args[8]);
+    t.n_blocks = (t.tokens + t.block_size - 1) / t.block_size;
+    t.first_kept = t.n_blocks > PLACES ? t.n_blocks - PLACES : 0;
+    const uint32_t n_slices = (t.rows + SLICE_ROWS - 1) / SLICE_ROWS;
+    t.n_loads = n_slices * (t.first_kept + t.n_blocks);
+    t.n_stores = n_slices * t.n_blocks;
 
-    for (uint32_t row = 0, set = 0; row < rows; row += SLICE_ROWS, set ^= 1u) {
-        const uint32_t n = rows - row < SLICE_ROWS ? rows - row : SLICE_ROWS;
-        const uint64_t at = (uint64_t)row * block_size;
-        const struct tg_global s_gm = tg_global_nd(s + at * 4, TG_FP32, n, valid, block_size);
-        const struct tg_global p_gm = tg_global_nd(p + at * tg_dtype_bytes(dtype), dtype, n, valid, block_size);
-        const struct tg_global m_gm = tg_global_dn(m + (uint64_t)row * 4, TG_FP32, n, 1, n);
-        const struct tg_global l_gm = tg_global_dn(l + (uint64_t)row * 4, TG_FP32, n, 1, n);
-        struct slice t = slice_make(n, valid, dtype, set);
-
-        if (row >= 2 * SLICE_ROWS) wait_flag(PIPE_MTE3, PIPE_MTE2, set); /* the set is free again */
-        TLOAD(t.s, s_gm);
-        set_flag(PIPE_MTE2, PIPE_V, set);
-
-        wait_flag(PIPE_MTE2, PIPE_V, set);
-        compute(&t, scale);
-        set_flag(PIPE_V, PIPE_MTE3, set);
-
-        wait_flag(PIPE_V, PIPE_MTE3, set);
-        TSTORE(p_gm, t.p);
-        TSTORE(m_gm, t.m);
-        TSTORE(l_gm, t.l);
-        if (row + 2 * SLICE_ROWS < rows) set_flag(PIPE_MTE3, PIPE_MTE2, set); /* for the slice that waits above */
+    for (uint32_t row = 0; row < t.rows; row += SLICE_ROWS) {
+        const struct slice s = slice_make(&t, row);
+        find_max(&t, &s);
+        write_p(&t, &s);
     }
+    store_m_and_l(tg_arg_addr(args[2]), tg_arg_addr(args[3]), t.rows);
 }

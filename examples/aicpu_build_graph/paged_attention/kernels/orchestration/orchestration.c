@@ -1,37 +1,40 @@
 /*
  * orchestration.c - paged attention as a graph of tasks.
  *
- * A chain is one sequence and one KV head, with the query heads that share it. Each block of its KV cache is four
- * tasks; what a block computes by itself is merged into the running softmax of the chain, block after block:
+ * A chain is one sequence and one KV head, with the query heads that share it. Its KV blocks are worked off in spans:
+ * consecutive blocks, as many as config says, which is one if it says nothing. A span is four tasks; what it computes by
+ * itself is merged into the running softmax of the chain, span after span:
  *
- *     block 0   QK -> SF -> PV -> UP
- *                                 |
- *     block 1   QK -> SF -> PV -> UP
- *                                 |
- *     block 2   QK -> SF -> PV -> UP -> out
+ *     span 0   QK -> SF -> PV -> UP
+ *                                |
+ *     span 1   QK -> SF -> PV -> UP
+ *                                |
+ *     span 2   QK -> SF -> PV -> UP -> out
  *
- * A chain without tokens is one UP task, which writes zeros.
+ * The first UP of a chain needs no initial values, so there is no task that writes them. A chain without tokens is one
+ * UP task, which writes zeros.
  *
  * Two entry functions share the builder: `orchestration` runs on the AICPU while the graph is already being executed,
  * `orchestration_host` on the host before the launch.
  *
  * Order of building. Up to TURN_CHAINS chains take turns, so that their UP tasks, one after the other inside a chain,
- * run side by side. A turn is a wave of up to WAVE_BLOCKS blocks of one chain: their QK tasks are published first, so
- * that as many cube cores start together, then SF, PV and UP of each block.
+ * run side by side. A turn is a wave of up to WAVE_SPANS spans of one chain: their QK tasks are published first, so
+ * that as many cube cores start together, then SF, PV and UP of each span.
  *
- * Memory. What the tasks of a block hand to each other lives in a slot of a ring, and the running softmax of a chain of
- * several blocks in an accumulator of another ring. Both are as short as the graph allows and at most MAX_SLOTS and
- * MAX_ACCUMULATORS long, however many blocks there are. Reuse is ordered by edges alone:
+ * Memory. What the tasks of a span hand to each other lives in a slot of a ring, and the running softmax of a chain of
+ * several spans in an accumulator of another ring. Both are as short as the graph allows and of bounded length, however
+ * many spans there are. Reuse is ordered by edges alone:
  *
  *   slot         QK writes s; SF reads it and writes p, m and l; PV reads p and writes o; UP reads m, l and o. The path
- *                QK -> SF -> PV -> UP puts each access between QK and UP. The QK of the slot's next block has an edge
- *                from this UP, so every access of the next block comes after every one of this block.
+ *                QK -> SF -> PV -> UP puts each access between QK and UP. The QK of the slot's next span has an edge
+ *                from this UP, so every access of the next span comes after every one of this span.
  *   accumulator  only UP tasks touch it, and each has an edge from the one before: inside a chain and from the last of
  *                a chain to the first of the next chain that is given this accumulator.
  *   out          a chain's rows belong to it alone, and only its last UP writes them.
  */
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <tilegraph/orchestration.h>
 
 enum { FUNC_QK = 0, FUNC_SF = 1, FUNC_PV = 2, FUNC_UP = 3 };
@@ -40,17 +43,24 @@ enum { QUERY, KEY_CACHE, VALUE_CACHE, BLOCK_TABLE, CONTEXT_LENS, OUT, CONFIG, N_
 static const char *const tensor_names[N_TENSORS] = {"query",        "key_cache", "value_cache", "block_table",
                                                     "context_lens", "out",       "config"};
 
-/* The words of config. The last may be absent, which means 0. */
-enum { BATCH, NUM_HEADS, KV_HEAD_NUM, HEAD_DIM, BLOCK_SIZE, BLOCK_NUM, SCALE, DTYPE, N_CONFIG };
+/* The words of config. From DTYPE on they may be absent, which means fp32 and 1. */
+enum { BATCH, NUM_HEADS, KV_HEAD_NUM, HEAD_DIM, BLOCK_SIZE, BLOCK_NUM, SCALE, DTYPE, BLOCKS_PER_TASK, N_CONFIG };
 static const char *const size_names[] = {"batch", "num_heads", "kv_head_num", "head_dim", "block_size", "block_num"};
 static const uint64_t bytes_of_dtype[] = {4, 2, 2}; /* [enum tg_dtype]: fp32, fp16, bf16 */
 
 #define DIM_STEP 8u  /* head_dim and block_size are multiples of it ... */
 #define DIM_MAX 128u /* ... up to this, which also bounds the rows: 128 x 128 fp32 fill L0A */
 
-#define WAVE_BLOCKS 8u
+#define SPAN_BLOCKS_MAX 64u
+#define CUBE_ARGS 7 /* arguments of a cube kernel before those of the blocks */
+
+#define WAVE_SPANS 8u
 #define TURN_CHAINS 32u
-#define MAX_SLOTS (TURN_CHAINS * WAVE_BLOCKS) /* a wave of each chain */
+/* A slot for a wave of each chain, unless they are so large that together they would not stay in half of L2, which is
+ * 192 MiB; a slot for each chain in any case. So a wave always has slots of its own, or the ring is enough for all. */
+#define MAX_SLOTS (TURN_CHAINS * WAVE_SPANS)
+#define MIN_SLOTS TURN_CHAINS
+#define SLOTS_BYTES ((uint64_t)96 << 20)
 /* A chain that needs an accumulator takes two slots or more, so accumulators do not run out before slots. Chains that
  * take turns have accumulators of their own, because these are at least TURN_CHAINS or enough for all chains. */
 #define MAX_ACCUMULATORS (MAX_SLOTS / 2u)
@@ -69,7 +79,8 @@ struct problem {
     const int32_t *block_table;  /* [batch][table_cols], readable here */
     const int32_t *context_lens; /* [batch], readable here */
     uint64_t batch, heads, kv_heads, head_dim, block_size, table_cols;
-    uint64_t rows; /* query heads that share a KV head */
+    uint64_t rows;        /* query heads that share a KV head */
+    uint64_t span_blocks; /* KV blocks that a task covers at most */
     uint64_t dtype, elem_bytes;
     float scale;
 };
@@ -83,6 +94,12 @@ static uint64_t times(uint64_t a, uint64_t b) { return a && b > UINT64_MAX / a ?
 static uint64_t blocks_of(const struct problem *p, uint64_t seq)
 {
     return ((uint64_t)p->context_lens[seq] + p->block_size - 1) / p->block_size;
+}
+
+/* Spans that these are. */
+static uint64_t spans_of(const struct problem *p, uint64_t seq)
+{
+    return (blocks_of(p, seq) + p->span_blocks - 1) / p->span_blocks;
 }
 
 /* Take the arguments apart: n addresses, n byte sizes, the element count of the first tensor. */
@@ -106,7 +123,7 @@ static int read_config(struct tg_runtime *rt, struct problem *p)
     const int64_t *config = (const int64_t *)(uintptr_t)p->addr[CONFIG];
     const uint64_t n_words = p->bytes[CONFIG] / sizeof *config;
     if (p->bytes[CONFIG] % sizeof *config || n_words < DTYPE || n_words > N_CONFIG) {
-        return refuse(rt, "config has %" PRIu64 " bytes: give 7 or 8 words of int64", p->bytes[CONFIG]);
+        return refuse(rt, "config has %" PRIu64 " bytes: give 7 to 9 words of int64", p->bytes[CONFIG]);
     }
     uint64_t *const sizes[] = {&p->batch, &p->heads, &p->kv_heads, &p->head_dim, &p->block_size, &p->table_cols};
     for (int i = 0; i < SCALE; i++) {
@@ -118,6 +135,7 @@ static int read_config(struct tg_runtime *rt, struct problem *p)
     const uint32_t scale_bits = (uint32_t)config[SCALE];
     memcpy(&p->scale, &scale_bits, sizeof p->scale);
     p->dtype = n_words > DTYPE ? (uint64_t)config[DTYPE] : 0;
+    p->span_blocks = n_words > BLOCKS_PER_TASK ? (uint64_t)config[BLOCKS_PER_TASK] : 1;
     return 0;
 }
 
@@ -153,6 +171,10 @@ static int check_config(struct tg_runtime *rt, struct problem *p)
                       (int64_t)p->dtype);
     }
     p->elem_bytes = bytes_of_dtype[p->dtype];
+    if (p->span_blocks < 1 || p->span_blocks > SPAN_BLOCKS_MAX) {
+        return refuse(rt, "config[8] blocks per task is %" PRId64 ": a task covers 1 to %u blocks",
+                      (int64_t)p->span_blocks, SPAN_BLOCKS_MAX);
+    }
     return 0;
 }
 
@@ -230,10 +252,10 @@ struct partial {
     uint64_t o;    /* fp32 [rows][head_dim]: sum of exp(score - m) * value */
 };
 
-/* What the four tasks of a block hand to each other: device addresses. */
+/* What the four tasks of a span hand to each other: device addresses. */
 struct slot {
-    uint64_t s; /* fp32 [rows][block_size] */
-    uint64_t p; /* element type [rows][block_size] */
+    uint64_t s; /* fp32 [span_blocks][rows][block_size] */
+    uint64_t p; /* element type [span_blocks][rows][block_size] */
     struct partial part;
 };
 
@@ -260,9 +282,11 @@ static uint64_t partial_bytes(const struct problem *p)
     return 2 * row_bytes(p) + gm_round_up(p->rows * p->head_dim * sizeof(float));
 }
 
+static uint64_t scores_of_span(const struct problem *p) { return p->span_blocks * p->rows * p->block_size; }
+
 static uint64_t slot_bytes(const struct problem *p)
 {
-    const uint64_t scores = p->rows * p->block_size;
+    const uint64_t scores = scores_of_span(p);
     return gm_round_up(scores * sizeof(float)) + gm_round_up(scores * p->elem_bytes) + partial_bytes(p);
 }
 
@@ -274,7 +298,7 @@ static struct partial partial_at(const struct problem *p, uint64_t base)
 
 static struct slot slot_at(const struct problem *p, uint64_t base)
 {
-    const uint64_t scores = p->rows * p->block_size;
+    const uint64_t scores = scores_of_span(p);
     const uint64_t probs = base + gm_round_up(scores * sizeof(float));
     const struct slot slot = {base, probs, partial_at(p, probs + gm_round_up(scores * p->elem_bytes))};
     return slot;
@@ -296,17 +320,20 @@ static uint64_t ring_at(const struct ring *ring, uint64_t idx) { return ring->ba
 
 static int builder_init(struct builder *b, struct tg_runtime *rt, const struct problem *p)
 {
-    uint64_t n_blocks = 0, n_long = 0; /* of one KV head: blocks, and sequences of several blocks */
+    uint64_t n_spans = 0, n_long = 0; /* of one KV head: spans, and sequences of several spans */
     for (uint64_t seq = 0; seq < p->batch; seq++) {
-        n_blocks += blocks_of(p, seq);
-        n_long += blocks_of(p, seq) > 1;
+        n_spans += spans_of(p, seq);
+        n_long += spans_of(p, seq) > 1;
     }
+    uint64_t max_slots = SLOTS_BYTES / slot_bytes(p);
+    if (max_slots < MIN_SLOTS) max_slots = MIN_SLOTS;
+    if (max_slots > MAX_SLOTS) max_slots = MAX_SLOTS;
     memset(b, 0, sizeof *b);
     b->rt = rt;
     b->p = p;
     for (uint32_t i = 0; i < MAX_SLOTS; i++) b->slot_user[i] = NO_TASK;
     for (uint32_t i = 0; i < MAX_ACCUMULATORS; i++) b->accumulator_user[i] = NO_TASK;
-    if (ring_open(rt, &b->slots, slot_bytes(p), times(n_blocks, p->kv_heads), MAX_SLOTS)) return -1;
+    if (ring_open(rt, &b->slots, slot_bytes(p), times(n_spans, p->kv_heads), max_slots)) return -1;
     return ring_open(rt, &b->accumulators, partial_bytes(p), times(n_long, p->kv_heads), MAX_ACCUMULATORS);
 }
 
@@ -315,19 +342,20 @@ static int builder_init(struct builder *b, struct tg_runtime *rt, const struct p
 /* One sequence and one KV head. */
 struct chain {
     uint64_t seq, kv_head;
-    uint64_t n_blocks, n_built;
-    struct partial accumulator; /* with two blocks or more; else 0 */
-    int *accumulator_user;      /* with two blocks or more; else NULL */
+    uint64_t n_spans, n_built;
+    struct partial accumulator; /* with two spans or more; else 0 */
+    int *accumulator_user;      /* with two spans or more; else NULL */
 };
 
-/* One block of it and the slot that it works in. */
-struct block {
-    uint64_t j;      /* the chain's block, from 0 */
-    uint64_t id;     /* where it is in key_cache and value_cache */
-    uint64_t tokens; /* only the last block of a chain may hold fewer than block_size */
+/* Some blocks of it and the slot that they work in. */
+struct span {
+    uint64_t idx;          /* the chain's span, from 0 */
+    const int32_t *blocks; /* [n_blocks] where they are in key_cache and value_cache */
+    uint64_t n_blocks, tokens;
     struct slot slot;
     int *slot_user;
     int qk; /* task */
+    char label[96];
 };
 
 /* The chain's rows of query or out. */
@@ -336,23 +364,28 @@ static uint64_t rows_addr(const struct problem *p, const struct chain *c, int te
     return p->addr[tensor] + (c->seq * p->heads + c->kv_head * p->rows) * p->head_dim * p->elem_bytes;
 }
 
-/* The block's part of key_cache or value_cache. */
-static uint64_t block_addr(const struct problem *p, const struct chain *c, const struct block *k, int tensor)
+/* Write the addresses of the span's blocks in key_cache or value_cache to `args`. Returns how many they are. */
+static int put_blocks(const struct problem *p, const struct chain *c, const struct span *k, int tensor, uint64_t *args)
 {
-    return p->addr[tensor] + (k->id * p->kv_heads + c->kv_head) * p->head_dim * p->block_size * p->elem_bytes;
+    const uint64_t bytes = p->head_dim * p->block_size * p->elem_bytes; /* of a block's KV head */
+    for (uint64_t i = 0; i < k->n_blocks; i++) {
+        args[i] = p->addr[tensor] + ((uint64_t)k->blocks[i] * p->kv_heads + c->kv_head) * bytes;
+    }
+    return (int)k->n_blocks;
 }
 
 /* A task of each kernel, with the arguments that the kernel's first comment lists. They return the task, or -1. */
 
-static int add_qk(struct builder *b, const struct chain *c, const struct block *k)
+static int add_qk(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    const uint64_t q = rows_addr(p, c, QUERY), kt = block_addr(p, c, k, KEY_CACHE);
-    const uint64_t args[] = {q, kt, k->slot.s, p->rows, p->head_dim, p->block_size, k->tokens, p->dtype};
-    return tg_add_task(b->rt, args, N_ARGS(args), FUNC_QK, TG_AIC);
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {rows_addr(p, c, QUERY), k->slot.s, p->rows, p->head_dim,
+                                                  p->block_size,          k->tokens, p->dtype};
+    const int n_args = CUBE_ARGS + put_blocks(p, c, k, KEY_CACHE, args + CUBE_ARGS);
+    return tg_add_task(b->rt, args, n_args, FUNC_QK, TG_AIC);
 }
 
-static int add_sf(struct builder *b, const struct block *k)
+static int add_sf(struct builder *b, const struct span *k)
 {
     const struct problem *p = b->p;
     const uint64_t m = k->slot.part.m, l = k->slot.part.l, scale = tg_pack_f32(p->scale);
@@ -360,58 +393,86 @@ static int add_sf(struct builder *b, const struct block *k)
     return tg_add_task(b->rt, args, N_ARGS(args), FUNC_SF, TG_AIV);
 }
 
-static int add_pv(struct builder *b, const struct chain *c, const struct block *k)
+static int add_pv(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    const uint64_t v = block_addr(p, c, k, VALUE_CACHE), o = k->slot.part.o;
-    const uint64_t args[] = {k->slot.p, v, o, p->rows, p->head_dim, p->block_size, k->tokens, p->dtype};
-    return tg_add_task(b->rt, args, N_ARGS(args), FUNC_PV, TG_AIC);
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {k->slot.p,     k->slot.part.o, p->rows, p->head_dim,
+                                                  p->block_size, k->tokens,      p->dtype};
+    const int n_args = CUBE_ARGS + put_blocks(p, c, k, VALUE_CACHE, args + CUBE_ARGS);
+    return tg_add_task(b->rt, args, n_args, FUNC_PV, TG_AIC);
 }
 
-/* Merge `part`, what block j has by itself. The kernel does not touch what a chain of no or one block lacks. */
-static int add_up(struct builder *b, const struct chain *c, uint64_t j, struct partial part)
+/* Merge `part`, what span number `idx` has by itself. The kernel does not touch what a chain of no or one span lacks. */
+static int add_up(struct builder *b, const struct chain *c, uint64_t idx, struct partial part)
 {
     const struct problem *p = b->p;
     const struct partial acc = c->accumulator;
     const uint64_t out = rows_addr(p, c, OUT);
     const uint64_t args[] = {part.m, part.l,  part.o,      acc.m,    acc.l, acc.o,
-                             out,    p->rows, p->head_dim, p->dtype, j,     c->n_blocks};
+                             out,    p->rows, p->head_dim, p->dtype, idx,   c->n_spans};
     return tg_add_task(b->rt, args, N_ARGS(args), FUNC_UP, TG_AIV);
 }
 
-/* Take a slot for the chain's block j and add its QK, after the last user of the slot. It is not yet published. */
-static int begin_block(struct builder *b, const struct chain *c, uint64_t j, struct block *k)
+/* ---- spans of a chain -------------------------------------------------------------------------------------------- */
+
+static void label(struct builder *b, int task, const char *text)
+{
+    b->rt->aicpu_build_api.label_task(b->rt, task, text);
+}
+
+/* Blocks [first, first + k->n_blocks): one text for the span's four tasks, whose kernels tell them apart. */
+static void name_span(const struct chain *c, uint64_t first, struct span *k)
+{
+    char last[24] = "";
+    if (k->n_blocks > 1) (void)snprintf(last, sizeof last, " to %" PRIu64, first + k->n_blocks - 1);
+    (void)snprintf(k->label, sizeof k->label, "seq %" PRIu64 " head %" PRIu64 " block %" PRIu64 "%s", c->seq,
+                   c->kv_head, first, last);
+}
+
+/* Take a slot for the chain's span `idx` and add its QK, after the last user of the slot. It is not yet published. */
+static int begin_span(struct builder *b, const struct chain *c, uint64_t idx, struct span *k)
 {
     const struct problem *p = b->p;
-    const uint64_t left = (uint64_t)p->context_lens[c->seq] - j * p->block_size;
-    const uint64_t slot_idx = ring_take(&b->slots);
-    k->j = j;
-    k->id = (uint64_t)p->block_table[c->seq * p->table_cols + j];
-    k->tokens = left < p->block_size ? left : p->block_size;
+    const uint64_t first = idx * p->span_blocks, n = blocks_of(p, c->seq) - first;
+    const uint64_t n_tokens = (uint64_t)p->context_lens[c->seq] - first * p->block_size;
+    const uint64_t most = p->span_blocks * p->block_size, slot_idx = ring_take(&b->slots);
+    k->idx = idx;
+    k->blocks = p->block_table + c->seq * p->table_cols + first;
+    k->n_blocks = n < p->span_blocks ? n : p->span_blocks;
+    k->tokens = n_tokens < most ? n_tokens : most;
     k->slot = slot_at(p, ring_at(&b->slots, slot_idx));
     k->slot_user = &b->slot_user[slot_idx];
+    name_span(c, first, k);
+
     k->qk = add_qk(b, c, k);
     if (k->qk < 0) return -1;
+    label(b, k->qk, k->label);
     if (*k->slot_user != NO_TASK) tg_add_edge(b->rt, *k->slot_user, k->qk);
     return 0;
 }
 
-/* SF, PV and UP of a block behind its QK. */
-static int finish_block(struct builder *b, const struct chain *c, const struct block *k)
+/* Let task `to` of the span, which may be -1, wait for task `from` of it. */
+static int follow(struct builder *b, const struct span *k, int from, int to)
+{
+    if (to < 0) return -1;
+    label(b, to, k->label);
+    tg_add_edge(b->rt, from, to);
+    return 0;
+}
+
+/* SF, PV and UP of a span behind its QK. */
+static int finish_span(struct builder *b, const struct chain *c, const struct span *k)
 {
     const int sf = add_sf(b, k);
-    if (sf < 0) return -1;
-    tg_add_edge(b->rt, k->qk, sf);
+    if (follow(b, k, k->qk, sf)) return -1;
     tg_publish(b->rt, sf);
 
     const int pv = add_pv(b, c, k);
-    if (pv < 0) return -1;
-    tg_add_edge(b->rt, sf, pv);
+    if (follow(b, k, sf, pv)) return -1;
     tg_publish(b->rt, pv);
 
-    const int up = add_up(b, c, k->j, k->slot.part);
-    if (up < 0) return -1;
-    tg_add_edge(b->rt, pv, up);
+    const int up = add_up(b, c, k->idx, k->slot.part);
+    if (follow(b, k, pv, up)) return -1;
     if (c->accumulator_user) {
         if (*c->accumulator_user != NO_TASK) tg_add_edge(b->rt, *c->accumulator_user, up);
         *c->accumulator_user = up;
@@ -421,17 +482,17 @@ static int finish_block(struct builder *b, const struct chain *c, const struct b
     return 0;
 }
 
-/* The chain's next blocks, up to WAVE_BLOCKS. They have slots of their own: the ring is longer, or enough for all. */
+/* The chain's next spans, up to WAVE_SPANS. They have slots of their own: the ring is longer, or enough for all. */
 static int build_wave(struct builder *b, struct chain *c)
 {
-    const uint64_t left = c->n_blocks - c->n_built, n = left < WAVE_BLOCKS ? left : WAVE_BLOCKS;
-    struct block blocks[WAVE_BLOCKS];
+    const uint64_t left = c->n_spans - c->n_built, n = left < WAVE_SPANS ? left : WAVE_SPANS;
+    struct span spans[WAVE_SPANS];
     for (uint64_t i = 0; i < n; i++) {
-        if (begin_block(b, c, c->n_built + i, &blocks[i])) return -1;
+        if (begin_span(b, c, c->n_built + i, &spans[i])) return -1;
     }
-    for (uint64_t i = 0; i < n; i++) tg_publish(b->rt, blocks[i].qk);
+    for (uint64_t i = 0; i < n; i++) tg_publish(b->rt, spans[i].qk);
     for (uint64_t i = 0; i < n; i++) {
-        if (finish_block(b, c, &blocks[i])) return -1;
+        if (finish_span(b, c, &spans[i])) return -1;
     }
     c->n_built += n;
     return 0;
@@ -441,8 +502,11 @@ static int build_wave(struct builder *b, struct chain *c)
 static int build_empty(struct builder *b, const struct chain *c)
 {
     const struct partial none = {0, 0, 0};
+    char text[64];
     const int up = add_up(b, c, 0, none);
     if (up < 0) return -1;
+    (void)snprintf(text, sizeof text, "seq %" PRIu64 " head %" PRIu64 " without tokens", c->seq, c->kv_head);
+    label(b, up, text);
     tg_publish(b->rt, up);
     return 0;
 }
@@ -451,8 +515,8 @@ static int build_empty(struct builder *b, const struct chain *c)
 static struct chain chain_begin(struct builder *b, uint64_t idx)
 {
     struct chain c = {idx / b->p->kv_heads, idx % b->p->kv_heads, 0, 0, {0, 0, 0}, NULL};
-    c.n_blocks = blocks_of(b->p, c.seq);
-    if (c.n_blocks > 1) {
+    c.n_spans = spans_of(b->p, c.seq);
+    if (c.n_spans > 1) {
         const uint64_t acc_idx = ring_take(&b->accumulators);
         c.accumulator = partial_at(b->p, ring_at(&b->accumulators, acc_idx));
         c.accumulator_user = &b->accumulator_user[acc_idx];
@@ -464,11 +528,11 @@ static struct chain chain_begin(struct builder *b, uint64_t idx)
 static int build_turns(struct builder *b, uint64_t first, uint64_t n)
 {
     struct chain chains[TURN_CHAINS];
-    uint64_t n_left = 0; /* blocks */
+    uint64_t n_left = 0; /* spans */
     for (uint64_t i = 0; i < n; i++) {
         chains[i] = chain_begin(b, first + i);
-        n_left += chains[i].n_blocks;
-        if (chains[i].n_blocks == 0 && build_empty(b, &chains[i])) return -1;
+        n_left += chains[i].n_spans;
+        if (chains[i].n_spans == 0 && build_empty(b, &chains[i])) return -1;
     }
     for (uint64_t i = 0; n_left; i = (i + 1) % n) {
         const uint64_t n_built = chains[i].n_built;

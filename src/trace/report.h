@@ -1,0 +1,29 @@
+/*
+ * report.h - a run as one HTML page that needs nothing else: no network, no other file.
+ *
+ * The page (report.html) is in the library; what is written into it is one JSON object. Names, figures and labels stand
+ * there as they are; what there is one of for each task, edge or span is a column: a base64 text of numbers in LEB128,
+ * seven bits a byte, the lowest first, the top bit says that more follow. Numbers that can be negative are zigzag:
+ * 0, -1, 1, -2 are 0, 1, 2, 3. Most of them are small differences, so 65,792 tasks take some 4 MB.
+ *
+ *     "tasks": {"n": 65792, "id": "...", ...}       each by its position
+ *       id              from the task before it
+ *       func, core, memory, gm, instructions, line, file, pipes[]
+ *       published       from the task before it; added: until published; ready: since published;
+ *       dispatch, start, length, complete: each since the time before it
+ *       cause           0: the builder, 1: a dependency, 2: a core; who: its position, from the task's own
+ *     "edges": {"n_before": "...", "before": "..."} how many tasks each waits for, and who: from the task's own position
+ *     "spans", "path"                               start from the end of the one before it, length, and what it is
+ *     "labels": {"same": "...", "rest": []}         characters in common with the label before, and the others
+ */
+#ifndef TG_TRACE_REPORT_H
+#define TG_TRACE_REPORT_H
+
+#include "trace/analysis.h"
+
+/* Write the page. The file is complete or not there.
+ *
+ * Errors    TG_ERR_FILE; TG_ERR_MEMORY */
+enum tg_status tg_report_write(const struct tg_index *index, const struct tg_findings *findings, const char *path);
+
+#endif

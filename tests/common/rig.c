@@ -1,0 +1,153 @@
+#include "common/rig.h"
+
+#include <stdlib.h>
+
+#include "common/check.h"
+
+const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host"};
+
+void rig_open(struct rig *rig, uint64_t gm_bytes)
+{
+    memset(rig, 0, sizeof *rig);
+    struct tg_device_config config;
+    tg_device_config_init(&config);
+    config.gm_bytes = gm_bytes;
+    config.catch_faults = true;
+    enum tg_status status = tg_device_open(&config, &rig->device);
+    CHECK(status == TG_OK, "no device: %s", tg_last_message());
+    tg_run_config_init(&rig->config);
+    rig->config.kernel_limit_ms = 400;
+    rig->config.graph_bytes = 256u << 20;
+    rig_clear(rig);
+}
+
+void rig_clear(struct rig *rig)
+{
+    tg_program_close(rig->program);
+    enum tg_status status = tg_program_open(rig->device, &rig->program);
+    CHECK(status == TG_OK, "no program: %s", tg_last_message());
+}
+
+void rig_close(struct rig *rig)
+{
+    tg_program_close(rig->program);
+    assert_int_equal(tg_device_bytes_in_use(rig->device), 0);
+    tg_device_close(rig->device);
+    rig->program = NULL;
+    rig->device = NULL;
+}
+
+void *rig_read_file(const char *path, size_t *n_bytes)
+{
+    FILE *file = fopen(path, "rb");
+    CHECK(file, "cannot open %s", path);
+    CHECK(fseek(file, 0, SEEK_END) == 0, "%s", path);
+    long end = ftell(file);
+    CHECK(end >= 0, "%s", path);
+    rewind(file);
+    void *bytes = malloc((size_t)end + 1);
+    assert_non_null(bytes);
+    *n_bytes = fread(bytes, 1, (size_t)end, file);
+    fclose(file);
+    assert_int_equal(*n_bytes, end);
+    ((char *)bytes)[end] = '\0';
+    return bytes;
+}
+
+static enum tg_status keep(struct rig *rig, enum tg_status status)
+{
+    rig->status = status;
+    snprintf(rig->message, sizeof rig->message, "%s", status == TG_OK ? "" : tg_last_message());
+    return status;
+}
+
+enum tg_status rig_try_kernel(struct rig *rig, int func_id, enum tg_core_type type, const char *name, const char *path)
+{
+    size_t n_bytes;
+    void *bytes = rig_read_file(path, &n_bytes);
+    keep(rig, tg_program_add_kernel(rig->program, func_id, type, name, bytes, n_bytes));
+    free(bytes);
+    return rig->status;
+}
+
+enum tg_status rig_try_plugin(struct rig *rig, const char *path, const char *entry)
+{
+    size_t n_bytes;
+    void *bytes = rig_read_file(path, &n_bytes);
+    keep(rig, tg_program_set_orchestration(rig->program, bytes, n_bytes, entry));
+    free(bytes);
+    return rig->status;
+}
+
+void rig_kernel(struct rig *rig, int func_id, enum tg_core_type type, const char *name, const char *path)
+{
+    CHECK(rig_try_kernel(rig, func_id, type, name, path) == TG_OK, "%s: %s", path, rig->message);
+}
+
+void rig_plugin(struct rig *rig, const char *path, const char *entry)
+{
+    CHECK(rig_try_plugin(rig, path, entry) == TG_OK, "%s: %s", path, rig->message);
+}
+
+static void run_opened(struct rig *rig, struct tg_run *run)
+{
+    keep(rig, tg_run_wait(run));
+    tg_run_result(run, &rig->result);
+    if (rig->trace_path && rig->status == TG_OK) keep(rig, tg_run_write_trace(run, rig->trace_path));
+    tg_run_close(run);
+}
+
+enum tg_status rig_run(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
+{
+    struct tg_run *run = NULL;
+    memset(&rig->result, 0, sizeof rig->result);
+    rig->config.record = rig->trace_path != NULL;
+    if (keep(rig, tg_run_open(rig->program, &rig->config, tensors, n_tensors, &run)) == TG_OK) run_opened(rig, run);
+    else assert_null(run);
+    CHECK(tg_device_bytes_in_use(rig->device) == 0, "%llu bytes are left after %s: %s",
+          (unsigned long long)tg_device_bytes_in_use(rig->device), tg_status_name(rig->status), rig->message);
+    return rig->status;
+}
+
+void rig_expect(const struct rig *rig, enum tg_status status, ...)
+{
+    CHECK(rig->status == status, "expected %s, got %s: %s", tg_status_name(status), tg_status_name(rig->status),
+          rig->message);
+    va_list parts;
+    va_start(parts, status);
+    for (const char *part; (part = va_arg(parts, const char *)) != NULL;)
+        CHECK(strstr(rig->message, part), "expected '%s' in '%s'", part, rig->message);
+    va_end(parts);
+}
+
+void rig_set_mode(struct rig *rig, enum rig_mode mode)
+{
+    rig->config.runtime = mode == RIG_HOST ? TG_HOST_BUILD_GRAPH : TG_AICPU_BUILD_GRAPH;
+    rig->config.build_mode = mode == RIG_CONCURRENT ? TG_BUILD_CONCURRENT : TG_BUILD_SEQUENTIAL;
+}
+
+/* Two names may be in use at a time. */
+static char *name_buffer(size_t *n_bytes)
+{
+    static _Thread_local char names[2][1024];
+    static _Thread_local int turn;
+    turn = !turn;
+    *n_bytes = sizeof names[0];
+    return names[turn];
+}
+
+const char *rig_module(const char *name)
+{
+    size_t n_bytes;
+    char *path = name_buffer(&n_bytes);
+    snprintf(path, n_bytes, "%s/%s.so", TG_TEST_MODULE_DIR, name);
+    return path;
+}
+
+const char *rig_example(const char *example, const char *name)
+{
+    size_t n_bytes;
+    char *path = name_buffer(&n_bytes);
+    snprintf(path, n_bytes, "%s/examples/%s/%s.so", TG_TEST_BUILD_DIR, example, name);
+    return path;
+}

@@ -1,0 +1,294 @@
+/*
+ * Tile instructions out of bytes, through the rules, the execution, the costs and the pipes.
+ *
+ * What must hold: an instruction that the rules accept touches no byte outside of its operands. While it executes,
+ * everything but the bytes of its tiles and of its GlobalTensor is poisoned for the address sanitizer. One that they
+ * refuse has a message that fits its buffer.
+ */
+#include <sanitizer/asan_interface.h>
+
+#include "fuzz.h"
+#include "platform/sim/cost.h"
+#include "platform/sim/pipes.h"
+#include "tile/execute.h"
+#include "tile/rules.h"
+
+enum { GM_BYTES = 64 * 1024, INSTRUCTIONS_PER_INPUT = 8, CORE_TYPES = 2 };
+
+static struct tg_buffers buffers[CORE_TYPES]; /* by core type */
+static uint8_t *gm;
+
+static void *allocate(size_t bytes)
+{
+    void *memory = aligned_alloc(512, bytes);
+    FUZZ_CHECK(memory, "no memory");
+    memset(memory, 0, bytes);
+    return memory;
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    for (uint32_t kind = TG_MAT; kind <= TG_ACC; kind++)
+        buffers[TG_AIC].of_kind[kind] = allocate(tg_kind_capacity(kind));
+    buffers[TG_AIC].scratch = allocate(TG_SCRATCH_BYTES);
+    buffers[TG_AIV].of_kind[TG_VEC] = allocate(TG_UB_BYTES);
+    gm = allocate(GM_BYTES);
+    return 0;
+}
+
+/* ---- operands out of bytes ---- */
+
+/* One instruction and what its pointers point to. */
+struct announced {
+    struct tg_instr instr;
+    struct tg_tile tiles[4]; /* dst, a, b, tmp */
+    struct tg_global global;
+};
+
+/* A size: mostly one near which something changes. */
+static uint32_t draw_size(struct fuzz_input *in)
+{
+    static const uint32_t sizes[] = {16, 1,  2,   7,   8,   15,  17,  24,   31,   32, 33,
+                                     48, 64, 80,  100, 128, 256, 257, 512,  1024, 2048, 0};
+    uint8_t code = fuzz_u8(in);
+    if (code >= 0xF0) return fuzz_u32(in);
+    if (code >= 0xE0) return fuzz_u16(in);
+    return sizes[code % (sizeof sizes / sizeof sizes[0])];
+}
+
+static uint32_t draw_valid(struct fuzz_input *in, uint32_t whole, uint32_t first)
+{
+    switch (fuzz_below(in, 4)) {
+    case 0: return whole;
+    case 1: return first;
+    case 2: return whole - fuzz_below(in, 17);
+    default: return draw_size(in);
+    }
+}
+
+static uint32_t draw_offset(struct fuzz_input *in, const struct tg_tile *tile)
+{
+    uint32_t step = tile->kind == TG_VEC || tile->kind == TG_MAT ? 32 : 512;
+    switch (fuzz_below(in, 4)) {
+    case 0: return fuzz_u8(in) * step;
+    case 1: return fuzz_u16(in) * step;
+    case 2: return tg_kind_capacity(tile->kind) - tg_tile_bytes(tile); /* the last place that is possible */
+    default: return fuzz_u32(in);
+    }
+}
+
+/* A tile, which differs from `usual` in some fields. */
+static void draw_tile(struct fuzz_input *in, struct tg_tile *tile, const struct tg_tile *usual)
+{
+    uint8_t how = fuzz_u8(in);
+    *tile = *usual;
+    if (how & 1) tile->kind = fuzz_u8(in);
+    if (how & 2) tile->dtype = (uint8_t)fuzz_below(in, 5);
+    if (how & 4) tile->layout = (uint8_t)fuzz_below(in, 3);
+    if (how & 8) tile->rows = draw_size(in);
+    if (how & 16) tile->cols = draw_size(in);
+    if (how & 32) tile->valid_rows = draw_valid(in, tile->rows, usual->valid_rows);
+    if (how & 64) tile->valid_cols = draw_valid(in, tile->cols, usual->valid_cols);
+    if (how & 128) tile->offset = draw_offset(in, tile);
+}
+
+/* Rows of the tile as four dimensions: mostly their product is right. */
+static void draw_rows(struct fuzz_input *in, uint32_t shape[5], uint32_t rows)
+{
+    for (int i = 0; i < 3; i++) {
+        uint32_t factor = 1 + fuzz_below(in, 4);
+        shape[i] = factor > 0 && rows % factor == 0 ? factor : 1;
+        rows /= shape[i];
+    }
+    shape[3] = rows;
+}
+
+static void draw_global(struct fuzz_input *in, struct tg_global *global, const struct tg_tile *tile)
+{
+    uint8_t how = fuzz_u8(in);
+    global->dtype = how & 1 ? (uint8_t)fuzz_below(in, 5) : tile->dtype;
+    global->layout = how & 2 ? (uint8_t)fuzz_below(in, 3) : tile->kind == TG_VEC ? tile->layout : TG_ROW_MAJOR;
+    bool column = global->layout == TG_COL_MAJOR;
+    memset(global->shape, 0, sizeof global->shape);
+    draw_rows(in, global->shape, tile->valid_rows);
+    global->shape[4] = tile->valid_cols;
+    if (how & 4) global->shape[fuzz_below(in, 5)] = draw_size(in);
+    int64_t ld = (int64_t)(column ? global->shape[3] : global->shape[4]) + (int8_t)fuzz_u8(in);
+    global->stride[4] = column ? ld : 1;
+    global->stride[3] = column ? 1 : ld;
+    for (int i = 2; i >= 0; i--)
+        global->stride[i] = (int64_t)((uint64_t)global->stride[i + 1] * global->shape[i + 1]);
+    if (how & 8) global->stride[fuzz_below(in, 5)] = (int64_t)fuzz_u64(in);
+    global->addr = (uint64_t)(uintptr_t)gm + fuzz_u16(in);
+    if (how & 16) global->addr = fuzz_u64(in);
+}
+
+enum { DST, A, B, TMP, OPERANDS };
+
+/* Which kinds the operands of an instruction mostly have. */
+static void usual_kinds(uint32_t op, enum tg_core_type core_type, bool left, uint8_t kinds[OPERANDS])
+{
+    for (int i = 0; i < OPERANDS; i++) kinds[i] = TG_VEC;
+    if (core_type == TG_AIV) return;
+    bool product = op == TG_OP_TMATMUL || op == TG_OP_TMATMUL_ACC;
+    kinds[DST] = op == TG_OP_TMOV ? (left ? TG_LEFT : TG_RIGHT) : product ? TG_ACC : TG_MAT;
+    kinds[A] = op == TG_OP_TMOV ? TG_MAT : op == TG_OP_TSTORE ? TG_ACC : TG_LEFT;
+    kinds[B] = TG_RIGHT;
+}
+
+static bool reduces_rows(uint32_t op) { return op == TG_OP_TROWMAX || op == TG_OP_TROWSUM; }
+
+/* What operand `i` mostly is: of the shape and type of the one drawn first, or a column with a scalar for each row. */
+static struct tg_tile usual_tile(uint32_t op, int i, const struct tg_tile *first, uint32_t kind)
+{
+    struct tg_tile tile = *first;
+    bool expands = op >= TG_OP_TROWEXPAND && op <= TG_OP_TROWEXPANDDIV;
+    tile.kind = (uint8_t)kind;
+    if (i != (reduces_rows(op) ? DST : expands ? B : OPERANDS)) return tile;
+    tile.layout = TG_COL_MAJOR;
+    tile.rows = tg_round_up(first->rows, 16);
+    tile.cols = tile.valid_cols = 1;
+    return tile;
+}
+
+/* Operands that the instruction does not take may be there too. */
+static void draw_instr(struct fuzz_input *in, struct announced *it, enum tg_core_type core_type)
+{
+    static const struct tg_tile plain = {.rows = 16, .cols = 16, .valid_rows = 16, .valid_cols = 16};
+    memset(it, 0, sizeof *it);
+    uint32_t op = fuzz_below(in, TG_OP_COUNT + 1);
+    it->instr.op = (uint16_t)op;
+    uint8_t flags = fuzz_u8(in), kinds[OPERANDS];
+    usual_kinds(op, core_type, flags & 64, kinds);
+    const struct tg_tile **operands[OPERANDS] = {&it->instr.dst, &it->instr.a, &it->instr.b, &it->instr.tmp};
+    const struct tg_tile *first = &plain;
+    for (int n = 0; n < OPERANDS; n++) {
+        int i = reduces_rows(op) ? n ^ 1 : n; /* a column follows from what it is a column of */
+        if (flags & (1 << i)) continue;
+        struct tg_tile usual = usual_tile(op, i, first, kinds[i]);
+        draw_tile(in, &it->tiles[i], &usual);
+        if (first == &plain) first = &it->tiles[i];
+        *operands[i] = &it->tiles[i];
+    }
+    if (op == TG_OP_TLOAD || op == TG_OP_TSTORE) {
+        draw_global(in, &it->global, op == TG_OP_TLOAD ? &it->tiles[0] : &it->tiles[1]);
+        it->instr.global = &it->global;
+    }
+    it->instr.src_pipe = fuzz_u8(in) % 9;
+    it->instr.dst_pipe = fuzz_u8(in) % 9;
+    it->instr.event = fuzz_u8(in) % 9;
+    it->instr.line = fuzz_u8(in);
+    it->instr.file = flags & 32 ? "kernels/aiv/some_kernel.c" : NULL;
+    uint32_t bits = fuzz_u32(in);
+    memcpy(&it->instr.scalar, &bits, sizeof bits);
+}
+
+/* ---- execution ---- */
+
+static void fill(uint8_t *to, size_t n, uint64_t seed)
+{
+    for (size_t i = 0; i < n; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        to[i] = (uint8_t)(seed >> 56);
+    }
+}
+
+static void poison_all(const struct tg_buffers *b)
+{
+    for (uint32_t kind = TG_MAT; kind <= TG_VEC; kind++)
+        if (b->of_kind[kind]) ASAN_POISON_MEMORY_REGION(b->of_kind[kind], tg_kind_capacity(kind));
+    ASAN_POISON_MEMORY_REGION(gm, GM_BYTES);
+}
+
+/* Give the operands' own bytes back, with contents that depend on the instruction alone. */
+static void open_operands(const struct tg_buffers *b, const struct announced *it)
+{
+    const struct tg_tile *tiles[4] = {it->instr.dst, it->instr.a, it->instr.b, it->instr.tmp};
+    for (int i = 0; i < 4; i++) {
+        if (!tiles[i]) continue;
+        ASAN_UNPOISON_MEMORY_REGION(tg_tile_at(b, tiles[i]), tg_tile_bytes(tiles[i]));
+        fill(tg_tile_at(b, tiles[i]), tg_tile_bytes(tiles[i]), it->instr.line + 1u);
+    }
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; it->instr.global && tg_global_run(it->instr.global, i, &run); i++)
+        ASAN_UNPOISON_MEMORY_REGION((void *)(uintptr_t)run.address, run.bytes);
+}
+
+/* Whether all of the GlobalTensor lies in device memory, which the machine checks behind the rules. */
+static bool global_is_inside(const struct tg_global *global)
+{
+    struct tg_run_of_bytes run;
+    uint64_t low = (uint64_t)(uintptr_t)gm;
+    for (uint32_t i = 0; global && tg_global_run(global, i, &run); i++)
+        if (run.address < low || run.address - low > GM_BYTES || run.bytes > GM_BYTES - (run.address - low)) return false;
+    return true;
+}
+
+static void close_operands(const struct tg_buffers *b)
+{
+    for (uint32_t kind = TG_MAT; kind <= TG_VEC; kind++)
+        if (b->of_kind[kind]) ASAN_UNPOISON_MEMORY_REGION(b->of_kind[kind], tg_kind_capacity(kind));
+    ASAN_UNPOISON_MEMORY_REGION(gm, GM_BYTES);
+}
+
+/* The operands that the rules looked at: an instruction has no others. */
+static void drop_unused(struct tg_instr *instr)
+{
+    switch (instr->op) {
+    case TG_OP_TLOAD: instr->a = instr->b = instr->tmp = NULL; break;
+    case TG_OP_TSTORE: instr->dst = instr->b = instr->tmp = NULL; break;
+    case TG_OP_TMATMUL:
+    case TG_OP_TMATMUL_ACC:
+    case TG_OP_TADD:
+    case TG_OP_TSUB:
+    case TG_OP_TMUL:
+    case TG_OP_TDIV:
+    case TG_OP_TMAX:
+    case TG_OP_TROWEXPANDSUB:
+    case TG_OP_TROWEXPANDMUL:
+    case TG_OP_TROWEXPANDDIV: instr->tmp = NULL; break;
+    case TG_OP_TROWMAX:
+    case TG_OP_TROWSUM: instr->b = NULL; break;
+    case TG_OP_TROWEXPAND: instr->a = instr->tmp = NULL; break;
+    case TG_OP_TEXPANDS: instr->a = instr->b = instr->tmp = NULL; break;
+    case TG_OP_SET_FLAG:
+    case TG_OP_WAIT_FLAG:
+    case TG_OP_PIPE_BARRIER: instr->dst = instr->a = instr->b = instr->tmp = NULL; break;
+    default: instr->b = instr->tmp = NULL; break;
+    }
+}
+
+static void issue(struct announced *it, enum tg_core_type core_type, size_t n_message, struct tg_pipes *pipes)
+{
+    drop_unused(&it->instr);
+    char *message = malloc(n_message); /* exactly as long as it is said to be */
+    FUZZ_CHECK(message, "no memory");
+    message[0] = '\0';
+    bool accepted = tg_rules_check(&it->instr, core_type, message, n_message);
+    if (!accepted) FUZZ_CHECK(message[0] && memchr(message, '\0', n_message), "a refusal has a message");
+    free(message);
+    if (!accepted || !global_is_inside(it->instr.global)) return;
+    const struct tg_buffers *b = &buffers[core_type];
+    poison_all(b);
+    open_operands(b, it);
+    tg_execute(&it->instr, b);
+    close_operands(b);
+    tg_pipes_issue(pipes, &it->instr, tg_op_pipe(&it->instr), tg_instr_cycles(&it->instr));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
+{
+    struct fuzz_input in = {bytes, bytes + n_bytes};
+    enum tg_core_type core_type = fuzz_u8(&in) & 1 ? TG_AIV : TG_AIC;
+    size_t n_message = 2 + (size_t)fuzz_u8(&in) * 2;
+    struct tg_pipes pipes;
+    tg_pipes_reset(&pipes);
+    for (int i = 0; i < INSTRUCTIONS_PER_INPUT && !fuzz_is_over(&in); i++) {
+        struct announced it;
+        draw_instr(&in, &it, core_type);
+        issue(&it, core_type, n_message, &pipes);
+    }
+    return 0;
+}

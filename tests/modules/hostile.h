@@ -1,0 +1,22 @@
+/* hostile.h - what a hostile kernel or plugin can be told to do. */
+#ifndef TESTS_MODULES_HOSTILE_H
+#define TESTS_MODULES_HOSTILE_H
+
+/* What needs neither instructions nor build calls. */
+enum hostile_act {
+    HOSTILE_NONE = 0,
+    HOSTILE_SEGV,      /* write to address 16 */
+    HOSTILE_BUS,       /* raise SIGBUS */
+    HOSTILE_FPE,       /* divide by 0 */
+    HOSTILE_ILL,       /* an instruction that the processor does not have */
+    HOSTILE_TRAP,      /* a breakpoint */
+    HOSTILE_ABORT,     /* abort() */
+    HOSTILE_OVERFLOW,  /* recursion without end in small frames */
+    HOSTILE_STEP_OVER, /* recursion without end in frames of 64 KiB of which one byte is touched */
+    HOSTILE_SPIN,      /* a loop without end in its own code */
+    HOSTILE_PAUSE,     /* a loop without end in a system call */
+    HOSTILE_ACTS,
+    HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
+};
+
+#endif

@@ -1,0 +1,12 @@
+/* mutant_no_mask_sf.c - aiv_softmax_prepare, for which every block is full. */
+#include <tilegraph/tile.h>
+
+#define kernel_entry masked_entry
+#include "../../examples/aicpu_build_graph/paged_attention/kernels/aiv/aiv_softmax_prepare.c"
+#undef kernel_entry
+
+void kernel_entry(int64_t *args)
+{
+    args[6] = (args[6] + args[5] - 1) / args[5] * args[5]; /* tokens, a multiple of block_size */
+    masked_entry(args);
+}

@@ -1,0 +1,21 @@
+/* mutant_unpublished.c - paged attention's orchestration, which never publishes the first PV. */
+#include "mutant_build.h"
+
+static bool left_out;
+
+static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int func, enum tg_core_type type,
+                      uint64_t addr)
+{
+    return real_add(rt, args, n, func, type, addr);
+}
+
+static void mutant_edge(struct tg_runtime *rt, int from, int to)
+{
+    real_edge(rt, from, to);
+}
+
+static void mutant_publish(struct tg_runtime *rt, int id)
+{
+    if (func_of_task[id] != FUNC_PV || left_out) real_publish(rt, id);
+    else left_out = true;
+}

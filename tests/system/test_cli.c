@@ -1,0 +1,373 @@
+/* The command paged_attention from outside: exit codes, messages, JSON, files; and its mutants. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/folder.h"
+#include "common/json.h"
+#include "common/process.h"
+
+#define ARGS_MAX 32
+#define ARGS(...) ((const char *const[ARGS_MAX]){__VA_ARGS__, NULL})
+
+static struct process run_command(const char *const *args)
+{
+    const char *argv[ARGS_MAX + 2] = {process_binary("paged_attention")};
+    for (size_t i = 0; i < ARGS_MAX && args[i]; i++) argv[i + 1] = args[i];
+    struct process process;
+    process_run(&process, argv);
+    return process;
+}
+
+/* Run it and assert how it ends; `says` are parts of stderr. */
+static void expect(int exit_code, const char *const *args, const char *const *says)
+{
+    struct process process = run_command(args);
+    CHECK(process.exit_code == exit_code, "exit code %d, expected %d, of %s %s ...: %s%s", process.exit_code, exit_code,
+          args[0], args[1] ? args[1] : "", process.out, process.err);
+    for (size_t i = 0; says[i]; i++)
+        CHECK(strstr(process.err, says[i]), "expected '%s' in '%s'", says[i], process.err);
+    if (exit_code == 0) assert_string_equal(process.err, "");
+    else assert_int_equal(strncmp(process.err, "paged_attention: TG_ERR_", 24), 0);
+    process_free(&process);
+}
+
+/* Run it with --json and assert that it prints one object and nothing else; free with json_free. */
+static struct json *expect_json(int exit_code, const char *const *args)
+{
+    const char *with_json[ARGS_MAX] = {"--json"};
+    for (size_t i = 0; i < ARGS_MAX - 2 && args[i]; i++) with_json[i + 1] = args[i];
+    struct process process = run_command(with_json);
+    size_t where;
+    struct json *json = json_parse(process.out, &where);
+    CHECK(json && json->type == JSON_OBJECT, "no JSON object from byte %zu on: %s", where, process.out);
+    CHECK(process.exit_code == exit_code, "exit code %d, expected %d: %s", process.exit_code, exit_code, process.err);
+    const struct json *pass = json_get(json, "pass");
+    assert_non_null(pass);
+    assert_int_equal(pass->type, exit_code == 0 ? JSON_TRUE : JSON_FALSE);
+    assert_int_equal(process.err[0] == '\0', exit_code == 0);
+    process_free(&process);
+    return json;
+}
+
+/* ---- what works ---------------------------------------------------------------------------------------------------- */
+
+static void every_case_passes(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pa_n_cases; i++) {
+        expect(0, ARGS("--case", pa_cases[i].name), ARGS(NULL));
+        expect(0, ARGS("--case", pa_cases[i].name, "--runtime", "host_build_graph"), ARGS(NULL));
+        expect(0, ARGS("--case", pa_cases[i].name, "--build-mode", "sequential", "--schedule-seed", "3"), ARGS(NULL));
+    }
+}
+
+static void it_says_what_happened(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--case", "Case2"));
+    static const char *const says[] = {"Case2", "a2a3sim", "16 tasks, 15 edges", "first task started at",
+                                       "last task published at", "PASS"};
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+        CHECK(strstr(process.out, says[i]), "expected '%s' in '%s'", says[i], process.out);
+    process_free(&process);
+}
+
+static void help_is_no_failure(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--help"));
+    assert_int_equal(process.exit_code, 0);
+    assert_non_null(strstr(process.out, "Usage: paged_attention"));
+    for (size_t i = 0; i < pa_n_cases; i++) assert_non_null(strstr(process.out, pa_cases[i].name));
+    process_free(&process);
+}
+
+static void json_of_a_success(void **state)
+{
+    (void)state;
+    struct json *json = expect_json(0, ARGS("--case", "Case2"));
+    assert_string_equal(json_string(json, "case"), "Case2");
+    assert_string_equal(json_string(json, "platform"), "a2a3sim");
+    assert_string_equal(json_string(json, "runtime"), "aicpu_build_graph");
+    assert_int_equal((int)json_number(json, "tasks"), 16);
+    assert_int_equal((int)json_number(json, "edges"), 15);
+    assert_true(json_number(json, "max_abs_err") <= 1e-5 && json_number(json, "max_abs_err") >= 0);
+    assert_true(json_number(json, "max_rel_err") <= 1e-3);
+    assert_true(json_number(json, "device_us") > 1);
+    json_free(json);
+}
+
+/* ---- what is refused ----------------------------------------------------------------------------------------------- */
+
+static void platforms(void **state)
+{
+    (void)state;
+    expect(7, ARGS("-p", "a2a3"), ARGS("TG_ERR_PLATFORM", "not implemented", "a2a3sim", "hint:"));
+    expect(7, ARGS("-p", "cpu"), ARGS("TG_ERR_PLATFORM", "a2a3sim"));
+    expect(7, ARGS("-p", "toaster"), ARGS("TG_ERR_PLATFORM", "toaster", "a2a3sim"));
+}
+
+static void runtimes(void **state)
+{
+    (void)state;
+    expect(2, ARGS("--runtime", "tensormap_and_ringbuffer"),
+           ARGS("TG_ERR_ARGUMENT", "not offered", "aicpu_build_graph", "host_build_graph"));
+    expect(2, ARGS("--runtime", "toaster"), ARGS("TG_ERR_ARGUMENT", "aicpu_build_graph", "host_build_graph"));
+    expect(2, ARGS("--build-mode", "eventually"), ARGS("TG_ERR_ARGUMENT", "concurrent", "sequential"));
+}
+
+static void cases(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--case", "Case17"));
+    assert_int_equal(process.exit_code, 2);
+    for (size_t i = 0; i < pa_n_cases; i++)
+        CHECK(strstr(process.err, pa_cases[i].name), "%s is not in %s", pa_cases[i].name, process.err);
+    process_free(&process);
+}
+
+static void options_that_make_no_sense(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args[8];
+        const char *says;
+    } rows[] = {
+        {{"--colour", "red"}, "--colour"},
+        {{"--case"}, "--case needs a value"},
+        {{"--json=1"}, "--json takes no value"},
+        {{"--case", "Case1", "--case", "Case2"}, "twice"},
+        {{"--batch", "0"}, "--batch '0'"},
+        {{"--batch", "-1"}, "--batch '-1'"},
+        {{"--batch", "99999999999999999999"}, "--batch '99999999999999999999'"},
+        {{"--heads", "sixteen"}, "--heads 'sixteen'"},
+        {{"--context", "1,,2"}, "--context value 2"},
+        {{"--context", "1,2,3", "--batch", "2"}, "--context has 3 values"},
+        {{"--dtype", "fp8"}, "fp32, fp16, bf16"},
+        {{"--head-dim", "12"}, "head_dim"},
+        {{"--head-dim", "136"}, "head_dim"},
+        {{"--block-size", "9"}, "block_size"},
+        {{"--heads", "16", "--kv-heads", "5"}, "heads"},
+        {{"--block-dim", "0"}, "0"},
+        {{"--block-dim", "25"}, "24"},
+        {{"--aicpu-threads", "1"}, "one builds, the others schedule"},
+        {{"--aicpu-threads", "5"}, "5"},
+        {{"--window", "0"}, "window"},
+        {{"--load", "/tmp", "--case", "Case1"}, "--load"},
+        {{"--load", "/tmp", "--context", "5"}, "--load"},
+        {{"--load", "/tmp", "--seed", "5"}, "--load"},
+        {{"--load", "/tmp/no/such/folder"}, "/tmp/no/such/folder"},
+        {{"--save", "/tmp/no/such/folder"}, "/tmp/no/such/folder"},
+        {{"--trace", "/tmp/no/such/folder/trace.json"}, "/tmp/no/such/folder"},
+        {{"--runtime", "host_build_graph", "--build-mode", "concurrent"}, "--build-mode"},
+        {{"--runtime", "host_build_graph", "--window", "5"}, "--window"},
+        {{"--build-mode", "sequential", "--window", "5"}, "--window"},
+        {{"--program", "/tmp/no/such/folder"}, "/tmp/no/such/folder"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        expect(2, rows[i].args, ARGS(rows[i].says, "hint:"));
+        json_free(expect_json(2, rows[i].args));
+    }
+}
+
+static void problems_that_are_too_large(void **state)
+{
+    (void)state;
+    expect(5, ARGS("--batch", "10000", "--context", "1000000", "--head-dim", "128"), ARGS("TG_ERR_MEMORY", "hint:"));
+    expect(2, ARGS("--batch", "100000", "--context", "1000000"), ARGS("TG_ERR_ARGUMENT", "block_table"));
+}
+
+static void output_that_cannot_be_written(void **state)
+{
+    (void)state;
+    if (access("/dev/full", W_OK) != 0) SKIP("there is no /dev/full");
+    char command[1200];
+    snprintf(command, sizeof command, "'%s' --case Case1 > /dev/full", process_binary("paged_attention"));
+    struct process process;
+    if (TG_TEST_EMULATOR[0]) SKIP("an emulator would have to be put into the shell's command");
+    process_run(&process, (const char *const[]){"/bin/sh", "-c", command, NULL});
+    assert_int_equal(process.exit_code, 2);
+    assert_non_null(strstr(process.err, "TG_ERR_FILE"));
+    process_free(&process);
+}
+
+/* ---- programs ------------------------------------------------------------------------------------------------------ */
+
+struct program_row {
+    const char *name;
+    const char *modules[FLAGSHIP_PARTS];
+    const char *case_name;
+    int exit_code;
+    const char *status, *says;
+    bool by_signal; /* a jump out of a signal handler, which the thread sanitizer does not survive */
+};
+
+static const struct program_row program_rows[] = {
+    {"itself", {NULL}, "Case2", 0, NULL, NULL, false},
+    {"a mutant that changes nothing", {[FLAGSHIP_ORCHESTRATION] = "mutant_none"}, "Case2", 0, NULL, NULL, false},
+    {"no task is submitted", {[FLAGSHIP_ORCHESTRATION] = "mutant_no_task"}, "Case2", 1, "TG_ERR_MISMATCH", "nan", false},
+    {"all edges are removed", {[FLAGSHIP_ORCHESTRATION] = "mutant_no_edges"}, "Case2", 1, "TG_ERR_MISMATCH", "nan",
+     false},
+    {"the normalisation is broken", {[FLAGSHIP_UP] = "mutant_no_division"}, "Case2", 1, "TG_ERR_MISMATCH", NULL, false},
+    {"the softmax does not mask", {[FLAGSHIP_SF] = "mutant_no_mask_sf"}, "partial-block", 1, "TG_ERR_MISMATCH", NULL,
+     false},
+    {"two tasks wait for each other", {[FLAGSHIP_ORCHESTRATION] = "mutant_cycle"}, "Case2", 4, "TG_ERR_DEADLOCK_CYCLE",
+     "aiv_softmax_prepare, orchestration.c:", false},
+    {"a task is never published", {[FLAGSHIP_ORCHESTRATION] = "mutant_unpublished"}, "Case2", 4,
+     "TG_ERR_DEADLOCK_UNPUBLISHED", "aic_pv_matmul, orchestration.c:", false},
+    {"a flag is never set", {[FLAGSHIP_SF] = "mutant_no_flag"}, "Case2", 6, "TG_ERR_TILE",
+     "aiv_softmax_prepare, orchestration.c:", false},
+    {"a kernel crashes", {[FLAGSHIP_UP] = "hostile_crash"}, "Case2", 6, "TG_ERR_KERNEL_FAULT",
+     "aiv_online_update, orchestration.c:", true},
+    {"the orchestration crashes", {[FLAGSHIP_ORCHESTRATION] = "hostile_crash"}, "Case2", 6, "TG_ERR_PLUGIN_FAULT",
+     "orchestration", true},
+    {"a kernel has no entry", {[FLAGSHIP_PV] = "no_entry"}, "Case2", 8, "TG_ERR_SYMBOL", "kernel aic_pv_matmul", false},
+    {"a kernel has other headers", {[FLAGSHIP_PV] = "other_abi"}, "Case2", 8, "TG_ERR_ABI", "kernel aic_pv_matmul",
+     false},
+    {"a kernel crashes when it is opened", {[FLAGSHIP_PV] = "crash_in_constructor"}, "Case2", 8, "TG_ERR_LOAD",
+     "kernel aic_pv_matmul", false},
+    {"the orchestration has no entry", {[FLAGSHIP_ORCHESTRATION] = "no_entry"}, "Case2", 8, "TG_ERR_SYMBOL",
+     "orchestration plugin", false},
+};
+enum { N_PROGRAM_ROWS = sizeof program_rows / sizeof program_rows[0] };
+
+static void program(void **state)
+{
+    const struct program_row *row = *state;
+    if (TEST_TSAN && row->by_signal) SKIP("%s under the thread sanitizer", row->name);
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, row->modules);
+    const char *const *args = ARGS("--program", folder.path, "--case", row->case_name);
+    expect(row->exit_code, args, row->status ? ARGS(row->status, row->says ? row->says : "", "hint:") : ARGS(NULL));
+    struct json *json = expect_json(row->exit_code, args);
+    assert_string_equal(json_string(json, "status"), row->status ? row->status : "TG_OK");
+    json_free(json);
+    folder_remove(&folder);
+}
+
+/* Its result depends on the schedule: some of the seeds show it. */
+static void one_up_to_up_edge_is_removed(void **state)
+{
+    (void)state;
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = "mutant_up_edge"});
+    int n_found = 0;
+    for (int seed = 1; seed <= 20; seed++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", seed);
+        struct process process =
+            run_command(ARGS("--program", folder.path, "--case", "Case2", "--schedule-seed", text));
+        assert_true(process.exit_code == 0 || process.exit_code == 1);
+        if (process.exit_code == 1) assert_non_null(strstr(process.err, "TG_ERR_MISMATCH"));
+        n_found += process.exit_code == 1;
+        process_free(&process);
+    }
+    print_message("    found in %d of 20 schedules\n", n_found);
+    assert_true(n_found > 0);
+    folder_remove(&folder);
+}
+
+static void files_that_are_no_program(void **state)
+{
+    (void)state;
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, NULL);
+    folder_put_text(&folder, "aiv_softmax_prepare.so", "int main(void) { return 0; }\n");
+    expect(8, ARGS("--program", folder.path), ARGS("TG_ERR_LOAD", "kernel aiv_softmax_prepare", "hint:"));
+    folder_put_text(&folder, "aiv_softmax_prepare.so", "");
+    expect(8, ARGS("--program", folder.path), ARGS("TG_ERR_LOAD", "kernel aiv_softmax_prepare"));
+    unlink(folder_at(&folder, "aiv_softmax_prepare.so"));
+    expect(2, ARGS("--program", folder.path), ARGS("TG_ERR_FILE", "aiv_softmax_prepare.so"));
+    folder_remove(&folder);
+}
+
+/* ---- files --------------------------------------------------------------------------------------------------------- */
+
+static void what_was_saved_can_be_loaded(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"ragged", "gqa", "fp16"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct folder first, second;
+        size_t n_first, n_second;
+        folder_make(&first);
+        folder_make(&second);
+        expect(0, ARGS("--case", names[i], "--save", first.path), ARGS(NULL));
+        expect(0, ARGS("--load", first.path, "--save", second.path, "--schedule-seed", "9"), ARGS(NULL));
+        char *a = rig_read_file(folder_at(&first, "out.npy"), &n_first);
+        char *b = rig_read_file(folder_at(&second, "out.npy"), &n_second);
+        assert_int_equal(n_first, n_second);
+        assert_memory_equal(a, b, n_first);
+        free(a);
+        free(b);
+        folder_remove(&first);
+        folder_remove(&second);
+    }
+}
+
+static void a_trace_is_json(void **state)
+{
+    (void)state;
+    struct folder folder;
+    folder_make(&folder);
+    const char *path = folder_at(&folder, "trace.json");
+    expect(0, ARGS("--case", "Case2", "--trace", path), ARGS(NULL));
+    size_t n_bytes, where;
+    char *text = rig_read_file(path, &n_bytes);
+    struct json *json = json_parse(text, &where);
+    CHECK(json, "no JSON from byte %zu on", where);
+    assert_non_null(json_get(json, "traceEvents"));
+    json_free(json);
+    free(text);
+    folder_remove(&folder);
+}
+
+/* The inputs of a language model's attention, beside the project where that is checked out with them. */
+static void the_activations_of_a_language_model_are_right(void **state)
+{
+    (void)state;
+    static const char folder[] = TG_TEST_SOURCE_DIR "/../shared/models/stories260K-attention";
+    if (access(folder, R_OK) != 0) SKIP("there is no %s", folder);
+    static const char *const runtimes_of[] = {"aicpu_build_graph", "host_build_graph"};
+    for (int i = 0; i < 2; i++) {
+        struct json *json = expect_json(0, ARGS("--load", folder, "--runtime", runtimes_of[i]));
+        print_message("    %s: largest error %.2e\n", runtimes_of[i], json_number(json, "max_abs_err"));
+        assert_true(json_number(json, "max_abs_err") <= 1e-5);
+        assert_true(json_number(json, "tasks") > 0);
+        json_free(json);
+    }
+}
+
+static const struct CMUnitTest others[] = {
+    cmocka_unit_test(every_case_passes),
+    cmocka_unit_test(it_says_what_happened),
+    cmocka_unit_test(help_is_no_failure),
+    cmocka_unit_test(json_of_a_success),
+    cmocka_unit_test(platforms),
+    cmocka_unit_test(runtimes),
+    cmocka_unit_test(cases),
+    cmocka_unit_test(options_that_make_no_sense),
+    cmocka_unit_test(problems_that_are_too_large),
+    cmocka_unit_test(output_that_cannot_be_written),
+    cmocka_unit_test(one_up_to_up_edge_is_removed),
+    cmocka_unit_test(files_that_are_no_program),
+    cmocka_unit_test(what_was_saved_can_be_loaded),
+    cmocka_unit_test(a_trace_is_json),
+    cmocka_unit_test(the_activations_of_a_language_model_are_right),
+};
+enum { N_OTHERS = sizeof others / sizeof others[0] };
+
+int main(int argc, char **argv)
+{
+    struct CMUnitTest tests[N_OTHERS + N_PROGRAM_ROWS];
+    memcpy(tests, others, sizeof others);
+    for (int i = 0; i < N_PROGRAM_ROWS; i++)
+        tests[N_OTHERS + i] =
+            (struct CMUnitTest){program_rows[i].name, program, NULL, NULL, (void *)(uintptr_t)&program_rows[i]};
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

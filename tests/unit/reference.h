@@ -1,0 +1,107 @@
+/* reference.h - element types and random numbers for the tests, by other ways than the library's. */
+#ifndef TEST_REFERENCE_H
+#define TEST_REFERENCE_H
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <tilegraph/tile.h>
+
+/* xorshift64*: 64 bits and never 0 for a state that is not 0. */
+static inline uint64_t ref_random(uint64_t *state)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return *state * 0x2545F4914F6CDD1Du;
+}
+
+/* A number in [low, high]. */
+static inline uint32_t ref_between(uint64_t *state, uint32_t low, uint32_t high)
+{
+    return low + (uint32_t)((ref_random(state) >> 11) % ((uint64_t)high - low + 1));
+}
+
+/* The value of a binary format with `exponent_bits` and `fraction_bits`, by the definition of IEEE 754. */
+static inline double ref_value(uint32_t bits, int exponent_bits, int fraction_bits)
+{
+    int bias = (1 << (exponent_bits - 1)) - 1, exponent = (int)(bits >> fraction_bits) & ((1 << exponent_bits) - 1);
+    double fraction = (double)(bits & ((1u << fraction_bits) - 1));
+    bool negative = (bits >> (exponent_bits + fraction_bits)) & 1;
+    double value;
+    if (exponent == (1 << exponent_bits) - 1) value = fraction > 0 ? (double)NAN : (double)INFINITY;
+    else if (exponent == 0) value = ldexp(fraction, 1 - bias - fraction_bits);
+    else value = ldexp(fraction + ldexp(1, fraction_bits), exponent - bias - fraction_bits);
+    return negative ? -value : value;
+}
+
+/* The bits of that format nearest to `value`, ties to even; any NaN gives one NaN. Steps along the format's grid. */
+static inline uint32_t ref_bits(double value, int exponent_bits, int fraction_bits)
+{
+    int bias = (1 << (exponent_bits - 1)) - 1;
+    uint32_t sign = signbit(value) ? 1u << (exponent_bits + fraction_bits) : 0;
+    uint32_t infinity = ((1u << exponent_bits) - 1) << fraction_bits;
+    if (isnan(value)) return sign | infinity | 1u << (fraction_bits - 1);
+    if (isinf(value)) return sign | infinity;
+    if (value == 0) return sign;
+    int exponent;
+    (void)frexp(value, &exponent);                 /* 2^(exponent - 1) <= |value| */
+    if (exponent < 2 - bias) exponent = 2 - bias;  /* below that the grid is that of the subnormals */
+    double steps = nearbyint(ldexp(fabs(value), fraction_bits + 1 - exponent));
+    uint32_t magnitude = (uint32_t)(exponent - 2 + bias) << fraction_bits;
+    magnitude += (uint32_t)steps; /* a carry out of the fraction is one more in the exponent, as it should be */
+    return sign | (magnitude < infinity ? magnitude : infinity);
+}
+
+static inline double ref_load(uint32_t dtype, const void *at)
+{
+    uint16_t half;
+    int32_t whole;
+    float single;
+    switch (dtype) {
+    case TG_FP16: memcpy(&half, at, 2); return ref_value(half, 5, 10);
+    case TG_BF16: memcpy(&half, at, 2); return ref_value(half, 8, 7);
+    case TG_INT32: memcpy(&whole, at, 4); return whole;
+    default: memcpy(&single, at, 4); return (double)single;
+    }
+}
+
+/* Store `value` rounded to nearest even; int32 saturates and NaN is 0 there. */
+static inline void ref_store(uint32_t dtype, double value, void *at)
+{
+    if (dtype == TG_FP32) {
+        float single = (float)value;
+        memcpy(at, &single, 4);
+    } else if (dtype == TG_INT32) {
+        double near = isnan(value) ? 0 : nearbyint(value);
+        int32_t whole = near > INT32_MAX ? INT32_MAX : near < INT32_MIN ? INT32_MIN : (int32_t)near;
+        memcpy(at, &whole, 4);
+    } else {
+        uint16_t half = (uint16_t)(dtype == TG_FP16 ? ref_bits(value, 5, 10) : ref_bits(value, 8, 7));
+        memcpy(at, &half, 2);
+    }
+}
+
+/* `value` as the type can hold it. */
+static inline double ref_round(uint32_t dtype, double value)
+{
+    uint8_t bytes[4];
+    ref_store(dtype, value, bytes);
+    return ref_load(dtype, bytes);
+}
+
+static inline bool ref_equal(double a, double b) { return (isnan(a) && isnan(b)) || a == b; }
+
+/* A number of ordinary size, and one time in 16 a special one. */
+static inline double ref_number(uint64_t *random)
+{
+    static const double special[] = {0, -0.0, INFINITY, -INFINITY, NAN, 1e-7, -6e-8, 65504, -70000, 3e38, 1e-40, 1};
+    uint64_t bits = ref_random(random);
+    if (bits % 16 == 0) return special[bits / 16 % (sizeof special / sizeof special[0])];
+    double mantissa = (double)(bits >> 40) / (1 << 24) + 0.5;
+    return ldexp(bits & 16 ? mantissa : -mantissa, (int)(bits >> 5 & 7) - 4);
+}
+
+#endif

@@ -1,0 +1,975 @@
+/*
+ * transfer.c, matmul.c, vector.c through tg_execute: every instruction, type and layout, on awkward sizes.
+ *
+ * Buffers and device memory are of the exact size and full of noise. Before an instruction they are copied; afterwards
+ * every valid element of what it wrote is compared with a computation in double precision, and everything outside of the
+ * written tile or rows has to be as it was.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "reference.h"
+#include "tile/execute.h"
+#include "tile/rules.h"
+
+enum { N_KINDS = 5, TILES_MAX = 4, AIC_BUFFERS = 15, AIV_BUFFERS = 16 /* sets of kinds, a bit each */ };
+
+static struct tg_buffers buffers;
+static uint8_t *before[N_KINDS];
+static uint64_t random_state = 20260301;
+
+/* ---- buffers and tiles ---------------------------------------------------------------------------------------------- */
+
+static int allocate(void **state)
+{
+    (void)state;
+    for (uint32_t kind = 0; kind < N_KINDS; kind++) {
+        buffers.of_kind[kind] = malloc(tg_kind_capacity(kind));
+        before[kind] = malloc(tg_kind_capacity(kind));
+        if (!buffers.of_kind[kind] || !before[kind]) return -1;
+        for (uint32_t i = 0; i < tg_kind_capacity(kind); i += 8) {
+            uint64_t noise = ref_random(&random_state);
+            memcpy(buffers.of_kind[kind] + i, &noise, 8);
+        }
+    }
+    buffers.scratch = malloc(TG_SCRATCH_BYTES);
+    return buffers.scratch ? 0 : -1;
+}
+
+static int release(void **state)
+{
+    (void)state;
+    for (uint32_t kind = 0; kind < N_KINDS; kind++) {
+        free(buffers.of_kind[kind]);
+        free(before[kind]);
+    }
+    free(buffers.scratch);
+    return 0;
+}
+
+static uint32_t alignment_of(uint32_t kind) { return kind == TG_LEFT || kind == TG_RIGHT ? 512 : 64; }
+
+/* Place tiles of one buffer in any order with any gaps; now and then the last one ends where the buffer does. */
+static void place(struct tg_tile *const *tiles, uint32_t n)
+{
+    uint32_t kind = tiles[0]->kind, step = alignment_of(kind), used = 0, at = 0;
+    struct tg_tile *order[TILES_MAX];
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t j = ref_between(&random_state, 0, i);
+        order[i] = order[j];
+        order[j] = tiles[i];
+        used += tg_round_up(tg_tile_bytes(tiles[i]), step);
+    }
+    assert_true(used <= tg_kind_capacity(kind));
+    uint32_t spare = (tg_kind_capacity(kind) - used) / step;
+    for (uint32_t i = 0; i < n; i++) {
+        bool to_the_end = i + 1 == n && ref_between(&random_state, 0, 3) == 0;
+        uint32_t gap = to_the_end ? spare : ref_between(&random_state, 0, spare);
+        spare -= gap;
+        at += gap * step;
+        if (to_the_end) /* exactly, also where the size is no multiple of the step */
+            at = (tg_kind_capacity(kind) - tg_tile_bytes(order[i])) & ~31u;
+        TASSIGN(*order[i], at);
+        at += tg_round_up(tg_tile_bytes(order[i]), step);
+    }
+}
+
+/* Where each element is, in elements from the tile's start, as map[row * cols + col]: the layouts written out. */
+static uint32_t *map_of(const struct tg_tile *t)
+{
+    uint32_t *map = malloc((size_t)t->rows * t->cols * sizeof *map), next = 0;
+    assert_non_null(map);
+    uint32_t narrow = t->kind == TG_ACC ? 16 : 32 / tg_dtype_bytes(t->dtype);
+    if (t->kind == TG_VEC && t->layout == TG_ROW_MAJOR) {
+        for (uint32_t i = 0; i < t->rows * t->cols; i++) map[i] = i;
+    } else if (t->kind == TG_VEC) {
+        for (uint32_t col = 0; col < t->cols; col++)
+            for (uint32_t row = 0; row < t->rows; row++) map[row * t->cols + col] = next++;
+    } else if (t->kind == TG_LEFT) {
+        for (uint32_t row = 0; row < t->rows; row += 16)
+            for (uint32_t col = 0; col < t->cols; col += narrow)
+                for (uint32_t r = 0; r < 16; r++)
+                    for (uint32_t c = 0; c < narrow; c++) map[(row + r) * t->cols + col + c] = next++;
+    } else if (t->kind == TG_RIGHT) {
+        for (uint32_t row = 0; row < t->rows; row += narrow)
+            for (uint32_t col = 0; col < t->cols; col += 16)
+                for (uint32_t c = 0; c < 16; c++)
+                    for (uint32_t r = 0; r < narrow; r++) map[(row + r) * t->cols + col + c] = next++;
+    } else {
+        for (uint32_t col = 0; col < t->cols; col += narrow)
+            for (uint32_t row = 0; row < t->rows; row++)
+                for (uint32_t c = 0; c < narrow; c++) map[row * t->cols + col + c] = next++;
+    }
+    return map;
+}
+
+/* The tile's elements as they were before the instruction (or are now), [rows][cols] with the padding. */
+static double *elements_of(const struct tg_tile *t, bool now)
+{
+    const uint8_t *tile = (now ? buffers.of_kind : before)[t->kind] + t->offset;
+    uint32_t bytes = tg_dtype_bytes(t->dtype), *map = map_of(t);
+    double *out = malloc((size_t)t->rows * t->cols * sizeof *out);
+    assert_non_null(out);
+    for (uint32_t i = 0; i < t->rows * t->cols; i++) out[i] = ref_load(t->dtype, tile + (size_t)map[i] * bytes);
+    free(map);
+    return out;
+}
+
+enum fill { FILL_ANY, FILL_ORDINARY, FILL_POSITIVE };
+
+static double number(uint32_t dtype, enum fill fill)
+{
+    if (dtype == TG_INT32) {
+        static const double corners[] = {0, -1, 16777217, -16777219, INT32_MAX, INT32_MIN};
+        if (ref_between(&random_state, 0, 7) == 0) return corners[ref_between(&random_state, 0, 5)];
+        return (double)(int32_t)(uint32_t)ref_random(&random_state);
+    }
+    double value;
+    do value = ref_number(&random_state);
+    while (fill != FILL_ANY && !(fabs(value) < 1000));
+    return fill == FILL_POSITIVE ? fabs(value) : value;
+}
+
+/* Give every valid element a value; the padding stays noise. */
+static void fill_tile(const struct tg_tile *t, enum fill fill)
+{
+    uint8_t *tile = buffers.of_kind[t->kind] + t->offset;
+    uint32_t *map = map_of(t), bytes = tg_dtype_bytes(t->dtype);
+    for (uint32_t row = 0; row < t->valid_rows; row++)
+        for (uint32_t col = 0; col < t->valid_cols; col++)
+            ref_store(t->dtype, number(t->dtype, fill), tile + (size_t)map[row * t->cols + col] * bytes);
+    free(map);
+}
+
+/* A row-major Vec tile whose static size is more than it needs. */
+static struct tg_tile loose_vec(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    struct tg_tile t = tg_tile_vec(dtype, rows, cols);
+    t.rows += ref_between(&random_state, 0, 2);
+    t.cols += ref_between(&random_state, 0, 2) * (32 / tg_dtype_bytes(dtype));
+    return t;
+}
+
+static struct tg_tile loose_cube(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    struct tg_tile t = tg_tile_cube(kind, dtype, rows, cols);
+    t.rows += 16 * ref_between(&random_state, 0, 1);
+    t.cols += 16 * ref_between(&random_state, 0, 1);
+    return t;
+}
+
+/* ---- one instruction ------------------------------------------------------------------------------------------------ */
+
+static char what[256]; /* the case, for messages */
+
+static void run(const struct tg_instr *instr, enum tg_core_type core_type, uint32_t kinds)
+{
+    char message[512];
+    if (!tg_rules_check(instr, core_type, message, sizeof message)) fail_msg("%s: %s", what, message);
+    for (uint32_t kind = 0; kind < N_KINDS; kind++)
+        if (kinds >> kind & 1) memcpy(before[kind], buffers.of_kind[kind], tg_kind_capacity(kind));
+    tg_execute(instr, &buffers);
+}
+
+/* Nothing but `written` (with its padding) and `scratch` has changed. NULL: none. */
+static void assert_rest_untouched(uint32_t kinds, const struct tg_tile *written, const struct tg_tile *scratch)
+{
+    const struct tg_tile *allowed[] = {written, scratch};
+    for (int i = 0; i < 2; i++) {
+        const struct tg_tile *t = allowed[i];
+        if (t) memcpy(before[t->kind] + t->offset, buffers.of_kind[t->kind] + t->offset, tg_tile_bytes(t));
+    }
+    for (uint32_t kind = 0; kind < N_KINDS; kind++)
+        if ((kinds >> kind & 1) && memcmp(before[kind], buffers.of_kind[kind], tg_kind_capacity(kind)) != 0)
+            fail_msg("%s: bytes of buffer %u outside of the written tile have changed", what, kind);
+}
+
+/* Steps of the type's grid between two values of it. */
+static double steps_between(uint32_t dtype, double a, double b)
+{
+    if (ref_equal(a, b)) return 0;
+    if (isnan(a) || isnan(b)) return INFINITY;
+    int exponent_bits = dtype == TG_FP16 ? 5 : 8, fraction_bits = dtype == TG_FP16 ? 10 : dtype == TG_BF16 ? 7 : 23;
+    uint32_t at_a = ref_bits(fabs(a), exponent_bits, fraction_bits);
+    uint32_t at_b = ref_bits(fabs(b), exponent_bits, fraction_bits);
+    return fabs((a < 0 ? -1.0 : 1.0) * at_a - (b < 0 ? -1.0 : 1.0) * at_b);
+}
+
+static void assert_near(uint32_t dtype, uint32_t row, uint32_t col, double got, double expected, double steps)
+{
+    if (dtype == TG_INT32 ? got == expected : steps_between(dtype, got, expected) <= steps) return;
+    fail_msg("%s: element [%u][%u] is %.17g, not %.17g", what, row, col, got, expected);
+}
+
+/* ---- element by element --------------------------------------------------------------------------------------------- */
+
+static double max_or_nan(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b; }
+
+static double expected_of(uint32_t op, double a, double b, double scalar)
+{
+    switch (op) {
+    case TG_OP_TADD: return a + b;
+    case TG_OP_TROWEXPANDSUB:
+    case TG_OP_TSUB: return a - b;
+    case TG_OP_TROWEXPANDMUL:
+    case TG_OP_TMUL: return a * b;
+    case TG_OP_TROWEXPANDDIV:
+    case TG_OP_TDIV: return a / b;
+    case TG_OP_TMAX: return max_or_nan(a, b);
+    case TG_OP_TADDS: return a + scalar;
+    case TG_OP_TMULS: return a * scalar;
+    case TG_OP_TMAXS: return max_or_nan(a, scalar);
+    case TG_OP_TEXP: return exp(a);
+    case TG_OP_TLOG: return log(a);
+    case TG_OP_TSQRT: return sqrt(a);
+    case TG_OP_TROWEXPAND: return b;
+    case TG_OP_TEXPANDS: return scalar;
+    default: return a; /* TCVT, TMOV */
+    }
+}
+
+/* The functions of libm are allowed two steps in fp32, and one where that is rounded once more. */
+static double steps_allowed(uint32_t op, uint32_t dtype)
+{
+    if (op != TG_OP_TEXP && op != TG_OP_TLOG) return 0;
+    return dtype == TG_FP32 ? 2 : 1;
+}
+
+static bool is_binary(uint32_t op) { return op >= TG_OP_TADD && op <= TG_OP_TMAX; }
+
+static bool is_expand(uint32_t op) { return op >= TG_OP_TROWEXPAND && op <= TG_OP_TROWEXPANDDIV; }
+
+/* dst's valid elements against the function of a's and b's; b is a tile like dst or a column. */
+static void assert_elements(const struct tg_instr *instr)
+{
+    const struct tg_tile *dst = instr->dst, *a = instr->a, *b = instr->b;
+    double *got = elements_of(dst, true), *x = a ? elements_of(a, false) : NULL, *y = b ? elements_of(b, false) : NULL;
+    for (uint32_t row = 0; row < dst->valid_rows; row++)
+        for (uint32_t col = 0; col < dst->valid_cols; col++) {
+            double left = x ? x[row * a->cols + col] : 0;
+            double right = !y ? 0 : is_expand(instr->op) ? y[row] : y[row * b->cols + col];
+            double expected = ref_round(dst->dtype, expected_of(instr->op, left, right, (double)instr->scalar));
+            assert_near(dst->dtype, row, col, got[row * dst->cols + col], expected, steps_allowed(instr->op, dst->dtype));
+        }
+    free(got);
+    free(x);
+    free(y);
+    assert_rest_untouched(AIV_BUFFERS, dst, NULL);
+}
+
+static const uint32_t awkward_rows[] = {1, 3, 16, 17};
+static const uint32_t awkward_cols[] = {1, 2, 7, 8, 15, 16, 17, 31, 33, 64, 255, 256, 257, 515};
+#define EACH_SIZE(rows, cols)                                                                                          \
+    for (size_t r_ = 0; r_ < sizeof awkward_rows / sizeof awkward_rows[0]; r_++)                                       \
+        for (size_t c_ = 0; c_ < sizeof awkward_cols / sizeof awkward_cols[0]; c_++)                                   \
+            for (uint32_t rows = awkward_rows[r_], cols = awkward_cols[c_], once_ = 1; once_; once_ = 0)
+
+enum alias { ALIAS_NONE, ALIAS_A, ALIAS_B, ALIAS_BOTH, N_ALIASES };
+
+static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, enum alias alias)
+{
+    struct tg_tile dst = loose_vec(dtype, rows, cols), a = loose_vec(dtype, rows, cols), b = loose_vec(dtype, rows, cols);
+    place((struct tg_tile *[]){&dst, &a, &b}, 3);
+    const struct tg_tile *left = alias == ALIAS_A || alias == ALIAS_BOTH ? &dst : &a;
+    const struct tg_tile *right = alias == ALIAS_B || alias == ALIAS_BOTH ? &dst : &b;
+    snprintf(what, sizeof what, "%s type %u, %u x %u, alias %d", tg_op_name(op), dtype, rows, cols, (int)alias);
+    fill_tile(left, FILL_ANY);
+    fill_tile(right, FILL_ANY);
+    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.a = left;
+    instr.b = is_binary(op) ? right : NULL;
+    instr.scalar = (float)ref_round(TG_FP16, number(TG_FP16, FILL_ORDINARY));
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    assert_elements(&instr);
+}
+
+static void arithmetic_is_that_of_double_precision_rounded_once(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++)
+        EACH_SIZE(rows, cols) for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+            one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
+}
+
+static void the_destination_may_be_a_source(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++)
+        for (int alias = ALIAS_A; alias < N_ALIASES; alias++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) {
+                one_elementwise(op, dtype, 5, 37, (enum alias)alias);
+                one_elementwise(op, dtype, 3, 600, (enum alias)alias);
+            }
+}
+
+static void the_scalar_may_be_any_number(void **state)
+{
+    (void)state;
+    static const float scalars[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f};
+    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMAXS; op++)
+        for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
+            struct tg_tile dst = loose_vec(TG_FP32, 4, 40), a = loose_vec(TG_FP32, 4, 40);
+            place((struct tg_tile *[]){&dst, &a}, 2);
+            snprintf(what, sizeof what, "%s by %g", tg_op_name(op), (double)scalars[i]);
+            fill_tile(&a, FILL_ANY);
+            struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+            instr.dst = &dst;
+            instr.a = &a;
+            instr.scalar = scalars[i];
+            run(&instr, TG_AIV, AIV_BUFFERS);
+            assert_elements(&instr);
+        }
+}
+
+static void conversions_round_to_nearest_even(void **state)
+{
+    (void)state;
+    static const uint8_t pairs[][2] = {{TG_FP32, TG_FP32}, {TG_FP32, TG_FP16}, {TG_FP32, TG_BF16}, {TG_FP32, TG_INT32},
+                                       {TG_FP16, TG_FP32}, {TG_BF16, TG_FP32}, {TG_INT32, TG_FP32}};
+    for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++)
+        EACH_SIZE(rows, cols)
+        {
+            struct tg_tile dst = loose_vec(pairs[p][1], rows, cols), src = loose_vec(pairs[p][0], rows, cols);
+            place((struct tg_tile *[]){&dst, &src}, 2);
+            snprintf(what, sizeof what, "TCVT type %u to %u, %u x %u", src.dtype, dst.dtype, rows, cols);
+            fill_tile(&src, FILL_ANY);
+            struct tg_instr instr = tg_instr_at(TG_OP_TCVT, __FILE__, __LINE__);
+            instr.dst = &dst;
+            instr.a = &src;
+            run(&instr, TG_AIV, AIV_BUFFERS);
+            assert_elements(&instr);
+        }
+}
+
+static void a_conversion_to_int32_turns_at_halves_and_saturates(void **state)
+{
+    (void)state;
+    static const float in[] = {0.5f,  1.5f,          2.5f,           -0.5f, -1.5f,     -2.5f,       2147483520.0f, 2147483648.0f,
+                               3e10f, -2147483648.0f, -2147483904.0f, NAN,   INFINITY, -INFINITY, 16777215.0f, -0.49999997f};
+    static const int32_t out[] = {0,         2,         2,         0, -2,        -2,        2147483520, INT32_MAX,
+                                  INT32_MAX, INT32_MIN, INT32_MIN, 0, INT32_MAX, INT32_MIN, 16777215, 0};
+    struct tg_tile dst = tg_tile_vec(TG_INT32, 1, 16), src = tg_tile_vec(TG_FP32, 1, 16);
+    place((struct tg_tile *[]){&dst, &src}, 2);
+    memcpy(buffers.of_kind[TG_VEC] + src.offset, in, sizeof in);
+    struct tg_instr instr = tg_instr_at(TG_OP_TCVT, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.a = &src;
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    assert_memory_equal(buffers.of_kind[TG_VEC] + dst.offset, out, sizeof out);
+}
+
+static void a_scalar_is_written_everywhere(void **state)
+{
+    (void)state;
+    for (uint32_t layout = TG_ROW_MAJOR; layout <= TG_COL_MAJOR; layout++)
+        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+            EACH_SIZE(rows, cols)
+            {
+                struct tg_tile dst = loose_vec(dtype, rows, cols);
+                if (layout == TG_COL_MAJOR) {
+                    dst = tg_tile_make(TG_VEC, dtype, layout, tg_round_up(cols, 16) + 16, rows, cols, rows);
+                    if (rows > 1) dst.cols++;
+                }
+                place((struct tg_tile *[]){&dst}, 1);
+                snprintf(what, sizeof what, "TEXPANDS type %u layout %u, %u x %u", dtype, layout, rows, cols);
+                struct tg_instr instr = tg_instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
+                instr.dst = &dst;
+                instr.scalar = cols == 7 ? -INFINITY : 0.1f;
+                run(&instr, TG_AIV, AIV_BUFFERS);
+                assert_elements(&instr);
+            }
+}
+
+static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_place)
+{
+    struct tg_tile dst = loose_vec(dtype, rows, cols), src = dst;
+    place((struct tg_tile *[]){&dst}, 1);
+    if (!in_place) {
+        src = loose_vec(dtype, rows, cols);
+        place((struct tg_tile *[]){&dst, &src}, 2);
+    }
+    src.offset = in_place ? dst.offset : src.offset;
+    src.valid_rows = ref_between(&random_state, 1, rows);
+    src.valid_cols = ref_between(&random_state, 1, cols);
+    snprintf(what, sizeof what, "TFILLPAD type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows, cols);
+    fill_tile(&src, FILL_ANY);
+    struct tg_instr instr = tg_instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.a = &src;
+    instr.scalar = -INFINITY;
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    double *got = elements_of(&dst, true), *from = elements_of(&src, false);
+    for (uint32_t row = 0; row < rows; row++)
+        for (uint32_t col = 0; col < cols; col++) {
+            bool copied = row < src.valid_rows && col < src.valid_cols;
+            assert_near(dtype, row, col, got[row * dst.cols + col], copied ? from[row * src.cols + col] : -INFINITY, 0);
+        }
+    free(got);
+    free(from);
+    assert_rest_untouched(AIV_BUFFERS, &dst, NULL);
+}
+
+static void a_filled_pad_surrounds_the_source(void **state)
+{
+    (void)state;
+    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+        EACH_SIZE(rows, cols)
+        {
+            one_fill_pad(dtype, rows, cols, false);
+            one_fill_pad(dtype, rows, cols, true);
+        }
+}
+
+/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+
+/* The reduction of one row: its value, and how far off fp32 sums in any order may be. */
+static double reduced(bool sum, const double *row, uint32_t n, double *slack)
+{
+    double value = sum ? 0 : -INFINITY, size = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        value = sum ? value + row[i] : max_or_nan(value, row[i]);
+        size += fabs(row[i]);
+    }
+    *slack = sum ? size * n * 0x1p-24 : 0;
+    return value;
+}
+
+static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, enum fill fill)
+{
+    struct tg_tile src = loose_vec(dtype, rows, cols), tmp = loose_vec(dtype, rows, cols);
+    struct tg_tile column = tg_tile_column(dtype, rows);
+    place((struct tg_tile *[]){&src, &tmp, &column}, 3);
+    snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
+    fill_tile(&src, fill);
+    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    instr.dst = &column;
+    instr.a = &src;
+    instr.tmp = &tmp;
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    double *got = elements_of(&column, true), *from = elements_of(&src, false), slack;
+    for (uint32_t row = 0; row < rows; row++) {
+        double expected = reduced(op == TG_OP_TROWSUM, from + (size_t)row * src.cols, cols, &slack);
+        double rounded = ref_round(dtype, expected);
+        bool right = ref_equal(got[row], rounded);
+        if (op == TG_OP_TROWSUM && isfinite(expected)) /* half a step of the type, besides */
+            right = fabs(got[row] - expected) <= slack + fabs(expected) * (dtype == TG_FP16 ? 0x1p-11 : 0x1p-24) + 0x1p-25;
+        if (!right) fail_msg("%s: row %u is %.17g, not %.17g", what, row, got[row], rounded);
+    }
+    free(got);
+    free(from);
+    assert_rest_untouched(AIV_BUFFERS, &column, &tmp);
+}
+
+static void rows_are_reduced_to_a_column(void **state)
+{
+    (void)state;
+    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+        EACH_SIZE(rows, cols)
+        {
+            one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ANY);
+            one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ORDINARY);
+            one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_ORDINARY);
+            one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_POSITIVE);
+        }
+}
+
+/* One NaN, or one infinity, in any place of a row shows in its result. */
+static void a_reduction_hides_no_poison(void **state)
+{
+    (void)state;
+    static const double poison[] = {NAN, INFINITY};
+    for (uint32_t cols = 1; cols <= 300; cols += cols < 40 ? 1 : 37)
+        for (uint32_t at = 0; at < cols; at++)
+            for (int p = 0; p < 2; p++)
+                for (uint32_t op = TG_OP_TROWMAX; op <= TG_OP_TROWSUM; op++) {
+                    struct tg_tile src = tg_tile_vec(TG_FP32, 1, cols), tmp = src, column = tg_tile_column(TG_FP32, 1);
+                    TASSIGN(src, 0);
+                    TASSIGN(tmp, 4096);
+                    TASSIGN(column, 8192);
+                    fill_tile(&src, FILL_ORDINARY);
+                    ref_store(TG_FP32, poison[p], buffers.of_kind[TG_VEC] + (size_t)at * 4);
+                    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+                    instr.dst = &column;
+                    instr.a = &src;
+                    instr.tmp = &tmp;
+                    tg_execute(&instr, &buffers);
+                    double got = ref_load(TG_FP32, buffers.of_kind[TG_VEC] + 8192);
+                    if (!ref_equal(got, poison[p]))
+                        fail_msg("%s hides %g in column %u of %u: %g", tg_op_name(op), poison[p], at, cols, got);
+                }
+}
+
+static void a_column_is_spread_over_the_rows(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TROWEXPAND; op <= TG_OP_TROWEXPANDDIV; op++)
+        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+            for (int in_place = 0; in_place <= 1; in_place++)
+                EACH_SIZE(rows, cols)
+                {
+                    struct tg_tile dst = loose_vec(dtype, rows, cols), src = loose_vec(dtype, rows, cols);
+                    struct tg_tile column = tg_tile_column(dtype, rows);
+                    place((struct tg_tile *[]){&dst, &src, &column}, 3);
+                    const struct tg_tile *a = in_place ? &dst : &src;
+                    snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
+                    fill_tile(a, FILL_ANY);
+                    fill_tile(&column, FILL_ANY);
+                    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+                    instr.dst = &dst;
+                    instr.a = op == TG_OP_TROWEXPAND ? NULL : a;
+                    instr.b = &column;
+                    run(&instr, TG_AIV, AIV_BUFFERS);
+                    assert_elements(&instr);
+                }
+}
+
+/* ---- device memory -------------------------------------------------------------------------------------------------- */
+
+/* A GlobalTensor in memory of exactly its size, full of noise. */
+struct memory {
+    struct tg_global global;
+    uint8_t *bytes, *before; /* [n] */
+    size_t n;
+    int64_t lowest; /* element offset of bytes[0] */
+};
+
+/* The offset of an element, in elements from the tensor's address. */
+static int64_t global_at(const struct tg_global *g, uint32_t i, uint32_t j, uint32_t k, uint32_t row, uint32_t col)
+{
+    return i * g->stride[0] + j * g->stride[1] + k * g->stride[2] + row * g->stride[3] + col * g->stride[4];
+}
+
+static void memory_make(struct memory *m, uint32_t dtype, uint32_t layout, const uint32_t shape[5],
+                        const int64_t stride[5])
+{
+    m->lowest = 0;
+    int64_t highest = 0;
+    for (int d = 0; d < 5; d++) {
+        int64_t last = (int64_t)(shape[d] - 1) * stride[d];
+        if (last < 0) m->lowest += last;
+        else highest += last;
+    }
+    m->n = (size_t)(highest - m->lowest + 1) * tg_dtype_bytes(dtype);
+    m->bytes = malloc(m->n);
+    m->before = malloc(m->n);
+    assert_non_null(m->bytes);
+    assert_non_null(m->before);
+    for (size_t i = 0; i < m->n; i++) m->bytes[i] = (uint8_t)(ref_random(&random_state) >> 56);
+    memcpy(m->before, m->bytes, m->n);
+    uint64_t addr = (uint64_t)(uintptr_t)m->bytes - (uint64_t)(m->lowest * (int64_t)tg_dtype_bytes(dtype));
+    m->global = tg_global_make(addr, dtype, layout, shape, stride);
+}
+
+static void memory_free(struct memory *m)
+{
+    free(m->bytes);
+    free(m->before);
+}
+
+static uint8_t *memory_at(const struct memory *m, uint8_t *bytes, int64_t at)
+{
+    return bytes + (at - m->lowest) * (int64_t)tg_dtype_bytes(m->global.dtype);
+}
+
+/* A stack of row-major matrices, with gaps between everything; any dimension may run backwards. Rows that overlap (a
+ * stride of 0) are for loads only. */
+static void memory_make_nd(struct memory *m, uint32_t dtype, const uint32_t shape[5], bool may_overlap)
+{
+    int64_t stride[5] = {0, 0, 0, 0, 1};
+    int64_t extent = shape[4];
+    for (int d = 3; d >= 0; d--) {
+        stride[d] = extent + ref_between(&random_state, 0, 5);
+        extent = stride[d] * shape[d];
+        if (ref_between(&random_state, 0, 3) == 0) stride[d] = -stride[d];
+        if (may_overlap && ref_between(&random_state, 0, 7) == 0) stride[d] = 0;
+    }
+    memory_make(m, dtype, TG_ROW_MAJOR, shape, stride);
+}
+
+static void memory_make_dn(struct memory *m, uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    const uint32_t shape[5] = {1, 1, 1, rows, cols};
+    int64_t ld = rows + ref_between(&random_state, 0, 5);
+    const int64_t stride[5] = {0, 0, 0, 1, ref_between(&random_state, 0, 3) ? ld : -ld};
+    memory_make(m, dtype, TG_COL_MAJOR, shape, stride);
+}
+
+/* Any two to four dimensions of rows; at least one each. */
+static void draw_shape(uint32_t shape[5], uint32_t rows_max, uint32_t cols)
+{
+    uint32_t left = rows_max;
+    for (int d = 0; d < 4; d++) {
+        shape[d] = ref_between(&random_state, 1, left < 4 || d == 3 ? left : 4);
+        left /= shape[d];
+    }
+    shape[4] = cols;
+}
+
+/* Compare the tile's valid part with the tensor; zeros in the padding of a Mat tile. Only bytes move, so bits are equal. */
+static void assert_loaded(const struct tg_tile *t, const struct memory *m)
+{
+    const struct tg_global *g = &m->global;
+    uint32_t bytes = tg_dtype_bytes(t->dtype), *map = map_of(t), row = 0;
+    const uint8_t *tile = buffers.of_kind[t->kind] + t->offset;
+    uint8_t *expected = calloc((size_t)t->rows * t->cols, bytes);
+    assert_non_null(expected);
+    if (t->kind == TG_VEC) memcpy(expected, tile, tg_tile_bytes(t)); /* the padding may hold anything */
+    for (uint32_t i = 0; i < g->shape[0]; i++)
+        for (uint32_t j = 0; j < g->shape[1]; j++)
+            for (uint32_t k = 0; k < g->shape[2]; k++)
+                for (uint32_t r = 0; r < g->shape[3]; r++, row++)
+                    for (uint32_t col = 0; col < g->shape[4]; col++)
+                        memcpy(expected + (size_t)map[row * t->cols + col] * bytes,
+                               memory_at(m, m->bytes, global_at(g, i, j, k, r, col)), bytes);
+    if (memcmp(expected, tile, tg_tile_bytes(t)) != 0) fail_msg("%s: the tile is not what was loaded", what);
+    free(expected);
+    free(map);
+}
+
+static void one_load(struct tg_tile dst, struct memory *m)
+{
+    uint32_t kinds = dst.kind == TG_VEC ? AIV_BUFFERS : AIC_BUFFERS;
+    place((struct tg_tile *[]){&dst}, 1);
+    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.global = &m->global;
+    run(&instr, dst.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
+    assert_loaded(&dst, m);
+    assert_rest_untouched(kinds, &dst, NULL);
+    assert_memory_equal(m->before, m->bytes, m->n);
+    memory_free(m);
+}
+
+static void a_load_stacks_the_rows_of_five_dimensions(void **state)
+{
+    (void)state;
+    static const uint32_t cols[] = {1, 5, 8, 15, 16, 17, 64, 100};
+    for (int round = 0; round < 40; round++)
+        for (size_t c = 0; c < sizeof cols / sizeof cols[0]; c++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+                uint32_t shape[5];
+                draw_shape(shape, 70, cols[c]);
+                uint32_t rows = shape[0] * shape[1] * shape[2] * shape[3];
+                struct memory m;
+                memory_make_nd(&m, dtype, shape, true);
+                snprintf(what, sizeof what, "TLOAD ND type %u to Vec, %u x %u", dtype, rows, cols[c]);
+                one_load(loose_vec(dtype, rows, cols[c]), &m);
+                if (dtype == TG_INT32) continue; /* the cube takes none */
+                memory_make_nd(&m, dtype, shape, true);
+                snprintf(what, sizeof what, "TLOAD ND type %u to Mat, %u x %u", dtype, rows, cols[c]);
+                one_load(loose_cube(TG_MAT, dtype, rows, cols[c]), &m);
+            }
+}
+
+static void a_load_takes_columns(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 2, 15, 16, 17, 33, 64};
+    for (size_t r = 0; r < 7; r++)
+        for (size_t c = 0; c < 7; c++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+                uint32_t rows = sizes[r], cols = sizes[c];
+                struct memory m;
+                struct tg_tile dst =
+                    tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16) + 16, cols + 1, rows, cols);
+                memory_make_dn(&m, dtype, rows, cols);
+                snprintf(what, sizeof what, "TLOAD DN type %u to Vec, %u x %u", dtype, rows, cols);
+                one_load(dst, &m);
+                if (dtype == TG_INT32) continue;
+                memory_make_dn(&m, dtype, rows, cols);
+                snprintf(what, sizeof what, "TLOAD DN type %u to Mat, %u x %u", dtype, rows, cols);
+                one_load(loose_cube(TG_MAT, dtype, rows, cols), &m);
+            }
+}
+
+/* The tensor holds the tile's valid part, rounded to its type, and what is between its rows is as it was. */
+static void assert_stored(const struct tg_tile *t, struct memory *m)
+{
+    const struct tg_global *g = &m->global;
+    uint32_t row = 0, *map = map_of(t), bytes = tg_dtype_bytes(t->dtype);
+    for (uint32_t i = 0; i < g->shape[0]; i++)
+        for (uint32_t j = 0; j < g->shape[1]; j++)
+            for (uint32_t k = 0; k < g->shape[2]; k++)
+                for (uint32_t r = 0; r < g->shape[3]; r++, row++)
+                    for (uint32_t col = 0; col < g->shape[4]; col++) {
+                        const uint8_t *from = buffers.of_kind[t->kind] + t->offset + map[row * t->cols + col] * bytes;
+                        uint8_t *to = memory_at(m, m->before, global_at(g, i, j, k, r, col));
+                        if (g->dtype == t->dtype) memcpy(to, from, bytes);
+                        else ref_store(g->dtype, ref_load(t->dtype, from), to);
+                    }
+    free(map);
+    if (memcmp(m->before, m->bytes, m->n) != 0) fail_msg("%s: device memory is not what was stored", what);
+}
+
+static void one_store(struct tg_tile src, struct memory *m)
+{
+    uint32_t kinds = src.kind == TG_VEC ? AIV_BUFFERS : AIC_BUFFERS;
+    place((struct tg_tile *[]){&src}, 1);
+    fill_tile(&src, src.kind == TG_ACC ? FILL_ORDINARY : FILL_ANY);
+    struct tg_instr instr = tg_instr_at(TG_OP_TSTORE, __FILE__, __LINE__);
+    instr.a = &src;
+    instr.global = &m->global;
+    run(&instr, src.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
+    assert_stored(&src, m);
+    assert_rest_untouched(kinds, NULL, NULL);
+    memory_free(m);
+}
+
+static void a_store_touches_the_valid_part_only(void **state)
+{
+    (void)state;
+    static const uint32_t cols[] = {1, 5, 8, 15, 16, 17, 64, 100};
+    for (int round = 0; round < 40; round++)
+        for (size_t c = 0; c < sizeof cols / sizeof cols[0]; c++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+                uint32_t shape[5];
+                draw_shape(shape, 70, cols[c]);
+                uint32_t rows = shape[0] * shape[1] * shape[2] * shape[3];
+                struct memory m;
+                memory_make_nd(&m, dtype, shape, false);
+                snprintf(what, sizeof what, "TSTORE ND Vec type %u, %u x %u", dtype, rows, cols[c]);
+                one_store(loose_vec(dtype, rows, cols[c]), &m);
+                memory_make_dn(&m, dtype, rows, cols[c]);
+                snprintf(what, sizeof what, "TSTORE DN Vec type %u, %u x %u", dtype, rows, cols[c]);
+                one_store(tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16), cols[c], rows, cols[c]), &m);
+                if (dtype == TG_INT32) continue;
+                memory_make_nd(&m, dtype, shape, false);
+                snprintf(what, sizeof what, "TSTORE ND Acc to type %u, %u x %u", dtype, rows, cols[c]);
+                one_store(loose_cube(TG_ACC, TG_FP32, rows, cols[c]), &m);
+            }
+}
+
+static void the_runs_of_a_tensor_are_its_rows_or_columns(void **state)
+{
+    (void)state;
+    const uint32_t shape[5] = {2, 1, 3, 4, 10};
+    const int64_t stride[5] = {1000, 77, -200, 20, 1};
+    struct tg_global nd = tg_global_make(0x100000, TG_FP16, TG_ROW_MAJOR, shape, stride);
+    struct tg_run_of_bytes found;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < 2; i++)
+        for (uint32_t k = 0; k < 3; k++)
+            for (uint32_t row = 0; row < 4; row++, n++) {
+                assert_true(tg_global_run(&nd, n, &found));
+                assert_int_equal(found.address, 0x100000 + 2 * (1000 * (int)i - 200 * (int)k + 20 * (int)row));
+                assert_int_equal(found.bytes, 20);
+            }
+    assert_false(tg_global_run(&nd, n, &found));
+
+    struct tg_global dn = tg_global_dn(0x100000, TG_FP32, 7, 3, 50);
+    for (uint32_t col = 0; col < 3; col++) {
+        assert_true(tg_global_run(&dn, col, &found));
+        assert_int_equal(found.address, 0x100000 + 200 * col);
+        assert_int_equal(found.bytes, 28);
+    }
+    assert_false(tg_global_run(&dn, 3, &found));
+}
+
+/* ---- inside the core ------------------------------------------------------------------------------------------------ */
+
+static void one_move(struct tg_tile dst, struct tg_tile src)
+{
+    uint32_t kinds = dst.kind == TG_VEC ? AIV_BUFFERS : AIC_BUFFERS;
+    if (dst.kind == TG_VEC) {
+        place((struct tg_tile *[]){&dst, &src}, 2);
+    } else {
+        place((struct tg_tile *[]){&dst}, 1);
+        place((struct tg_tile *[]){&src}, 1);
+    }
+    snprintf(what, sizeof what, "TMOV type %u kind %u, %u x %u of %u x %u from %u x %u", dst.dtype, dst.kind,
+             dst.valid_rows, dst.valid_cols, dst.rows, dst.cols, src.rows, src.cols);
+    struct tg_instr instr = tg_instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.a = &src;
+    run(&instr, dst.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
+    uint32_t *from = map_of(&src), *to = map_of(&dst), bytes = tg_dtype_bytes(dst.dtype);
+    const uint8_t *in = before[src.kind] + src.offset, *out = buffers.of_kind[dst.kind] + dst.offset;
+    static const uint8_t zeros[4];
+    for (uint32_t row = 0; row < dst.rows; row++)
+        for (uint32_t col = 0; col < dst.cols; col++) {
+            bool valid = row < dst.valid_rows && col < dst.valid_cols;
+            if (!valid && dst.kind == TG_VEC) continue;
+            const uint8_t *expected = valid ? in + (size_t)from[row * src.cols + col] * bytes : zeros;
+            if (memcmp(out + (size_t)to[row * dst.cols + col] * bytes, expected, bytes) != 0)
+                fail_msg("%s: element [%u][%u] is wrong", what, row, col);
+        }
+    free(from);
+    free(to);
+    assert_rest_untouched(kinds, &dst, NULL);
+}
+
+static void a_move_changes_the_layout_and_zeroes_the_padding(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 8, 15, 16, 17, 40, 64};
+    for (size_t r = 0; r < 7; r++)
+        for (size_t c = 0; c < 7; c++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+                for (uint32_t kind = TG_LEFT; kind <= TG_RIGHT; kind++)
+                    one_move(loose_cube(kind, dtype, sizes[r], sizes[c]), loose_cube(TG_MAT, dtype, sizes[r], sizes[c]));
+}
+
+static void a_move_inside_the_unified_buffer_copies_rows(void **state)
+{
+    (void)state;
+    for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++)
+        EACH_SIZE(rows, cols) one_move(loose_vec(dtype, rows, cols), loose_vec(dtype, rows, cols));
+}
+
+/* acc's valid part against the product in double precision, and how far fp32 sums in any order may be from it. */
+static void assert_product(const struct tg_instr *instr)
+{
+    const struct tg_tile *acc = instr->dst, *left = instr->a, *right = instr->b;
+    double *a = elements_of(left, false), *b = elements_of(right, false);
+    double *was = elements_of(acc, false), *got = elements_of(acc, true);
+    uint32_t k = left->valid_cols;
+    for (uint32_t row = 0; row < acc->valid_rows; row++)
+        for (uint32_t col = 0; col < acc->valid_cols; col++) {
+            double sum = instr->op == TG_OP_TMATMUL_ACC ? was[row * acc->cols + col] : 0, size = fabs(sum);
+            for (uint32_t i = 0; i < k; i++) {
+                double product = a[row * left->cols + i] * b[i * right->cols + col];
+                sum += product;
+                size += fabs(product);
+            }
+            double value = got[row * acc->cols + col];
+            if (!(fabs(value - sum) <= size * (k + 2) * 0x1p-24 + 0x1p-140)) /* where fp32 is subnormal, the grid */
+                fail_msg("%s: element [%u][%u] is %.9g, not %.9g", what, row, col, value, sum);
+        }
+    free(a);
+    free(b);
+    free(was);
+    free(got);
+    assert_rest_untouched(AIC_BUFFERS, acc, NULL);
+}
+
+static void one_product(uint32_t op, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n, bool loose)
+{
+    struct tg_tile left = tg_tile_left(dtype, m, k), right = tg_tile_right(dtype, k, n), acc = tg_tile_acc(m, n);
+    if (loose) {
+        left = loose_cube(TG_LEFT, dtype, m, k);
+        right = loose_cube(TG_RIGHT, dtype, k, n);
+        acc = loose_cube(TG_ACC, TG_FP32, m, n);
+    }
+    place((struct tg_tile *[]){&left}, 1);
+    place((struct tg_tile *[]){&right}, 1);
+    place((struct tg_tile *[]){&acc}, 1);
+    snprintf(what, sizeof what, "%s type %u, %u x %u x %u", tg_op_name(op), dtype, m, k, n);
+    fill_tile(&left, FILL_ORDINARY);
+    fill_tile(&right, FILL_ORDINARY);
+    fill_tile(&acc, FILL_ORDINARY);
+    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    instr.dst = &acc;
+    instr.a = &left;
+    instr.b = &right;
+    run(&instr, TG_AIC, AIC_BUFFERS);
+    assert_product(&instr);
+}
+
+static void products_are_those_of_double_precision(void **state)
+{
+    (void)state;
+    static const uint32_t sizes[] = {1, 7, 16, 17, 40, 64};
+    for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+        for (size_t m = 0; m < 6; m++)
+            for (size_t k = 0; k < 6; k++)
+                for (size_t n = 0; n < 6; n++)
+                    one_product((m + k + n) % 2 ? TG_OP_TMATMUL : TG_OP_TMATMUL_ACC, dtype, sizes[m], sizes[k], sizes[n],
+                                true);
+}
+
+static void products_may_fill_the_buffers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t dtype, m, k, n;
+    } cases[] = {{TG_FP16, 16, 16, 2048}, {TG_FP32, 16, 16, 1024}, {TG_FP32, 128, 128, 128}, {TG_BF16, 128, 256, 128},
+                 {TG_FP16, 2048, 16, 16}, {TG_FP16, 9, 2048, 13},  {TG_FP32, 128, 16, 256}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        one_product(TG_OP_TMATMUL, cases[i].dtype, cases[i].m, cases[i].k, cases[i].n, false);
+        one_product(TG_OP_TMATMUL_ACC, cases[i].dtype, cases[i].m, cases[i].k, cases[i].n, false);
+    }
+}
+
+/* One NaN in an operand shows in the row or column that it belongs to and nowhere else. */
+static void a_product_spreads_poison_as_far_as_it_belongs(void **state)
+{
+    (void)state;
+    struct tg_tile left = tg_tile_left(TG_FP16, 20, 18), right = tg_tile_right(TG_FP16, 18, 22), acc = tg_tile_acc(20, 22);
+    struct tg_tile *poisoned[] = {&left, &right};
+    for (int side = 0; side < 2; side++) {
+        TASSIGN(left, 0);
+        TASSIGN(right, 512);
+        TASSIGN(acc, 64);
+        fill_tile(&left, FILL_POSITIVE);
+        fill_tile(&right, FILL_POSITIVE);
+        uint32_t *map = map_of(poisoned[side]);
+        ref_store(TG_FP16, NAN,
+                  buffers.of_kind[poisoned[side]->kind] + poisoned[side]->offset + map[3 * poisoned[side]->cols + 5] * 2);
+        free(map);
+        struct tg_instr instr = tg_instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
+        instr.dst = &acc;
+        instr.a = &left;
+        instr.b = &right;
+        run(&instr, TG_AIC, AIC_BUFFERS);
+        double *got = elements_of(&acc, true);
+        for (uint32_t row = 0; row < 20; row++)
+            for (uint32_t col = 0; col < 22; col++)
+                assert_int_equal(!!isnan(got[row * acc.cols + col]), side == 0 ? row == 3 : col == 5);
+        free(got);
+    }
+}
+
+static void order_and_names_move_no_bytes(void **state)
+{
+    (void)state;
+    struct tg_tile row = tg_tile_vec(TG_FP32, 1, 16), column = tg_tile_column(TG_FP32, 16);
+    place((struct tg_tile *[]){&row}, 1);
+    column.offset = row.offset;
+    snprintf(what, sizeof what, "an instruction that moves nothing");
+    struct tg_instr instr = tg_instr_at(TG_OP_TRESHAPE, __FILE__, __LINE__);
+    instr.dst = &column;
+    instr.a = &row;
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    assert_rest_untouched(AIV_BUFFERS, NULL, NULL);
+    for (uint32_t op = TG_OP_SET_FLAG; op <= TG_OP_PIPE_BARRIER; op++) {
+        instr = tg_instr_at(op, __FILE__, __LINE__);
+        instr.src_pipe = PIPE_MTE2;
+        instr.dst_pipe = PIPE_V;
+        run(&instr, TG_AIV, AIV_BUFFERS);
+        assert_rest_untouched(AIV_BUFFERS, NULL, NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(arithmetic_is_that_of_double_precision_rounded_once),
+        cmocka_unit_test(the_destination_may_be_a_source),
+        cmocka_unit_test(the_scalar_may_be_any_number),
+        cmocka_unit_test(conversions_round_to_nearest_even),
+        cmocka_unit_test(a_conversion_to_int32_turns_at_halves_and_saturates),
+        cmocka_unit_test(a_scalar_is_written_everywhere),
+        cmocka_unit_test(a_filled_pad_surrounds_the_source),
+        cmocka_unit_test(rows_are_reduced_to_a_column),
+        cmocka_unit_test(a_reduction_hides_no_poison),
+        cmocka_unit_test(a_column_is_spread_over_the_rows),
+        cmocka_unit_test(a_load_stacks_the_rows_of_five_dimensions),
+        cmocka_unit_test(a_load_takes_columns),
+        cmocka_unit_test(a_store_touches_the_valid_part_only),
+        cmocka_unit_test(the_runs_of_a_tensor_are_its_rows_or_columns),
+        cmocka_unit_test(a_move_changes_the_layout_and_zeroes_the_padding),
+        cmocka_unit_test(a_move_inside_the_unified_buffer_copies_rows),
+        cmocka_unit_test(products_are_those_of_double_precision),
+        cmocka_unit_test(products_may_fill_the_buffers),
+        cmocka_unit_test(a_product_spreads_poison_as_far_as_it_belongs),
+        cmocka_unit_test(order_and_names_move_no_bytes),
+    };
+    return cmocka_run_group_tests(tests, allocate, release);
+}

@@ -1,0 +1,351 @@
+/*
+ * module.c: shared objects from bytes, good ones and broken ones. What passes the probe has to open and close without
+ * harm; everything else has to be refused with the reason, and this process lives.
+ */
+#include <elf.h>
+#include <dirent.h>
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/module.h"
+#include "common/check.h"
+#include "reference.h"
+
+static uint8_t *bytes; /* counter_in_constructor.so */
+static size_t n_bytes;
+
+static uint8_t *read_module(const char *name, size_t *n)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s.so", TG_TEST_MODULE_DIR, name);
+    FILE *file = fopen(path, "rb");
+    if (!file) fail_msg("%s is not there", path);
+    fseek(file, 0, SEEK_END);
+    *n = (size_t)ftell(file);
+    rewind(file);
+    uint8_t *out = malloc(*n);
+    assert_non_null(out);
+    assert_int_equal(fread(out, 1, *n, file), *n);
+    fclose(file);
+    return out;
+}
+
+static int load(void **state)
+{
+    (void)state;
+    bytes = read_module("counter_in_constructor", &n_bytes);
+    return 0;
+}
+
+static int release(void **state)
+{
+    (void)state;
+    free(bytes);
+    return 0;
+}
+
+/* The status is one of opening, the message begins with the object's name, and contains `part`. */
+static void assert_refused(enum tg_status status, enum tg_status expected, const char *part)
+{
+    assert_int_equal(status, expected);
+    CHECK(strncmp(tg_last_message(), "kernel k: ", 10) == 0, "%s", tg_last_message());
+    CHECK(strstr(tg_last_message(), part), "\"%s\" has no \"%s\"", tg_last_message(), part);
+}
+
+static enum tg_status probe(const void *at, size_t n) { return tg_module_probe(at, n, "kernel_entry", "kernel k"); }
+
+static int64_t call(const struct tg_module *module)
+{
+    void (*entry)(int64_t *);
+    void *symbol = tg_module_symbol(module, "kernel_entry");
+    assert_non_null(symbol);
+    memcpy(&entry, &symbol, sizeof entry);
+    int64_t args[1] = {0};
+    entry(args);
+    return args[0];
+}
+
+/* ---- good ones -------------------------------------------------------------------------------------------------------- */
+
+static void a_module_is_opened_from_its_bytes(void **state)
+{
+    (void)state;
+    struct tg_module module = {0};
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    memcpy(copy, bytes, n_bytes);
+    assert_int_equal(probe(copy, n_bytes), TG_OK);
+    assert_int_equal(tg_module_open(&module, copy, n_bytes, "kernel k"), TG_OK);
+    memset(copy, 0, n_bytes); /* they are not needed any more */
+    free(copy);
+    assert_int_equal(call(&module), 101);
+    assert_int_equal(call(&module), 102);
+    assert_null(tg_module_symbol(&module, "no_such_symbol"));
+    tg_module_close(&module);
+    tg_module_close(&module); /* harmless */
+}
+
+static void the_range_of_its_code_is_known(void **state)
+{
+    (void)state;
+    struct tg_module module = {0};
+    assert_int_equal(tg_module_open(&module, bytes, n_bytes, "kernel k"), TG_OK);
+    uintptr_t entry = (uintptr_t)tg_module_symbol(&module, "kernel_entry");
+    assert_true(entry >= module.text.low && entry < module.text.high);
+    uintptr_t here = (uintptr_t)(void *)bytes;
+    assert_false(here >= module.text.low && here < module.text.high);
+    assert_true(module.text.high - module.text.low < 1 << 20);
+    tg_module_close(&module);
+}
+
+static void equal_bytes_opened_twice_are_two_modules(void **state)
+{
+    (void)state;
+    enum { N = 20 };
+    struct tg_module modules[N] = {0};
+    for (int i = 0; i < N; i++) assert_int_equal(tg_module_open(&modules[i], bytes, n_bytes, "kernel k"), TG_OK);
+    for (int i = 0; i < N; i++)
+        for (int calls = 0; calls <= i; calls++) assert_int_equal(call(&modules[i]), 101 + calls);
+    for (int i = 0; i < N; i += 2) tg_module_close(&modules[i]);
+    for (int i = 1; i < N; i += 2) assert_int_equal(call(&modules[i]), 102 + i);
+    for (int i = 0; i < N; i += 2) { /* on the descriptors that became free */
+        assert_int_equal(tg_module_open(&modules[i], bytes, n_bytes, "kernel k"), TG_OK);
+        assert_int_equal(call(&modules[i]), 101);
+    }
+    for (int i = 0; i < N; i++) tg_module_close(&modules[i]);
+}
+
+static int n_descriptors(void)
+{
+    int n = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    assert_non_null(folder);
+    while (readdir(folder)) n++;
+    closedir(folder);
+    return n;
+}
+
+static void descriptors_are_given_back(void **state)
+{
+    (void)state;
+    struct tg_module module = {0};
+    int before = n_descriptors();
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(probe(bytes, n_bytes), TG_OK);
+        assert_int_equal(probe(bytes, 1000), TG_ERR_LOAD);
+        assert_int_equal(tg_module_probe(bytes, n_bytes, "missing", "kernel k"), TG_ERR_SYMBOL);
+        assert_int_equal(tg_module_open(&module, bytes, n_bytes, "kernel k"), TG_OK);
+        tg_module_close(&module);
+        assert_int_equal(tg_module_open(&module, bytes, 100, "kernel k"), TG_ERR_LOAD);
+    }
+    assert_int_equal(n_descriptors(), before);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nor is a child left */
+}
+
+static void opening_does_not_change_how_we_compute(void **state)
+{
+    (void)state;
+    volatile float tiny = 1e-40f, one = 1.0f, third = one / 3;
+    struct tg_module module = {0};
+    assert_int_equal(tg_module_open(&module, bytes, n_bytes, "kernel k"), TG_OK);
+    assert_int_equal(fegetround(), FE_TONEAREST);
+    assert_true(tiny * one == 1e-40f && tiny * one != 0);
+    assert_true(one / 3 == third);
+    tg_module_close(&module);
+}
+
+/* ---- broken ones ------------------------------------------------------------------------------------------------------ */
+
+static void bytes_that_are_no_object_are_refused(void **state)
+{
+    (void)state;
+    uint8_t text[4096];
+    memset(text, 'x', sizeof text);
+    assert_refused(probe(text, 0), TG_ERR_LOAD, "0 bytes are no shared object");
+    assert_refused(probe(text, 7), TG_ERR_LOAD, "7 bytes are no shared object");
+    assert_refused(probe(text, sizeof text), TG_ERR_LOAD, "no shared object");
+    memcpy(text, ELFMAG, SELFMAG);
+    assert_refused(probe(text, sizeof text), TG_ERR_LOAD, "no shared object");
+    struct tg_module module = {0};
+    assert_refused(tg_module_open(&module, text, sizeof text, "kernel k"), TG_ERR_LOAD, ":");
+    assert_null(module.handle);
+}
+
+static void noise_is_refused(void **state)
+{
+    (void)state;
+    uint64_t random = 20260306;
+    uint8_t noise[8192];
+    for (int round = 0; round < 40; round++) {
+        for (size_t i = 0; i < sizeof noise; i++) noise[i] = (uint8_t)(ref_random(&random) >> 56);
+        if (round % 2) memcpy(noise, bytes, round < 20 ? sizeof(Elf64_Ehdr) : 16); /* behind a good beginning */
+        assert_refused(probe(noise, sizeof noise), TG_ERR_LOAD, "");
+    }
+}
+
+/* An object of another kind, for another processor, of another class: the header says it. */
+static void objects_for_elsewhere_are_refused(void **state)
+{
+    (void)state;
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    static const struct {
+        size_t at;
+        uint8_t value;
+    } changes[] = {
+        {offsetof(Elf64_Ehdr, e_type), ET_EXEC},    {offsetof(Elf64_Ehdr, e_type), ET_REL},
+        {offsetof(Elf64_Ehdr, e_machine), EM_S390}, {EI_CLASS, ELFCLASS32},
+        {EI_DATA, ELFDATA2MSB},                     {EI_VERSION, 9},
+    };
+    for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
+        memcpy(copy, bytes, n_bytes);
+        copy[changes[i].at] = changes[i].value;
+        assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "");
+    }
+    free(copy);
+}
+
+static void a_missing_symbol_is_named(void **state)
+{
+    (void)state;
+    size_t n;
+    uint8_t *without = read_module("no_entry", &n);
+    assert_refused(probe(without, n), TG_ERR_SYMBOL, "kernel_entry");
+    assert_refused(tg_module_probe(bytes, n_bytes, "orchestration", "kernel k"), TG_ERR_SYMBOL, "orchestration");
+    assert_refused(tg_module_probe(bytes, n_bytes, "", "kernel k"), TG_ERR_SYMBOL, "''");
+    free(without);
+}
+
+static void what_runs_while_it_is_opened_does_no_harm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *message;
+    } cases[] = {
+        {"crash_in_constructor", "crashes (Segmentation fault)"},
+        {"exit_in_constructor", "ends the process (exit code 3)"},
+        {"hang_in_constructor", "does not end"},
+        {"crash_in_destructor", "crashes"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        size_t n;
+        uint8_t *hostile = read_module(cases[i].name, &n);
+        assert_refused(probe(hostile, n), TG_ERR_LOAD, cases[i].message);
+        assert_int_equal(probe(bytes, n_bytes), TG_OK); /* the next one works */
+        free(hostile);
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* What the probe lets pass opens and closes. Tried in a child: a failure of this test is not to end it. */
+static bool opens_and_closes(const uint8_t *at, size_t n)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}; /* cmocka has handlers for them */
+        for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
+        struct tg_module module = {0};
+        bool opened = tg_module_open(&module, at, n, "kernel k") == TG_OK;
+        if (opened) tg_module_close(&module);
+        _exit(opened ? 0 : 1);
+    }
+    int state = -1;
+    return waitpid(child, &state, 0) == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+}
+
+static void a_truncated_object_is_refused_or_opens(void **state)
+{
+    (void)state;
+    uint64_t random = 20260307;
+    size_t steps = TEST_ASAN || TEST_TSAN ? 60 : 200;
+    for (size_t i = 0; i < steps + 80; i++) {
+        size_t n = i < 80 ? i : (i - 80) * n_bytes / steps + ref_random(&random) % (n_bytes / steps);
+        uint8_t *part = malloc(n + 1); /* exact, but for a byte, which malloc(0) may not give */
+        assert_non_null(part);
+        memcpy(part, bytes, n);
+        enum tg_status status = probe(part, n);
+        if (status == TG_OK) CHECK(opens_and_closes(part, n), "%zu of %zu bytes", n, n_bytes);
+        else CHECK(status == TG_ERR_LOAD || status == TG_ERR_SYMBOL, "%zu bytes: %s", n, tg_status_name(status));
+        if (n < 1000) assert_int_equal(status, TG_ERR_LOAD);
+        free(part);
+    }
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* Half of the flips hit the first kilobyte and what describes the sections: the code is the smaller part of a module. */
+static void an_object_with_a_flipped_bit_is_refused_or_opens(void **state)
+{
+    (void)state;
+    uint64_t random = 20260308;
+    int n_opened = 0, n_refused = 0, n_flips = TEST_ASAN || TEST_TSAN ? 80 : 400;
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    for (int i = 0; i < n_flips; i++) {
+        memcpy(copy, bytes, n_bytes);
+        size_t at = ref_random(&random) % (i % 2 ? 1024 : n_bytes);
+        uint8_t bit = (uint8_t)(1u << (ref_random(&random) >> 32) % 8);
+        copy[at] ^= bit;
+        enum tg_status status = probe(copy, n_bytes);
+        if (status == TG_OK) {
+            n_opened++;
+            CHECK(opens_and_closes(copy, n_bytes), "byte %zu ^ 0x%02x", at, bit);
+        } else {
+            n_refused++;
+            CHECK(status == TG_ERR_LOAD || status == TG_ERR_SYMBOL, "byte %zu: %s", at, tg_status_name(status));
+            assert_true(strlen(tg_last_message()) > 12);
+        }
+    }
+    free(copy);
+    assert_true(n_opened > 0 && n_refused > 0);
+}
+
+/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+
+static void *open_and_close(void *arg)
+{
+    enum tg_status *status = arg;
+    for (int i = 0; i < 20 && *status == TG_OK; i++) {
+        struct tg_module module = {0};
+        *status = probe(bytes, n_bytes);
+        if (*status == TG_OK) *status = tg_module_open(&module, bytes, n_bytes, "kernel k");
+        if (*status == TG_OK) tg_module_close(&module);
+    }
+    return NULL;
+}
+
+static void threads_load_at_the_same_time(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    pthread_t threads[N];
+    enum tg_status statuses[N] = {TG_OK};
+    for (int i = 0; i < N; i++) assert_int_equal(pthread_create(&threads[i], NULL, open_and_close, &statuses[i]), 0);
+    for (int i = 0; i < N; i++) pthread_join(threads[i], NULL);
+    for (int i = 0; i < N; i++) assert_string_equal(tg_status_name(statuses[i]), "TG_OK");
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_module_is_opened_from_its_bytes),
+        cmocka_unit_test(the_range_of_its_code_is_known),
+        cmocka_unit_test(equal_bytes_opened_twice_are_two_modules),
+        cmocka_unit_test(descriptors_are_given_back),
+        cmocka_unit_test(opening_does_not_change_how_we_compute),
+        cmocka_unit_test(bytes_that_are_no_object_are_refused),
+        cmocka_unit_test(noise_is_refused),
+        cmocka_unit_test(objects_for_elsewhere_are_refused),
+        cmocka_unit_test(a_missing_symbol_is_named),
+        cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
+        cmocka_unit_test(a_truncated_object_is_refused_or_opens),
+        cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
+        cmocka_unit_test(threads_load_at_the_same_time),
+    };
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, load, release);
+}
