@@ -1,5 +1,5 @@
 #!/bin/sh
-# check_doc_code.sh BUILD_DIR: the code in the documents compiles, and the program of docs/host-api.md runs against the
+# check_doc_code.sh BUILD_DIR: the code in the documents compiles, the program of docs/host-api.md runs against the
 # shared library of the build.
 set -eu
 
@@ -45,13 +45,10 @@ for source in "$work"/*.c "$work"/*.cpp; do
 done
 [ "$n" -ge 5 ] || { echo "check_doc_code: only $n pieces of code found in docs/" >&2; exit 1; }
 
-answer=$("$work/program" "$build/examples/aicpu_build_graph/vector_example")
-case $answer in
-    'out[9999] = 20000, 6 tasks, '*) ;;
-    *)
-        echo "check_doc_code: the program of docs/host-api.md says '$answer'" >&2
-        failed=$((failed + 1))
-        ;;
-esac
+answer=$("$work/program" "$build/examples/aicpu_build_graph/vector_example" 2>&1) || true
+if [ "$answer" != 'out[9999] = 20000, 6 tasks' ]; then
+    echo "check_doc_code: the program of docs/host-api.md says '$answer'" >&2
+    failed=$((failed + 1))
+fi
 echo "$n pieces of code, $failed failed"
 [ "$failed" -eq 0 ]

@@ -22,8 +22,9 @@
     X(BLOCKS_PER_TASK, "--blocks-per-task", "N", "KV blocks that a task covers, 1 to 64 (default 1)")                  \
     X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
     X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
-    X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default 24)")                                   \
-    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3)")                                            \
+    X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default: all of the device)")                   \
+    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")                \
+    X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
     X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
@@ -342,6 +343,8 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->graph_path = given->text[OPT_GRAPH];
     out->report_path = given->text[OPT_REPORT];
     out->program_dir = given->text[OPT_PROGRAM];
+    out->machine_file = given->text[OPT_MACHINE];
+    out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
     out->help = given->text[OPT_HELP] != NULL;
     out->json = given->text[OPT_JSON] != NULL && !out->help;
     out->verbosity = given->verbosity;
@@ -350,6 +353,9 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     if (status == TG_OK) status = check_combinations(given, &out->run, failure);
     if (status == TG_OK) status = read_problem(given, out, failure);
     if (status == TG_OK) status = read_u32(given, OPT_BLOCKS_PER_TASK, 1, 64, &out->blocks_per_task, failure);
+    /* With a graph that is built on the device one more thread builds. */
+    if (!given->text[OPT_AICPU_THREADS] && out->drawn.schedulers > 0)
+        out->run.aicpu_thread_num = out->drawn.schedulers + (out->run.runtime == TG_AICPU_BUILD_GRAPH ? 1 : 0);
     return status;
 }
 

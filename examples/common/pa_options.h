@@ -22,6 +22,8 @@ struct pa_options {
     const char *save_dir;
     const char *trace_path, *graph_path, *report_path;
     const char *program_dir;
+    const char *machine_file;
+    bool has_block_dim; /* else run.block_dim is to be all blocks of the device */
     bool has_dtype; /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
     struct tg_run_config run;
     bool json, help;

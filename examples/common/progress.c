@@ -25,7 +25,7 @@ void progress_show(void *context, const struct tg_progress *at)
     double elapsed_s = now_s() - progress->start_s;
     if (!progress->stream || elapsed_s < 1.0) return;
     fprintf(progress->stream, "%s%.0f s: %" PRIu64 " of %" PRIu64 " tasks so far, %.1f us on the device", erase,
-            elapsed_s, at->n_complete, at->n_added, (double)at->device_ns / 1e3);
+            elapsed_s, at->n_complete, at->n_published, (double)at->device_ns / 1e3);
     fflush(progress->stream);
     progress->is_shown = true;
 }

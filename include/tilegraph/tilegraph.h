@@ -256,7 +256,7 @@ TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result
 /* How far a run has come. */
 struct tg_progress {
     uint64_t n_complete; /* tasks */
-    uint64_t n_added;    /* tasks so far; a builder on the device may add more */
+    uint64_t n_published; /* tasks so far; a builder on the device may publish more */
     uint64_t device_ns;  /* the device's time */
 };
 typedef void tg_progress_fn(void *context, const struct tg_progress *progress);

@@ -43,6 +43,16 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
     };
 }
 
+/* The machine goes on: tell who wants to know how far the graph is. */
+static void show_progress(void *context, uint64_t device_ns)
+{
+    struct tg_run *run = context;
+    uint64_t n_complete = tg_graph_n_complete(&run->graph);
+    const struct tg_progress progress = {
+        .n_published = n_complete + tg_graph_in_flight(&run->graph), .n_complete = n_complete, .device_ns = device_ns};
+    run->progress(run->progress_context, &progress);
+}
+
 static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg_control *control)
 {
     struct tg_machine_run *m = &launch->machine_run;
@@ -56,6 +66,8 @@ static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg
         .core_arg = &launch->cores,
         .schedule_seed = run->config.schedule_seed,
         .kernel_limit_ms = run->config.kernel_limit_ms,
+        .progress = run->progress ? show_progress : NULL,
+        .progress_context = run,
         .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {

@@ -59,6 +59,9 @@ struct tg_machine_run {
     uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
     uint64_t schedule_seed;
     uint32_t kernel_limit_ms;
+    /* Called now and then in host time with the virtual time; NULL: not wanted. */
+    void (*progress)(void *context, uint64_t device_ns);
+    void *progress_context;
     bool host_graph; /* the graph was built on the host and comes with the launch */
 };
 

@@ -138,7 +138,7 @@ static void print_threads(const struct tg_record *record, const struct tg_findin
 
 static void print_would_be(const char *without, uint64_t ns, const struct tg_analysis *a, FILE *stream)
 {
-    fprintf(stream, "  %-30s %12.2f us %5.1f %%\n", without, us(ns), percent(ns, a->device_ns));
+    fprintf(stream, "  %-26s %12.2f us %5.1f %%\n", without, us(ns), percent(ns, a->device_ns));
 }
 
 void tg_summary_print(const struct tg_record *record, const struct tg_findings *findings, FILE *stream)
@@ -152,8 +152,8 @@ void tg_summary_print(const struct tg_record *record, const struct tg_findings *
     print_cores(record, findings, TG_AIV, stream);
     print_threads(record, findings, stream);
     fprintf(stream, "What it would be, timed again from what was recorded\n");
-    print_would_be("with unlimited cores", a->unlimited_cores_ns, a, stream);
-    print_would_be("with free control", a->free_control_ns, a, stream);
-    print_would_be("with memory to each core alone", a->free_memory_ns, a, stream);
+    print_would_be("unlimited cores", a->unlimited_cores_ns, a, stream);
+    print_would_be("free control", a->free_control_ns, a, stream);
+    print_would_be("free memory", a->free_memory_ns, a, stream);
     print_would_be("longest chain of kernels", a->critical_path_ns, a, stream);
 }

@@ -15,7 +15,7 @@ sys.path.insert(0, str(EXAMPLES / "scripts"))
 
 # What the command reads; a test says itself which of these are set.
 VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",
-             "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "PA_CASE")
+             "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "PA_CASE", "PA_BLOCKS_PER_TASK")
 
 
 def clean_environment(**variables):

@@ -121,7 +121,10 @@ def naive(tensors, dtype):
     return out
 
 
-@pytest.mark.parametrize("name", [name for name in attention.CASES if name != "PA-small2"])
+QUICK = [name for name, case in attention.CASES.items() if sum(case["context_lens"]) < 1000]
+
+
+@pytest.mark.parametrize("name", [name for name in QUICK if name != "PA-small2"])
 def test_golden_equals_attention_token_by_token(name):
     params = attention.CASES[name]
     tensors = attention.generate_inputs(params)
@@ -132,7 +135,7 @@ def test_golden_equals_attention_token_by_token(name):
     np.testing.assert_allclose(attention.decode(tensors["out"]), attention.decode(expected), rtol=unit, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", attention.CASES)
+@pytest.mark.parametrize("name", QUICK)
 def test_inputs_have_the_shapes_and_traps_of_the_case(name):
     params = attention.CASES[name]
     tensors = attention.generate_inputs(params)
@@ -165,6 +168,20 @@ def test_seed_cases_are_the_seeds():
         assert np.int64(tensors["config"][6]) == np.float32(0.25).view(np.uint32)
         assert tensors["context_lens"].tolist() == [length]
         assert list(tensors) == attention.TENSOR_ORDER
+
+
+def test_config_is_as_long_as_it_has_to_be():
+    def words(name, blocks):
+        return attention.generate_inputs({**attention.CASES[name], "blocks_per_task": blocks})["config"].tolist()
+    assert len(words("Case1", 1)) == 7 and words("bf16", 1)[7:] == [2]
+    assert words("Case1", 3)[7:] == [0, 3] and words("fp16", 64)[7:] == [1, 64]
+
+
+def test_published_cases_have_their_shapes():
+    for name, batch, heads, block_size in (("PA-1", 256, 16, 128), ("PA-2", 64, 64, 64)):
+        case = attention.CASES[name]
+        assert case["context_lens"] == [8192] * batch and case["dtype"] == "bf16"
+        assert (case["num_heads"], case["kv_head_num"], case["head_dim"], case["block_size"]) == (heads, 1, 128, block_size)
 
 
 def test_large_scores_are_large():

@@ -22,10 +22,20 @@ def test_paged_attention(runtime, case):
     assert f"{case}: 'out' agrees" in done.stderr
 
 
-@pytest.mark.parametrize("case, tasks, edges", [("Case1", 4, 3), ("Case2", 16, 15)])
-def test_seed_cases_have_their_graph(case, tasks, edges):
-    done = run_command(*ATTENTION["aicpu_build_graph"], *SIMULATOR, PA_CASE=case)
+@pytest.mark.parametrize("case, blocks, tasks, edges", [
+    ("Case1", "", 4, 3), ("Case2", "", 16, 15), ("Case2", "1", 16, 15), ("Case2", "3", 8, 7), ("PA-small2", "64", 4, 3),
+])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_cases_have_their_graph(runtime, case, blocks, tasks, edges):
+    done = run_command(*ATTENTION[runtime], *SIMULATOR, PA_CASE=case, PA_BLOCKS_PER_TASK=blocks)
+    assert_passed(done)
     assert f"{case}: {tasks} tasks, {edges} edges, " in done.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "65", "-1", "1.0", "x", " 2"])
+def test_blocks_per_task_out_of_range_is_refused(text):
+    done = run_command(*ATTENTION["aicpu_build_graph"], *SIMULATOR, PA_BLOCKS_PER_TASK=text)
+    assert_failed(done, 2, f"PA_BLOCKS_PER_TASK is '{text}', expected a number from 1 to 64")
 
 
 def test_vector_example_runs_each_entry_of_its_list():

@@ -1,17 +1,10 @@
 /* coro.c and the switches: each side finds everything as it left it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
+#include <fcntl.h>
 #include <fenv.h>
 #include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
-
-#include <cmocka.h>
 
 #include "base/coro.h"
 #include "common/check.h"
@@ -26,17 +19,27 @@ struct generator {
     uint32_t index;
 };
 
+/* The thread sanitizer sees no order in a switch. Here there is one, and it is told so. */
+static _Thread_local char order;
+
+static void switch_in_order(struct tg_coro *to)
+{
+    tg_coro_publish(&order);
+    tg_coro_switch(to);
+    tg_coro_observe(&order);
+}
+
 static uint64_t resume(struct generator *generator)
 {
     generator->caller = tg_coro_current();
-    tg_coro_switch(&generator->coro);
+    switch_in_order(&generator->coro);
     return generator->value;
 }
 
 static void yield(struct generator *generator, uint64_t value)
 {
     generator->value = value;
-    tg_coro_switch(generator->caller);
+    switch_in_order(generator->caller);
 }
 
 static void open_generator(struct generator *generator, size_t stack_bytes, tg_coro_fn *entry)
@@ -49,6 +52,7 @@ static void open_generator(struct generator *generator, size_t stack_bytes, tg_c
 
 static void fibonacci(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     for (uint64_t a = 0, b = 1;;) {
         yield(generator, a);
@@ -60,6 +64,7 @@ static void fibonacci(void *arg)
 
 static void squares(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     for (uint64_t i = 0;; i++) yield(generator, i * i);
 }
@@ -92,6 +97,7 @@ static void walk(struct generator *generator, uint64_t node, int depth)
 
 static void walk_all(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     walk(generator, 1, 12);
     yield(generator, 0);
@@ -128,6 +134,7 @@ static uint64_t busy(struct generator *generator, uint64_t x, double y)
 
 static void busy_all(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     for (uint32_t i = 0;; i++) {
         uint64_t seed = i * 1000003u + generator->index;
@@ -161,12 +168,13 @@ static uint64_t n_passed;
 
 static void pass_on(void *arg)
 {
+    tg_coro_observe(&order);
     const struct generator *self = arg;
     for (;;) {
         uint64_t here = n_passed++;
         if (here % 64 != self->index) abort();
         struct tg_coro *next = &ring[(self->index + 1) % 64].coro;
-        tg_coro_switch(here == 64 * 100 - 1 ? ring[0].caller : next);
+        switch_in_order(here == 64 * 100 - 1 ? ring[0].caller : next);
     }
 }
 
@@ -187,6 +195,7 @@ static struct tg_coro *seen_inside;
 
 static void look_around(void *arg)
 {
+    tg_coro_observe(&order);
     seen_inside = tg_coro_current();
     yield(arg, 1);
 }
@@ -224,6 +233,7 @@ static void a_coroutine_can_be_started_anew(void **state)
 
 static void round_upwards(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     fesetround(FE_UPWARD);
     for (;;) yield(generator, (uint64_t)fegetround());
@@ -244,6 +254,7 @@ static void the_rounding_mode_belongs_to_the_coroutine(void **state)
 
 static void report_rounding(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     yield(generator, (uint64_t)fegetround());
 }
@@ -265,6 +276,7 @@ static void a_coroutine_begins_as_its_starter_rounds(void **state)
 
 static void look_at_the_stack(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     _Alignas(16) volatile char aligned[16];
     aligned[0] = 1;
@@ -298,6 +310,7 @@ static __attribute__((noinline)) uint64_t use_stack(size_t left)
 
 static void use_most_of_it(void *arg)
 {
+    tg_coro_observe(&order);
     struct generator *generator = arg;
     for (;;) yield(generator, use_stack(STACK_BYTES / ((TEST_ASAN || TEST_TSAN) ? 8 : 2)));
 }
@@ -357,6 +370,49 @@ static void many_coroutines_fit(void **state)
     free(all);
 }
 
+/* ---- races ------------------------------------------------------------------------------------------------------------- */
+
+static int raced;
+
+static void write_unordered(void *arg)
+{
+    struct generator *generator = arg;
+    for (;;) {
+        raced++;
+        tg_coro_switch(generator->caller);
+    }
+}
+
+/* Two coroutines write one variable, and nothing orders them but that one thread runs both. */
+static int race(void)
+{
+    struct generator one, other;
+    open_generator(&one, STACK_BYTES, write_unordered);
+    open_generator(&other, STACK_BYTES, write_unordered);
+    one.caller = other.caller = tg_coro_current();
+    tg_coro_switch(&one.coro);
+    tg_coro_switch(&other.coro);
+    return 0;
+}
+
+static void the_thread_sanitizer_finds_a_race_of_coroutines(void **state)
+{
+    (void)state;
+    if (!TEST_TSAN) SKIP("this program is not built with the thread sanitizer");
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        setenv("TSAN_OPTIONS", "exitcode=66", 1);
+        execl("/proc/self/exe", "test_coro", "race", (char *)NULL);
+        _exit(1);
+    }
+    int ended = 0;
+    assert_int_equal(waitpid(child, &ended, 0), child);
+    assert_true(WIFEXITED(ended));
+    assert_int_equal(WEXITSTATUS(ended), 66);
+}
+
 /* ---- threads ---------------------------------------------------------------------------------------------------------- */
 
 static void *switch_alone(void *arg)
@@ -382,8 +438,9 @@ static void threads_switch_without_each_other(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "race") == 0) return race();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(coroutines_keep_their_variables),
         cmocka_unit_test(switches_happen_at_any_depth),
@@ -398,6 +455,7 @@ int main(void)
         cmocka_unit_test(an_address_below_the_stack_is_an_overflow),
         cmocka_unit_test(a_stack_that_cannot_be_had_is_refused),
         cmocka_unit_test(many_coroutines_fit),
+        cmocka_unit_test(the_thread_sanitizer_finds_a_race_of_coroutines),
         cmocka_unit_test(threads_switch_without_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

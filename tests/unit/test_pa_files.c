@@ -97,8 +97,6 @@ static void every_element_type_survives(void **state)
         assert_memory_equal(loaded.query, p.query, n.query * bytes);
         assert_memory_equal(loaded.key_cache, p.key_cache, n.cache * bytes);
         assert_memory_equal(loaded.value_cache, p.value_cache, n.cache * bytes);
-        assert_memory_equal(loaded.key_cache, p.key_cache, n.cache * bytes);
-        assert_memory_equal(loaded.value_cache, p.value_cache, n.cache * bytes);
         assert_memory_equal(loaded.block_table, p.block_table, n.table * sizeof(int32_t));
         assert_memory_equal(loaded.context_lens, p.context_lens, p.shape.batch * sizeof(int32_t));
         assert_int_equal(loaded.reference_dtype, dtype);

@@ -56,6 +56,7 @@ static void defaults_are_case1_on_the_simulator(void **state)
     assert_int_equal(o.run.build_mode, TG_BUILD_CONCURRENT);
     assert_int_equal(o.run.block_dim, 24);
     assert_int_equal(o.run.aicpu_thread_num, 3);
+    assert_int_equal(o.blocks_per_task, 1);
     assert_int_equal(o.run.schedule_seed, 0);
     assert_false(o.json || o.help || o.has_dtype || o.run.record);
     assert_null(o.load_dir);
@@ -68,7 +69,7 @@ static void every_option_is_read(void **state)
     struct pa_options o = accept(
         "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
         "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
-        "--aicpu-threads 2 --window 9 --seed 18446744073709551615 --schedule-seed 7 "
+        "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 "
         "--save S --trace T --program P --json -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
@@ -84,6 +85,7 @@ static void every_option_is_read(void **state)
     assert_int_equal(o.run.aicpu_thread_num, 2);
     assert_int_equal(o.run.window, 9);
     assert_int_equal(o.run.schedule_seed, 7);
+    assert_int_equal(o.blocks_per_task, 64);
     assert_true(o.seed == UINT64_MAX);
     assert_true(o.run.record && o.json && o.has_dtype);
     assert_int_equal(o.verbosity, 2);
@@ -150,6 +152,8 @@ static void numbers_are_whole_and_in_range(void **state)
         refuse(line, "is not a whole number from ");
     }
     refuse("x --context 1,2,y,4", "--context value 3 'y'");
+    refuse("x --blocks-per-task 0", "--blocks-per-task '0' is not a whole number from 1 to 64");
+    refuse("x --blocks-per-task 65", "--blocks-per-task '65' is not a whole number from 1 to 64");
     refuse("x --batch 7q", "--batch '7q' is not a whole number from 1 to 2147483647");
 }
 
@@ -176,7 +180,8 @@ static void options_that_do_not_combine_are_refused(void **state)
     refuse("x --runtime host_build_graph --build-mode concurrent", "--build-mode concurrent does not combine");
     refuse("x --runtime host_build_graph --window 5", "--window does not combine with --runtime host_build_graph");
     refuse("x --build-mode sequential --window 5", "--window does not combine with --build-mode sequential");
-    struct pa_options o = accept("x --load D --dtype bf16 --runtime host_build_graph --build-mode sequential");
+    struct pa_options o = accept("x --load D --dtype bf16 --runtime host_build_graph --build-mode sequential "
+                                 "--blocks-per-task 2");
     assert_string_equal(o.load_dir, "D");
     assert_int_equal(o.run.runtime, TG_HOST_BUILD_GRAPH);
     pa_options_free(&o);

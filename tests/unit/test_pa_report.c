@@ -77,7 +77,7 @@ static void json_has_what_programs_look_for(void **state)
 {
     (void)state;
     struct pa_report report = passed();
-    struct pa_options options = options_of("x --case Case2 --schedule-seed 9");
+    struct pa_options options = options_of("x --case Case2 --schedule-seed 9 --blocks-per-task 3");
     json_of(&report, &options);
     static const char *const parts[] = {
         "{\"case\": \"Case2\", \"pass\": true, \"status\": \"TG_OK\"",
@@ -86,6 +86,7 @@ static void json_has_what_programs_look_for(void **state)
         "\"build_mode\": \"concurrent\"",
         "\"seed\": 42",
         "\"schedule_seed\": 9",
+        "\"blocks_per_task\": 3",
         "\"dtype\": \"fp32\"",
         "\"max_abs_err\": 1.5e-08",
         "\"max_rel_err\": 2e-07",

@@ -218,16 +218,18 @@ static enum tg_status use_device(struct tg_device *device, const struct pa_optio
     return status;
 }
 
-static enum tg_status work(const struct pa_options *options, const char *argv0, struct pa_report *report)
+static enum tg_status work(struct pa_options *options, const char *argv0, struct pa_report *report)
 {
     struct tg_device *device;
     struct tg_device_config config;
     if (options->verbosity > 0) tg_log_to(print_log, NULL, options->verbosity > 1 ? TG_LOG_DEBUG : TG_LOG_INFO);
     tg_device_config_init(&config);
     config.platform = options->platform;
+    config.machine_file = options->machine_file;
     config.catch_faults = true; /* a kernel that crashes fails the run, not this process */
     enum tg_status status = failure_from_library(&report->failure, tg_device_open(&config, &device));
     if (status != TG_OK) return status;
+    if (!options->has_block_dim) options->run.block_dim = tg_device_blocks(device);
     status = use_device(device, options, argv0, report);
     tg_device_close(device);
     return status;

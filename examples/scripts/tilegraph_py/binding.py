@@ -21,7 +21,7 @@ NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
 
 
 class DeviceConfig(ctypes.Structure):
-    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("catch_faults", c_bool)]
+    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("machine_file", c_char_p), ("catch_faults", c_bool)]
 
 
 class Tensor(ctypes.Structure):

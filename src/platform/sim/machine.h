@@ -21,7 +21,7 @@
     X(blocks, 24, 1, 128, "blocks of 1 AIC and 2 AIV", "H", "S hardware.md; INI cube_core_cnt")                        \
     X(core_ghz, 1.85, 0.001, 1000, "GHz", "H", "INI cube_freq")                                                        \
     X(launch, 40000, 0, 1e9, "ns before the control threads start", "F", "a 2-task run takes 52 us (S PR 1785)")       \
-    X(host_graph, 50000, 0, 1e9, "ns more to take over a graph of the host", "F", "a 2-task run takes 108 us (S PR "   \
+    X(host_graph, 60000, 0, 1e9, "ns more to take over a graph of the host", "F", "a 2-task run takes 108 us (S PR "   \
                                                                                   "1785)")                             \
     X(plugin_open, 10000, 0, 1e9, "ns to open the plugin", "L", "assumed")                                             \
     X(add_task, 250, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \

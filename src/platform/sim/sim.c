@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <time.h>
 
 #include "base/guard.h"
 #include "base/random.h"
@@ -27,7 +27,9 @@ enum {
     THREAD_STACK_BYTES = 2 << 20,
     CORE_STACK_BYTES = 512 << 10,
     INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
-    DELAY_MAX_NS = 4000          /* drawn delays of a random schedule */
+    DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
+    PROGRESS_NS = 100000000,
+    PROGRESS_YIELDS = 256
 };
 
 /* One register with the time at which its value is seen on the other side. */
@@ -56,6 +58,8 @@ struct sim {
     const struct tg_machine_run *run; /* during a launch */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns; /* of the control threads */
+    uint64_t told_ns;   /* host time of the last progress */
+    uint32_t n_yields;  /* since the host's clock was looked at */
 };
 
 /* What an actor's entry gets. */
@@ -113,9 +117,22 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
     self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
 }
 
+/* Every PROGRESS_NS of host time, say how far the launch is. The host's clock is looked at now and then only. */
+static void tell_progress(struct sim *sim)
+{
+    if (!sim->run->progress || ++sim->n_yields % PROGRESS_YIELDS) return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (ns - sim->told_ns < PROGRESS_NS) return;
+    sim->told_ns = ns;
+    sim->run->progress(sim->run->progress_context, self(sim)->now);
+}
+
 static void sim_sync(struct tg_machine *machine)
 {
     tg_clock_yield(&of(machine)->clock);
+    tell_progress(of(machine));
 }
 
 static enum tg_idle sim_idle(struct tg_machine *machine)

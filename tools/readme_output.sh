@@ -1,0 +1,44 @@
+#!/bin/sh
+# readme_output.sh BUILD_DIR [--check]: write into README.md, between the two markers there, what
+# `build/bin/paged_attention --case Case2` prints, without its middle. With --check only compare: exit code 1 if the page is
+# not up to date. Host times and the last digits of errors, which other computers have other ones of, are not compared.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+page=$root/README.md
+build=${1-}
+[ -x "$build/bin/paged_attention" ] || {
+    echo "readme_output: '$build' is no build folder: run make build, then tools/readme_output.sh build" >&2
+    exit 2
+}
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+{
+    echo '```'
+    echo 'build/bin/paged_attention --case Case2'
+    "$build/bin/paged_attention" --case Case2 |
+        awk '/^Kernels/ { print "..."; skip = 1 } /^  host time/ { skip = 0 } !skip'
+    echo '```'
+} >"$work/block"
+
+awk -v block="$work/block" '
+    /<!-- output: / { print; while ((getline line < block) > 0) print line; skip = 1; found++ }
+    /<!-- end of output -->/ { skip = 0; found++ }
+    !skip
+    END { exit found != 2 }
+' "$page" >"$work/page" || {
+    echo "readme_output: $page lacks the markers '<!-- output: ... -->' and '<!-- end of output -->'" >&2
+    exit 1
+}
+
+if [ "${2-}" = --check ]; then
+    for file in "$page" "$work/page"; do grep -vE '^  (host time|largest error) ' "$file" >"$work/$(basename "$file").cut"; done
+    diff -u "$work/README.md.cut" "$work/page.cut" >&2 || {
+        echo "readme_output: README.md is not up to date: run tools/readme_output.sh build" >&2
+        exit 1
+    }
+    echo "README.md shows what the program prints"
+else
+    cmp -s "$page" "$work/page" || cp "$work/page" "$page"
+fi
