@@ -7,22 +7,22 @@
 
 /* clang-format off */
 const struct pa_case pa_cases[] = {
-    /* name, text, {batch, heads, kv_heads, head_dim, block_size, dtype}, lengths, shared blocks, query scale, schedulers */
-    {"Case1", "one block of 16 tokens", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(16), 0, 0.1f, 0},
-    {"Case2", "four blocks of 16 tokens", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(64), 0, 0.1f, 0},
-    {"shared-blocks", "two sequences share two blocks", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(70, 52), 2, 0.1f, 0},
-    {"partial-block", "one token in the last block", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(33), 0, 0.1f, 0},
-    {"ragged", "lengths 0 to 100 in a batch", {6, 8, 2, 32, 16, PA_FP32}, LENGTHS(17, 0, 100, 1, 16, 15), 0, 0.1f, 0},
-    {"gqa", "32 query heads on 8 KV heads", {2, 32, 8, 64, 32, PA_FP32}, LENGTHS(130, 64), 0, 0.1f, 0},
-    {"large-scores", "scores from -100 to 100", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(64, 50), 0, 300.0f, 0},
-    {"fp16", "fp16 tensors", {2, 16, 2, 32, 16, PA_FP16}, LENGTHS(48, 33), 0, 0.1f, 0},
-    {"bf16", "bf16 tensors", {2, 16, 2, 32, 16, PA_BF16}, LENGTHS(48, 33), 0, 0.1f, 0},
-    {"zero", "no token: the output is 0", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(0), 0, 0.1f, 0},
-    {"one-key", "one token: the output is its value", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(1), 0, 0.1f, 0},
-    {"PA-small1", "bf16, context 33", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(33), 0, 0.1f, 0},
-    {"PA-small2", "bf16, context 128", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(128), 0, 0.1f, 0},
-    {"PA-1", "bf16, batch 256, context 8192", {256, 16, 1, 128, 128, PA_BF16}, LENGTHS(8192), 0, 0.1f, 3},
-    {"PA-2", "bf16, batch 64, 64 heads, context 8192", {64, 64, 1, 128, 64, PA_BF16}, LENGTHS(8192), 0, 0.1f, 3},
+    /* name, text, {batch, heads, kv_heads, head_dim, block_size, dtype}, lengths, shared blocks, query scale */
+    {"Case1", "one block of 16 tokens", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(16), 0, 0.1f},
+    {"Case2", "four blocks of 16 tokens", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(64), 0, 0.1f},
+    {"shared-blocks", "two sequences share two blocks", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(70, 52), 2, 0.1f},
+    {"partial-block", "one token in the last block", {1, 16, 1, 16, 16, PA_FP32}, LENGTHS(33), 0, 0.1f},
+    {"ragged", "lengths 0 to 100 in a batch", {6, 8, 2, 32, 16, PA_FP32}, LENGTHS(17, 0, 100, 1, 16, 15), 0, 0.1f},
+    {"gqa", "32 query heads on 8 KV heads", {2, 32, 8, 64, 32, PA_FP32}, LENGTHS(130, 64), 0, 0.1f},
+    {"large-scores", "scores from -100 to 100", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(64, 50), 0, 300.0f},
+    {"fp16", "fp16 tensors", {2, 16, 2, 32, 16, PA_FP16}, LENGTHS(48, 33), 0, 0.1f},
+    {"bf16", "bf16 tensors", {2, 16, 2, 32, 16, PA_BF16}, LENGTHS(48, 33), 0, 0.1f},
+    {"zero", "no token: the output is 0", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(0), 0, 0.1f},
+    {"one-key", "one token: the output is its value", {2, 16, 1, 16, 16, PA_FP32}, LENGTHS(1), 0, 0.1f},
+    {"PA-small1", "bf16, context 33", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(33), 0, 0.1f},
+    {"PA-small2", "bf16, context 128", {1, 16, 1, 16, 16, PA_BF16}, LENGTHS(128), 0, 0.1f},
+    {"PA-1", "bf16, batch 256, context 8192", {256, 16, 1, 128, 128, PA_BF16}, LENGTHS(8192), 0, 0.1f},
+    {"PA-2", "bf16, batch 64, 64 heads, context 8192", {64, 64, 1, 128, 64, PA_BF16}, LENGTHS(8192), 0, 0.1f},
 };
 /* clang-format on */
 const size_t pa_n_cases = sizeof pa_cases / sizeof pa_cases[0];
@@ -34,6 +34,12 @@ const struct pa_case *pa_case_by_name(const char *name)
         if (strcmp(name, pa_cases[i].name) == 0) return &pa_cases[i];
     }
     return NULL;
+}
+
+uint32_t pa_case_schedulers(const struct pa_case *drawn)
+{
+    bool published = strcmp(drawn->name, "PA-1") == 0 || strcmp(drawn->name, "PA-2") == 0;
+    return published ? 3 : 0;
 }
 
 uint32_t pa_case_length(const struct pa_case *drawn, uint32_t b)

@@ -4,6 +4,7 @@
 #ifndef EXAMPLES_PA_CASE_H
 #define EXAMPLES_PA_CASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,7 +27,6 @@ struct pa_case {
     uint32_t n_lengths;      /* shape.batch, or 1: the length holds for every sequence */
     uint32_t shared_blocks;  /* sequences begin with as many of the first one's full blocks, if both are that long */
     float query_scale;       /* standard deviation of the query's elements */
-    uint32_t schedulers;     /* AICPU threads that schedule, as published; 0: no figure is */
 };
 
 /* The cases; [0] is the default. Those from pa_n_quick_cases on take seconds and gigabytes. */
@@ -35,6 +35,9 @@ extern const size_t pa_n_cases, pa_n_quick_cases;
 
 /* The case of that name, or NULL. */
 const struct pa_case *pa_case_by_name(const char *name);
+
+/* How many AICPU threads scheduled when the case's device time was published; 0: no time is. */
+uint32_t pa_case_schedulers(const struct pa_case *drawn);
 
 /* Context length of sequence `b`. */
 uint32_t pa_case_length(const struct pa_case *drawn, uint32_t b);

@@ -354,8 +354,9 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     if (status == TG_OK) status = read_problem(given, out, failure);
     if (status == TG_OK) status = read_u32(given, OPT_BLOCKS_PER_TASK, 1, 64, &out->blocks_per_task, failure);
     /* With a graph that is built on the device one more thread builds. */
-    if (!given->text[OPT_AICPU_THREADS] && out->drawn.schedulers > 0)
-        out->run.aicpu_thread_num = out->drawn.schedulers + (out->run.runtime == TG_AICPU_BUILD_GRAPH ? 1 : 0);
+    uint32_t schedulers = pa_case_schedulers(&out->drawn);
+    if (!given->text[OPT_AICPU_THREADS] && schedulers > 0)
+        out->run.aicpu_thread_num = schedulers + (out->run.runtime == TG_AICPU_BUILD_GRAPH ? 1 : 0);
     return status;
 }
 

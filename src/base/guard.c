@@ -25,7 +25,7 @@
 #endif
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8 };
+enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8, HUNT_MS = 1 };
 
 /* Handlers are the process's: counted, under the lock. */
 static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -35,12 +35,23 @@ static struct sigaction previous_tick;
 
 /* One thread's clock of life, written by the thread and read by the tick that interrupts it. */
 static _Thread_local volatile sig_atomic_t life;
-static _Thread_local sig_atomic_t life_at_tick;
-static _Thread_local int silent_ticks;
+static _Thread_local struct {
+    timer_t timer;
+    uint32_t limit_ms;
+    sig_atomic_t life;    /* at the last tick */
+    uint32_t silent_ms;   /* since life went on */
+    bool hunting;         /* the limit is over: a tick every millisecond, for one in the foreign code itself */
+} clock_of_life;
 
 static int tick_signal(void) { return SIGRTMIN + 4; }
 
 void tg_guard_alive(void) { life++; }
+
+void tg_guard_enter_runtime(void)
+{
+    struct tg_guard *guard = tg_coro_current()->guard;
+    if (guard) guard->inside = 1;
+}
 
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
 {
@@ -51,6 +62,8 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->signal = 0;
     guard->address = NULL;
     guard->sent = false;
+    guard->inside = 0;
+    guard->expired = 0;
     fenv_t environment;
     fegetenv(&environment); /* foreign code may change how we round */
     /* The handlers block no signal, so there is no mask to save. */
@@ -68,6 +81,14 @@ static _Noreturn void leave(struct tg_guard *guard, enum tg_guard_end end)
 {
     guard->end = end;
     siglongjmp(guard->jump, 1);
+}
+
+void tg_guard_leave_runtime(void)
+{
+    struct tg_guard *guard = tg_coro_current()->guard;
+    if (!guard) return;
+    guard->inside = 0;
+    if (guard->expired) leave(guard, TG_GUARD_STUCK);
 }
 
 _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_RAISED); }
@@ -157,23 +178,55 @@ static uintptr_t interrupted_at(const void *context)
 #endif
 }
 
-/* A call without a sign of life for TICKS_PER_LIMIT ticks is stuck. It is cut off in its own code; inside a library it
- * calls (which may hold a lock) only after twice that time. */
+static uint32_t tick_ms(void)
+{
+    if (clock_of_life.hunting) return HUNT_MS;
+    uint32_t ms = clock_of_life.limit_ms / TICKS_PER_LIMIT;
+    return ms > 0 ? ms : 1;
+}
+
+static void tick_set(bool hunting)
+{
+    clock_of_life.hunting = hunting;
+    struct itimerspec every;
+    every.it_interval.tv_sec = (time_t)(tick_ms() / 1000);
+    every.it_interval.tv_nsec = (long)(tick_ms() % 1000) * 1000000;
+    every.it_value = every.it_interval;
+    timer_settime(clock_of_life.timer, 0, &every, NULL);
+}
+
+/* The limit of a guarded call is over: may it be cut off right here? In its own code, always. In the runtime, never: it
+ * leaves when it is back. In another library, which may hold a lock, only when nothing else was seen for a whole limit
+ * more. */
+static bool may_cut(struct tg_guard *guard, const void *context)
+{
+    if (guard->inside) {
+        guard->expired = 1;
+        return false;
+    }
+    uintptr_t at = interrupted_at(context);
+    if (at >= guard->text.low && at < guard->text.high) return true;
+    return clock_of_life.silent_ms >= 2 * clock_of_life.limit_ms;
+}
+
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
     int saved_errno = errno;
     struct tg_guard *guard = tg_coro_current()->guard;
-    if (!guard || life != life_at_tick) {
-        life_at_tick = life;
-        silent_ticks = 0;
-    } else if (++silent_ticks >= TICKS_PER_LIMIT) {
-        uintptr_t at = interrupted_at(context);
-        bool own_code = at >= guard->text.low && at < guard->text.high;
-        if (own_code || silent_ticks >= 2 * TICKS_PER_LIMIT) {
-            silent_ticks = 0;
-            leave(guard, TG_GUARD_STUCK);
+    if (!guard || life != clock_of_life.life) {
+        clock_of_life.life = life;
+        clock_of_life.silent_ms = 0;
+        if (clock_of_life.hunting) tick_set(false);
+    } else {
+        clock_of_life.silent_ms += tick_ms();
+        if (clock_of_life.silent_ms >= clock_of_life.limit_ms) {
+            if (may_cut(guard, context)) {
+                tick_set(false);
+                leave(guard, TG_GUARD_STUCK);
+            }
+            if (!clock_of_life.hunting) tick_set(true);
         }
     }
     errno = saved_errno;
@@ -225,12 +278,11 @@ static enum tg_status timer_begin(struct tg_watch *watch, uint32_t limit_ms)
     timer_t timer;
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
         return tg_error(TG_ERR_MEMORY, "no timer for the time limit: %s", strerror(errno));
-    uint64_t tick_ns = (uint64_t)limit_ms * 1000000u / TICKS_PER_LIMIT;
-    struct itimerspec every;
-    every.it_interval.tv_sec = (time_t)(tick_ns / 1000000000u);
-    every.it_interval.tv_nsec = (long)(tick_ns % 1000000000u);
-    every.it_value = every.it_interval;
-    timer_settime(timer, 0, &every, NULL);
+    clock_of_life.timer = timer;
+    clock_of_life.limit_ms = limit_ms;
+    clock_of_life.life = life;
+    clock_of_life.silent_ms = 0;
+    tick_set(false);
     memcpy(&watch->timer, &timer, sizeof timer);
     return TG_OK;
 }
@@ -243,8 +295,6 @@ enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
     watch->stack = malloc(bytes);
     if (!watch->stack) return tg_error(TG_ERR_MEMORY, "no memory for a signal stack of %zu bytes", bytes);
 
-    life_at_tick = life;
-    silent_ticks = 0;
     handlers_install();
     enum tg_status status = timer_begin(watch, limit_ms);
     if (status != TG_OK) {

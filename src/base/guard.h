@@ -35,6 +35,8 @@ struct tg_guard {
     int signal;    /* CRASHED, OVERFLOWED */
     void *address; /* CRASHED, OVERFLOWED: of the fault */
     bool sent;     /* the signal was sent by somebody, there is no address */
+    volatile sig_atomic_t inside;  /* the foreign code has called the runtime, which must not be cut off */
+    volatile sig_atomic_t expired; /* it would have been */
 };
 
 typedef void tg_guarded_fn(void *arg);
@@ -47,6 +49,11 @@ _Noreturn void tg_guard_raise(void);
 
 /* The guarded call of this coroutine has got somewhere: its time limit starts anew. */
 void tg_guard_alive(void);
+
+/* The foreign code of this coroutine calls the runtime, and is back. In between it is not cut off, because the runtime may
+ * hold a lock; if its time ran out meanwhile, tg_guard_leave_runtime ends the guarded call. */
+void tg_guard_enter_runtime(void);
+void tg_guard_leave_runtime(void);
 
 /* What happened, for a message: "SIGSEGV at 0x10". */
 void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes);

@@ -19,10 +19,15 @@ static bool call_begin(struct tg_builder *b, const char *call)
     }
     if (tg_failure_status(b->failure) != TG_OK) return false;
     b->state = TG_BUILDER_IN_CALL;
+    tg_guard_enter_runtime();
     return true;
 }
 
-static void call_end(struct tg_builder *b) { b->state = TG_BUILDER_OPEN; }
+static void call_end(struct tg_builder *b)
+{
+    b->state = TG_BUILDER_OPEN;
+    tg_guard_leave_runtime();
+}
 
 /* A graph or memory call failed: its message becomes the run's. */
 static void record(struct tg_builder *b, enum tg_status status)

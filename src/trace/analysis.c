@@ -64,7 +64,8 @@ static uint32_t before_builder(struct walk *w)
         take(w, record->tasks[task].end_ns, TG_BOUND_SCHEDULER, task);
         return task;
     }
-    take(w, 0, TG_BOUND_BUILDER, TG_NO_TASK);
+    take(w, w->causes->builder_start_ns, TG_BOUND_BUILDER, TG_NO_TASK);
+    take(w, 0, TG_BOUND_SCHEDULER, TG_NO_TASK);
     return TG_NO_TASK;
 }
 
@@ -119,12 +120,18 @@ static bool walk_path(const struct tg_index *index, const struct tg_causes *caus
     uint32_t task = TG_NO_TASK;
     if (record->n_tasks > 0) {
         task = index->by_complete[record->n_tasks - 1];
+        take(&w, record->tasks[task].complete_ns, TG_BOUND_SCHEDULER, TG_NO_TASK);
         take(&w, record->tasks[task].end_ns, TG_BOUND_SCHEDULER, task);
+    } else {
+        task = before_builder(&w);
     }
     /* What is waited for lies before who waits, so no task is met twice; times that say otherwise end the walk. */
     for (size_t n = 0; task != TG_NO_TASK && n < record->n_tasks && !w.failed; n++) task = before_task(&w, task);
-    take(&w, 0, record->has_builder && record->n_tasks == 0 ? TG_BOUND_BUILDER : TG_BOUND_SCHEDULER, TG_NO_TASK);
+    take(&w, 0, TG_BOUND_SCHEDULER, TG_NO_TASK);
     reverse_path(out);
+    for (size_t i = 0; i < out->n_path_parts; i++)
+        if (out->path[i].bound == TG_BOUND_SCHEDULER && out->path[i].task == TG_NO_TASK)
+            out->launch_ns += out->path[i].end_ns - out->path[i].start_ns;
     for (uint32_t bound = 0; bound < TG_BOUNDS; bound++)
         if (out->figures.bound_ns[bound] > out->figures.bound_ns[out->figures.bound_by]) out->figures.bound_by = bound;
     return !w.failed;

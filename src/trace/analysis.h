@@ -11,6 +11,8 @@
  *       the task before it on its core            the end of that task's kernel
  *       a dependency                              the end of its kernel
  *       the builder, which published it late      the builder; where it waited for its window, the task that let it go
+ *
+ * What is before the builder, or before the first task of a graph built on the host, is the start of the run.
  */
 #ifndef TG_TRACE_ANALYSIS_H
 #define TG_TRACE_ANALYSIS_H
@@ -47,6 +49,7 @@ struct tg_findings {
     struct tg_analysis figures;
     struct tg_path_part *path; /* [n_path_parts] by time, without gaps */
     size_t n_path_parts;
+    uint64_t launch_ns; /* of the scheduler's part: the start of the run before anything is built, and its end */
     struct tg_kernel_use *kernels; /* [record->kernels->n] by func_id */
     struct tg_core_use *cores;     /* [record->n_cores] */
     struct tg_thread_use *threads; /* [record->n_threads] */

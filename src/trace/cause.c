@@ -128,6 +128,15 @@ size_t tg_causes_waits_until(const struct tg_causes *causes, uint64_t now)
     return low;
 }
 
+static void find_builder_start(struct tg_causes *causes, const struct tg_record *record)
+{
+    for (size_t i = 0; i < record->n_spans && record->has_builder; i++) {
+        if (record->spans[i].thread != BUILDER_THREAD) continue;
+        causes->builder_start_ns = record->spans[i].start_ns;
+        return;
+    }
+}
+
 static void find_built(struct tg_causes *causes, const struct tg_index *index)
 {
     const struct tg_record *record = index->record;
@@ -150,6 +159,7 @@ enum tg_status tg_causes_init(struct tg_causes *causes, const struct tg_index *i
         return tg_error(TG_ERR_MEMORY, "no memory to look at a run of %zu tasks", n);
     }
     for (size_t i = 0; i < n; i++) causes->dependency[i] = last_dependency(index, (uint32_t)i);
+    find_builder_start(causes, index->record);
     find_built(causes, index);
     return TG_OK;
 }

@@ -30,7 +30,7 @@ static const char *what(int bound)
         "kernels at work",
         "kernels held up by others at device memory",
         "from the end of a kernel until who waits for it is ready",
-        "from ready to start; start and end of the run",
+        "from ready to start",
         "until the orchestration published the task",
     };
     return texts[bound];
@@ -43,8 +43,11 @@ static void print_bounds(const struct tg_findings *f, FILE *stream)
             tg_bound_name((enum tg_bound)a->bound_by));
     for (int bound = 0; bound < TG_BOUNDS; bound++) {
         if (a->bound_ns[bound] == 0) continue;
-        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s\n", tg_bound_name((enum tg_bound)bound),
+        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s", tg_bound_name((enum tg_bound)bound),
                 us(a->bound_ns[bound]), percent(a->bound_ns[bound], a->device_ns), what(bound));
+        if (bound == TG_BOUND_SCHEDULER && f->launch_ns > 0)
+            fprintf(stream, "; %.2f us of it start and end of the run", us(f->launch_ns));
+        fputc('\n', stream);
     }
 }
 

@@ -241,6 +241,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
                status == TG_OK ? "" : tg_last_message(),
                tg_status_name(model.status == TG_OK ? model_end(&model) : model.status),
                model.may_fault ? ", or a fault" : "");
+    fuzz_reached(status == TG_OK ? "" : tg_last_message());
     if (status == TG_OK) check_turns(&result);
     else FUZZ_CHECK(tg_last_message()[0], "no message for %s", tg_status_name(status));
     for (uint32_t i = 0; status != TG_OK && i <= TASKS_MAX; i++) FUZZ_CHECK(words[i] == 0, "word %u was written", i);

@@ -236,6 +236,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     read_run_config(&in, &config);
     draw_given(&in, &given);
     enum tg_status status = run(&given, &config);
+    fuzz_reached(status == TG_OK ? "" : tg_last_message());
     if (status == TG_OK) check_result(&given);
     else check_refusal(&given, status);
     FUZZ_CHECK(tg_device_bytes_in_use(device) == 0, "device memory is in use after the run");

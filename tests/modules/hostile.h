@@ -15,6 +15,7 @@ enum hostile_act {
     HOSTILE_STEP_OVER, /* recursion without end in frames of 64 KiB of which one byte is touched */
     HOSTILE_SPIN,      /* a loop without end in its own code */
     HOSTILE_PAUSE,     /* a loop without end in a system call */
+    HOSTILE_MALLOC,    /* a loop without end that allocates and frees host memory */
     HOSTILE_ACTS,
     HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
 };

@@ -60,6 +60,13 @@ static void hostile_do(int64_t act)
     case HOSTILE_PAUSE:
         while (hostile_zero == 0) pause();
         break;
+    case HOSTILE_MALLOC:
+        while (hostile_zero == 0) {
+            /* Volatile: the compiler must not see that nobody uses it. Larger than what malloc keeps for a thread. */
+            void *volatile block = malloc(2000);
+            free(block);
+        }
+        break;
     case HOSTILE_NONE:
     case HOSTILE_ACTS:
     case HOSTILE_OWN: break;

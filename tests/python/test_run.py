@@ -22,10 +22,10 @@ def test_paged_attention(runtime, case):
     assert f"{case}: 'out' agrees" in done.stderr
 
 
-@pytest.mark.parametrize("case, blocks, tasks, edges", [
-    ("Case1", "", 4, 3), ("Case2", "", 16, 15), ("Case2", "1", 16, 15), ("Case2", "3", 8, 7), ("PA-small2", "64", 4, 3),
+@pytest.mark.parametrize("runtime, case, blocks, tasks, edges", [
+    ("aicpu_build_graph", "Case1", "", 4, 3), ("aicpu_build_graph", "Case2", "", 16, 15),
+    ("aicpu_build_graph", "Case2", "3", 8, 7), ("host_build_graph", "PA-small2", "64", 4, 3),
 ])
-@pytest.mark.parametrize("runtime", RUNTIMES)
 def test_cases_have_their_graph(runtime, case, blocks, tasks, edges):
     done = run_command(*ATTENTION[runtime], *SIMULATOR, PA_CASE=case, PA_BLOCKS_PER_TASK=blocks)
     assert_passed(done)

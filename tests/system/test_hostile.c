@@ -54,10 +54,11 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: stack overflow in large frames", HOSTILE_STEP_OVER, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
     {"kernel: endless loop", HOSTILE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless wait in a system call", HOSTILE_PAUSE, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
+    {"kernel: endless loop in malloc", HOSTILE_MALLOC, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of cheap instructions", KERNEL_SPIN_LIGHT, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of expensive instructions", KERNEL_SPIN_HEAVY, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
-    {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "ends at byte"},
+    {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "UB"},
     {"kernel: wild pointer to a tile", KERNEL_WILD_TILE, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV"},
     {"kernel: event that nobody sets", KERNEL_NO_EVENT, 0, TG_ERR_TILE, "WAIT_FLAG"},
     {"kernel: instruction that does not exist", KERNEL_NO_INSTRUCTION, 0, TG_ERR_TILE, "4711"},
@@ -125,6 +126,7 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: stack overflow in large frames", HOSTILE_STEP_OVER, ON_DEVICE, TG_ERR_PLUGIN_FAULT, "stack overflow"},
     {"plugin: endless loop", HOSTILE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless wait in a system call", HOSTILE_PAUSE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
+    {"plugin: endless loop in malloc", HOSTILE_MALLOC, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -603,9 +605,19 @@ static void add_row(size_t *n, const char *name, CMUnitTestFunction function, co
     tests[(*n)++] = (struct CMUnitTest){name, function, NULL, NULL, (void *)(uintptr_t)row};
 }
 
+/* A process with threads, as servers are: libc takes its locks. */
+static void *sleep_on(void *arg)
+{
+    (void)arg;
+    for (;;) pause();
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     size_t n = 0;
+    pthread_t sleeper;
+    if (pthread_create(&sleeper, NULL, sleep_on, NULL) != 0) return 1;
     for (int i = 0; i < N_CALL_ROWS; i++) add_row(&n, call_rows[i].name, hostile_call, &call_rows[i]);
     for (int i = 0; i < N_LOAD_ROWS; i++) add_row(&n, load_rows[i].name, hostile_module, &load_rows[i]);
     for (int i = 0; i < N_KERNEL_ROWS; i++) add_row(&n, kernel_rows[i].name, hostile_kernel, &kernel_rows[i]);

@@ -83,7 +83,7 @@ static void begin(uint64_t seed)
 
 static void add(tg_coro_fn *entry, void *arg, bool can_stall)
 {
-    assert_int_equal(tg_clock_add(the_clock, STACK_BYTES, can_stall, entry, arg), TG_OK);
+    assert_int_equal(tg_clock_add(the_clock, 0, STACK_BYTES, can_stall, entry, arg), TG_OK);
 }
 
 /* ---- turns ------------------------------------------------------------------------------------------------------------ */
@@ -349,7 +349,7 @@ static void a_stall_waits_until_nobody_naps(void **state)
     add(sleeper, &once, true);
     add(take_steps, &late, false);
     assert_true(run());
-    assert_string_equal(events, "late1000 stall0 ");
+    assert_string_equal(events, "late1000 stall1000 ");
 }
 
 /* ---- any program -------------------------------------------------------------------------------------------------------- */

@@ -56,7 +56,13 @@ static void assert_refused(enum tg_status status, enum tg_status expected, const
     CHECK(strstr(tg_last_message(), part), "\"%s\" has no \"%s\"", tg_last_message(), part);
 }
 
-static enum tg_status probe(const void *at, size_t n) { return tg_module_probe(at, n, "kernel_entry", "kernel k"); }
+static enum tg_status probe_for(const void *at, size_t n, const char *symbol)
+{
+    const struct tg_rehearsal rehearsal = {.symbol = symbol};
+    return tg_module_probe(at, n, &rehearsal, "kernel k");
+}
+
+static enum tg_status probe(const void *at, size_t n) { return probe_for(at, n, "kernel_entry"); }
 
 static int64_t call(const struct tg_module *module)
 {
@@ -137,7 +143,7 @@ static void descriptors_are_given_back(void **state)
     for (int i = 0; i < 20; i++) {
         assert_int_equal(probe(bytes, n_bytes), TG_OK);
         assert_int_equal(probe(bytes, 1000), TG_ERR_LOAD);
-        assert_int_equal(tg_module_probe(bytes, n_bytes, "missing", "kernel k"), TG_ERR_SYMBOL);
+        assert_int_equal(probe_for(bytes, n_bytes, "missing"), TG_ERR_SYMBOL);
         assert_int_equal(tg_module_open(&module, bytes, n_bytes, "kernel k"), TG_OK);
         tg_module_close(&module);
         assert_int_equal(tg_module_open(&module, bytes, 100, "kernel k"), TG_ERR_LOAD);
@@ -215,8 +221,8 @@ static void a_missing_symbol_is_named(void **state)
     size_t n;
     uint8_t *without = read_module("no_entry", &n);
     assert_refused(probe(without, n), TG_ERR_SYMBOL, "kernel_entry");
-    assert_refused(tg_module_probe(bytes, n_bytes, "orchestration", "kernel k"), TG_ERR_SYMBOL, "orchestration");
-    assert_refused(tg_module_probe(bytes, n_bytes, "", "kernel k"), TG_ERR_SYMBOL, "''");
+    assert_refused(probe_for(bytes, n_bytes, "orchestration"), TG_ERR_SYMBOL, "orchestration");
+    assert_refused(probe_for(bytes, n_bytes, ""), TG_ERR_SYMBOL, "''");
     free(without);
 }
 
@@ -239,6 +245,27 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
         free(hostile);
     }
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static void use_like_an_owner(const struct tg_module *module, const void *context)
+{
+    const int *how = context;
+    if (call(module) != 101) _exit(99); /* as it will be in this process */
+    if (*how == 1) abort();
+    if (*how == 2) _exit(7);
+    if (*how == 3) fputs("this must not be seen\n", stderr);
+}
+
+static void what_the_owner_will_do_is_rehearsed(void **state)
+{
+    (void)state;
+    for (int how = 0; how <= 3; how++) {
+        const struct tg_rehearsal rehearsal = {"kernel_entry", use_like_an_owner, &how};
+        enum tg_status status = tg_module_probe(bytes, n_bytes, &rehearsal, "kernel k");
+        if (how == 1) assert_refused(status, TG_ERR_LOAD, "crashes (Aborted)");
+        else if (how == 2) assert_refused(status, TG_ERR_LOAD, "exit code 7");
+        else assert_int_equal(status, TG_OK);
+    }
 }
 
 /* What the probe lets pass opens and closes. Tried in a child: a failure of this test is not to end it. */
@@ -342,6 +369,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(objects_for_elsewhere_are_refused),
         cmocka_unit_test(a_missing_symbol_is_named),
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
+        cmocka_unit_test(what_the_owner_will_do_is_rehearsed),
         cmocka_unit_test(a_truncated_object_is_refused_or_opens),
         cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
         cmocka_unit_test(threads_load_at_the_same_time),

@@ -1,134 +1,323 @@
 /* pipes.c: what follows on a pipe, what overlaps across pipes, and what flags and barriers put in order. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <math.h>
+#include <stdlib.h>
 
-#include <cmocka.h>
-
+#include "common/check.h"
 #include "platform/sim/pipes.h"
+#include "reference.h"
 
 static struct tg_pipes pipes;
+static struct tg_kernel_times times;
 
-static void work(enum tg_pipe pipe, uint32_t cycles)
+/* ---- programs: a cycle is a ns ---------------------------------------------------------------------------------------- */
+
+static void work_after(enum tg_pipe pipe, uint32_t startup, uint32_t cycles)
 {
     struct tg_instr instr = tg_instr_at(TG_OP_TADD, __FILE__, __LINE__);
-    assert_true(tg_pipes_issue(&pipes, &instr, pipe, cycles));
+    const struct tg_cost cost = {.startup = startup, .cycles = cycles};
+    assert_int_equal(tg_pipes_append(&pipes, &instr, pipe, &cost), TG_PIPES_OK);
 }
 
-static bool sync(uint32_t op, uint32_t from, uint32_t to, uint32_t event, uint32_t cycles)
+static void work(enum tg_pipe pipe, uint32_t cycles) { work_after(pipe, 0, cycles); }
+
+static enum tg_pipes_append order(uint32_t op, uint32_t from, uint32_t to, uint32_t event, uint32_t cycles)
 {
     struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    const struct tg_cost cost = {.cycles = cycles};
     instr.src_pipe = (uint8_t)from;
     instr.dst_pipe = (uint8_t)to;
     instr.event = (uint8_t)event;
-    return tg_pipes_issue(&pipes, &instr, PIPE_S, cycles);
+    return tg_pipes_append(&pipes, &instr, PIPE_S, &cost);
 }
 
 static void set(uint32_t from, uint32_t to, uint32_t event)
 {
-    assert_true(sync(TG_OP_SET_FLAG, from, to, event, 0));
+    assert_int_equal(order(TG_OP_SET_FLAG, from, to, event, 0), TG_PIPES_OK);
 }
 
-static bool wait(uint32_t from, uint32_t to, uint32_t event) { return sync(TG_OP_WAIT_FLAG, from, to, event, 0); }
+static void wait(uint32_t from, uint32_t to, uint32_t event)
+{
+    assert_int_equal(order(TG_OP_WAIT_FLAG, from, to, event, 0), TG_PIPES_OK);
+}
+
+static void barrier(uint32_t pipe) { assert_int_equal(order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, 0), TG_PIPES_OK); }
+
+/* A transfer that takes `cycles` alone and asks the shared memory for `bytes`. */
+static void transfer(enum tg_pipe pipe, uint32_t cycles, uint32_t bytes)
+{
+    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_global global = tg_global_nd(0, TG_FP16, 1, bytes / 2, bytes / 2);
+    const struct tg_cost cost = {.cycles = cycles, .gm_bytes = bytes};
+    instr.global = &global;
+    assert_int_equal(tg_pipes_append(&pipes, &instr, pipe, &cost), TG_PIPES_OK);
+    global.shape[4] = 0; /* it is copied */
+}
+
+/* A byte a ns, one after the other. */
+struct shared {
+    double free_at, asked_at;
+    uint32_t n_asked;
+    bool went_back;
+};
+
+static double pass(void *context, const struct tg_global *global, double at_ns)
+{
+    struct shared *shared = context;
+    if (at_ns < shared->asked_at) shared->went_back = true;
+    shared->asked_at = at_ns;
+    shared->n_asked++;
+    if (at_ns > shared->free_at) shared->free_at = at_ns;
+    shared->free_at += 2.0 * global->shape[4];
+    return shared->free_at;
+}
+
+static double play_from(double start_ns, struct shared *shared)
+{
+    memset(&times, 0, sizeof times);
+    double end = tg_pipes_play(&pipes, start_ns, 1.0, pass, shared, &times);
+    assert_false(shared->went_back);
+    return end;
+}
+
+static double play(void)
+{
+    struct shared shared = {0};
+    return play_from(0, &shared);
+}
+
+#define assert_time(got, expected) CHECK(fabs((got) - (expected)) < 1e-6, "%f, not %f", (double)(got), (double)(expected))
+
+static int begin(void **state)
+{
+    (void)state;
+    tg_pipes_reset(&pipes);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    tg_pipes_fini(&pipes);
+    memset(&pipes, 0, sizeof pipes);
+    return 0;
+}
+
+/* ---- one pipe, several pipes -------------------------------------------------------------------------------------------- */
+
+static void nothing_takes_no_time(void **state)
+{
+    (void)state;
+    struct shared shared = {0};
+    assert_time(play(), 0);
+    assert_time(play_from(1234, &shared), 1234);
+}
 
 static void one_pipe_does_one_thing_after_the_other(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
-    assert_int_equal(tg_pipes_end(&pipes), 0);
+    struct shared shared = {0};
     work(PIPE_V, 10);
     work(PIPE_V, 7);
-    assert_int_equal(pipes.free_at[PIPE_V], 17);
-    assert_int_equal(tg_pipes_end(&pipes), 17);
+    assert_time(play(), 17);
+    assert_int_equal(times.pipe_busy_ns[PIPE_V], 17);
+    assert_time(play_from(1000, &shared), 1017);
+    memset(&times, 0, sizeof times);
+    assert_time(tg_pipes_play(&pipes, 0, 0.5, pass, &shared, &times), 8.5); /* a faster core */
 }
 
 static void pipes_overlap(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
     for (uint32_t pipe = 0; pipe < TG_PIPES; pipe++) work((enum tg_pipe)pipe, 100 + pipe);
-    for (uint32_t pipe = 0; pipe < TG_PIPES; pipe++) assert_int_equal(pipes.free_at[pipe], 100 + pipe);
-    assert_int_equal(tg_pipes_end(&pipes), 100 + TG_PIPES - 1);
+    assert_time(play(), 100 + TG_PIPES - 1);
+    for (uint32_t pipe = 0; pipe < TG_PIPES; pipe++) assert_int_equal(times.pipe_busy_ns[pipe], 100 + pipe);
 }
+
+static void a_reset_forgets_the_kernel_before(void **state)
+{
+    (void)state;
+    work(PIPE_M, 500);
+    set(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    play();
+    tg_pipes_reset(&pipes);
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE2, PIPE_V, EVENT_ID0, 0), TG_PIPES_NO_FLAG);
+    tg_pipes_reset(&pipes);
+    work(PIPE_V, 3);
+    assert_time(play(), 3);
+}
+
+/* ---- flags ------------------------------------------------------------------------------------------------------------ */
 
 static void who_waits_goes_on_when_the_flag_was_set(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
     work(PIPE_MTE2, 100);
     set(PIPE_MTE2, PIPE_V, EVENT_ID0);
     work(PIPE_MTE2, 500); /* after the flag: nobody waits for that */
-    assert_true(wait(PIPE_MTE2, PIPE_V, EVENT_ID0));
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID0);
     work(PIPE_V, 10);
-    assert_int_equal(pipes.free_at[PIPE_V], 110);
-    assert_int_equal(tg_pipes_end(&pipes), 600);
+    set(PIPE_V, PIPE_MTE3, EVENT_ID0);
+    wait(PIPE_V, PIPE_MTE3, EVENT_ID0);
+    work(PIPE_MTE3, 1000);
+    assert_time(play(), 1110);
+    assert_int_equal(times.pipe_busy_ns[PIPE_V], 10); /* waiting is not busy */
 }
 
 static void who_is_late_does_not_wait(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
     work(PIPE_MTE2, 10);
     set(PIPE_MTE2, PIPE_V, EVENT_ID1);
     work(PIPE_V, 300);
-    assert_true(wait(PIPE_MTE2, PIPE_V, EVENT_ID1));
-    assert_int_equal(pipes.free_at[PIPE_V], 300);
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID1);
+    assert_time(play(), 300);
 }
 
 static void a_flag_that_nobody_set_is_not_passed(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
-    assert_false(wait(PIPE_MTE2, PIPE_V, EVENT_ID0));
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE2, PIPE_V, EVENT_ID0, 0), TG_PIPES_NO_FLAG);
     set(PIPE_MTE2, PIPE_V, EVENT_ID0);
-    assert_false(wait(PIPE_MTE2, PIPE_V, EVENT_ID1));   /* another event */
-    assert_false(wait(PIPE_V, PIPE_MTE2, EVENT_ID0));   /* the other way */
-    assert_false(wait(PIPE_MTE2, PIPE_MTE3, EVENT_ID0)); /* another pipe */
-    assert_true(wait(PIPE_MTE2, PIPE_V, EVENT_ID0));
-    assert_false(wait(PIPE_MTE2, PIPE_V, EVENT_ID0)); /* it is passed once */
-    set(PIPE_MTE2, PIPE_V, EVENT_ID0);
-    tg_pipes_reset(&pipes);
-    assert_false(wait(PIPE_MTE2, PIPE_V, EVENT_ID0)); /* nothing is left from the kernel before */
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE2, PIPE_V, EVENT_ID1, 0), TG_PIPES_NO_FLAG); /* another event */
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_V, PIPE_MTE2, EVENT_ID0, 0), TG_PIPES_NO_FLAG); /* the other way */
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE2, PIPE_MTE3, EVENT_ID0, 0), TG_PIPES_NO_FLAG);
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE2, PIPE_V, EVENT_ID0, 0), TG_PIPES_NO_FLAG); /* it is passed once */
 }
 
 static void every_flag_is_one_of_its_own(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
     for (uint32_t from = 0; from < TG_PIPES; from++)
         for (uint32_t to = 0; to < TG_PIPES; to++)
             for (uint32_t event = 0; event < TG_EVENTS; event++) set(from, to, event);
     for (uint32_t from = 0; from < TG_PIPES; from++)
         for (uint32_t to = 0; to < TG_PIPES; to++)
             for (uint32_t event = 0; event < TG_EVENTS; event++) {
-                assert_true(wait(from, to, event));
-                assert_false(wait(from, to, event));
+                wait(from, to, event);
+                assert_int_equal(order(TG_OP_WAIT_FLAG, from, to, event, 0), TG_PIPES_NO_FLAG);
             }
+}
+
+static void a_flag_that_is_set_twice_is_passed_twice(void **state)
+{
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++) {
+        work(PIPE_MTE2, 100);
+        set(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    }
+    for (uint32_t i = 0; i < 3; i++) {
+        wait(PIPE_MTE2, PIPE_V, EVENT_ID0);
+        work(PIPE_V, 10);
+    }
+    assert_time(play(), 310); /* 100 and 10, 200 and 10, 300 and 10 */
 }
 
 static void order_takes_its_cycles_on_the_right_pipe(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
-    assert_true(sync(TG_OP_SET_FLAG, PIPE_MTE1, PIPE_M, EVENT_ID2, 3));
-    assert_int_equal(pipes.free_at[PIPE_MTE1], 3);
-    assert_int_equal(pipes.free_at[PIPE_M], 0);
-    assert_true(sync(TG_OP_WAIT_FLAG, PIPE_MTE1, PIPE_M, EVENT_ID2, 5));
-    assert_int_equal(pipes.free_at[PIPE_M], 8);
-    assert_int_equal(pipes.free_at[PIPE_MTE1], 3);
+    assert_int_equal(order(TG_OP_SET_FLAG, PIPE_MTE1, PIPE_M, EVENT_ID2, 3), TG_PIPES_OK);
+    assert_int_equal(order(TG_OP_WAIT_FLAG, PIPE_MTE1, PIPE_M, EVENT_ID2, 5), TG_PIPES_OK);
+    assert_time(play(), 8);
 }
+
+/* ---- barriers ----------------------------------------------------------------------------------------------------------- */
 
 static void a_barrier_of_all_pipes_lines_them_up(void **state)
 {
     (void)state;
-    tg_pipes_reset(&pipes);
     work(PIPE_V, 10);
     work(PIPE_MTE2, 70);
-    assert_true(sync(TG_OP_PIPE_BARRIER, PIPE_V, PIPE_V, 0, 0));
-    assert_int_equal(pipes.free_at[PIPE_V], 10); /* of its own pipe: no other waits */
-    assert_true(sync(TG_OP_PIPE_BARRIER, PIPE_ALL, PIPE_ALL, 0, 0));
-    for (uint32_t pipe = 0; pipe < TG_PIPES; pipe++) assert_int_equal(pipes.free_at[pipe], 70);
+    barrier(PIPE_ALL);
+    work(PIPE_V, 5);
+    work(PIPE_S, 1);
+    barrier(PIPE_ALL);
+    work(PIPE_MTE3, 2);
+    assert_time(play(), 77);
+}
+
+static void a_barrier_of_one_pipe_holds_no_other(void **state)
+{
+    (void)state;
+    work(PIPE_MTE2, 70);
+    barrier(PIPE_V);
+    work(PIPE_V, 5);
+    set(PIPE_V, PIPE_S, EVENT_ID0);
+    wait(PIPE_V, PIPE_S, EVENT_ID0);
+    work(PIPE_S, 1);
+    assert_time(play(), 70);
+}
+
+/* ---- vector instructions -------------------------------------------------------------------------------------------------- */
+
+static void vector_instructions_in_a_row_start_up_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) work_after(PIPE_V, 24, 6);
+    assert_time(play(), 24 + 4 * 6);
+}
+
+static void a_barrier_makes_the_next_start_up_anew(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        work_after(PIPE_V, 24, 6);
+        barrier(PIPE_V);
+    }
+    assert_time(play(), 4 * (24 + 6));
+}
+
+static void a_gap_makes_the_next_start_up_anew(void **state)
+{
+    (void)state;
+    work(PIPE_MTE2, 500);
+    set(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    work_after(PIPE_V, 24, 6);
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID0); /* V stands still here */
+    work_after(PIPE_V, 24, 6);
+    assert_time(play(), 500 + 30);
+    tg_pipes_reset(&pipes);
+    set(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    work_after(PIPE_V, 24, 6);
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID0); /* the flag was there already */
+    work_after(PIPE_V, 24, 6);
+    assert_time(play(), 36);
+}
+
+/* ---- transfers ------------------------------------------------------------------------------------------------------------ */
+
+static void a_transfer_takes_its_own_time_or_that_of_the_memory(void **state)
+{
+    (void)state;
+    transfer(PIPE_MTE2, 100, 40);
+    assert_time(play(), 100);
+    assert_int_equal(times.memory_wait_ns, 0);
+    transfer(PIPE_MTE2, 100, 400); /* the memory takes longer */
+    assert_time(play(), 500);
+    assert_int_equal(times.memory_wait_ns, 300);
+    assert_int_equal(times.pipe_busy_ns[PIPE_MTE2], 500);
+}
+
+static void transfers_of_two_pipes_meet_in_the_memory(void **state)
+{
+    (void)state;
+    transfer(PIPE_MTE2, 10, 200);
+    transfer(PIPE_MTE3, 10, 200);
+    struct shared shared = {0};
+    assert_time(play_from(0, &shared), 400);
+    assert_int_equal(shared.n_asked, 2);
+}
+
+static void a_busy_memory_holds_up_who_waits_for_the_transfer(void **state)
+{
+    (void)state;
+    transfer(PIPE_MTE2, 100, 10);
+    set(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    wait(PIPE_MTE2, PIPE_V, EVENT_ID0);
+    work(PIPE_V, 10);
+    struct shared shared = {.free_at = 1000}; /* other cores were first */
+    assert_time(play_from(0, &shared), 1020);
+    assert_int_equal(times.memory_wait_ns, 910);
 }
 
 /* Two buffers, load and compute alternating: the loads are hidden behind the longer of the two. */
@@ -136,28 +325,118 @@ static void double_buffering_hides_the_shorter_pipe(void **state)
 {
     (void)state;
     enum { N = 10, LOAD = 60, COMPUTE = 100 };
-    tg_pipes_reset(&pipes);
     set(PIPE_V, PIPE_MTE2, EVENT_ID0);
     set(PIPE_V, PIPE_MTE2, EVENT_ID1);
     for (uint32_t i = 0; i < N; i++) {
-        assert_true(wait(PIPE_V, PIPE_MTE2, i % 2));
-        work(PIPE_MTE2, LOAD);
+        wait(PIPE_V, PIPE_MTE2, i % 2);
+        transfer(PIPE_MTE2, LOAD, 2);
         set(PIPE_MTE2, PIPE_V, i % 2);
-        assert_true(wait(PIPE_MTE2, PIPE_V, i % 2));
+        wait(PIPE_MTE2, PIPE_V, i % 2);
         work(PIPE_V, COMPUTE);
         set(PIPE_V, PIPE_MTE2, i % 2);
     }
-    assert_int_equal(tg_pipes_end(&pipes), LOAD + N * COMPUTE);
+    assert_time(play(), LOAD + N * COMPUTE);
 }
+
+/* ---- any program ------------------------------------------------------------------------------------------------------- */
+
+enum { FLAGS = TG_PIPES * TG_PIPES * 2, OUTSTANDING = 4 };
+
+/* The same program in program order: each instruction starts when its pipe is free and what it waits for has happened. */
+struct plain {
+    double free_at[TG_PIPES];
+    double set_at[FLAGS][OUTSTANDING];
+    int n_set[FLAGS], n_waited[FLAGS];
+};
+
+static void random_step(struct plain *plain, uint64_t *random)
+{
+    uint32_t from = ref_between(random, 0, TG_PIPES - 1), to = ref_between(random, 0, TG_PIPES - 1);
+    uint32_t event = ref_between(random, 0, 1), flag = (from * TG_PIPES + to) * 2 + event;
+    int outstanding = plain->n_set[flag] - plain->n_waited[flag];
+    uint32_t cycles = ref_between(random, 1, 50);
+    switch (ref_between(random, 0, 9)) {
+    case 0:
+        barrier(PIPE_ALL);
+        for (int i = 0; i < TG_PIPES; i++)
+            if (plain->free_at[i] > plain->free_at[0]) plain->free_at[0] = plain->free_at[i];
+        for (int i = 1; i < TG_PIPES; i++) plain->free_at[i] = plain->free_at[0];
+        break;
+    case 1:
+    case 2:
+    case 3:
+        if (from == to || outstanding >= OUTSTANDING) break;
+        set(from, to, event);
+        plain->set_at[flag][plain->n_set[flag]++ % OUTSTANDING] = plain->free_at[from];
+        break;
+    case 4:
+    case 5:
+    case 6:
+        if (outstanding == 0) break;
+        wait(from, to, event);
+        double time = plain->set_at[flag][plain->n_waited[flag]++ % OUTSTANDING];
+        if (time > plain->free_at[to]) plain->free_at[to] = time;
+        break;
+    default:
+        work((enum tg_pipe)to, cycles);
+        plain->free_at[to] += cycles;
+        break;
+    }
+}
+
+static void any_program_takes_what_its_order_says(void **state)
+{
+    (void)state;
+    uint64_t random = 20260310;
+    for (int round = 0; round < 500; round++) {
+        struct plain plain = {.n_set = {0}};
+        double last = 0;
+        tg_pipes_reset(&pipes);
+        for (uint32_t n = ref_between(&random, 1, 400); n > 0; n--) random_step(&plain, &random);
+        for (int pipe = 0; pipe < TG_PIPES; pipe++) last = plain.free_at[pipe] > last ? plain.free_at[pipe] : last;
+        assert_time(play(), last);
+        assert_time(play(), last); /* and again */
+    }
+}
+
+static void a_long_program_fits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 100000; i++) {
+        transfer(PIPE_MTE2, 2, 2);
+        set(PIPE_MTE2, PIPE_V, EVENT_ID5);
+        wait(PIPE_MTE2, PIPE_V, EVENT_ID5);
+        work(PIPE_V, 1);
+    }
+    assert_time(play(), 200001);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_pipe_does_one_thing_after_the_other), cmocka_unit_test(pipes_overlap),
-        cmocka_unit_test(who_waits_goes_on_when_the_flag_was_set), cmocka_unit_test(who_is_late_does_not_wait),
-        cmocka_unit_test(a_flag_that_nobody_set_is_not_passed),    cmocka_unit_test(every_flag_is_one_of_its_own),
-        cmocka_unit_test(order_takes_its_cycles_on_the_right_pipe), cmocka_unit_test(a_barrier_of_all_pipes_lines_them_up),
-        cmocka_unit_test(double_buffering_hides_the_shorter_pipe),
+        TEST(nothing_takes_no_time),
+        TEST(one_pipe_does_one_thing_after_the_other),
+        TEST(pipes_overlap),
+        TEST(a_reset_forgets_the_kernel_before),
+        TEST(who_waits_goes_on_when_the_flag_was_set),
+        TEST(who_is_late_does_not_wait),
+        TEST(a_flag_that_nobody_set_is_not_passed),
+        TEST(every_flag_is_one_of_its_own),
+        TEST(a_flag_that_is_set_twice_is_passed_twice),
+        TEST(order_takes_its_cycles_on_the_right_pipe),
+        TEST(a_barrier_of_all_pipes_lines_them_up),
+        TEST(a_barrier_of_one_pipe_holds_no_other),
+        TEST(vector_instructions_in_a_row_start_up_once),
+        TEST(a_barrier_makes_the_next_start_up_anew),
+        TEST(a_gap_makes_the_next_start_up_anew),
+        TEST(a_transfer_takes_its_own_time_or_that_of_the_memory),
+        TEST(transfers_of_two_pipes_meet_in_the_memory),
+        TEST(a_busy_memory_holds_up_who_waits_for_the_transfer),
+        TEST(double_buffering_hides_the_shorter_pipe),
+        TEST(any_program_takes_what_its_order_says),
+        TEST(a_long_program_fits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

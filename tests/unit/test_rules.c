@@ -247,6 +247,23 @@ static void every_operand_is_needed(void **state)
         }
 }
 
+static void an_operand_that_is_not_taken_is_refused(void **state)
+{
+    (void)state;
+    struct sample s;
+    for (uint32_t op = 0; op < TG_OP_COUNT; op++) {
+        for (int operand = 0; operand < 5; operand++) {
+            make(&s, op);
+            const struct tg_tile **const tile[4] = {&s.instr.dst, &s.instr.a, &s.instr.b, &s.instr.tmp};
+            const struct tg_tile *const own[4] = {&s.dst, &s.a, &s.b, &s.tmp};
+            if (operand < 4 ? *tile[operand] != NULL : s.instr.global != NULL) continue;
+            if (operand < 4) *tile[operand] = own[operand];
+            else s.instr.global = &s.global;
+            assert_refused(&s, "operands", "one is given that it does not take", "too many");
+        }
+    }
+}
+
 static void a_tile_may_end_where_its_buffer_does(void **state)
 {
     (void)state;
@@ -587,8 +604,8 @@ static void flags_go_between_two_pipes_of_the_core(void **state)
                     s.core_type = (enum tg_core_type)core;
                     s.instr.src_pipe = from;
                     s.instr.dst_pipe = to;
-                    if (!has[core][from]) assert_refused(&s, "source pipe", "core has no pipe", "that it has not");
-                    else if (!has[core][to]) assert_refused(&s, "destination pipe", "core has no pipe", "that it has not");
+                    if (!has[core][from]) assert_refused(&s, "source pipe", " core has no ", "that it has not");
+                    else if (!has[core][to]) assert_refused(&s, "destination pipe", " core has no ", "that it has not");
                     else if (from == to) assert_refused(&s, "pipes", "one pipe; use pipe_barrier", "the same");
                     else assert_accepted(&s, "between two pipes");
                 }
@@ -619,9 +636,9 @@ static void a_barrier_is_on_a_pipe_of_the_core_or_on_all(void **state)
         s.instr.src_pipe = core == TG_AIV ? PIPE_V : PIPE_M;
         assert_accepted(&s, "of an own pipe");
         s.instr.src_pipe = core == TG_AIV ? PIPE_M : PIPE_V;
-        assert_refused(&s, "pipe", "this core has no pipe", "of the other core");
+        assert_refused(&s, "pipe", core == TG_AIV ? "this core has no PIPE_M" : "this core has no PIPE_V", "of the other core");
         s.instr.src_pipe = PIPE_ALL + 1;
-        assert_refused(&s, "pipe", "this core has no pipe 8", "unknown");
+        assert_refused(&s, "pipe", "this core has no pipe of that number", "unknown");
     }
 }
 
@@ -634,7 +651,7 @@ static void unknown_instructions_are_refused(void **state)
     static const uint16_t unknown[] = {TG_OP_COUNT, TG_OP_COUNT + 1, UINT16_MAX};
     for (size_t i = 0; i < 3; i++) {
         make(&s, TG_OP_TADD);
-        s.instr.op = unknown[i];
+        s.instr = tg_instr_at(unknown[i], "kernel.c", LINE);
         assert_refused(&s, "instruction", "is unknown", "of no number");
     }
 }
@@ -703,6 +720,7 @@ int main(void)
         cmocka_unit_test(what_is_right_is_accepted),
         cmocka_unit_test(every_operand_is_held_to_the_rules_of_a_tile),
         cmocka_unit_test(every_operand_is_needed),
+        cmocka_unit_test(an_operand_that_is_not_taken_is_refused),
         cmocka_unit_test(a_tile_may_end_where_its_buffer_does),
         cmocka_unit_test(every_instruction_is_held_to_its_own_rules),
         cmocka_unit_test(transfers_take_every_pair_that_fits),

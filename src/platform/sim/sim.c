@@ -215,14 +215,8 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
     }
 }
 
-static void issue(const struct tg_instr *instr)
+static void run_instruction(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
-    struct sim *sim = running_sim;
-    struct core *core = running_core;
-    if (!core) { /* a plugin calls a kernel by itself */
-        if (tg_coro_current()->guard) tg_guard_raise();
-        return;
-    }
     struct tg_kernel_end *end = core->end;
     if (++core->n_instructions > INSTRUCTIONS_MAX) {
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
@@ -242,6 +236,17 @@ static void issue(const struct tg_instr *instr)
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
+    }
+}
+
+static void issue(const struct tg_instr *instr)
+{
+    if (running_core) {
+        tg_guard_enter_runtime();
+        run_instruction(running_sim, running_core, instr);
+        tg_guard_leave_runtime();
+    } else if (tg_coro_current()->guard) {
+        tg_guard_raise(); /* a plugin calls a kernel by itself */
     }
 }
 
