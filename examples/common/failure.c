@@ -9,6 +9,9 @@ enum tg_status failure_set(struct failure *failure, enum tg_status status, const
     va_start(args, format);
     (void)vsnprintf(failure->message, sizeof failure->message, format, args);
     va_end(args);
+    /* Names that a user gave may hold line ends and terminal escapes; a message is one line of text. */
+    for (char *c = failure->message; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
     return status;
 }
 

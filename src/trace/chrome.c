@@ -18,7 +18,7 @@ struct trace {
     uint32_t *by_start;           /* [n_tasks] */
     struct tg_record_span *spans; /* [n_spans] */
     size_t n_spans;
-    /* A chain is a flow that goes on from task to task. */
+    /* A chain is a flow that goes on from task to task. A slice can be part of one; other edges are flows of their own. */
     uint32_t *chain_link; /* [n_tasks] the link into the task that is part of a chain; NO_LINK: none */
     uint32_t *chain;      /* [n_tasks] the chain's number: the position of its first task */
     bool *goes_on;        /* [n_tasks] a chain leaves the task */
@@ -86,13 +86,25 @@ static void write_span(const struct tg_record_span *span, FILE *file)
     fprintf(file, ",\"name\":\"%s\"},\n", tg_span_name(span->kind));
 }
 
-static void write_task(const struct tg_record *record, const struct tg_record_task *task, FILE *file)
+/* What chain the task is part of. */
+static void write_chain(const struct trace *trace, uint32_t i, FILE *file)
 {
+    bool in = trace->chain_link[i] != NO_LINK, out = trace->goes_on[i];
+    if (in || out) fprintf(file, ",\"bind_id\":\"0x%x\"", trace->chain[i] + 1);
+    if (in) fputs(",\"flow_in\":true", file);
+    if (out) fputs(",\"flow_out\":true", file);
+}
+
+static void write_task(const struct trace *trace, uint32_t i, FILE *file)
+{
+    const struct tg_record *record = trace->index->record;
+    const struct tg_record_task *task = &record->tasks[i];
     fprintf(file, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u", CORES, FIRST_CORE + task->core);
     write_us(file, "ts", task->start_ns);
     write_us(file, "dur", tg_task_kernel_ns(task));
     fputs(",\"name\":", file);
     tg_output_json_string(file, tg_task_name(record, task));
+    write_chain(trace, i, file);
     fprintf(file, ",\"args\":{\"task\":%" PRId32, task->task_id);
     if (task->label) {
         fputs(",\"label\":", file);
@@ -104,26 +116,23 @@ static void write_task(const struct tg_record *record, const struct tg_record_ta
     fputs("}},\n", file);
 }
 
-/* A flow touches the slice that its track shows at that time: the task's, from its start on. */
-static void write_flow(const struct tg_record_task *task, const char *phase, size_t flow, FILE *file)
+/* An event of a flow touches the slice that its track shows at that time: the task's, from its start on. */
+static void write_flow(const struct tg_record_task *task, const char *phase, uint32_t flow, FILE *file)
 {
     fprintf(file, "{\"ph\":%s,\"pid\":%d,\"tid\":%u", phase, CORES, FIRST_CORE + task->core);
     write_us(file, "ts", task->start_ns);
-    fprintf(file, ",\"name\":\"edge\",\"cat\":\"edge\",\"id\":%zu},\n", flow);
+    fprintf(file, ",\"name\":\"edge\",\"cat\":\"edge\",\"id\":%u},\n", flow);
 }
 
-/* The edges into a task. A slice stands before the flows that touch it, and who is waited for started before. */
+/* The other edges into a task. A slice stands before the events that touch it, and who is waited for started before. */
 static void write_edges(const struct trace *trace, uint32_t to, FILE *file)
 {
     const struct tg_index *index = trace->index;
     const struct tg_record_task *tasks = index->record->tasks;
-    static const char first[] = "\"s\"", middle[] = "\"t\"", last[] = "\"f\",\"bp\":\"e\"";
     for (uint32_t link = index->first_before[to]; link < index->first_before[to + 1]; link++) {
-        uint32_t from = index->before[link];
-        bool chained = link == trace->chain_link[to];
-        size_t flow = chained ? trace->chain[to] : index->record->n_tasks + link;
-        if (!chained || trace->chain[to] == from) write_flow(&tasks[from], first, flow, file);
-        write_flow(&tasks[to], chained && trace->goes_on[to] ? middle : last, flow, file);
+        if (link == trace->chain_link[to]) continue;
+        write_flow(&tasks[index->before[link]], "\"s\"", link + 1, file);
+        write_flow(&tasks[to], "\"f\",\"bp\":\"e\"", link + 1, file);
     }
 }
 
@@ -135,7 +144,7 @@ static void write_all(const void *context, FILE *file)
     write_tracks(record, file);
     for (size_t i = 0; i < trace->n_spans; i++) write_span(&trace->spans[i], file);
     for (size_t i = 0; i < record->n_tasks; i++) {
-        write_task(record, &record->tasks[trace->by_start[i]], file);
+        write_task(trace, trace->by_start[i], file);
         write_edges(trace, trace->by_start[i], file);
     }
     /* JSON allows no comma behind the last event, so this one is written last. */

@@ -50,7 +50,7 @@ static void add_batch(struct draw *d, int n)
     for (int i = 0; i < n; i++) {
         const struct drawn_task *t = &d->tasks[d->n + i];
         enum tg_core_type type = random_chance(&d->random, 50) ? TG_AIC : TG_AIV;
-        int work = random_chance(&d->random, 10) ? random_below(&d->random, 4000) : random_below(&d->random, 20);
+        int work = random_chance(&d->random, 10) ? random_below(&d->random, 400) : random_below(&d->random, 20);
         script_visit(d->script, type, work, t->n_before, t->before);
     }
     d->n += n;

@@ -181,7 +181,7 @@ static void read_config(struct fuzz_input *in, struct tg_run_config *config)
     tg_run_config_init(config);
     config->runtime = code & 1 ? TG_HOST_BUILD_GRAPH : TG_AICPU_BUILD_GRAPH;
     config->build_mode = code & 2 ? TG_BUILD_SEQUENTIAL : TG_BUILD_CONCURRENT;
-    config->trace = code & 4;
+    config->record = code & 4;
     config->graph_bytes = code >= 0xF0 ? SMALL_GRAPH_BYTES : 0;
     config->aicpu_thread_num = 2 + shape % 3;
     config->block_dim = 1 + shape / 3 % 4;

@@ -360,7 +360,7 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void each_random(void (*run)(enum rig_mode mode, uint64_t seed))
 {
-    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", TEST_ASAN || TEST_TSAN ? 60 : 600);
+    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", TEST_ASAN || TEST_TSAN ? 60 : 400);
     print_message("    seeds %llu to %llu\n", (unsigned long long)first, (unsigned long long)(first + n - 1));
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         script_load(&rig, mode);

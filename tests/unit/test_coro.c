@@ -219,7 +219,7 @@ static void a_coroutine_can_be_started_anew(void **state)
     (void)state;
     struct generator generator;
     open_generator(&generator, STACK_BYTES, squares);
-    for (int round = 0; round < 1000; round++) {
+    for (int round = 0; round < (TEST_TSAN ? 50 : 1000); round++) {
         for (uint64_t i = 0; i < 4; i++) assert_int_equal(resume(&generator), i * i);
         tg_coro_start(&generator.coro, squares, &generator); /* dropped in the middle */
     }
@@ -360,7 +360,7 @@ static void a_stack_that_cannot_be_had_is_refused(void **state)
 static void many_coroutines_fit(void **state)
 {
     (void)state;
-    enum { N = 2000 };
+    enum { N = TEST_TSAN ? 100 : 2000 };
     struct generator *all = calloc(N, sizeof *all);
     assert_non_null(all);
     for (int i = 0; i < N; i++) open_generator(&all[i], 512 * 1024, squares);

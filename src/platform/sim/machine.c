@@ -64,6 +64,8 @@ static enum tg_status read_value(struct tg_sim_machine *machine, struct place *a
     if (!isfinite(value) || value < p->least || value > p->most)
         return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be %g to %g (%s)", at->path, at->line, p->name,
                         text, p->least, p->most, p->unit);
+    if (p->offset == offsetof(struct tg_sim_machine, blocks) && value != floor(value))
+        return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be a whole number", at->path, at->line, p->name, text);
     set(machine, p, value);
     return TG_OK;
 }
