@@ -77,7 +77,7 @@ struct tg_build_api {
     /* Name task `id` for traces and reports, "seq 3 block 7"; copied, and only if the run is recorded. */
     void (*label_task)(struct tg_runtime *rt, int id, const char *label);
 
-    /* Say where in the source the next add_task is; tg_add_task below does. `file` is borrowed until the run ends. */
+    /* Say where in the source the next add_task is; tg_add_task below does. Copies `file`. */
     void (*mark)(struct tg_runtime *rt, const char *file, int line);
 
     /* Fail the run with a message of the plugin's own, printf-like; the entry should then return non-zero. */

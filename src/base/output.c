@@ -1,6 +1,7 @@
 #include "base/output.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -11,10 +12,25 @@
 #include "base/error.h"
 
 /* Write to an open file and close it. */
+void *tg_plain_numbers_begin(void)
+{
+    locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    return plain ? uselocale(plain) : NULL;
+}
+
+void tg_plain_numbers_end(void *previous)
+{
+    if (!previous) return; /* there was no memory for another locale */
+    locale_t plain = uselocale(previous);
+    freelocale(plain);
+}
+
 static bool write_whole(FILE *file, tg_output_fn *write, const void *context)
 {
     if (!file) return false;
+    void *locale = tg_plain_numbers_begin();
     write(context, file);
+    tg_plain_numbers_end(locale);
     bool written = !ferror(file);
     return fclose(file) == 0 && written;
 }

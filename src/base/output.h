@@ -13,6 +13,11 @@
 typedef void tg_output_fn(const void *context, FILE *file);
 enum tg_status tg_output(const char *path, tg_output_fn *write, const void *context);
 
+/* Numbers in files have a decimal point, whatever the host program's locale is: between the two calls this thread's
+ * locale is "C". Hand what begin returns to end. */
+void *tg_plain_numbers_begin(void);
+void tg_plain_numbers_end(void *previous);
+
 /* A text as a JSON string, quotes included: ends no script of an HTML page, and bytes that are no UTF-8 become U+FFFD. */
 void tg_output_json_string(FILE *file, const char *text);
 

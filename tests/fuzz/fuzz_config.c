@@ -12,7 +12,7 @@
 #include "session.h"
 
 enum { QUERY, KEY_CACHE, VALUE_CACHE, BLOCK_TABLE, CONTEXT_LENS, OUT, CONFIG, N_TENSORS };
-enum { BATCH, NUM_HEADS, KV_HEAD_NUM, HEAD_DIM, BLOCK_SIZE, BLOCK_NUM, SCALE, DTYPE, CONFIG_MAX = 10 };
+enum { BATCH, NUM_HEADS, KV_HEAD_NUM, HEAD_DIM, BLOCK_SIZE, BLOCK_NUM, SCALE, DTYPE, BLOCKS_PER_TASK, CONFIG_WORDS };
 
 enum { GM_BYTES = 64 << 20 };
 
@@ -39,7 +39,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* What the program is given. Sizes in bytes may have been changed after the fact. */
 struct given {
-    int64_t config[CONFIG_MAX];
+    int64_t config[CONFIG_WORDS + 2];
     uint64_t bytes[N_TENSORS];
     void *data[N_TENSORS]; /* of exactly that many bytes */
 };
@@ -55,7 +55,7 @@ static void draw_shape(struct fuzz_input *in, struct given *g)
     float scale = 1.0f / sqrtf((float)dim);
     uint32_t scale_bits, dtype = fuzz_below(in, PA_DTYPE_COUNT);
     memcpy(&scale_bits, &scale, sizeof scale_bits);
-    const int64_t config[] = {batch, kv_heads * group, kv_heads, dim, block, cols, scale_bits, dtype};
+    const int64_t config[] = {batch, kv_heads * group, kv_heads, dim, block, cols, scale_bits, dtype, 1 + (code >> 6)};
     memset(g, 0, sizeof *g);
     memcpy(g->config, config, sizeof config);
     uint64_t element = pa_dtype_bytes((enum pa_dtype)dtype);
@@ -83,7 +83,7 @@ static void change_sizes(struct fuzz_input *in, struct given *g)
     for (uint32_t n = fuzz_below(in, 4); n > 0; n--) {
         uint8_t what = fuzz_u8(in);
         if (what < 0xA0) {
-            int64_t *word = &g->config[what % 8];
+            int64_t *word = &g->config[what % CONFIG_WORDS];
             *word = draw_word(in, *word);
             continue;
         }
@@ -151,25 +151,6 @@ static void read_run_config(struct fuzz_input *in, struct tg_run_config *config)
 
 /* ---- what a run that succeeded should have computed ---------------------------------------------------------------- */
 
-/* From the layout of the kernels to that of the golden. */
-static void *plain_layout(const struct pa_problem *p, const void *cache, bool transposed)
-{
-    uint64_t tokens = p->shape.block_size, dim = p->shape.head_dim, heads = p->shape.kv_heads;
-    size_t size = pa_dtype_bytes(p->shape.dtype);
-    unsigned char *plain = malloc(p->n_blocks * tokens * heads * dim * size);
-    FUZZ_CHECK(plain, "no memory");
-    for (uint64_t block = 0; block < p->n_blocks; block++)
-        for (uint64_t head = 0; head < heads; head++)
-            for (uint64_t t = 0; t < tokens; t++)
-                for (uint64_t d = 0; d < dim; d++) {
-                    uint64_t in_block = transposed ? d * tokens + t : t * dim + d;
-                    uint64_t from = (block * heads + head) * tokens * dim + in_block;
-                    uint64_t to = ((block * tokens + t) * heads + head) * dim + d;
-                    memcpy(plain + to * size, (const unsigned char *)cache + from * size, size);
-                }
-    return plain;
-}
-
 /* The problem as its configuration says it, which the orchestration has found to agree with the sizes. */
 static void check_result(const struct given *g)
 {
@@ -190,8 +171,8 @@ static void check_result(const struct given *g)
     p.out = g->data[OUT];
     p.block_table = g->data[BLOCK_TABLE];
     p.context_lens = g->data[CONTEXT_LENS];
-    p.key = plain_layout(&p, g->data[KEY_CACHE], true);
-    p.value = plain_layout(&p, g->data[VALUE_CACHE], false);
+    p.key_cache = g->data[KEY_CACHE];
+    p.value_cache = g->data[VALUE_CACHE];
     FUZZ_CHECK(pa_golden_compute(&p, &golden, &failure) == TG_OK, "%s", failure.message);
     pa_golden_compare(&p, &golden, &comparison);
     /* Scores too large for the kernels' number format are nobody's promise. */
@@ -200,8 +181,6 @@ static void check_result(const struct given *g)
         FUZZ_CHECK(comparison.pass, "%s", failure.message);
     }
     pa_golden_free(&golden);
-    free(p.key);
-    free(p.value);
 }
 
 /* ---- the run ------------------------------------------------------------------------------------------------------- */

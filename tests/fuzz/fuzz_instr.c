@@ -1,9 +1,10 @@
 /*
- * Tile instructions out of bytes, through the rules, the execution, the costs and the pipes.
+ * Kernels out of bytes: tile instructions through the rules, the execution, the costs and the pipes.
  *
  * What must hold: an instruction that the rules accept touches no byte outside of its operands. While it executes,
  * everything but the bytes of its tiles and of its GlobalTensor is poisoned for the address sanitizer. One that they
- * refuse has a message that fits its buffer.
+ * refuse has a message that fits its buffer. The pipes play whatever order of flags and barriers to an end, and ask for
+ * transfers in the order of time.
  */
 #include <sanitizer/asan_interface.h>
 
@@ -13,10 +14,12 @@
 #include "tile/execute.h"
 #include "tile/rules.h"
 
-enum { GM_BYTES = 64 * 1024, INSTRUCTIONS_PER_INPUT = 8, CORE_TYPES = 2 };
+enum { GM_BYTES = 64 * 1024, INSTRUCTIONS_MAX = 64, CORE_TYPES = 2 };
 
 static struct tg_buffers buffers[CORE_TYPES]; /* by core type */
 static uint8_t *gm;
+static struct tg_sim_machine machine;
+static struct tg_pipes pipes; /* its lists are kept from kernel to kernel */
 
 static void *allocate(size_t bytes)
 {
@@ -35,6 +38,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     buffers[TG_AIC].scratch = allocate(TG_SCRATCH_BYTES);
     buffers[TG_AIV].of_kind[TG_VEC] = allocate(TG_UB_BYTES);
     gm = allocate(GM_BYTES);
+    tg_sim_machine_default(&machine);
     return 0;
 }
 
@@ -260,7 +264,8 @@ static void drop_unused(struct tg_instr *instr)
     }
 }
 
-static void issue(struct announced *it, enum tg_core_type core_type, size_t n_message, struct tg_pipes *pipes)
+/* false: the kernel ends here. */
+static bool issue(struct announced *it, enum tg_core_type core_type, size_t n_message)
 {
     drop_unused(&it->instr);
     char *message = malloc(n_message); /* exactly as long as it is said to be */
@@ -269,13 +274,24 @@ static void issue(struct announced *it, enum tg_core_type core_type, size_t n_me
     bool accepted = tg_rules_check(&it->instr, core_type, message, n_message);
     if (!accepted) FUZZ_CHECK(message[0] && memchr(message, '\0', n_message), "a refusal has a message");
     free(message);
-    if (!accepted || !global_is_inside(it->instr.global)) return;
+    if (!accepted || !global_is_inside(it->instr.global)) return true; /* the next one gets its chance */
     const struct tg_buffers *b = &buffers[core_type];
     poison_all(b);
     open_operands(b, it);
     tg_execute(&it->instr, b);
     close_operands(b);
-    tg_pipes_issue(pipes, &it->instr, tg_op_pipe(&it->instr), tg_instr_cycles(&it->instr));
+    struct tg_cost cost = tg_instr_cost(&machine, &it->instr);
+    return tg_pipes_append(&pipes, &it->instr, tg_op_pipe(&it->instr), &cost) == TG_PIPES_OK;
+}
+
+/* Device memory that is busy for a while after each transfer. */
+static double transfer(void *context, const struct tg_global *global, double at_ns)
+{
+    double *last_ns = context;
+    FUZZ_CHECK(at_ns >= *last_ns, "a transfer at %g ns behind one at %g ns", at_ns, *last_ns);
+    FUZZ_CHECK(global_is_inside(global), "a transfer that was never announced");
+    *last_ns = at_ns;
+    return at_ns + 100;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
@@ -283,12 +299,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     struct fuzz_input in = {bytes, bytes + n_bytes};
     enum tg_core_type core_type = fuzz_u8(&in) & 1 ? TG_AIV : TG_AIC;
     size_t n_message = 2 + (size_t)fuzz_u8(&in) * 2;
-    struct tg_pipes pipes;
     tg_pipes_reset(&pipes);
-    for (int i = 0; i < INSTRUCTIONS_PER_INPUT && !fuzz_is_over(&in); i++) {
+    bool goes_on = true;
+    for (int i = 0; i < INSTRUCTIONS_MAX && goes_on && !fuzz_is_over(&in); i++) {
         struct announced it;
         draw_instr(&in, &it, core_type);
-        issue(&it, core_type, n_message, &pipes);
+        goes_on = issue(&it, core_type, n_message);
     }
+    struct tg_kernel_times times = {0};
+    double last_ns = 0, end_ns = tg_pipes_play(&pipes, 1000, 1 / machine.core_ghz, transfer, &last_ns, &times);
+    FUZZ_CHECK(end_ns >= 1000 && end_ns >= last_ns, "a kernel from 1000 ns to %g ns", end_ns);
     return 0;
 }

@@ -32,7 +32,7 @@ static const struct vector_cost vector_costs[TG_OP_COUNT] = {
     [TG_OP_TMOV] = {24, 1, 0},
     [TG_OP_TROWMAX] = {32, 0, 7},        /* M: fp32, 64 columns 7 cycles a row + 32; 128 columns 8 + 48 */
     [TG_OP_TROWSUM] = {44, 0, 7},        /* M: + 44, + 61.5 */
-    [TG_OP_TROWEXPAND] = {37, 0, 14},    /* M: 14 to 15 a row + 37 */
+    [TG_OP_TROWEXPAND] = {37, 1, 14},    /* M: 14 to 15 a row + 37 */
     [TG_OP_TROWEXPANDSUB] = {43, 2, 0},  /* M: 16x16 93, 64x64 171, 128x128 555 */
     [TG_OP_TROWEXPANDMUL] = {44, 2, 0},  /* M: one more than TROWEXPANDSUB */
     [TG_OP_TROWEXPANDDIV] = {49, 4, 0},  /* M: 16x16 131, 64x64 305, 128x128 1073 */
@@ -70,7 +70,7 @@ static struct tg_cost matmul_cost(const struct tg_sim_machine *m, const struct t
     double fractals = (double)ceil_div(left->valid_rows, 16) *
                       ceil_div(left->valid_cols, tg_fractal_cols(left->dtype)) * ceil_div(right->valid_cols, 16);
     double cycles = m->matmul_fixed + m->matmul_fractal * fractals * (left->dtype == TG_FP32 ? 2 : 1);
-    return (struct tg_cost){.cycles = (uint32_t)cycles};
+    return (struct tg_cost){.cycles = cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX};
 }
 
 struct tg_cost tg_instr_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)

@@ -105,7 +105,9 @@ enum tg_status tg_sim_machine_read(struct tg_sim_machine *machine, const char *p
     FILE *file = fopen(path, "r");
     if (!file) return tg_error(TG_ERR_FILE, "cannot read machine file %s: %s", path, strerror(errno));
     struct place at = {.path = path};
+    void *locale = tg_plain_numbers_begin();
     enum tg_status status = read_lines(machine, &at, file);
+    tg_plain_numbers_end(locale);
     fclose(file);
     return status;
 }
