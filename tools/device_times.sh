@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# device_times.sh: published device times of paged attention beside what a2a3sim predicts, as a Markdown table. A row is
+# device_times.sh [BUILD]: published device times of paged attention beside what a2a3sim predicts, as a Markdown table. A row is
 # met when the prediction lies within 10 % of the published range. Exit 1 if one is not. `make device-times` builds first.
 set -euo pipefail
 cd "$(dirname "$0")/.."

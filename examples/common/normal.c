@@ -1,9 +1,9 @@
 /*
  * Box-Muller: a uniform number gives the radius of a point in the plane and another one its angle; its coordinates are
- * two normal numbers. Numbers come in groups: the first half of a group are the x of HALF points, the second half the y.
+ * two normal numbers. Numbers come in groups, the first half of which are the x of HALF points, the second half the y.
  *
- * The loops have constant lengths and no branches: the compiler makes vector code of them. It must not contract a * b + c
- * into one rounding (-ffp-contract=off), or the numbers would depend on the processor.
+ * The loops have constant lengths and no branches: the compiler makes vector code of them. It must not contract
+ * a * b + c into one rounding (-ffp-contract=off), or the numbers would depend on the processor.
  */
 #include "normal.h"
 

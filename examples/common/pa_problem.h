@@ -7,7 +7,8 @@
  *     block_table         [batch][table_cols] int32: which block holds tokens [j * block_size, (j + 1) * block_size)
  *     context_lens        [batch] int32
  *
- * This is the layout of the kernels. Files have both caches in the plain one, [n_blocks][block_size][kv_heads][head_dim].
+ * This is the layout of the kernels. Files have both caches in the plain layout,
+ * [n_blocks][block_size][kv_heads][head_dim].
  */
 #ifndef EXAMPLES_PA_PROBLEM_H
 #define EXAMPLES_PA_PROBLEM_H

@@ -206,7 +206,7 @@ struct tg_run_config {
                                   needs catch_faults. 10000 */
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
-    bool record;               /* keep what happened, for the calls behind tg_run_result; about 200 bytes a task. false */
+    bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -255,9 +255,9 @@ TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result
 
 /* How far a run has come. */
 struct tg_progress {
-    uint64_t n_complete; /* tasks */
+    uint64_t n_complete;  /* tasks */
     uint64_t n_published; /* tasks so far; a builder on the device may publish more */
-    uint64_t device_ns;  /* the device's time */
+    uint64_t device_ns;   /* the device's time */
 };
 typedef void tg_progress_fn(void *context, const struct tg_progress *progress);
 
@@ -296,16 +296,16 @@ TG_API const char *tg_bound_name(enum tg_bound bound);
  * something that is there earlier starts earlier. They are never longer than device_ns.
  */
 struct tg_analysis {
-    uint64_t device_ns;          /* virtual time of the run */
-    uint64_t critical_path_ns;   /* longest chain of dependent kernels: no schedule is faster */
-    uint64_t kernel_ns;          /* all kernels, one after the other */
+    uint64_t device_ns;           /* virtual time of the run */
+    uint64_t critical_path_ns;    /* longest chain of dependent kernels: no schedule is faster */
+    uint64_t kernel_ns;           /* all kernels, one after the other */
     uint64_t bound_ns[TG_BOUNDS]; /* [enum tg_bound] what device_ns consists of; the sum is device_ns */
-    uint32_t bound_by;           /* enum tg_bound: the largest of them */
-    uint32_t n_path;             /* tasks that bound_ns came by */
-    double busy[2];              /* [enum tg_core_type] part of the time in which a core ran a kernel, 0 to 1, mean */
-    uint64_t unlimited_cores_ns; /* if each task had a core of its own */
-    uint64_t free_control_ns;    /* if builder and schedulers took no time */
-    uint64_t free_memory_ns;     /* if kernels never held each other up at device memory */
+    uint32_t bound_by;            /* enum tg_bound: the largest of them */
+    uint32_t n_path;              /* tasks that bound_ns came by */
+    double busy[2];               /* [enum tg_core_type] part of the time in which a core ran a kernel, 0 to 1, mean */
+    uint64_t unlimited_cores_ns;  /* if each task had a core of its own */
+    uint64_t free_control_ns;     /* if builder and schedulers took no time */
+    uint64_t free_memory_ns;      /* if kernels never held each other up at device memory */
 };
 
 TG_API enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out);

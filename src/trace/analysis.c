@@ -300,5 +300,5 @@ void tg_findings_fini(struct tg_findings *findings)
 const char *tg_bound_name(enum tg_bound bound)
 {
     static const char *const names[TG_BOUNDS] = {"kernel", "memory", "dependency", "scheduler", "builder"};
-    return bound >= 0 && (int)bound < TG_BOUNDS ? names[bound] : "unknown";
+    return (unsigned)bound < TG_BOUNDS ? names[bound] : "unknown";
 }

@@ -24,7 +24,7 @@ enum { TG_LONGEST_MAX = 5 };
 /* A stretch of the path. */
 struct tg_path_part {
     uint64_t start_ns, end_ns;
-    uint32_t task; /* position of the task that ran or waited; TG_NO_TASK: none */
+    uint32_t task;  /* position of the task that ran or waited; TG_NO_TASK: none */
     uint32_t bound; /* enum tg_bound */
 };
 
@@ -50,9 +50,9 @@ struct tg_findings {
     struct tg_path_part *path; /* [n_path_parts] by time, without gaps */
     size_t n_path_parts;
     uint64_t launch_ns; /* of the scheduler's part: the start of the run before anything is built, and its end */
-    struct tg_kernel_use *kernels; /* [record->kernels->n] by func_id */
-    struct tg_core_use *cores;     /* [record->n_cores] */
-    struct tg_thread_use *threads; /* [record->n_threads] */
+    struct tg_kernel_use *kernels;        /* [record->kernels->n] by func_id */
+    struct tg_core_use *cores;            /* [record->n_cores] */
+    struct tg_thread_use *threads;        /* [record->n_threads] */
     uint64_t pipe_ns[2][TG_RECORD_PIPES]; /* [enum tg_core_type][enum tg_pipe] */
     uint32_t longest[TG_LONGEST_MAX];     /* [n_longest] positions of the tasks with the longest kernels */
     uint32_t n_longest;

@@ -18,13 +18,13 @@ struct tg_builder_wait {
 
 /* Tasks are positions; TG_NO_TASK: did not wait for one. */
 struct tg_causes {
-    uint32_t *core;       /* [n_tasks] the task that freed the core */
-    uint32_t *dependency; /* [n_tasks] the last dependency */
+    uint32_t *core;                /* [n_tasks] the task that freed the core */
+    uint32_t *dependency;          /* [n_tasks] the last dependency */
     struct tg_builder_wait *waits; /* [n_waits] by time */
     size_t n_waits;
     uint64_t builder_start_ns; /* when the orchestration was opened; 0: not known */
-    bool built_first;  /* nothing was dispatched before the last task was published */
-    uint64_t built_ns; /* when this was; 0: built on the host */
+    bool built_first;          /* nothing was dispatched before the last task was published */
+    uint64_t built_ns;         /* when this was; 0: built on the host */
 };
 
 /* Owns      its arrays until tg_causes_fini

@@ -148,7 +148,8 @@ static void write_all(const void *context, FILE *file)
         write_edges(trace, trace->by_start[i], file);
     }
     /* JSON allows no comma behind the last event, so this one is written last. */
-    fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_labels\",\"args\":{\"labels\":\"tilegraph\"}}\n]}\n", CORES);
+    fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_labels\",\"args\":{\"labels\":\"tilegraph\"}}\n]}\n",
+            CORES);
 }
 
 /* ---- all ---- */

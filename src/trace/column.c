@@ -24,7 +24,7 @@ void tg_column_put(struct tg_column *column, uint64_t value)
 
 void tg_column_put_signed(struct tg_column *column, int64_t value)
 {
-    tg_column_put(column, value < 0 ? ((uint64_t) ~value << 1 | 1) : (uint64_t)value << 1);
+    tg_column_put(column, value < 0 ? ((uint64_t)~value << 1 | 1) : (uint64_t)value << 1);
 }
 
 void tg_column_end(struct tg_column *column)

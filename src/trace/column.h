@@ -8,7 +8,7 @@
 /* The text of one column, on its way into a file. */
 struct tg_column {
     FILE *file;
-    uint32_t bits;   /* bytes that are not written yet */
+    uint32_t bits;    /* bytes that are not written yet */
     uint32_t n_bytes; /* how many: 0 to 2 */
 };
 

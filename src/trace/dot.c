@@ -94,7 +94,7 @@ struct bundle {
 
 struct fold {
     const struct tg_index *index;
-    uint32_t *place_of; /* [n_tasks] */
+    uint32_t *place_of;   /* [n_tasks] */
     struct place *places; /* [n_places], by their first tasks */
     uint32_t n_places;
     struct bundle *bundles; /* [n_bundles] by from and to */
@@ -195,7 +195,8 @@ static void write_folded(const void *context, FILE *file)
                 (double)place->total_ns / (double)place->n_tasks / 1e3);
     }
     for (size_t i = 0; i < fold->n_bundles; i++)
-        fprintf(file, "  n%u -> n%u [label=\"%zu\"];\n", fold->bundles[i].from, fold->bundles[i].to, fold->bundles[i].n);
+        fprintf(file, "  n%u -> n%u [label=\"%zu\"];\n", fold->bundles[i].from, fold->bundles[i].to,
+                fold->bundles[i].n);
     fputs("}\n", file);
 }
 

@@ -131,12 +131,23 @@ static const struct {
     const char *name;
     value_fn *put;
 } columns[] = {
-    {"id", put_id},           {"func", put_func},         {"core", put_core},
-    {"published", put_published}, {"added", put_added},   {"ready", put_ready},
-    {"dispatch", put_dispatch}, {"start", put_start},     {"length", put_length},
-    {"complete", put_complete}, {"memory", put_memory},   {"gm", put_gm},
-    {"instructions", put_instructions}, {"line", put_line}, {"file", put_file},
-    {"cause", put_cause},     {"who", put_who},
+    {"id", put_id},
+    {"func", put_func},
+    {"core", put_core},
+    {"published", put_published},
+    {"added", put_added},
+    {"ready", put_ready},
+    {"dispatch", put_dispatch},
+    {"start", put_start},
+    {"length", put_length},
+    {"complete", put_complete},
+    {"memory", put_memory},
+    {"gm", put_gm},
+    {"instructions", put_instructions},
+    {"line", put_line},
+    {"file", put_file},
+    {"cause", put_cause},
+    {"who", put_who},
 };
 
 static void write_pipes(const struct page *page, FILE *file)
@@ -149,7 +160,8 @@ static void write_pipes(const struct page *page, FILE *file)
         struct tg_column column;
         fputs(between, file);
         tg_column_begin(&column, file, tg_pipe_name(pipe));
-        for (uint32_t i = 0; i < record->n_tasks; i++) tg_column_put(&column, record->tasks[i].kernel.pipe_busy_ns[pipe]);
+        for (uint32_t i = 0; i < record->n_tasks; i++)
+            tg_column_put(&column, record->tasks[i].kernel.pipe_busy_ns[pipe]);
         tg_column_end(&column);
         between = ",";
     }
@@ -368,7 +380,19 @@ static void write_page(const void *context, FILE *file)
     fwrite(rest, 1, tg_report_page_bytes - (size_t)(rest - tg_report_page), file);
 }
 
-/* The files that tasks were added in, without their folders. There are few, and neighbours share one. */
+/* The position of a file's name, without its folders, among those that are known; it is added if it is not there. There
+ * are few. */
+static uint32_t file_position(struct page *page, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    for (uint32_t k = 0; k < page->n_files; k++) {
+        const char *known = page->files[k];
+        if (known && strcmp(known, name) == 0) return k;
+    }
+    page->files[page->n_files] = name;
+    return page->n_files++;
+}
+
 static bool find_files(struct page *page)
 {
     const struct tg_record *record = page->index->record;
@@ -376,15 +400,9 @@ static bool find_files(struct page *page)
     page->files = calloc(record->n_tasks + 1, sizeof *page->files);
     if (!page->file_of || !page->files) return false;
     for (size_t i = 0; i < record->n_tasks; i++) {
-        const char *name = record->tasks[i].file;
-        if (!name) continue;
-        const char *slash = strrchr(name, '/');
-        if (slash) name = slash + 1;
-        uint32_t k = i > 0 && page->file_of[i - 1] > 0 ? page->file_of[i - 1] - 1 : 0;
-        if (k >= page->n_files || strcmp(page->files[k], name) != 0)
-            for (k = 0; k < page->n_files && strcmp(page->files[k], name) != 0;) k++;
-        if (k == page->n_files) page->files[page->n_files++] = name;
-        page->file_of[i] = k + 1;
+        const char *path = record->tasks[i].file;
+        if (i > 0 && path == record->tasks[i - 1].file) page->file_of[i] = page->file_of[i - 1];
+        else if (path) page->file_of[i] = file_position(page, path) + 1;
     }
     return true;
 }

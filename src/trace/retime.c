@@ -63,8 +63,11 @@ static uint64_t awaited(struct replay *r, uint32_t i, uint64_t *then)
     *then = tg_task_published(&tasks[i]);
     uint64_t now = published(r, *then);
     for (uint32_t k = index->first_before[i]; k < index->first_before[i + 1]; k++) {
-        now = later(now, r->complete[index->before[k]]);
-        *then = later(*then, tasks[index->before[k]].complete_ns);
+        uint32_t before = index->before[k];
+        /* The clocks of two control threads may be a little apart: complete for one after it was so for the other. */
+        uint64_t apart = since(tg_task_ready(&tasks[i]), tasks[before].complete_ns);
+        now = later(now, since(apart, r->complete[before]));
+        *then = later(*then, tasks[before].complete_ns - apart);
     }
     return now;
 }
@@ -165,11 +168,11 @@ struct schedule {
     const struct tg_index *index;
     const struct tg_causes *causes;
     const struct tg_retime *without;
-    uint32_t *n_missing;     /* [n_tasks] what the task waits for: dependencies, and being published */
+    uint32_t *n_missing;      /* [n_tasks] what the task waits for: dependencies, and being published */
     uint32_t *by_publication; /* [n_tasks] */
     size_t n_published;
     size_t n_waits_over;
-    bool *is_complete; /* [n_tasks] */
+    bool *is_complete;      /* [n_tasks] */
     struct queue queues[2]; /* [enum tg_core_type] */
     struct running *heap;   /* [n_running] the earliest end first */
     size_t n_running;
@@ -245,8 +248,7 @@ static void complete_task(struct schedule *s, uint32_t i)
     const struct tg_record *record = s->index->record;
     s->is_complete[i] = true;
     s->queues[record->core_type[record->tasks[i].core]].n_idle++;
-    for (uint32_t k = s->index->first_after[i]; k < s->index->first_after[i + 1]; k++)
-        one_less(s, s->index->after[k]);
+    for (uint32_t k = s->index->first_after[i]; k < s->index->first_after[i + 1]; k++) one_less(s, s->index->after[k]);
 }
 
 /* UINT64_MAX: not everything ran. The builder waited for a task that came after what it held back. */

@@ -17,10 +17,7 @@ const char *tg_span_name(int kind)
 
 static double us(uint64_t ns) { return (double)ns / 1e3; }
 
-static double percent(uint64_t part, uint64_t whole)
-{
-    return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0;
-}
+static double percent(uint64_t part, uint64_t whole) { return whole > 0 ? 100.0 * (double)part / (double)whole : 0.0; }
 
 /* ---- where the time went ---- */
 
@@ -43,8 +40,8 @@ static void print_bounds(const struct tg_findings *f, FILE *stream)
             tg_bound_name((enum tg_bound)a->bound_by));
     for (int bound = 0; bound < TG_BOUNDS; bound++) {
         if (a->bound_ns[bound] == 0) continue;
-        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s", tg_bound_name((enum tg_bound)bound),
-                us(a->bound_ns[bound]), percent(a->bound_ns[bound], a->device_ns), what(bound));
+        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s", tg_bound_name((enum tg_bound)bound), us(a->bound_ns[bound]),
+                percent(a->bound_ns[bound], a->device_ns), what(bound));
         if (bound == TG_BOUND_SCHEDULER && f->launch_ns > 0)
             fprintf(stream, "; %.2f us of it start and end of the run", us(f->launch_ns));
         fputc('\n', stream);
@@ -66,7 +63,8 @@ static int name_width(const struct tg_record *record)
 static void print_kernels(const struct tg_record *record, const struct tg_findings *f, FILE *stream)
 {
     int width = name_width(record);
-    fprintf(stream, "Kernels %*s      tasks      mean us   longest us     total us   of the time above\n", width - 8, "");
+    fprintf(stream, "Kernels %*s      tasks      mean us   longest us     total us   of the time above\n", width - 8,
+            "");
     for (uint32_t i = 0; i < record->kernels->n; i++) {
         const struct tg_kernel_use *use = &f->kernels[i];
         if (use->n_tasks == 0) continue;

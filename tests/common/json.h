@@ -10,8 +10,8 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 struct json {
     enum json_type type;
     double number;
-    char *string;             /* JSON_STRING: its bytes with escapes resolved (\u above 127 becomes '?') */
-    char *name;               /* as a member of an object, else NULL */
+    char *string;              /* JSON_STRING: its bytes with escapes resolved (\u above 127 becomes '?') */
+    char *name;                /* as a member of an object, else NULL */
     struct json *first, *next; /* children; the next one of the parent's children */
 };
 

@@ -12,8 +12,7 @@ void made_init(struct made *made, uint32_t n_aic, uint32_t n_aiv, uint64_t devic
     static char *const names[] = {"aic_zero", "aiv_one", "aic_two", "aiv_three"};
     memset(made, 0, sizeof *made);
     for (int i = 0; i < 4; i++)
-        made->by_id[i] =
-            (struct tg_kernel){.entry = no_kernel, .core_type = i % 2 ? TG_AIV : TG_AIC, .name = names[i]};
+        made->by_id[i] = (struct tg_kernel){.entry = no_kernel, .core_type = i % 2 ? TG_AIV : TG_AIC, .name = names[i]};
     made->kernels = (struct tg_kernels){.by_id = made->by_id, .n = 4};
     assert_true(n_aic + n_aiv <= MADE_CORES_MAX);
     for (uint32_t i = 0; i < n_aic + n_aiv; i++) made->core_type[i] = i < n_aic ? TG_AIC : TG_AIV;
@@ -120,7 +119,8 @@ void made_random(struct made *made, uint64_t seed)
         built = publish(made, built, &random);
         t.published_ns = t.ready_ns = built;
         for (int k = random_below(&random, 4); i > 0 && k > 0; k--) {
-            int before = random_chance(&random, 70) && i > 8 ? i - 1 - random_below(&random, 8) : random_below(&random, i);
+            int before = random_chance(&random, 70) && i > 8 ? i - 1 - random_below(&random, 8)
+                                                             : random_below(&random, i);
             made_edge(made, before, i);
             t.ready_ns = later(t.ready_ns, made->record.tasks[before].complete_ns);
         }

@@ -18,8 +18,8 @@ struct draw {
     const struct random_graph *graph;
     uint64_t random;
     struct drawn_task tasks[RANDOM_TASKS_MAX];
-    int n;         /* added */
-    int first;     /* of the batch */
+    int n;     /* added */
+    int first; /* of the batch */
     int held[RANDOM_TASKS_MAX], n_held;
 };
 

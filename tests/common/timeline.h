@@ -5,7 +5,7 @@
 #include <stddef.h>
 
 struct timeline_task {
-    int task, core; /* core: the track */
+    int task, core;    /* core: the track */
     double start, end; /* us */
     char kernel[64];
 };

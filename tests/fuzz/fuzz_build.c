@@ -24,7 +24,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     };
     (void)argc;
     (void)argv;
-    device = fuzz_open_device(GM_BYTES);
+    device = fuzz_open_device(GM_BYTES, false);
     programs[TG_AICPU_BUILD_GRAPH] = fuzz_load(device, kernels, N_FUNCS, "build_plugin", "build");
     programs[TG_HOST_BUILD_GRAPH] = fuzz_load(device, kernels, N_FUNCS, "build_plugin", "build_host");
     return 0;

@@ -29,7 +29,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     };
     (void)argc;
     (void)argv;
-    device = fuzz_open_device(GM_BYTES);
+    device = fuzz_open_device(GM_BYTES, false);
     programs[TG_AICPU_BUILD_GRAPH] = fuzz_load(device, kernels, 4, "orchestration", "orchestration");
     programs[TG_HOST_BUILD_GRAPH] = fuzz_load(device, kernels, 4, "orchestration", "orchestration_host");
     return 0;

@@ -3,12 +3,13 @@
 #include "file.h"
 #include "fuzz.h"
 
-struct tg_device *fuzz_open_device(uint64_t gm_bytes)
+struct tg_device *fuzz_open_device(uint64_t gm_bytes, bool catch_faults)
 {
     struct tg_device_config config;
     struct tg_device *device = NULL;
     tg_device_config_init(&config);
     config.gm_bytes = gm_bytes;
+    config.catch_faults = catch_faults;
     FUZZ_CHECK(tg_device_open(&config, &device) == TG_OK, "%s", tg_last_message());
     return device;
 }

@@ -10,8 +10,8 @@ struct fuzz_kernel {
     const char *name; /* its shared object is NAME.so among the fuzzers' modules */
 };
 
-/* Open a device with `gm_bytes` of memory, on which a crash is the process's own. */
-struct tg_device *fuzz_open_device(uint64_t gm_bytes);
+/* Open a device. Without catch_faults a crash of a kernel or plugin is the process's own, and a finding. */
+struct tg_device *fuzz_open_device(uint64_t gm_bytes, bool catch_faults);
 
 /* Load kernels and the function `entry` of the plugin `plugin`. */
 struct tg_program *fuzz_load(struct tg_device *device, const struct fuzz_kernel *kernels, size_t n_kernels,

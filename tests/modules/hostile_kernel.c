@@ -67,8 +67,6 @@ void kernel_entry(int64_t *args)
     case KERNEL_STORE: store_to(tg_arg_addr(args[2])); break;
     case KERNEL_STORE_PAST_DATA: store_to(tg_arg_addr(args[0]) + tg_arg_addr(args[2])); break;
     case KERNEL_BUILD: build(tg_arg_addr(args[2])); break;
-    default:
-        use_tiles(act);
-        hostile_do(act);
+    default: use_tiles(act); hostile_do(act);
     }
 }

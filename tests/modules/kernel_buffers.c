@@ -1,6 +1,6 @@
 /*
- * kernel_buffers.c - load, e^x, store of n chunks of 64 x 64 fp32, in place, on a vector core: one chunk after the other,
- * or with the load of one in the shadow of the store of another.
+ * kernel_buffers.c - load, e^x, store of n chunks of 64 x 64 fp32, in place, on a vector core: one chunk after the
+ * other, or with the load of one in the shadow of the store of another.
  *
  * args  0 data: device address of float [n][64][64]; 1 n: chunks
  *       2 buffers: sets of buffers that the chunks go round, 1 or 2

@@ -13,12 +13,6 @@ static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int fu
     return n_tasks++;
 }
 
-static void mutant_edge(struct tg_runtime *rt, int from, int to)
-{
-    (void)rt, (void)from, (void)to;
-}
+static void mutant_edge(struct tg_runtime *rt, int from, int to) { (void)rt, (void)from, (void)to; }
 
-static void mutant_publish(struct tg_runtime *rt, int id)
-{
-    (void)rt, (void)id;
-}
+static void mutant_publish(struct tg_runtime *rt, int id) { (void)rt, (void)id; }

@@ -9,10 +9,7 @@ static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int fu
     return real_add(rt, args, n, func, type, addr);
 }
 
-static void mutant_edge(struct tg_runtime *rt, int from, int to)
-{
-    real_edge(rt, from, to);
-}
+static void mutant_edge(struct tg_runtime *rt, int from, int to) { real_edge(rt, from, to); }
 
 static void mutant_publish(struct tg_runtime *rt, int id)
 {

@@ -15,7 +15,4 @@ static void mutant_edge(struct tg_runtime *rt, int from, int to)
     if (!up || ++n_up_edges != 2) real_edge(rt, from, to);
 }
 
-static void mutant_publish(struct tg_runtime *rt, int id)
-{
-    real_publish(rt, id);
-}
+static void mutant_publish(struct tg_runtime *rt, int id) { real_publish(rt, id); }

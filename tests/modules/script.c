@@ -74,8 +74,8 @@ TG_PLUGIN_EXPORT int orchestration_host(struct tg_runtime *rt, uint64_t *args, i
 
 int orchestration(struct tg_runtime *rt)
 {
-    struct player p = {rt, (const int64_t *)(uintptr_t)rt->orch_args[0],
-                       (const uint32_t *)(uintptr_t)rt->orch_args[1], rt->orch_args[1], 0};
+    struct player p = {rt, (const int64_t *)(uintptr_t)rt->orch_args[0], (const uint32_t *)(uintptr_t)rt->orch_args[1],
+                       rt->orch_args[1], 0};
     return play(&p);
 }
 

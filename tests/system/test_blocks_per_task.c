@@ -16,6 +16,7 @@ static int open_rig(void **state)
     (void)state;
     rig_open(&rig, GM_BYTES);
     tg_run_config_init(&rig.config);
+    flagship_load(&rig, RIG_CONCURRENT, NULL);
     return 0;
 }
 
@@ -27,9 +28,8 @@ static int close_rig(void **state)
 }
 
 /* Draw, run with that many blocks a task, and assert that the result is right. */
-static void run_case(struct pa_problem *problem, enum rig_mode mode, const struct pa_case *drawn, int64_t blocks)
+static void run_case(struct pa_problem *problem, const struct pa_case *drawn, int64_t blocks)
 {
-    flagship_load(&rig, mode, NULL);
     flagship_draw_case(problem, drawn, 42);
     problem->config[PA_CONFIG_BLOCKS_PER_TASK] = blocks;
     flagship_run(&rig, problem);
@@ -58,17 +58,19 @@ static void every_case_is_right_and_as_large_as_documented(void **state)
     (void)state;
     static const int64_t blocks[] = {1, 2, 3, 64};
     static const enum rig_mode modes[] = {RIG_CONCURRENT, RIG_HOST};
-    for (size_t m = 0; m < sizeof modes / sizeof modes[0]; m++)
+    for (size_t m = 0; m < sizeof modes / sizeof modes[0]; m++) {
+        flagship_load(&rig, modes[m], NULL);
         for (size_t n = 0; n < sizeof blocks / sizeof blocks[0]; n++)
             for (size_t i = 0; i < pa_n_quick_cases; i++) {
                 struct pa_problem problem;
-                run_case(&problem, modes[m], &pa_cases[i], blocks[n]);
+                run_case(&problem, &pa_cases[i], blocks[n]);
                 const struct size size = documented(&problem, (uint64_t)blocks[n]);
                 CHECK(rig.result.n_tasks == size.tasks && rig.result.n_edges == size.edges,
                       "%s, %d blocks a task: %d tasks, %d edges", pa_cases[i].name, (int)blocks[n],
                       (int)rig.result.n_tasks, (int)rig.result.n_edges);
                 pa_problem_free(&problem);
             }
+    }
 }
 
 static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
@@ -84,7 +86,7 @@ static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct pa_problem problem;
-        run_case(&problem, RIG_CONCURRENT, pa_case_by_name(rows[i].name), rows[i].blocks);
+        run_case(&problem, pa_case_by_name(rows[i].name), rows[i].blocks);
         assert_int_equal(rig.result.n_tasks, rows[i].size.tasks);
         assert_int_equal(rig.result.n_edges, rows[i].size.edges);
         pa_problem_free(&problem);
@@ -108,7 +110,7 @@ static void shapes_at_the_limits_are_right(void **state)
         const struct pa_case drawn = {"limits", "", rows[i].shape, &rows[i].length, 1, 0, 1.0f};
         for (size_t n = 0; n < sizeof blocks / sizeof blocks[0]; n++) {
             struct pa_problem problem;
-            run_case(&problem, RIG_CONCURRENT, &drawn, blocks[n]);
+            run_case(&problem, &drawn, blocks[n]);
             pa_problem_free(&problem);
         }
     }
@@ -122,7 +124,7 @@ static void every_schedule_gives_the_same_bytes(void **state)
     for (int64_t blocks = 1; blocks <= 64; blocks *= 4) {
         struct pa_problem problem;
         rig.config.schedule_seed = 0;
-        run_case(&problem, RIG_CONCURRENT, &drawn, blocks);
+        run_case(&problem, &drawn, blocks);
         const size_t n_bytes = flagship_out_bytes(&problem);
         void *first = malloc(n_bytes);
         assert_non_null(first);
@@ -139,7 +141,7 @@ static void every_schedule_gives_the_same_bytes(void **state)
     }
 }
 
-/* ---- memory -------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 static uint64_t own_bytes(const struct pa_problem *p)
 {
@@ -156,7 +158,7 @@ static void a_long_chain_reuses_its_slots(void **state)
             const uint32_t length = (uint32_t)(spans * (uint64_t)blocks * 8);
             const struct pa_case drawn = {"long", "", {1, 4, 1, 8, 8, PA_FP32}, &length, 1, 0, 0.1f};
             struct pa_problem problem;
-            run_case(&problem, RIG_CONCURRENT, &drawn, blocks);
+            run_case(&problem, &drawn, blocks);
             assert_int_equal(rig.result.n_tasks, 4 * spans);
             assert_int_equal(rig.result.n_edges, 3 * spans + spans - 1 + (spans - MAX_SLOTS)); /* UP -> QK of a slot */
             if (blocks == 1 && spans == MAX_SLOTS) bytes = own_bytes(&problem);
@@ -175,7 +177,7 @@ static void many_chains_reuse_accumulators(void **state)
         for (uint64_t seed = 0; seed < 3; seed++) {
             struct pa_problem problem;
             rig.config.schedule_seed = seed;
-            run_case(&problem, RIG_CONCURRENT, &drawn, blocks);
+            run_case(&problem, &drawn, blocks);
             assert_true(rig.result.n_edges > documented(&problem, (uint64_t)blocks).edges);
             pa_problem_free(&problem);
         }
@@ -189,14 +191,14 @@ static void large_slots_are_few(void **state)
     const uint32_t length = 130, n = MIN_SLOTS + 8;
     const struct pa_case drawn = {"wide", "", {n, 128, 1, 8, 128, PA_FP32}, &length, 1, 0, 0.1f};
     struct pa_problem problem;
-    run_case(&problem, RIG_CONCURRENT, &drawn, 64);
+    run_case(&problem, &drawn, 64);
     assert_int_equal(rig.result.n_tasks, 4 * n);
     assert_int_equal(rig.result.n_edges, 3 * n + n - MIN_SLOTS);
     assert_true(own_bytes(&problem) < UINT64_C(270) << 20);
     pa_problem_free(&problem);
 }
 
-/* ---- input --------------------------------------------------------------------------------------------------------- */
+/* ---- input ------------------------------------------------------------------------------------------------------- */
 
 static void a_number_out_of_range_is_refused(void **state)
 {
@@ -231,7 +233,7 @@ static void labels_say_what_a_task_covers(void **state)
     rig.trace_path = path;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct pa_problem problem;
-        run_case(&problem, RIG_CONCURRENT, &drawn, rows[i].blocks);
+        run_case(&problem, &drawn, rows[i].blocks);
         size_t n_bytes;
         char *trace = rig_read_file(path, &n_bytes);
         trace[n_bytes - 1] = '\0';

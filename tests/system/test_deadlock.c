@@ -319,10 +319,8 @@ static void random_right(enum rig_mode mode, uint64_t seed)
     uint64_t random = seed;
     struct script s;
     script_init(&s);
-    struct random_graph graph = {.n_tasks = 1 + random_below(&random, 300),
-                                 .may_wait = mode == RIG_CONCURRENT,
-                                 .unpublished = -1,
-                                 .cycle = -1};
+    struct random_graph graph = {
+        .n_tasks = 1 + random_below(&random, 300), .may_wait = mode == RIG_CONCURRENT, .unpublished = -1, .cycle = -1};
     random_graph_write(&s, &graph, seed);
     run_random(&s, seed, &random);
     CHECK(rig.status == TG_OK, DESCRIBE);

@@ -245,7 +245,7 @@ static void shapes_that_the_device_has_not_are_refused(void **state)
         enum rig_mode mode;
         const char *says;
     } rows[] = {
-        {0, 3, RIG_CONCURRENT, "block_dim is 0"},        {25, 3, RIG_CONCURRENT, "block_dim is 25"},
+        {0, 3, RIG_CONCURRENT, "block_dim is 0"},         {25, 3, RIG_CONCURRENT, "block_dim is 25"},
         {24, 0, RIG_CONCURRENT, "aicpu_thread_num is 0"}, {24, 1, RIG_CONCURRENT, "one builds, the others schedule"},
         {24, 5, RIG_SEQUENTIAL, "aicpu_thread_num is 5"}, {24, 0, RIG_HOST, "aicpu_thread_num is 0"},
         {24, 5, RIG_HOST, "aicpu_thread_num is 5"},

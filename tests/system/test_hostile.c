@@ -85,8 +85,8 @@ static void try_kernel(struct rig *rig, enum rig_mode mode, enum tg_core_type ty
     write_kernel_script(&s, type, row);
     script_load(rig, mode);
     script_run(rig, &s);
-    expect(rig, row->status, row->says, type == TG_AIC ? "task 1 (hostile_cube, " SCRIPT_FILE ":2)"
-                                                       : "task 1 (hostile, " SCRIPT_FILE ":2)");
+    expect(rig, row->status, row->says,
+           type == TG_AIC ? "task 1 (hostile_cube, " SCRIPT_FILE ":2)" : "task 1 (hostile, " SCRIPT_FILE ":2)");
     rig_expect(rig, rig->status, "on core ", type == TG_AIC ? "(AIC)" : "(AIV)", "2 tasks wait for it", NULL);
     for (size_t i = 0; i < s.n_data; i++) assert_int_equal(s.data[i], 0); /* outputs of a failed run are untouched */
     script_fini(&s);

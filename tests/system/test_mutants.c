@@ -12,10 +12,10 @@ enum { N_SEEDS = 20 };
 
 /* How a mutant is found out. */
 enum verdict {
-    RIGHT,          /* not at all: nothing is wrong with it */
-    WRONG_ALWAYS,   /* by its result, whatever the schedule */
-    WRONG_IN_SOME,  /* by its result, in some of N_SEEDS schedules */
-    REFUSED         /* by the status of the run */
+    RIGHT,         /* not at all: nothing is wrong with it */
+    WRONG_ALWAYS,  /* by its result, whatever the schedule */
+    WRONG_IN_SOME, /* by its result, in some of N_SEEDS schedules */
+    REFUSED        /* by the status of the run */
 };
 
 struct mutant {
@@ -23,28 +23,59 @@ struct mutant {
     const char *modules[FLAGSHIP_PARTS];
     const char *case_name;
     enum verdict verdict;
-    enum tg_status status;      /* REFUSED */
-    const char *first, *second; /* REFUSED: what the message says */
-    bool only_on_device;        /* host_build_graph mends it */
+    enum tg_status status; /* REFUSED */
+    const char *says[2];   /* REFUSED: parts of the message */
+    bool only_on_device;   /* host_build_graph mends it */
 };
 
 static const struct mutant mutants[] = {
-    {"nothing is wrong", {[FLAGSHIP_ORCHESTRATION] = "mutant_none"}, "Case2", RIGHT, TG_OK, NULL, NULL, false},
-    {"no task is submitted", {[FLAGSHIP_ORCHESTRATION] = "mutant_no_task"}, "Case2", WRONG_ALWAYS, TG_OK, NULL, NULL, false},
-    {"all edges are removed", {[FLAGSHIP_ORCHESTRATION] = "mutant_no_edges"}, "Case2", WRONG_ALWAYS, TG_OK, NULL, NULL, false},
-    {"one UP -> UP edge is removed", {[FLAGSHIP_ORCHESTRATION] = "mutant_up_edge"}, "Case2", WRONG_IN_SOME, TG_OK, NULL,
-     NULL, false},
-    {"two tasks wait for each other", {[FLAGSHIP_ORCHESTRATION] = "mutant_cycle"}, "Case2", REFUSED,
-     TG_ERR_DEADLOCK_CYCLE, "aiv_softmax_prepare, orchestration.c:", "aic_pv_matmul, orchestration.c:", false},
-    {"a task is never published", {[FLAGSHIP_ORCHESTRATION] = "mutant_unpublished"}, "Case2", REFUSED,
-     TG_ERR_DEADLOCK_UNPUBLISHED, "aic_pv_matmul, orchestration.c:", "published tasks wait behind", true},
-    {"the normalisation is broken", {[FLAGSHIP_UP] = "mutant_no_division"}, "Case2", WRONG_ALWAYS, TG_OK, NULL, NULL, false},
-    {"a flag is never set", {[FLAGSHIP_SF] = "mutant_no_flag"}, "Case2", REFUSED, TG_ERR_TILE,
-     "aiv_softmax_prepare, orchestration.c:", "no set_flag", false},
-    {"no kernel masks", {"mutant_no_mask_qk", "mutant_no_mask_sf", "mutant_no_mask_pv", NULL, NULL}, "partial-block",
-     WRONG_ALWAYS, TG_OK, NULL, NULL, false},
-    {"the softmax does not mask", {[FLAGSHIP_SF] = "mutant_no_mask_sf"}, "partial-block", WRONG_ALWAYS, TG_OK, NULL,
-     NULL, false},
+    {.name = "nothing is wrong",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_none"},
+     .case_name = "Case2",
+     .verdict = RIGHT},
+    {.name = "no task is submitted",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_no_task"},
+     .case_name = "Case2",
+     .verdict = WRONG_ALWAYS},
+    {.name = "all edges are removed",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_no_edges"},
+     .case_name = "Case2",
+     .verdict = WRONG_ALWAYS},
+    {.name = "one UP -> UP edge is removed",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_up_edge"},
+     .case_name = "Case2",
+     .verdict = WRONG_IN_SOME},
+    {.name = "two tasks wait for each other",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_cycle"},
+     .case_name = "Case2",
+     .verdict = REFUSED,
+     .status = TG_ERR_DEADLOCK_CYCLE,
+     .says = {"aiv_softmax_prepare, orchestration.c:", "aic_pv_matmul, orchestration.c:"}},
+    {.name = "a task is never published",
+     .modules = {[FLAGSHIP_ORCHESTRATION] = "mutant_unpublished"},
+     .case_name = "Case2",
+     .verdict = REFUSED,
+     .status = TG_ERR_DEADLOCK_UNPUBLISHED,
+     .says = {"aic_pv_matmul, orchestration.c:", "published tasks wait behind"},
+     .only_on_device = true},
+    {.name = "the normalisation is broken",
+     .modules = {[FLAGSHIP_UP] = "mutant_no_division"},
+     .case_name = "Case2",
+     .verdict = WRONG_ALWAYS},
+    {.name = "a flag is never set",
+     .modules = {[FLAGSHIP_SF] = "mutant_no_flag"},
+     .case_name = "Case2",
+     .verdict = REFUSED,
+     .status = TG_ERR_TILE,
+     .says = {"aiv_softmax_prepare, orchestration.c:", "no set_flag"}},
+    {.name = "no kernel masks",
+     .modules = {"mutant_no_mask_qk", "mutant_no_mask_sf", "mutant_no_mask_pv", NULL, NULL},
+     .case_name = "partial-block",
+     .verdict = WRONG_ALWAYS},
+    {.name = "the softmax does not mask",
+     .modules = {[FLAGSHIP_SF] = "mutant_no_mask_sf"},
+     .case_name = "partial-block",
+     .verdict = WRONG_ALWAYS},
 };
 enum { N_MUTANTS = sizeof mutants / sizeof mutants[0] };
 
@@ -88,7 +119,7 @@ static void check_refusal(struct rig *rig, const struct mutant *mutant, struct p
         rig->config.schedule_seed = seed;
         memset(problem->out, 0x5A, flagship_out_bytes(problem));
         flagship_run(rig, problem);
-        rig_expect(rig, mutant->status, mutant->first, mutant->second, NULL);
+        rig_expect(rig, mutant->status, mutant->says[0], mutant->says[1], NULL);
         assert_int_equal(((uint8_t *)problem->out)[0], 0x5A); /* outputs of a failed run are untouched */
     }
 }

@@ -1,10 +1,10 @@
 /*
  * The laws of predicted time: what has to hold of any graph on any machine, whatever the figures are.
  *
- * Graphs are the flagship's, on shapes that keep all cores busy, and scripts of kernels that take as long as they are told.
- * Some laws hold to the ns; where ready tasks are served first come, first served, a better machine or a task less to wait
- * for may change who comes first, and the whole may end later (R. L. Graham, Bounds on Multiprocessing Timing Anomalies,
- * 1969): there the law is a bound, and a test shows the anomaly.
+ * Graphs are the flagship's, on shapes that keep all cores busy, and scripts of kernels that take as long as they are
+ * told. Some laws hold to the ns. Where ready tasks are served first come, first served, a better machine or one edge
+ * less may change who comes first, and the whole may end later (R. L. Graham, Bounds on Multiprocessing Timing
+ * Anomalies, 1969): there the law is a bound, and a test shows the anomaly.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static struct rig rig;
 static struct tg_run *run; /* the last one, to be looked at */
 static char machine_path[64];
 
-/* ---- a device of given figures, and a run that is kept --------------------------------------------------------------- */
+/* ---- a device of given figures, and a run that is kept ----------------------------------------------------------- */
 
 /* Lines of a machine file; "" is the built-in machine. */
 static void open_device(const char *machine)
@@ -58,6 +58,14 @@ static void close_device(void)
     rig_close(&rig);
 }
 
+/* After a test that failed half-way. */
+static int close_what_is_open(void **state)
+{
+    (void)state;
+    if (rig.device) close_device();
+    return 0;
+}
+
 /* Returns the device's time. */
 static uint64_t launch(const struct tg_tensor *tensors, size_t n_tensors)
 {
@@ -68,7 +76,7 @@ static uint64_t launch(const struct tg_tensor *tensors, size_t n_tensors)
     return run->record.device_ns;
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------------------- */
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 /* The flagship's. The last is one span: four tasks behind each other, nothing to choose. */
 static const uint32_t ragged[] = {1024, 100, 0, 512, 700, 33, 256, 1};
@@ -85,6 +93,12 @@ static const struct {
 enum { N_FLAGSHIPS = sizeof flagships / sizeof flagships[0], SPAN = N_FLAGSHIPS - 1 };
 static struct pa_problem problems[N_FLAGSHIPS];
 
+static void load_flagship(enum rig_mode mode)
+{
+    close_run(); /* before its program is */
+    flagship_load(&rig, mode, NULL);
+}
+
 /* Run flagship i, of which the program is loaded. */
 static uint64_t run_flagship(int i)
 {
@@ -95,13 +109,14 @@ static uint64_t run_flagship(int i)
 
 static void load_script(enum rig_mode mode)
 {
+    close_run();
     script_load(&rig, mode);
     rig_kernel(&rig, PACE_AIV, TG_AIV, "pace", rig_module("kernel_pace"));
     rig_kernel(&rig, PACE_AIC, TG_AIC, "pace_cube", rig_module("kernel_pace"));
     rig_kernel(&rig, BUFFERS, TG_AIV, "buffers", rig_module("kernel_buffers"));
 }
 
-/* A task of n instructions: 86 ns each on a vector core, 142 ns on a cube core. */
+/* A task of n instructions: 504 ns each on a vector core, 142 ns on a cube core. */
 static int pace(struct script *s, enum tg_core_type type, int64_t n)
 {
     return script_add(s, type == TG_AIC ? PACE_AIC : PACE_AIV, type, 2, (int64_t[]){n, type == TG_AIC});
@@ -139,14 +154,17 @@ static double path_figure(const struct tg_sim_machine *machine, size_t offset)
     "sweep = 1\nread_register = 1\ndispatch = 0\ncomplete = 0\ndispatch_latency = 0\nreceive = 0\ncold_start = 0\n"    \
     "finish_latency = 1\n"
 
-/* ---- a better machine ----------------------------------------------------------------------------------------------- */
+/* ---- a better machine -------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name;
     size_t offset;
 } bandwidths[] = {
-#define BANDWIDTH(name) {#name, offsetof(struct tg_sim_machine, name)}
-    BANDWIDTH(hbm_rate),      BANDWIDTH(l2_rate),       BANDWIDTH(l2_bytes),        BANDWIDTH(gm_to_l1_rate),
+#define BANDWIDTH(name)                                                                                                \
+    {                                                                                                                  \
+#name, offsetof(struct tg_sim_machine, name)                                                                   \
+    }
+    BANDWIDTH(hbm_rate),      BANDWIDTH(l2_rate),       BANDWIDTH(l2_bytes),       BANDWIDTH(gm_to_l1_rate),
     BANDWIDTH(gm_to_ub_rate), BANDWIDTH(ub_to_gm_rate), BANDWIDTH(l0c_to_gm_rate),
 #undef BANDWIDTH
 };
@@ -173,7 +191,7 @@ static void more_bandwidth_is_not_slower(void **state)
         uint64_t ns[N_FACTORS][N_FLAGSHIPS];
         for (int f = 0; f < N_FACTORS; f++) {
             open_with(b, factors[f]);
-            flagship_load(&rig, RIG_CONCURRENT, NULL);
+            load_flagship(RIG_CONCURRENT);
             for (int i = 0; i < N_FLAGSHIPS; i++) {
                 ns[f][i] = run_flagship(i);
                 double allowed = i == SPAN ? 0 : ANOMALY;
@@ -202,8 +220,7 @@ static void cores_that_share_memory_gain_by_more_of_it(void **state)
             script_init(&s);
             open_with(b, factors[f]);
             load_script(RIG_HOST);
-            for (int i = 0; i < N; i++)
-                script_add(&s, BUFFERS, TG_AIV, 4, (int64_t[]){CHUNKS, 2, 2, 1});
+            for (int i = 0; i < N; i++) script_add(&s, BUFFERS, TG_AIV, 4, (int64_t[]){CHUNKS, 2, 2, 1});
             uint64_t ns = run_script(&s);
             CHECK(ns <= before, "%s times %g: %llu ns, %llu ns before", bandwidths[b].name, factors[f],
                   (unsigned long long)ns, (unsigned long long)before);
@@ -220,18 +237,17 @@ static void a_free_scheduler_is_not_slower(void **state)
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         uint64_t ns[N_FLAGSHIPS];
         open_device("");
-        flagship_load(&rig, mode, NULL);
+        load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) ns[i] = run_flagship(i);
         close_device();
         open_device(FREE_CONTROL);
-        flagship_load(&rig, mode, NULL);
+        load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) CHECK(run_flagship(i) < ns[i], "%s", flagships[i].drawn.name);
         close_device();
     }
 }
 
-/* More cores cost: each is greeted before the first task, and is cold. A scheduler that has more of them running looks
- * at more of them each time. */
+/* More cores cost: each is greeted before the first task, and is cold. */
 static double cost_of_cores(const struct tg_sim_machine *m, double n_cores)
 {
     return n_cores * m->read_register + m->cold_start;
@@ -243,17 +259,18 @@ static void more_blocks_are_not_slower(void **state)
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         uint64_t ns[N_FLAGSHIPS];
         open_device("");
-        flagship_load(&rig, mode, NULL);
+        load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) ns[i] = run_flagship(i);
         close_device();
         open_device("blocks = 48\n");
         rig.config.block_dim = 48;
         const struct tg_sim_machine machine = figures();
-        flagship_load(&rig, mode, NULL);
+        load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) {
             uint64_t wide = run_flagship(i);
-            CHECK((double)wide <= (1 + ANOMALY) * (double)ns[i] + cost_of_cores(&machine, 72), "%s, %s: %llu ns, %llu ns with 24 blocks",
-                  flagships[i].drawn.name, rig_mode_names[mode], (unsigned long long)wide, (unsigned long long)ns[i]);
+            CHECK((double)wide <= (1 + ANOMALY) * (double)ns[i] + cost_of_cores(&machine, 72),
+                  "%s, %s: %llu ns, %llu ns with 24 blocks", flagships[i].drawn.name, rig_mode_names[mode],
+                  (unsigned long long)wide, (unsigned long long)ns[i]);
         }
         close_device();
     }
@@ -272,7 +289,7 @@ static void more_blocks_are_faster_where_cores_are_what_lacks(void **state)
         open_device(machine);
         rig.config.block_dim = blocks;
         load_script(RIG_HOST);
-        for (int i = 0; i < 64; i++) pace(&s, TG_AIC, 200);
+        for (int i = 0; i < 64; i++) pace(&s, TG_AIC, 100);
         uint64_t ns = run_script(&s);
         CHECK(ns * 19 < before * 10, "%u blocks: %llu ns", blocks, (unsigned long long)ns);
         before = ns;
@@ -281,7 +298,7 @@ static void more_blocks_are_faster_where_cores_are_what_lacks(void **state)
     }
 }
 
-/* ---- what a run consists of ----------------------------------------------------------------------------------------- */
+/* ---- what a run consists of -------------------------------------------------------------------------------------- */
 
 static uint64_t largest(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
@@ -309,17 +326,19 @@ static uint64_t longest_chain(const struct tg_record *record)
 /* From the end of a kernel to the start of the next one, if that waits for nothing else. */
 static uint64_t handover_ns(const struct tg_sim_machine *m)
 {
-    return (uint64_t)(m->finish_latency + m->read_register + m->complete + m->sweep + m->dispatch + m->dispatch_latency +
-                      m->receive);
+    return (uint64_t)(m->finish_latency + m->read_register + m->complete + m->sweep + m->dispatch +
+                      m->dispatch_latency + m->receive);
 }
 
 /* All that there is to do, one after the other. */
 static uint64_t serial_ns(const struct tg_record *record, const struct tg_sim_machine *m, uint64_t kernel_ns)
 {
-    double control = m->launch + m->host_graph + m->plugin_open + cost_of_cores(m, record->n_cores) +
-                     (double)record->n_tasks * (m->add_task + m->publish_task + m->cold_start) +
-                     (double)record->n_edges * m->add_edge + 1000 * m->device_malloc;
-    return kernel_ns + record->n_tasks * handover_ns(m) + (uint64_t)control;
+    const double greeting = 2 * (m->finish_latency + m->dispatch_latency + m->read_register + m->sweep) +
+                            cost_of_cores(m, record->n_cores);
+    const double built = m->plugin_open + (double)record->n_tasks * (m->add_task + m->publish_task) +
+                         (double)record->n_edges * m->add_edge + 1000 * m->device_malloc;
+    const double ran = (double)record->n_tasks * ((double)handover_ns(m) + m->cold_start);
+    return (uint64_t)(m->launch + m->host_graph + greeting + built + ran) + kernel_ns;
 }
 
 static void expect_between_path_and_serial(const char *name)
@@ -351,7 +370,7 @@ static void time_lies_between_critical_path_and_serial_time(void **state)
             open_device(machines[m]);
             rig.config.block_dim = blocks;
             for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
-                flagship_load(&rig, mode, NULL);
+                load_flagship(mode);
                 for (int i = 0; i < N_FLAGSHIPS; i++) {
                     run_flagship(i);
                     expect_between_path_and_serial(flagships[i].drawn.name);
@@ -384,7 +403,7 @@ static void busy_and_waiting_add_up(void **state)
     (void)state;
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         open_device("hbm_rate = 200\n");
-        flagship_load(&rig, mode, NULL);
+        load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) {
             struct tg_index index;
             struct tg_findings found;
@@ -407,7 +426,7 @@ static void busy_and_waiting_add_up(void **state)
     }
 }
 
-/* ---- one core ------------------------------------------------------------------------------------------------------- */
+/* ---- one core ---------------------------------------------------------------------------------------------------- */
 
 /* A chain on one core: between two kernels lies what control costs, and nothing else. */
 static void a_chain_on_one_core_takes_the_sum(void **state)
@@ -457,19 +476,21 @@ static void a_kernel_takes_the_sum_of_its_instructions(void **state)
         script_init(&s);
         for (int i = 0; i < N; i++) pace(&s, (enum tg_core_type)type, counts[i]);
         run_script(&s);
-        /* 6 + 4 * 8 * 4 fractals of two cycles; 31 + 64 repeats of two. */
-        const double cycles = type == TG_AIC ? 262 : 159;
+        /* 6 + 16 * 8 fractals of two cycles; 37 + 64 rows of 14. */
+        const double cycles = type == TG_AIC ? 262 : 933;
         for (int i = 0; i < N; i++) {
             const struct tg_record_task *task = &run->record.tasks[i];
-            double ns = (double)(task->end_ns - task->start_ns), expected = cycles * (double)counts[i] / machine.core_ghz;
-            CHECK(ns >= expected && ns < 1.01 * expected + 2, "%d instructions: %g ns, not %g", (int)counts[i], ns, expected);
+            double ns = (double)(task->end_ns - task->start_ns),
+                   expected = cycles * (double)counts[i] / machine.core_ghz;
+            CHECK(ns >= expected && ns < 1.01 * expected + 2, "%d instructions: %g ns, not %g", (int)counts[i], ns,
+                  expected);
         }
         script_fini(&s);
     }
     close_device();
 }
 
-/* ---- double buffering ----------------------------------------------------------------------------------------------- */
+/* ---- double buffering -------------------------------------------------------------------------------------------- */
 
 struct overlap {
     double ns;           /* of the kernel */
@@ -502,13 +523,14 @@ static void two_buffers_overlap_only_with_flags_for_both(void **state)
     for (int work = 1; work <= 12; work += 3) {
         const struct overlap one = run_buffers(CHUNKS, 1, 1, work), unused = run_buffers(CHUNKS, 2, 1, work),
                              both = run_buffers(CHUNKS, 2, 2, work);
-        /* A pipe's busy time is rounded for each instruction; flags and barriers take a cycle or two a chunk and pipe. */
+        /* A pipe's busy time is rounded for each instruction; flags and barriers take a cycle or two a chunk and pipe.
+         * Two buffers hold two chunks at a time: each takes the longest pipe's share, or half of its own way. */
         const double flags = CHUNKS * (8 + work) * (1 / machine.core_ghz + 0.5);
         CHECK(one.ns >= one.sum - flags && one.ns <= one.sum + flags, "%g ns, pipes %g ns", one.ns, one.sum);
         CHECK(unused.ns == one.ns, "a buffer without events of its own: %g ns, one buffer %g ns", unused.ns, one.ns);
-        const double first_and_last = 2 * both.sum / CHUNKS;
-        CHECK(both.ns >= both.longest - flags && both.ns <= both.longest + first_and_last + flags,
-              "%g ns, longest pipe %g ns", both.ns, both.longest);
+        const double least = fmax(both.longest, both.sum / 2), first_and_last = 2 * both.sum / CHUNKS;
+        CHECK(both.ns >= least - flags && both.ns <= least + first_and_last + flags,
+              "%g ns, pipes %g ns, longest %g ns", both.ns, both.sum, both.longest);
         CHECK(both.ns < 0.8 * one.ns, "two buffers %g ns, one %g ns", both.ns, one.ns);
     }
     const struct overlap alone = run_buffers(1, 2, 2, 4), same = run_buffers(1, 1, 1, 4);
@@ -516,9 +538,12 @@ static void two_buffers_overlap_only_with_flags_for_both(void **state)
     close_device();
 }
 
-/* ---- edges ---------------------------------------------------------------------------------------------------------- */
+/* ---- edges ------------------------------------------------------------------------------------------------------- */
 
 enum { RANDOM_TASKS = 40, RANDOM_EDGES = 80 };
+
+/* A slow core makes long kernels of few instructions. */
+#define SLOW_CORE "core_ghz = 0.1\n"
 
 struct dag {
     int instructions[RANDOM_TASKS];
@@ -527,7 +552,7 @@ struct dag {
 
 static void draw_dag(struct dag *dag, uint64_t seed)
 {
-    for (int i = 0; i < RANDOM_TASKS; i++) dag->instructions[i] = 20 + random_below(&seed, 200);
+    for (int i = 0; i < RANDOM_TASKS; i++) dag->instructions[i] = 1 + random_below(&seed, 20);
     for (int e = 0; e < RANDOM_EDGES; e++) {
         dag->to[e] = 1 + random_below(&seed, RANDOM_TASKS - 1);
         dag->from[e] = random_below(&seed, dag->to[e]);
@@ -551,7 +576,7 @@ static uint64_t run_dag(const struct dag *dag, int without)
 static void without_an_edge_it_is_not_slower(void **state)
 {
     (void)state;
-    open_device(FREE_CONTROL "blocks = 64\n");
+    open_device(FREE_CONTROL SLOW_CORE "blocks = 64\n");
     load_script(RIG_HOST);
     rig.config.block_dim = 64;
     const uint64_t looks = RANDOM_TASKS * (RANDOM_TASKS + 10);
@@ -576,7 +601,7 @@ static void on_few_cores_it_is_not_slower_beyond_the_bound(void **state)
 {
     (void)state;
     for (uint32_t m = 1; m <= 4; m++) {
-        open_device("");
+        open_device(SLOW_CORE);
         load_script(RIG_HOST);
         rig.config.block_dim = m;
         for (uint64_t seed = 1; seed <= 3; seed++) {
@@ -585,9 +610,9 @@ static void on_few_cores_it_is_not_slower_beyond_the_bound(void **state)
             const uint64_t all = run_dag(&dag, -1);
             for (int e = 0; e < RANDOM_EDGES; e += 8) {
                 const uint64_t ns = run_dag(&dag, e);
-                printf("m %u seed %d e %d: %+.2f %%\n", m, (int)seed, e, 100.0*((double)ns/(double)all-1));
-                CHECK((double)ns <= (2 - 1.0 / m) * (double)all, "%u cores, seed %d, without edge %d: %llu ns, with it %llu ns",
-                      m, (int)seed, e, (unsigned long long)ns, (unsigned long long)all);
+                CHECK((double)ns <= (2 - 1.0 / m) * (double)all,
+                      "%u cores, seed %d, without edge %d: %llu ns, with it %llu ns", m, (int)seed, e,
+                      (unsigned long long)ns, (unsigned long long)all);
             }
         }
         close_device();
@@ -616,13 +641,12 @@ static void the_anomaly_exists(void **state)
     rig.config.block_dim = 3;
     rig.config.aicpu_thread_num = 1;
     const uint64_t as_drawn = run_graham(units, 4);
-    printf("%llu %llu %llu\n", (unsigned long long) as_drawn, (unsigned long long)run_graham(units, 6), (unsigned long long)run_graham(faster, 4));
     CHECK(run_graham(units, 6) > as_drawn, "two edges less: not slower");
     CHECK(run_graham(faster, 4) > as_drawn, "every kernel faster: not slower");
     close_device();
 }
 
-/* ---- the same again ------------------------------------------------------------------------------------------------- */
+/* ---- the same again ---------------------------------------------------------------------------------------------- */
 
 /* A number that depends on every time of the last run. */
 static uint64_t fingerprint(void)
@@ -630,7 +654,8 @@ static uint64_t fingerprint(void)
     uint64_t mix = run->record.device_ns;
     for (size_t i = 0; i < run->record.n_tasks; i++) {
         const struct tg_record_task *t = &run->record.tasks[i];
-        const uint64_t times[] = {t->published_ns, t->ready_ns, t->dispatched_ns, t->start_ns, t->end_ns, t->complete_ns, t->core};
+        const uint64_t times[] = {t->published_ns, t->ready_ns,    t->dispatched_ns, t->start_ns,
+                                  t->end_ns,       t->complete_ns, t->core};
         for (size_t n = 0; n < sizeof times / sizeof times[0]; n++) {
             uint64_t key = mix ^ times[n];
             mix = random_next(&key);
@@ -647,7 +672,7 @@ static void equal_seeds_give_equal_times(void **state)
         uint64_t first[3];
         for (int again = 0; again < 2; again++) {
             open_device("");
-            flagship_load(&rig, RIG_CONCURRENT, NULL);
+            load_flagship(RIG_CONCURRENT);
             for (int s = 0; s < 3; s++) {
                 rig.config.schedule_seed = seeds[s];
                 run_flagship(i);
@@ -662,7 +687,7 @@ static void equal_seeds_give_equal_times(void **state)
     }
 }
 
-/* ---- all of them ---------------------------------------------------------------------------------------------------- */
+/* ---- all of them ------------------------------------------------------------------------------------------------- */
 
 static int draw_problems(void **state)
 {
@@ -685,21 +710,23 @@ static int free_problems(void **state)
     return unlink(machine_path);
 }
 
+#define TEST(name) cmocka_unit_test_teardown(name, close_what_is_open)
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(more_bandwidth_is_not_slower),
-    cmocka_unit_test(cores_that_share_memory_gain_by_more_of_it),
-    cmocka_unit_test(a_free_scheduler_is_not_slower),
-    cmocka_unit_test(more_blocks_are_not_slower),
-    cmocka_unit_test(more_blocks_are_faster_where_cores_are_what_lacks),
-    cmocka_unit_test(time_lies_between_critical_path_and_serial_time),
-    cmocka_unit_test(busy_and_waiting_add_up),
-    cmocka_unit_test(a_chain_on_one_core_takes_the_sum),
-    cmocka_unit_test(a_kernel_takes_the_sum_of_its_instructions),
-    cmocka_unit_test(two_buffers_overlap_only_with_flags_for_both),
-    cmocka_unit_test(without_an_edge_it_is_not_slower),
-    cmocka_unit_test(on_few_cores_it_is_not_slower_beyond_the_bound),
-    cmocka_unit_test(the_anomaly_exists),
-    cmocka_unit_test(equal_seeds_give_equal_times),
+    TEST(more_bandwidth_is_not_slower),
+    TEST(cores_that_share_memory_gain_by_more_of_it),
+    TEST(a_free_scheduler_is_not_slower),
+    TEST(more_blocks_are_not_slower),
+    TEST(more_blocks_are_faster_where_cores_are_what_lacks),
+    TEST(time_lies_between_critical_path_and_serial_time),
+    TEST(busy_and_waiting_add_up),
+    TEST(a_chain_on_one_core_takes_the_sum),
+    TEST(a_kernel_takes_the_sum_of_its_instructions),
+    TEST(two_buffers_overlap_only_with_flags_for_both),
+    TEST(without_an_edge_it_is_not_slower),
+    TEST(on_few_cores_it_is_not_slower_beyond_the_bound),
+    TEST(the_anomaly_exists),
+    TEST(equal_seeds_give_equal_times),
 };
 
 int main(int argc, char **argv)

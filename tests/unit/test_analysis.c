@@ -83,12 +83,23 @@ static void a_chain(void **state)
     (void)state;
     made_init(&made, 1, 1, 1000);
     made_span(&made, 0, TG_SPAN_BUILD, 7, 120);
-    made_task(&made, 0, (struct tg_record_task){.func_id = 0, .published_ns = 100, .ready_ns = 100,
-                                                .dispatched_ns = 111, .start_ns = 124, .end_ns = 324,
-                                                .complete_ns = 355, .kernel.memory_wait_ns = 50});
-    made_task(&made, 1, (struct tg_record_task){.func_id = 1, .published_ns = 120, .ready_ns = 372,
-                                                .dispatched_ns = 391, .start_ns = 414, .end_ns = 914,
-                                                .complete_ns = 943});
+    made_task(&made, 0,
+              (struct tg_record_task){.func_id = 0,
+                                      .published_ns = 100,
+                                      .ready_ns = 100,
+                                      .dispatched_ns = 111,
+                                      .start_ns = 124,
+                                      .end_ns = 324,
+                                      .complete_ns = 355,
+                                      .kernel.memory_wait_ns = 50});
+    made_task(&made, 1,
+              (struct tg_record_task){.func_id = 1,
+                                      .published_ns = 120,
+                                      .ready_ns = 372,
+                                      .dispatched_ns = 391,
+                                      .start_ns = 414,
+                                      .end_ns = 914,
+                                      .complete_ns = 943});
     made_edge(&made, 0, 1);
     const struct tg_analysis *a = figures();
     /* builder 7..100, ready to start 24 and 42, end to ready 48, end of the run 29 + 57, start of the run 7 */
@@ -113,19 +124,20 @@ static void a_task_that_waits_for_a_core(void **state)
 {
     (void)state;
     made_init(&made, 1, 0, 700);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 10, .dispatched_ns = 20, .start_ns = 30, .end_ns = 330,
-                                                .complete_ns = 340});
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 15, .dispatched_ns = 350, .start_ns = 360,
-                                                .end_ns = 660, .complete_ns = 680});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 10, .dispatched_ns = 20, .start_ns = 30, .end_ns = 330, .complete_ns = 340});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 25, .dispatched_ns = 350, .start_ns = 360, .end_ns = 660, .complete_ns = 680});
     const struct tg_analysis *a = figures();
     /* 10 until published; 20 to start; 30 from the end of one to the start of the other; 40 at the end */
     assert_bounds(600, 0, 0, 20 + 30 + 40, 10);
     assert_no_gap();
     assert_int_equal(a->n_path, 2);
     assert_int_equal(a->critical_path_ns, 300);
-    /* with its own core the second would be dispatched 10 after it is ready: 15 + 10 + 10 + 300 + 20, and 20 at the end;
-     * the first ends the run then: 340 + 20 */
-    assert_int_equal(a->unlimited_cores_ns, 15 + 10 + 10 + 300 + 20 + 20);
+    /* with a core of its own the second would be dispatched 10 after it is ready */
+    assert_int_equal(a->unlimited_cores_ns, 25 + 10 + 10 + 300 + 20 + 20);
     assert_int_equal(a->free_control_ns, 600);
 }
 
@@ -134,12 +146,14 @@ static void a_task_that_waits_for_the_scheduler(void **state)
 {
     (void)state;
     made_init(&made, 2, 0, 700);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 10, .dispatched_ns = 20, .start_ns = 30, .end_ns = 330,
-                                                .complete_ns = 340});
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 15, .dispatched_ns = 350, .start_ns = 360,
-                                                .end_ns = 660, .complete_ns = 680});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 10, .dispatched_ns = 20, .start_ns = 30, .end_ns = 330, .complete_ns = 340});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 25, .dispatched_ns = 350, .start_ns = 360, .end_ns = 660, .complete_ns = 680});
     const struct tg_analysis *a = figures();
-    assert_bounds(300, 0, 0, 345 + 40, 15);
+    assert_bounds(300, 0, 0, 335 + 40, 25);
     assert_int_equal(a->bound_by, TG_BOUND_SCHEDULER);
     assert_int_equal(a->n_path, 1);
     assert_int_equal(a->free_control_ns, 300);
@@ -151,8 +165,9 @@ static void a_task_that_is_sent_ahead(void **state)
     (void)state;
     made_init(&made, 1, 0, 700);
     made_task(&made, 0, (struct tg_record_task){.published_ns = 10, .start_ns = 30, .end_ns = 330, .complete_ns = 400});
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 20, .dispatched_ns = 100, .start_ns = 335,
-                                                .end_ns = 635, .complete_ns = 690});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 20, .dispatched_ns = 100, .start_ns = 335, .end_ns = 635, .complete_ns = 690});
     figures();
     assert_bounds(600, 0, 0, 5 + 20 + 65, 10);
     assert_no_gap();
@@ -170,10 +185,16 @@ static void a_builder_that_waits(void **state)
     made_span(&made, 0, TG_SPAN_BUILD, 0, 100);
     made_span(&made, 0, TG_SPAN_WINDOW, 100, 430);
     made_span(&made, 0, TG_SPAN_BUILD, 430, 500);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 100, .dispatched_ns = 110, .start_ns = 120,
-                                                .end_ns = 400, .complete_ns = 420});
-    made_task(&made, 1, (struct tg_record_task){.func_id = 1, .published_ns = 500, .dispatched_ns = 510,
-                                                .start_ns = 520, .end_ns = 900, .complete_ns = 930});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 100, .dispatched_ns = 110, .start_ns = 120, .end_ns = 400, .complete_ns = 420});
+    made_task(&made, 1,
+              (struct tg_record_task){.func_id = 1,
+                                      .published_ns = 500,
+                                      .dispatched_ns = 510,
+                                      .start_ns = 520,
+                                      .end_ns = 900,
+                                      .complete_ns = 930});
     const struct tg_analysis *a = figures();
     /* the builder: 0 to 100, and from the completion at 420 to 500 */
     assert_bounds(280 + 380, 0, 0, 20 + 20 + 20 + 30 + 70, 100 + 80);
@@ -189,10 +210,16 @@ static void a_graph_that_is_built_first(void **state)
     (void)state;
     made_init(&made, 1, 1, 1000);
     made_span(&made, 0, TG_SPAN_BUILD, 0, 600);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 100, .dispatched_ns = 620, .start_ns = 630,
-                                                .end_ns = 800, .complete_ns = 820});
-    made_task(&made, 1, (struct tg_record_task){.func_id = 1, .published_ns = 600, .dispatched_ns = 615,
-                                                .start_ns = 620, .end_ns = 700, .complete_ns = 720});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 100, .dispatched_ns = 620, .start_ns = 630, .end_ns = 800, .complete_ns = 820});
+    made_task(&made, 1,
+              (struct tg_record_task){.func_id = 1,
+                                      .published_ns = 600,
+                                      .dispatched_ns = 615,
+                                      .start_ns = 620,
+                                      .end_ns = 700,
+                                      .complete_ns = 720});
     const struct tg_analysis *a = figures();
     assert_bounds(170, 0, 0, 20 + 10 + 20 + 180, 600);
     assert_int_equal(a->bound_by, TG_BOUND_BUILDER);
@@ -204,8 +231,9 @@ static void a_graph_that_is_built_on_the_host(void **state)
     (void)state;
     made_init(&made, 1, 1, 300);
     made.record.has_builder = false;
-    made_task(&made, 0, (struct tg_record_task){.ready_ns = 5, .dispatched_ns = 50, .start_ns = 60, .end_ns = 260,
-                                                .complete_ns = 270});
+    made_task(
+        &made, 0,
+        (struct tg_record_task){.ready_ns = 5, .dispatched_ns = 50, .start_ns = 60, .end_ns = 260, .complete_ns = 270});
     figures();
     assert_bounds(200, 0, 0, 60 + 10 + 30, 0);
     assert_int_equal(made.findings.launch_ns, 5 + 30);
@@ -256,8 +284,9 @@ static void pipes_and_threads_add_up(void **state)
     made_span(&made, 1, TG_SPAN_POLL, 20, 50);
     made_span(&made, 1, TG_SPAN_POLL, 60, 70);
     made_span(&made, 1, TG_SPAN_DISPATCH, 80, 81);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 10, .end_ns = 50,
-                                                .kernel.pipe_busy_ns = {[PIPE_M] = 7, [PIPE_MTE2] = 9}});
+    made_task(&made, 0,
+              (struct tg_record_task){
+                  .published_ns = 10, .end_ns = 50, .kernel.pipe_busy_ns = {[PIPE_M] = 7, [PIPE_MTE2] = 9}});
     made_task(&made, 1, (struct tg_record_task){.published_ns = 20, .end_ns = 50, .kernel.pipe_busy_ns[PIPE_V] = 5});
     made_task(&made, 1, (struct tg_record_task){.published_ns = 60, .end_ns = 90, .kernel.pipe_busy_ns[PIPE_V] = 6});
     figures();
@@ -284,10 +313,18 @@ static void a_record_that_cannot_be(void **state)
 {
     (void)state;
     made_init(&made, 1, 1, 100);
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 90, .ready_ns = 80, .dispatched_ns = 20, .start_ns = 10,
-                                                .end_ns = 5, .complete_ns = 400});
-    made_task(&made, 0, (struct tg_record_task){.published_ns = 1, .ready_ns = 99, .dispatched_ns = 20, .start_ns = 10,
-                                                .end_ns = 500, .complete_ns = 2, .kernel.memory_wait_ns = 4000000});
+    made_task(
+        &made, 0,
+        (struct tg_record_task){
+            .published_ns = 90, .ready_ns = 80, .dispatched_ns = 20, .start_ns = 10, .end_ns = 5, .complete_ns = 400});
+    made_task(&made, 0,
+              (struct tg_record_task){.published_ns = 1,
+                                      .ready_ns = 99,
+                                      .dispatched_ns = 20,
+                                      .start_ns = 10,
+                                      .end_ns = 500,
+                                      .complete_ns = 2,
+                                      .kernel.memory_wait_ns = 4000000});
     made_edge(&made, 0, 1);
     made_edge(&made, 1, 0);
     made_edge(&made, 1, 1);

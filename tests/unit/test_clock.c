@@ -270,6 +270,28 @@ static void nobody_wakes_before_he_fell_asleep(void **state)
     assert_string_equal(events, "woken100 ");
 }
 
+static void wake_long_ago(void *arg)
+{
+    tg_coro_observe(events);
+    (void)arg;
+    work(10);
+    tg_clock_wake(the_clock, &the_clock->actors[0], 500); /* it still runs, and will nap until then */
+    work(190);
+    tg_clock_wake(the_clock, &the_clock->actors[0], 7);
+    end();
+}
+
+static void nobody_is_woken_from_a_nap_before_it_began(void **state)
+{
+    (void)state;
+    int once = 1;
+    begin(0);
+    add(fall_asleep_late, &once, false);
+    add(wake_long_ago, NULL, false);
+    assert_true(run());
+    assert_string_equal(events, "woken100 ");
+}
+
 static void wake_the_ended(void *arg)
 {
     tg_coro_observe(events);
@@ -338,6 +360,31 @@ static void after_something_has_moved_a_stall_is_a_new_one(void **state)
     add(sleeper, &twice, false);
     assert_true(run());
     assert_string_equal(events, "S woken5 S woken10 S ");
+}
+
+static void stall_and_wake_each_other(void *arg)
+{
+    tg_coro_observe(events);
+    uint32_t other = 1 - self();
+    char text[16];
+    for (int i = 0; i < 2; i++) {
+        bool stalled = sleep_until_woken();
+        snprintf(text, sizeof text, "%s%u", stalled ? "S" : "W", self());
+        note(text);
+        tg_clock_wake(the_clock, &the_clock->actors[other], now() + 1);
+    }
+    (void)arg;
+    end();
+}
+
+static void a_stall_is_told_from_a_wake(void **state)
+{
+    (void)state;
+    begin(0);
+    add(stall_and_wake_each_other, NULL, true);
+    add(stall_and_wake_each_other, NULL, true);
+    assert_true(run());
+    assert_string_equal(events, "S0 W1 W0 W1 ");
 }
 
 static void a_stall_waits_until_nobody_naps(void **state)
@@ -458,10 +505,12 @@ int main(void)
         cmocka_unit_test(of_two_wakes_the_earlier_counts),
         cmocka_unit_test(a_wake_that_came_before_the_sleep_ends_it_at_once),
         cmocka_unit_test(nobody_wakes_before_he_fell_asleep),
+        cmocka_unit_test(nobody_is_woken_from_a_nap_before_it_began),
         cmocka_unit_test(to_wake_who_has_ended_does_nothing),
         cmocka_unit_test(a_stall_is_given_to_one_after_the_other),
         cmocka_unit_test(who_ends_a_stall_without_moving_anything_gets_no_second),
         cmocka_unit_test(after_something_has_moved_a_stall_is_a_new_one),
+        cmocka_unit_test(a_stall_is_told_from_a_wake),
         cmocka_unit_test(a_stall_waits_until_nobody_naps),
         cmocka_unit_test(the_world_is_seen_in_the_order_of_time),
         cmocka_unit_test(equal_seeds_give_equal_runs),

@@ -75,6 +75,31 @@ static void the_documented_file_is_the_default_machine(void **state)
     assert_memory_equal(&machine, &expected, sizeof machine);
 }
 
+static void the_file_of_the_project_is_the_documented_file(void **state)
+{
+    (void)state;
+    CHECK(tg_machine_write(path) == TG_OK, "%s", tg_last_message());
+    FILE *written = fopen(path, "r"), *kept = fopen(TG_TEST_SOURCE_DIR "/machines/a2a3.txt", "r");
+    assert_non_null(written);
+    assert_non_null(kept);
+    for (int line = 1;; line++) {
+        char expected[1024], got[1024];
+        const char *more = fgets(expected, sizeof expected, written);
+        assert_true((more == NULL) == (fgets(got, sizeof got, kept) == NULL));
+        if (!more) break;
+        CHECK(strcmp(got, expected) == 0, "machines/a2a3.txt:%d: %s, not %s", line, got, expected);
+    }
+    fclose(kept);
+    fclose(written);
+}
+
+static void a_place_that_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    assert_int_equal(tg_machine_write("/none/such/machine"), TG_ERR_FILE);
+    assert_non_null(strstr(tg_last_message(), "/none/such/machine"));
+}
+
 static void every_parameter_can_be_set_alone(void **state)
 {
     (void)state;
@@ -183,6 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_default_is_in_its_range),
         cmocka_unit_test(the_documented_file_is_the_default_machine),
+        cmocka_unit_test(the_file_of_the_project_is_the_documented_file),
+        cmocka_unit_test(a_place_that_cannot_be_written_is_named),
         cmocka_unit_test(every_parameter_can_be_set_alone),
         cmocka_unit_test(space_comments_and_empty_lines_do_not_count),
         cmocka_unit_test(every_mistake_is_named_with_its_line),

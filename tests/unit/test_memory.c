@@ -72,6 +72,41 @@ static void transfers_at_the_same_time_share_the_rate(void **state)
     tg_memory_fini(&memory);
 }
 
+/* Cores that each ask for the next transfer when the one before has passed: nobody is ahead by more than one, and
+ * together they get the rate. */
+static void cores_that_keep_asking_get_equal_shares(void **state)
+{
+    (void)state;
+    enum { CORES = 7, TRANSFERS = 700 };
+    struct tg_memory memory;
+    double free_at[CORES] = {0};
+    int n_moved[CORES] = {0};
+    open_memory(&memory, 0);
+    for (uint32_t n = 0; n < TRANSFERS; n++) {
+        int next = 0;
+        for (int core = 1; core < CORES; core++)
+            if (free_at[core] < free_at[next]) next = core;
+        free_at[next] = move(&memory, (uint64_t)n * PAGE, PAGE, free_at[next]);
+        n_moved[next]++;
+        for (int core = 0; core < CORES; core++) assert_in_range(n_moved[next] - n_moved[core] + 1, 0, 2);
+    }
+    for (int core = 0; core < CORES; core++) assert_int_equal(n_moved[core], TRANSFERS / CORES);
+    assert_time(memory.hbm_free_ns, TRANSFERS * PAGE / 4.0);
+    tg_memory_fini(&memory);
+}
+
+static void the_slower_server_decides(void **state)
+{
+    (void)state;
+    struct tg_memory memory;
+    open_memory(&memory, 100);
+    move(&memory, 0, PAGE, 0);
+    const double hbm_free = PAGE / 4.0;
+    assert_time(move(&memory, 0, PAGE, 0), 2 * PAGE / 16.0);           /* a hit does not wait for the HBM */
+    assert_time(move(&memory, PAGE, PAGE, 0), hbm_free + PAGE / 4.0); /* a miss does */
+    tg_memory_fini(&memory);
+}
+
 static void a_launch_begins_with_an_empty_l2(void **state)
 {
     (void)state;
@@ -161,6 +196,8 @@ int main(void)
         cmocka_unit_test(what_was_used_comes_from_the_l2),
         cmocka_unit_test(only_what_is_missing_comes_from_the_hbm),
         cmocka_unit_test(transfers_at_the_same_time_share_the_rate),
+        cmocka_unit_test(cores_that_keep_asking_get_equal_shares),
+        cmocka_unit_test(the_slower_server_decides),
         cmocka_unit_test(a_launch_begins_with_an_empty_l2),
         cmocka_unit_test(rows_count_by_themselves),
         cmocka_unit_test(a_row_over_a_page_border_is_two_pages),

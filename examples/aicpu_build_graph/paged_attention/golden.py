@@ -14,7 +14,8 @@ Tensors, in the order of the program's arguments (E is the element type; bf16 tr
     context_lens  int32 [batch]                tokens of each sequence
     out           E [batch][num_heads][head_dim]
     config        int64 [7 to 9]  batch, num_heads, kv_head_num, head_dim, block_size, block_num, bits of the fp32
-                                  scale, element type (0 fp32, 1 fp16, 2 bf16; absent: fp32), blocks per task (absent: 1)
+                                  scale, element type (0 fp32, 1 fp16, 2 bf16; absent: fp32), blocks per task (absent:
+                                  1)
 """
 import math
 import os
@@ -148,7 +149,8 @@ def _config(params, table):
     """The words that say more than fp32 and one block a task only where they do."""
     dim, dtype, blocks_per_task = params["head_dim"], params["dtype"], params.get("blocks_per_task", 1)
     scale_bits = int(np.float32(1.0 / math.sqrt(dim)).view(np.uint32))
-    words = [len(table), params["num_heads"], params["kv_head_num"], dim, params["block_size"], table.shape[1], scale_bits]
+    words = [len(table), params["num_heads"], params["kv_head_num"], dim, params["block_size"], table.shape[1],
+             scale_bits]
     if dtype != "fp32" or blocks_per_task != 1:
         words.append(DTYPE_WORDS[dtype])
     if blocks_per_task != 1:

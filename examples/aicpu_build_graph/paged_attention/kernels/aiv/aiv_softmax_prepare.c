@@ -16,9 +16,9 @@
  * A span is the consecutive blocks of a sequence that one task covers, one or more. Columns that hold no token are
  * masked: they are neither read nor written.
  *
- * The rows are worked off in slices, and the blocks of a slice in two passes: the first finds m, the second, which needs
- * it, p and l. Blocks go through PLACES for scores and two for p, so that the next are loaded and the previous ones
- * stored while V computes. A place goes round the pipes, and each hand-over is an event with the place's number:
+ * The rows are worked off in slices, and the blocks of a slice in two passes: the first finds m, the second, which
+ * needs it, p and l. Blocks go through PLACES for scores and two for p, so that the next are loaded and the previous
+ * ones stored while V computes. A place goes round the pipes, and each hand-over is an event with the place's number:
  *
  *     scores   MTE2 (load) ---> V (compute) ---> MTE2, PLACES loads later
  *     p                         V (compute) ---> MTE3 (store) ---> V, two blocks later

@@ -2,8 +2,8 @@
  * orchestration.c - paged attention as a graph of tasks.
  *
  * A chain is one sequence and one KV head, with the query heads that share it. Its KV blocks are worked off in spans:
- * consecutive blocks, as many as config says, which is one if it says nothing. A span is four tasks; what it computes by
- * itself is merged into the running softmax of the chain, span after span:
+ * consecutive blocks, as many as config says, which is one if it says nothing. A span is four tasks; what it computes
+ * by itself is merged into the running softmax of the chain, span after span:
  *
  *     span 0   QK -> SF -> PV -> UP
  *                                |
@@ -402,7 +402,7 @@ static int add_pv(struct builder *b, const struct chain *c, const struct span *k
     return tg_add_task(b->rt, args, n_args, FUNC_PV, TG_AIC);
 }
 
-/* Merge `part`, what span number `idx` has by itself. The kernel does not touch what a chain of no or one span lacks. */
+/* Merge `part`, what span `idx` has by itself. The kernel does not touch what a chain of no or one span lacks. */
 static int add_up(struct builder *b, const struct chain *c, uint64_t idx, struct partial part)
 {
     const struct problem *p = b->p;
@@ -557,7 +557,7 @@ static int build_graph(struct tg_runtime *rt, const struct problem *p)
 
 /* ---- entry functions --------------------------------------------------------------------------------------------- */
 
-/* Host: give every tensor device memory and say that out is copied back. `p` has host addresses and gets device ones. */
+/* Host: give each tensor device memory and say that out is copied back. `p` has host addresses and gets device ones. */
 static int move_to_device(struct tg_runtime *rt, struct problem *p)
 {
     for (int i = 0; i < N_TENSORS; i++) {
