@@ -78,6 +78,9 @@ bench: ## build and run the benchmarks
 	@$(call COMPILE,build)
 	@cmake --build build --target bench
 
+device-times: build ## published device times beside the predicted ones, as a table
+	@tools/device_times.sh
+
 coverage: ## run the tests, report lines and branches, details in build/coverage/html
 	@tools/install_deps.sh build test coverage
 	@$(CONFIGURE) coverage >/dev/null
@@ -109,5 +112,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test test-full $(PRESETS:%=test-%) test-valgrind fuzz bench coverage format format-check lint tidy \
-    install clean
+.PHONY: help build run test test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
+    format-check lint tidy install clean

@@ -46,6 +46,13 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     tg_test_properties(readme_output project)
 endif()
 
+# Minutes under a sanitizer, and gigabytes. PROCESSORS: drawing inputs takes all there are.
+if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING AND CMAKE_BUILD_TYPE STREQUAL "Release")
+    add_test(NAME device_times COMMAND ${CHECKS}/device_times.sh ${PROJECT_BINARY_DIR})
+    tg_test_properties(device_times project)
+    set_tests_properties(device_times PROPERTIES COST 900 PROCESSORS 2 TIMEOUT 300)
+endif()
+
 # Python loads the shared library, which a sanitizer would have to be loaded before.
 file(GLOB PYTHON_TESTS CONFIGURE_DEPENDS python/test_*.py)
 if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)

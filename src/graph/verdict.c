@@ -137,6 +137,9 @@ static enum tg_status judge_cycle(struct tg_graph *graph, uint64_t n_incomplete,
         status = task ? TG_ERR_DEADLOCK_CYCLE : TG_OK;
         if (task) say_cycle(text, &search, task);
     }
+    if (status == TG_ERR_MEMORY)
+        say(text, "nothing can move, and there is no memory to look for the cycle among %llu tasks",
+            (unsigned long long)n_incomplete);
     free(search.tasks);
     free((void *)search.blocks);
     return status;

@@ -8,46 +8,68 @@ enum { KINDS = TG_AIV + 1, BUILDER_THREAD = 0 };
 
 /* ---- cores ---- */
 
-/* Sorted times at which tasks of one kind of core took a core and gave it back. */
-struct crowd {
-    uint64_t *taken, *freed; /* [n] */
+/* Sorted times at which something happened to cores of one kind, and the sums of those up to each. */
+struct times {
+    uint64_t *at, *sum; /* [n] */
     size_t n;
+};
+
+/* When tasks took a core of one kind and when they gave it back. */
+struct crowd {
+    struct times taken, freed;
     uint32_t n_cores;
 };
 
-/* How many of times[n], which are sorted, are at most `now`. */
-static size_t count_until(const uint64_t *times, size_t n, uint64_t now)
+static bool times_init(struct times *times, size_t capacity)
 {
-    size_t low = 0, high = n;
+    *times = (struct times){malloc((capacity + 1) * sizeof *times->at), malloc((capacity + 1) * sizeof *times->sum), 0};
+    return times->at && times->sum;
+}
+
+static void times_add(struct times *times, uint64_t at)
+{
+    times->at[times->n] = at;
+    times->sum[times->n] = at + (times->n > 0 ? times->sum[times->n - 1] : 0);
+    times->n++;
+}
+
+/* How long it is since each of those that happened by now, all together. */
+static uint64_t total_since(const struct times *times, uint64_t now)
+{
+    size_t low = 0, high = times->n;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (times[middle] <= now) low = middle + 1;
+        if (times->at[middle] <= now) low = middle + 1;
         else high = middle;
     }
-    return low;
+    return low > 0 ? low * now - times->sum[low - 1] : 0;
 }
 
 static bool gather(struct crowd *crowd, const struct tg_index *index, enum tg_core_type type)
 {
     const struct tg_record *record = index->record;
-    size_t n_taken = 0, n_freed = 0;
-    crowd->taken = malloc((record->n_tasks + 1) * sizeof *crowd->taken);
-    crowd->freed = malloc((record->n_tasks + 1) * sizeof *crowd->freed);
-    if (!crowd->taken || !crowd->freed) return false;
+    if (!times_init(&crowd->taken, record->n_tasks) || !times_init(&crowd->freed, record->n_tasks)) return false;
     for (uint32_t i = 0; i < record->n_cores; i++) crowd->n_cores += record->core_type[i] == type;
     for (size_t i = 0; i < record->n_tasks; i++) {
         const struct tg_record_task *taken = &record->tasks[index->by_dispatch[i]];
         const struct tg_record_task *freed = &record->tasks[index->by_complete[i]];
-        if (record->core_type[taken->core] == type) crowd->taken[n_taken++] = taken->dispatched_ns;
-        if (record->core_type[freed->core] == type) crowd->freed[n_freed++] = freed->complete_ns;
+        if (record->core_type[taken->core] == type) times_add(&crowd->taken, taken->dispatched_ns);
+        if (record->core_type[freed->core] == type) times_add(&crowd->freed, freed->complete_ns);
     }
-    crowd->n = n_taken;
     return true;
 }
 
-static bool all_taken(const struct crowd *crowd, uint64_t now)
+/* The time that cores were taken for up to now, all together. */
+static uint64_t taken_until(const struct crowd *crowd, uint64_t now)
 {
-    return count_until(crowd->taken, crowd->n, now) >= crowd->n_cores + count_until(crowd->freed, crowd->n, now);
+    uint64_t taken = total_since(&crowd->taken, now), freed = total_since(&crowd->freed, now);
+    return taken > freed ? taken - freed : 0;
+}
+
+/* Whether more than half of the cores were taken, on average. If not, it was the scheduler that was waited for. */
+static bool most_taken(const struct crowd *crowd, uint64_t from, uint64_t to)
+{
+    return 2 * (taken_until(crowd, to) - taken_until(crowd, from)) > crowd->n_cores * (to - from);
 }
 
 static uint32_t freed_core(const struct tg_index *index, const struct crowd *crowds, uint32_t i)
@@ -56,21 +78,22 @@ static uint32_t freed_core(const struct tg_index *index, const struct crowd *cro
     const struct tg_record_task *task = &record->tasks[i];
     uint32_t previous = index->previous[i];
     if (previous == TG_NO_TASK) return TG_NO_TASK;
-    uint64_t freed_ns = record->tasks[previous].complete_ns;
-    if (freed_ns <= tg_task_ready(task) || freed_ns > task->dispatched_ns) return TG_NO_TASK;
-    /* With another core idle until then it was the scheduler that was waited for. */
-    return all_taken(&crowds[record->core_type[task->core]], freed_ns - 1) ? previous : TG_NO_TASK;
+    uint64_t ready_ns = tg_task_ready(task), freed_ns = record->tasks[previous].complete_ns;
+    if (freed_ns <= ready_ns || freed_ns > task->dispatched_ns) return TG_NO_TASK;
+    return most_taken(&crowds[record->core_type[task->core]], ready_ns, freed_ns) ? previous : TG_NO_TASK;
 }
 
 static bool find_cores(struct tg_causes *causes, const struct tg_index *index)
 {
-    struct crowd crowds[KINDS] = {{0}};
+    struct crowd crowds[KINDS] = {{.n_cores = 0}};
     bool found = gather(&crowds[TG_AIC], index, TG_AIC) && gather(&crowds[TG_AIV], index, TG_AIV);
     for (size_t i = 0; found && i < index->record->n_tasks; i++)
         causes->core[i] = freed_core(index, crowds, (uint32_t)i);
     for (int type = 0; type < KINDS; type++) {
-        free(crowds[type].taken);
-        free(crowds[type].freed);
+        free(crowds[type].taken.at);
+        free(crowds[type].taken.sum);
+        free(crowds[type].freed.at);
+        free(crowds[type].freed.sum);
     }
     return found;
 }

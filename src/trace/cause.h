@@ -1,7 +1,7 @@
 /*
  * cause.h - what each task and the builder waited for last: who let them go.
  *
- *     a task's core            freed by another task while the task was ready and every other core of its kind was taken
+ *     a task's core            freed by another task while the task was ready, and most cores of its kind were taken
  *     a task's dependencies    the last of them, if it came after the task was published
  *     the builder's waits      for its window, or for a result: the task whose completion ended the wait
  */

@@ -113,6 +113,11 @@ static void use_graph(struct tg_runtime *rt, int64_t act)
     case PLUGIN_EDGE_ON:
         add_two(rt);
         for (;;) tg_add_edge(rt, 0, 1);
+    case PLUGIN_EDGE_COMPLETE:
+        add_two(rt);
+        tg_publish(rt, 0);
+        rt->aicpu_build_api.wait_task(rt, 0);
+        for (;;) tg_add_edge(rt, 0, 1);
     case PLUGIN_WAIT_ON:
         tg_publish(rt, add_visit(rt, 0));
         for (;;) rt->aicpu_build_api.wait_task(rt, 0);

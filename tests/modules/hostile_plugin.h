@@ -16,6 +16,7 @@ enum hostile_plugin_act {
     PLUGIN_ADD_ON,              /* add tasks and never look */
     PLUGIN_ADD_PUBLISH,         /* add and publish tasks, for ever */
     PLUGIN_EDGE_ON,             /* add one edge again and again */
+    PLUGIN_EDGE_COMPLETE,       /* add one edge from a complete task again and again */
     PLUGIN_WAIT_ON,             /* wait for a task that is complete, for ever */
     PLUGIN_ARGS_NULL,           /* add a task with 3 arguments at address 0 */
     PLUGIN_ARGS_WILD,           /* ... at address 16 */

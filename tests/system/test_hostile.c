@@ -14,24 +14,20 @@
 #include "modules/hostile_kernel.h"
 #include "modules/hostile_plugin.h"
 
-#define ANY_FAILURE ((enum tg_status) - 1)
+/* A part of a message that has to be there, or NULL for none. */
+#define SAYS(part) ((part) ? (part) : "")
+
 #define GM_BYTES (256ull << 20)
 
 /* Bits of the modes in which a row is tried. */
 enum { CONCURRENT = 1u << RIG_CONCURRENT, SEQUENTIAL = 1u << RIG_SEQUENTIAL, HOST = 1u << RIG_HOST };
 enum { ON_DEVICE = CONCURRENT | SEQUENTIAL, EVERYWHERE = ON_DEVICE | HOST };
 
-static void expect(const struct rig *rig, enum tg_status status, const char *first, const char *second)
-{
-    if (status != ANY_FAILURE) rig_expect(rig, status, first ? first : "", second ? second : "", NULL);
-    else CHECK(rig->status != TG_OK, "the run succeeds");
-}
-
 /* What is delivered as a signal cannot be left by a jump under the thread sanitizer. */
 static bool is_fault(enum tg_status status)
 {
     return status == TG_ERR_KERNEL_FAULT || status == TG_ERR_PLUGIN_FAULT || status == TG_ERR_KERNEL_TIMEOUT ||
-           status == TG_ERR_PLUGIN_TIMEOUT || status == ANY_FAILURE;
+           status == TG_ERR_PLUGIN_TIMEOUT;
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------- */
@@ -85,9 +81,9 @@ static void try_kernel(struct rig *rig, enum rig_mode mode, enum tg_core_type ty
     write_kernel_script(&s, type, row);
     script_load(rig, mode);
     script_run(rig, &s);
-    expect(rig, row->status, row->says,
-           type == TG_AIC ? "task 1 (hostile_cube, " SCRIPT_FILE ":2)" : "task 1 (hostile, " SCRIPT_FILE ":2)");
-    rig_expect(rig, rig->status, "on core ", type == TG_AIC ? "(AIC)" : "(AIV)", "2 tasks wait for it", NULL);
+    rig_expect(rig, row->status, SAYS(row->says), "on core ", type == TG_AIC ? "(AIC)" : "(AIV)", "2 tasks wait for it",
+               type == TG_AIC ? "task 1 (hostile_cube, " SCRIPT_FILE ":2)" : "task 1 (hostile, " SCRIPT_FILE ":2)",
+               NULL);
     for (size_t i = 0; i < s.n_data; i++) assert_int_equal(s.data[i], 0); /* outputs of a failed run are untouched */
     script_fini(&s);
     script_prove(rig, mode);
@@ -137,6 +133,7 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: adds tasks until it fails", PLUGIN_ADD, EVERYWHERE, TG_ERR_MEMORY, "the graph of"},
     {"plugin: adds tasks without end", PLUGIN_ADD_ON, EVERYWHERE, TG_ERR_MEMORY, "the graph of"},
     {"plugin: adds edges without end", PLUGIN_EDGE_ON, EVERYWHERE, TG_ERR_MEMORY, "the graph of 2 tasks"},
+    {"plugin: adds edges from a complete task", PLUGIN_EDGE_COMPLETE, CONCURRENT, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: waits without end", PLUGIN_WAIT_ON, CONCURRENT, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: waits where nothing runs", PLUGIN_WAIT_ON, SEQUENTIAL | HOST, TG_ERR_MISUSE, "wait_task"},
     {"plugin: arguments at address 0", PLUGIN_ARGS_NULL, EVERYWHERE, TG_ERR_ARGUMENT, "3 arguments at address 0"},
@@ -150,10 +147,10 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: a task builds", PLUGIN_KERNEL_BUILDS, CONCURRENT, TG_ERR_MISUSE, "inside another build call"},
     {"plugin: a task builds after the entry", PLUGIN_KERNEL_BUILDS_LATER, EVERYWHERE, TG_ERR_MISUSE, "outside"},
     {"plugin: builds when it is closed", PLUGIN_AFTER, EVERYWHERE, TG_OK, NULL},
-    {"plugin: calls a kernel", PLUGIN_CALL_KERNEL, EVERYWHERE, ANY_FAILURE, NULL},
+    {"plugin: calls a kernel", PLUGIN_CALL_KERNEL, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "outside of a task"},
     {"plugin: copies to no allocation", PLUGIN_COPY_OUTSIDE, HOST, TG_ERR_GLOBAL_MEMORY, "0x1234"},
     {"plugin: copies back from no allocation", PLUGIN_RECORD_OUTSIDE, HOST, TG_ERR_GLOBAL_MEMORY, "0x1234"},
-    {"plugin: copies back to a wild address", PLUGIN_RECORD_WILD, HOST, ANY_FAILURE, NULL},
+    {"plugin: copies back to a wild address", PLUGIN_RECORD_WILD, HOST, TG_ERR_PLUGIN_FAULT, "0x10"},
 };
 enum { N_PLUGIN_ROWS = sizeof plugin_rows / sizeof plugin_rows[0] };
 
@@ -185,7 +182,7 @@ static void hostile_plugin(void **state)
         if (!(row->modes & (1u << mode))) continue;
         load_hostile_plugin(&rig, mode);
         run_hostile_plugin(&rig, row->act);
-        expect(&rig, row->status, row->says, NULL);
+        rig_expect(&rig, row->status, SAYS(row->says), NULL);
         if (row->status == TG_ERR_PLUGIN_FAULT || row->status == TG_ERR_PLUGIN_TIMEOUT)
             rig_expect(&rig, row->status, mode == RIG_HOST ? "orchestration_host" : "orchestration", NULL);
         script_prove(&rig, mode);
@@ -309,7 +306,7 @@ static void hostile_call(void **state)
         row->write(&s);
         script_load(&rig, mode);
         script_run(&rig, &s);
-        expect(&rig, row->status, row->first, row->second);
+        rig_expect(&rig, row->status, SAYS(row->first), SAYS(row->second), NULL);
         script_fini(&s);
         script_prove(&rig, mode);
     }
@@ -339,7 +336,7 @@ static void hostile_module(void **state)
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "it", rig_module(row->module));
-    rig_expect(&rig, row->kernel, "kernel it", row->says ? row->says : "", NULL);
+    rig_expect(&rig, row->kernel, "kernel it", SAYS(row->says), NULL);
     rig_try_plugin(&rig, rig_module(row->module), "orchestration");
     rig_expect(&rig, row->plugin, "orchestration plugin", NULL);
     /* The func_id is still free, and the program is not set up by half. */
@@ -585,6 +582,41 @@ static void a_device_is_not_disturbed_by_another_thread_device(void **state)
     for (int i = 0; i < 2; i++) CHECK(!pairs[i].problem, "%s, run %d", pairs[i].problem, pairs[i].n_runs);
 }
 
+/* ---- the document -------------------------------------------------------------------------------------------------- */
+
+static const char *document;
+
+static void is_in_document(const char *name, enum tg_status status)
+{
+    char line[256];
+    snprintf(line, sizeof line, "\n| %s | `%s` | ", name, tg_status_name(status));
+    CHECK(strstr(document, line), "docs/hostile.md lacks%s", line);
+}
+
+static int lines_with(const char *start)
+{
+    int n = 0;
+    for (const char *at = document; (at = strstr(at, start)) != NULL; at++) n++;
+    return n;
+}
+
+static void the_document_lists_these_tests_and_no_others(void **state)
+{
+    (void)state;
+    size_t n_bytes;
+    char *text = rig_read_file(TG_TEST_SOURCE_DIR "/docs/hostile.md", &n_bytes);
+    document = text;
+    for (int i = 0; i < N_LOAD_ROWS; i++) is_in_document(load_rows[i].name, load_rows[i].kernel);
+    for (int i = 0; i < N_KERNEL_ROWS; i++) is_in_document(kernel_rows[i].name, kernel_rows[i].status);
+    for (int i = 0; i < N_PLUGIN_ROWS; i++) is_in_document(plugin_rows[i].name, plugin_rows[i].status);
+    for (int i = 0; i < N_CALL_ROWS; i++) is_in_document(call_rows[i].name, call_rows[i].status);
+    assert_int_equal(lines_with("\n| load: "), N_LOAD_ROWS);
+    assert_int_equal(lines_with("\n| kernel: "), N_KERNEL_ROWS);
+    assert_int_equal(lines_with("\n| plugin: "), N_PLUGIN_ROWS);
+    assert_int_equal(lines_with("\n| call: "), N_CALL_ROWS);
+    free(text);
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------------------------- */
 
 static const struct CMUnitTest others[] = {
@@ -595,6 +627,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(faults_of_others_go_to_the_handler_before),
     cmocka_unit_test(a_thread_that_blocks_signals_is_guarded_too),
     cmocka_unit_test(a_device_is_not_disturbed_by_another_thread_device),
+    cmocka_unit_test(the_document_lists_these_tests_and_no_others),
 };
 enum { N_OTHERS = sizeof others / sizeof others[0] };
 

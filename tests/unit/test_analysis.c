@@ -159,6 +159,20 @@ static void a_task_that_waits_for_the_scheduler(void **state)
     assert_int_equal(a->free_control_ns, 300);
 }
 
+/* The other core was idle for a moment between two tasks: still it was a core that was waited for. */
+static void a_core_that_is_idle_for_a_moment(void **state)
+{
+    (void)state;
+    made_init(&made, 2, 0, 700);
+    made_task(&made, 0, (struct tg_record_task){.published_ns = 10, .end_ns = 340});
+    made_task(&made, 1, (struct tg_record_task){.published_ns = 11, .end_ns = 100});
+    made_task(&made, 1, (struct tg_record_task){.published_ns = 12, .dispatched_ns = 140, .end_ns = 500});
+    made_task(&made, 0, (struct tg_record_task){.published_ns = 13, .dispatched_ns = 350, .end_ns = 700});
+    figures();
+    assert_bounds(330 + 350, 0, 0, 10, 10);
+    assert_int_equal(made.findings.figures.n_path, 2);
+}
+
 /* A task that was sent to a core which was still at work. */
 static void a_task_that_is_sent_ahead(void **state)
 {
@@ -384,6 +398,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_chain, clear, release),
         cmocka_unit_test_setup_teardown(a_task_that_waits_for_a_core, clear, release),
         cmocka_unit_test_setup_teardown(a_task_that_waits_for_the_scheduler, clear, release),
+        cmocka_unit_test_setup_teardown(a_core_that_is_idle_for_a_moment, clear, release),
         cmocka_unit_test_setup_teardown(a_task_that_is_sent_ahead, clear, release),
         cmocka_unit_test_setup_teardown(a_builder_that_waits, clear, release),
         cmocka_unit_test_setup_teardown(a_graph_that_is_built_first, clear, release),

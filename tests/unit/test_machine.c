@@ -45,7 +45,10 @@ static const struct {
 };
 enum { N_PARAMETERS = sizeof parameters / sizeof parameters[0] };
 
-static const double *field(const struct tg_sim_machine *machine, size_t i) { return (const double *)(const void *)machine + i; }
+static const double *field(const struct tg_sim_machine *machine, size_t i)
+{
+    return (const double *)(const void *)machine + i;
+}
 _Static_assert(sizeof(struct tg_sim_machine) == N_PARAMETERS * sizeof(double), "one double a parameter");
 
 static void every_default_is_in_its_range(void **state)
@@ -120,7 +123,8 @@ static void space_comments_and_empty_lines_do_not_count(void **state)
 {
     (void)state;
     struct tg_sim_machine machine;
-    static const char text[] = "# a machine\n\n  \t\n core_ghz=2.5# GHz\r\n\thbm_rate   =  1e3   # = 7\n#blocks = 3\nblocks = 12";
+    static const char text[] =
+        "# a machine\n\n  \t\n core_ghz=2.5# GHz\r\n\thbm_rate   =  1e3   # = 7\n#blocks = 3\nblocks = 12";
     CHECK(read_text(text, &machine) == TG_OK, "%s", tg_last_message());
     assert_true(machine.core_ghz == 2.5 && machine.hbm_rate == 1000 && machine.blocks == 12);
     assert_int_equal(read_text("", &machine), TG_OK);

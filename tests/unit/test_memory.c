@@ -26,7 +26,8 @@ static double move(struct tg_memory *memory, uint64_t address, uint32_t bytes, d
     return tg_memory_transfer(memory, &global, now_ns);
 }
 
-#define assert_time(got, expected) CHECK(fabs((got) - (expected)) < 1e-6, "%f, not %f", (double)(got), (double)(expected))
+#define assert_time(got, expected)                                                                                     \
+    CHECK(fabs((got) - (expected)) < 1e-6, "%f, not %f", (double)(got), (double)(expected))
 
 static void a_first_transfer_comes_from_the_hbm(void **state)
 {
@@ -102,7 +103,7 @@ static void the_slower_server_decides(void **state)
     open_memory(&memory, 100);
     move(&memory, 0, PAGE, 0);
     const double hbm_free = PAGE / 4.0;
-    assert_time(move(&memory, 0, PAGE, 0), 2 * PAGE / 16.0);           /* a hit does not wait for the HBM */
+    assert_time(move(&memory, 0, PAGE, 0), 2 * PAGE / 16.0);          /* a hit does not wait for the HBM */
     assert_time(move(&memory, PAGE, PAGE, 0), hbm_free + PAGE / 4.0); /* a miss does */
     tg_memory_fini(&memory);
 }
@@ -125,7 +126,7 @@ static void rows_count_by_themselves(void **state)
     (void)state;
     struct tg_memory memory;
     open_memory(&memory, 100);
-    struct tg_global rows = tg_global_nd(64 * PAGE, TG_FP32, 8, 16, PAGE / 4);   /* 64 bytes of each page */
+    struct tg_global rows = tg_global_nd(64 * PAGE, TG_FP32, 8, 16, PAGE / 4);    /* 64 bytes of each page */
     struct tg_global columns = tg_global_dn(64 * PAGE, TG_FP32, 16, 8, PAGE / 4); /* the same */
     assert_time(tg_memory_transfer(&memory, &rows, 0), 8 * 64 / 4.0);
     assert_time(tg_memory_transfer(&memory, &columns, 1000), 1000 + 8 * 64 / 16.0);
@@ -178,7 +179,8 @@ static void the_page_that_was_not_used_longest_goes_first(void **state)
         open_memory(&memory, sizes[s]);
         for (int step = 0; step < 20000; step++) {
             /* Near pages often, far ones seldom, and addresses that differ in high bits only. */
-            uint64_t page = ref_between(&random, 0, sizes[s] + 2) + (ref_between(&random, 0, 9) ? 0 : (uint64_t)1 << 40);
+            uint64_t page = ref_between(&random, 0, sizes[s] + 2) +
+                            (ref_between(&random, 0, 9) ? 0 : (uint64_t)1 << 40);
             bool hit = use(list, &n, sizes[s], page);
             double now = 1e6 * (step + 1);
             assert_time(move(&memory, page * PAGE, PAGE, now), now + (hit ? PAGE / 16.0 : PAGE / 4.0));

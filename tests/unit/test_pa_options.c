@@ -71,7 +71,7 @@ static void every_option_is_read(void **state)
         "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
         "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
         "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 "
-        "--save S --trace T --program P --json -v -v");
+        "--save S --trace T --graph G --report R --program P --json -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
     assert_int_equal(o.drawn.shape.heads, 8);
@@ -92,6 +92,8 @@ static void every_option_is_read(void **state)
     assert_int_equal(o.verbosity, 2);
     assert_string_equal(o.save_dir, "S");
     assert_string_equal(o.trace_path, "T");
+    assert_string_equal(o.graph_path, "G");
+    assert_string_equal(o.report_path, "R");
     assert_string_equal(o.program_dir, "P");
     pa_options_free(&o);
 }
@@ -180,6 +182,8 @@ static void options_that_do_not_combine_are_refused(void **state)
     }
     refuse("x --runtime host_build_graph --build-mode concurrent", "--build-mode concurrent does not combine");
     refuse("x --runtime host_build_graph --window 5", "--window does not combine with --runtime host_build_graph");
+    refuse("x --trace F --graph G --report F", "--trace and --report would both write F; name two files");
+    pa_options_free((struct pa_options[]){accept("x --trace /dev/null --report /dev/null")});
     refuse("x --build-mode sequential --window 5", "--window does not combine with --build-mode sequential");
     struct pa_options o = accept("x --load D --dtype bf16 --runtime host_build_graph --build-mode sequential "
                                  "--blocks-per-task 2");

@@ -52,6 +52,9 @@ static struct pa_report passed(void)
                                            .device_ns = 23456,
                                            .first_start_ns = 3100,
                                            .last_publish_ns = 10007};
+    report.has_analysis = true;
+    report.analysis = (struct tg_analysis){
+        .device_ns = 23456, .critical_path_ns = 6001, .bound_by = TG_BOUND_DEPENDENCY, .busy = {0.25, 0.5}};
     report.comparison = (struct pa_comparison){
         .pass = true, .max_abs_err = 1.5e-8, .max_rel_err = 2e-7, .tolerance = 1e-5};
     return report;
@@ -98,6 +101,9 @@ static void json_has_what_programs_look_for(void **state)
         "\"last_publish_us\": 10.007",
         "\"aic_used\": 4",
         "\"aiv_used\": 5",
+        "\"bound_by\": \"dependency\"",
+        "\"critical_path_us\": 6.001",
+        "\"busy\": {\"aic\": 0.250000, \"aiv\": 0.500000}",
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) expect(parts[i]);
     assert_null(strstr(text, "message"));
@@ -111,9 +117,17 @@ static void what_is_not_known_is_null(void **state)
     struct pa_report report = {.status = TG_ERR_ARGUMENT, .failure = {"unknown case"}};
     struct pa_options options = options_of("x --case none");
     json_of(&report, &options);
-    static const char *const parts[] = {
-        "{\"case\": null", "\"pass\": false", "\"status\": \"TG_ERR_ARGUMENT\"", "\"message\": \"unknown case\"",
-        "\"dtype\": null", "\"tasks\": null", "\"max_abs_err\": null",           "\"device_us\": null"};
+    static const char *const parts[] = {"{\"case\": null",
+                                        "\"pass\": false",
+                                        "\"status\": \"TG_ERR_ARGUMENT\"",
+                                        "\"message\": \"unknown case\"",
+                                        "\"dtype\": null",
+                                        "\"tasks\": null",
+                                        "\"max_abs_err\": null",
+                                        "\"device_us\": null",
+                                        "\"bound_by\": null",
+                                        "\"critical_path_us\": null",
+                                        "\"busy\": null"};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) expect(parts[i]);
 
     report = passed();
@@ -164,6 +178,7 @@ static void text_says_what_happened(void **state)
     close_stream(stream);
     expect("Case2: batch 1, heads 16, KV heads 1, head_dim 16, block_size 16, context 64, fp32");
     expect("16 tasks, 15 edges");
+    assert_null(strstr(text, "bound by")); /* there is no summary */
     expect("4 AIC, 5 AIV");
     expect("first task started at 3.10 us, last task published at 10.01 us");
     expect("\nPASS\n");

@@ -1,0 +1,90 @@
+#include "common/alloc_faults.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <search.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/types.h>
+#include <time.h>
+
+static bool armed;
+static uint64_t n_made, nth_fails;
+static const char *failed;
+
+void alloc_faults_arm(uint64_t nth)
+{
+    armed = true;
+    n_made = 0;
+    nth_fails = nth;
+    failed = NULL;
+}
+
+const char *alloc_faults_disarm(void)
+{
+    armed = false;
+    return failed;
+}
+
+/* Count one allocation; true: this is the one that fails. */
+static bool fails(const char *name)
+{
+    if (!armed || ++n_made != nth_fails) return false;
+    failed = name;
+    errno = ENOMEM;
+    return true;
+}
+
+/* result, name, parameters, arguments, what a failure returns */
+#define FAULT(result, name, parameters, arguments, failure)                                                            \
+    result __real_##name parameters;                                                                                   \
+    result __wrap_##name parameters;                                                                                   \
+    result __wrap_##name parameters { return fails(#name) ? failure : __real_##name arguments; }
+
+typedef int compare_fn(const void *, const void *);
+
+FAULT(void *, malloc, (size_t n), (n), NULL)
+FAULT(void *, calloc, (size_t n, size_t bytes), (n, bytes), NULL)
+FAULT(void *, realloc, (void *old, size_t n), (old, n), NULL)
+FAULT(void *, aligned_alloc, (size_t alignment, size_t n), (alignment, n), NULL)
+FAULT(char *, strdup, (const char *text), (text), NULL)
+FAULT(char *, strndup, (const char *text, size_t n), (text, n), NULL)
+FAULT(void *, tsearch, (const void *key, void **root, compare_fn *compare), (key, root, compare), NULL)
+FAULT(void *, mmap, (void *at, size_t n, int protection, int flags, int fd, off_t offset),
+      (at, n, protection, flags, fd, offset), MAP_FAILED)
+FAULT(int, mprotect, (void *at, size_t n, int protection), (at, n, protection), -1)
+FAULT(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
+FAULT(int, pipe, (int ends[2]), (ends), -1)
+FAULT(int, dup, (int fd), (fd), -1)
+FAULT(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
+FAULT(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
+FAULT(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
+FAULT(locale_t, newlocale, (int mask, const char *name, locale_t base), (mask, name, base), (locale_t)0)
+FAULT(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer), (clock, event, timer), -1)
+
+int __real_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_open(const char *path, int flags, ...)
+{
+    va_list rest;
+    va_start(rest, flags);
+    mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(rest, mode_t) : 0;
+    va_end(rest);
+    return fails("open") ? -1 : __real_open(path, flags, mode);
+}
+
+/* A child has no faults: what happens in it is not the library's memory any more. */
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    if (fails("fork")) return -1;
+    pid_t child = __real_fork();
+    if (child == 0) armed = false;
+    return child;
+}
