@@ -1,6 +1,7 @@
 #include "trace/cause.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -85,7 +86,8 @@ static uint32_t freed_core(const struct tg_index *index, const struct crowd *cro
 
 static bool find_cores(struct tg_causes *causes, const struct tg_index *index)
 {
-    struct crowd crowds[KINDS] = {{.n_cores = 0}};
+    struct crowd crowds[KINDS];
+    memset(crowds, 0, sizeof crowds);
     bool found = gather(&crowds[TG_AIC], index, TG_AIC) && gather(&crowds[TG_AIV], index, TG_AIV);
     for (size_t i = 0; found && i < index->record->n_tasks; i++)
         causes->core[i] = freed_core(index, crowds, (uint32_t)i);
