@@ -46,7 +46,7 @@ test-full: ## what is slow: formatting, sanitizers, clang, ucontext, valgrind (a
 
 test-debug: ## the tests with asserts
 test-asan: ## the tests under the address and undefined-behaviour sanitizers
-test-tsan: ## the tests under the thread sanitizer
+test-tsan: ## the tests under the thread sanitizer; then races are planted, which it has to find
 test-clang: ## the tests compiled by clang
 test-ucontext: ## the tests with the portable coroutine switch
 test-aarch64: ## the tests built for aarch64, run under qemu-user
@@ -55,11 +55,13 @@ test-debug test-ucontext: GROUPS = build test
 test-asan test-tsan test-clang: GROUPS = build test full
 test-aarch64: GROUPS = build aarch64
 test-tsan: CTEST := $(FIXED_ADDRESSES) $(CTEST)
+test-tsan: AFTERWARDS = JOBS=$(JOBS) tests/planted_races.sh
 $(PRESETS:%=test-%): test-%:
 	@tools/install_deps.sh $(GROUPS)
 	@$(CONFIGURE) $* $(STRICT) >/dev/null
 	@$(call COMPILE,build/$*) || $(HINT)
 	cd build/$* && $(CTEST)
+	$(AFTERWARDS)
 
 test-valgrind: build ## the main job under valgrind
 	@tools/install_deps.sh full

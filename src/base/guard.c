@@ -34,11 +34,11 @@ static struct sigaction previous_action[N_FAULT_SIGNALS];
 static struct sigaction previous_tick;
 
 /* One thread's clock of life, written by the thread and read by the tick that interrupts it. */
-static _Thread_local volatile sig_atomic_t life;
+static _Thread_local volatile unsigned life; /* counts up and wraps */
 static _Thread_local struct {
     timer_t timer;
     uint32_t limit_ms;
-    sig_atomic_t life;    /* at the last tick */
+    unsigned life;        /* at the last tick */
     uint32_t silent_ms;   /* since life went on */
     bool hunting;         /* the limit is over: a tick every millisecond, for one in the foreign code itself */
 } clock_of_life;

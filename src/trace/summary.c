@@ -152,7 +152,7 @@ void tg_summary_print(const struct tg_record *record, const struct tg_findings *
     print_cores(record, findings, TG_AIC, stream);
     print_cores(record, findings, TG_AIV, stream);
     print_threads(record, findings, stream);
-    fprintf(stream, "What it would be, timed again from what was recorded\n");
+    fprintf(stream, "What it would be, estimated by timing the recorded run again\n");
     print_would_be("unlimited cores", a->unlimited_cores_ns, a, stream);
     print_would_be("free control", a->free_control_ns, a, stream);
     print_would_be("free memory", a->free_memory_ns, a, stream);

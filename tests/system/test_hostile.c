@@ -93,6 +93,7 @@ static void hostile_kernel(void **state)
 {
     const struct kernel_row *row = *state;
     if (TEST_TSAN && is_fault(row->status)) SKIP("%s under the thread sanitizer", row->name);
+    if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) try_kernel(&rig, mode, TG_AIV, row);
@@ -176,6 +177,7 @@ static void hostile_plugin(void **state)
     const struct plugin_row *row = *state;
     if (TEST_TSAN && (is_fault(row->status) || row->act == PLUGIN_NESTED))
         SKIP("%s under the thread sanitizer", row->name);
+    if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
@@ -183,7 +185,7 @@ static void hostile_plugin(void **state)
         load_hostile_plugin(&rig, mode);
         run_hostile_plugin(&rig, row->act);
         rig_expect(&rig, row->status, SAYS(row->says), NULL);
-        if (row->status == TG_ERR_PLUGIN_FAULT || row->status == TG_ERR_PLUGIN_TIMEOUT)
+        if (row->act < HOSTILE_OWN) /* cut off in its own code */
             rig_expect(&rig, row->status, mode == RIG_HOST ? "orchestration_host" : "orchestration", NULL);
         script_prove(&rig, mode);
     }
