@@ -119,11 +119,11 @@ static void print_json(const struct point *points, size_t n)
     printf("\n[");
     for (size_t i = 0; i < n; i++) {
         const struct point *p = &points[i];
-        printf("%s\n {\"bench\": \"tasks\", \"tasks\": %lld, \"tasks_per_s_median\": %.0f, \"tasks_per_s_least\": %.0f, "
-               "\"tasks_per_s_most\": %.0f, \"graph_bytes\": %llu, \"process_kib\": %ld, \"device_ns\": %llu}",
-               i ? "," : "", (long long)p->n_tasks, p->rate[REPEATS / 2], p->rate[0], p->rate[REPEATS - 1],
-               (unsigned long long)p->result.peak_graph_bytes, p->resident_kib,
-               (unsigned long long)p->result.device_ns);
+        printf(
+            "%s\n {\"bench\": \"tasks\", \"tasks\": %lld, \"tasks_per_s_median\": %.0f, \"tasks_per_s_least\": %.0f, "
+            "\"tasks_per_s_most\": %.0f, \"graph_bytes\": %llu, \"process_kib\": %ld, \"device_ns\": %llu}",
+            i ? "," : "", (long long)p->n_tasks, p->rate[REPEATS / 2], p->rate[0], p->rate[REPEATS - 1],
+            (unsigned long long)p->result.peak_graph_bytes, p->resident_kib, (unsigned long long)p->result.device_ns);
     }
     printf("\n]\n");
 }

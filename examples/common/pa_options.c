@@ -23,7 +23,7 @@
     X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
     X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
     X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default: all of the device)")                   \
-    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")                \
+    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")               \
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \

@@ -24,7 +24,7 @@ struct pa_options {
     const char *program_dir;
     const char *machine_file;
     bool has_block_dim; /* else run.block_dim is to be all blocks of the device */
-    bool has_dtype; /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
+    bool has_dtype;     /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
     struct tg_run_config run;
     bool json, help;
     uint32_t verbosity; /* how often -v was given */

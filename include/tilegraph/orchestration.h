@@ -101,11 +101,11 @@ struct tg_host_api {
 
 /* What the entry function is handed. Owned by the runtime, valid until the plugin is closed. */
 struct tg_runtime {
-    uint32_t abi;                  /* TG_ORCHESTRATION_ABI of the runtime */
-    int32_t orch_argc;             /* length of orch_args: 2n + 1 for n tensors */
-    const uint64_t *orch_args;     /* n addresses, n byte sizes, the element count of the first tensor */
-    int32_t n_kernel_addrs;        /* length of kernel_addrs */
-    const uint64_t *kernel_addrs;  /* [func_id]: address of the registered kernel, 0 if there is none */
+    uint32_t abi;                 /* TG_ORCHESTRATION_ABI of the runtime */
+    int32_t orch_argc;            /* length of orch_args: 2n + 1 for n tensors */
+    const uint64_t *orch_args;    /* n addresses, n byte sizes, the element count of the first tensor */
+    int32_t n_kernel_addrs;       /* length of kernel_addrs */
+    const uint64_t *kernel_addrs; /* [func_id]: address of the registered kernel, 0 if there is none */
     struct tg_build_api aicpu_build_api;
     struct tg_host_api host_api;
 };

@@ -140,7 +140,7 @@ struct tg_instr {
     const char *file;          /* of the kernel's source; lives as long as the kernel is loaded */
     const struct tg_tile *dst; /* written; TSTORE: NULL */
     const struct tg_tile *a, *b;
-    const struct tg_tile *tmp;     /* scratch of row reductions */
+    const struct tg_tile *tmp;      /* scratch of row reductions */
     const struct tg_global *global; /* TLOAD: read. TSTORE: written. */
 };
 

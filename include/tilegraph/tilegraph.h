@@ -106,11 +106,11 @@ TG_API const char *tg_platforms(void);
 struct tg_device;
 
 struct tg_device_config {
-    const char *platform; /* "a2a3sim" */
-    uint64_t gm_bytes;    /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
+    const char *platform;     /* "a2a3sim" */
+    uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
     const char *machine_file; /* a2a3sim: figures of another machine (docs/simulator.md); NULL: an A2/A3. NULL */
-    bool catch_faults;    /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
+    bool catch_faults;        /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
                              kernel or plugin and endless loops into a status (handlers are chained and restored). false: they are the
                              process's own. Off by default; the command line has it on. */
 };
@@ -191,8 +191,8 @@ TG_API enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind 
 struct tg_tensor {
     const char *name; /* for messages; borrowed until tg_run_close */
     void *data;
-    uint64_t bytes;    /* > 0 */
-    uint64_t elements; /* that of the first tensor is orch_args' last word */
+    uint64_t bytes;     /* > 0 */
+    uint64_t elements;  /* that of the first tensor is orch_args' last word */
     uint32_t direction; /* enum tg_direction */
 };
 
@@ -202,11 +202,11 @@ struct tg_run_config {
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
     uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to tg_device_blocks(). 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
-    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or publication;
+    uint32_t kernel_limit_ms; /* host time that a kernel may take, and a plugin without a new task, edge or publication;
                                   needs catch_faults. 10000 */
-    uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
-    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
-    bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
+    uint64_t schedule_seed;   /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
+    uint64_t graph_bytes;     /* host memory that the graph may take; 0: half of the computer's. 0 */
+    bool record;              /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -237,10 +237,10 @@ TG_API enum tg_status tg_run_wait(struct tg_run *run);
 TG_API void tg_run_close(struct tg_run *run);
 
 struct tg_run_result {
-    uint64_t n_tasks, n_edges;  /* that were built; an edge from a task that was complete already counts too */
-    uint64_t n_instructions;    /* tile instructions that kernels issued */
-    uint32_t n_aic, n_aiv;      /* cores that ran at least one task */
-    uint32_t window;            /* the window at the end: larger than configured if it had to grow */
+    uint64_t n_tasks, n_edges; /* that were built; an edge from a task that was complete already counts too */
+    uint64_t n_instructions;   /* tile instructions that kernels issued */
+    uint32_t n_aic, n_aiv;     /* cores that ran at least one task */
+    uint32_t window;           /* the window at the end: larger than configured if it had to grow */
     uint32_t reserved;
     uint64_t device_ns;         /* virtual time from launch to the end of the last control thread */
     uint64_t first_start_ns;    /* start of the first task; UINT64_MAX if none started */

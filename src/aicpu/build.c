@@ -19,6 +19,15 @@ static uint64_t now(void *context)
     return machine->ops->now(machine);
 }
 
+/* Log what the builder did until now; what follows begins here. */
+static void span(struct tg_control *control, enum tg_span_kind kind)
+{
+    uint64_t end = now(control);
+    if (control->config.record)
+        tg_record_span(&control->log[BUILDER_THREAD], kind, BUILDER_THREAD, control->since_ns, end);
+    control->since_ns = end;
+}
+
 static void spend(void *context, enum tg_work work)
 {
     struct tg_control *control = context;
@@ -38,6 +47,7 @@ static void wait_for_window(struct tg_control *control)
 {
     struct tg_machine *machine = machine_of(control);
     if (!window_is_full(control)) return;
+    span(control, TG_SPAN_BUILD);
     set_phase(control, TG_BUILDER_IN_WINDOW);
     while (window_is_full(control) && !tg_control_failed(control)) {
         if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
@@ -46,6 +56,7 @@ static void wait_for_window(struct tg_control *control)
                               memory_order_relaxed);
     }
     set_phase(control, TG_BUILDING);
+    span(control, TG_SPAN_WINDOW);
 }
 
 static void published(void *context, struct tg_task *ready)
@@ -65,7 +76,7 @@ static bool wait_task(void *context, int64_t id)
 {
     struct tg_control *control = context;
     struct tg_machine *machine = machine_of(control);
-    control->waited_task = id;
+    span(control, TG_SPAN_BUILD);
     set_phase(control, TG_BUILDER_IN_WAIT);
     machine->ops->sync(machine);
     bool complete;
@@ -73,18 +84,19 @@ static bool wait_task(void *context, int64_t id)
         if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
         char why[1024];
         enum tg_status verdict = tg_graph_verdict(control->config.graph, why, sizeof why);
-        tg_failure_set(control->config.failure, TG_ERR_DEADLOCK_WAIT, "the builder waits for task %lld, and %s%s",
-                       (long long)id, verdict == TG_OK ? "nothing can move" : why, "");
+        tg_failure_set(control->config.failure, TG_ERR_DEADLOCK_WAIT, "the builder waits for task %lld, and %s",
+                       (long long)id, verdict == TG_OK ? "nothing can move" : why);
     }
     set_phase(control, TG_BUILDING);
+    span(control, TG_SPAN_WINDOW);
     return complete;
 }
 
 static void run_plugin(struct tg_control *control)
 {
     const struct tg_control_launch *config = &control->config;
-    enum tg_status status =
-        tg_module_open(&control->plugin, config->plugin_bytes, config->n_plugin_bytes, "orchestration plugin");
+    enum tg_status status = tg_module_open(&control->plugin, config->plugin_bytes, config->n_plugin_bytes,
+                                           "orchestration plugin");
     if (status != TG_OK) {
         tg_failure_set(config->failure, status, "%s", tg_last_message());
         return;
@@ -112,10 +124,9 @@ static void run_plugin(struct tg_control *control)
 void tg_control_build(struct tg_control *control)
 {
     struct tg_machine *machine = machine_of(control);
-    uint64_t start = machine->ops->now(machine);
+    control->since_ns = now(control);
     run_plugin(control);
-    if (control->config.record)
-        tg_record_span(&control->log[BUILDER_THREAD], TG_SPAN_BUILD, BUILDER_THREAD, start, machine->ops->now(machine));
+    span(control, TG_SPAN_BUILD);
     machine->ops->sync(machine);
     set_phase(control, TG_BUILT);
     tg_control_wake_all(control, BUILDER_THREAD);

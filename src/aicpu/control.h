@@ -45,13 +45,13 @@ struct tg_scheduler {
 };
 
 struct tg_control {
-    struct tg_control_launch config; /* borrows what the host gave */
-    struct tg_ready ready[2];                /* by core type */
-    _Atomic(enum tg_builder_phase) phase;    /* writer: the builder. TG_BUILT publishes the graph's counts. */
-    _Atomic uint32_t window;                 /* writer: the builder */
-    int64_t waited_task;                     /* writer: the builder, before it enters TG_BUILDER_IN_WAIT */
-    uint64_t last_publish_ns;                /* writer: the builder */
-    struct tg_module plugin;                 /* writer: the builder; closed by the host */
+    struct tg_control_launch config;      /* borrows what the host gave */
+    struct tg_ready ready[2];             /* by core type */
+    _Atomic(enum tg_builder_phase) phase; /* writer: the builder. TG_BUILT publishes the graph's counts. */
+    _Atomic uint32_t window;              /* writer: the builder */
+    uint64_t last_publish_ns;             /* writer: the builder */
+    uint64_t since_ns;                    /* writer: the builder: start of what it does now, for its log */
+    struct tg_module plugin;              /* writer: the builder; closed by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
     struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */
 };

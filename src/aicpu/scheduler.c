@@ -35,7 +35,8 @@ static void open_cores(struct tg_control *control, struct tg_scheduler *s)
         struct tg_handshake *handshake = &control->config.handshake[s->core[i]];
         /* Acquire, pairs with the core's release: hello is visible. */
         while (!atomic_load_explicit(&handshake->ready, memory_order_acquire)) machine->ops->idle(machine);
-        if (handshake->hello_core != s->core[i] || handshake->hello_type != (uint32_t)control->config.core_type[s->core[i]])
+        if (handshake->hello_core != s->core[i] ||
+            handshake->hello_type != (uint32_t)control->config.core_type[s->core[i]])
             tg_failure_set(control->config.failure, TG_ERR_MISUSE, "core %u answers as core %u of type %u", s->core[i],
                            handshake->hello_core, handshake->hello_type);
         machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_IDLE);
@@ -84,8 +85,8 @@ static void report_fault(struct tg_control *control, uint32_t core, struct tg_ta
     uint64_t n_waiting = 0;
     for (const struct tg_edge *edge = tg_task_successors(task); edge; edge = edge->next) n_waiting++;
     tg_failure_set(control->config.failure, end->status, "%s on core %u (%s): %s; %llu tasks wait for it",
-                   tg_task_describe(task, text, sizeof text), core,
-                   tg_core_type_name(control->config.core_type[core]), end->message, (unsigned long long)n_waiting);
+                   tg_task_describe(task, text, sizeof text), core, tg_core_type_name(control->config.core_type[core]),
+                   end->message, (unsigned long long)n_waiting);
 }
 
 static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core)
@@ -105,6 +106,7 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     uint64_t start = machine->ops->now(machine);
     machine->ops->spend(machine, TG_WORK_COMPLETE, 1);
     span(control, self, TG_SPAN_COMPLETE, start);
+    machine->ops->sync(machine); /* nobody sees the task complete before this thread's time */
     tg_control_offer(control, tg_graph_complete(control->config.graph, task), self);
     /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
     enum tg_builder_phase phase = tg_control_phase(control);

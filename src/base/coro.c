@@ -61,7 +61,8 @@ enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes)
     memset(coro, 0, sizeof *coro);
     size_t page = page_bytes();
     size_t all = (stack_bytes + page - 1) / page * page + GUARD_BYTES;
-    char *stack = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    char *stack = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
+                       0);
     if (stack == MAP_FAILED) return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", stack_bytes);
     if (mprotect(stack, GUARD_BYTES, PROT_NONE) != 0) {
         munmap(stack, all);

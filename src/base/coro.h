@@ -34,8 +34,8 @@ struct tg_coro {
     ucontext_t context;
 #endif
     unsigned valgrind_stack; /* valgrind's handle */
-    void *sanitizer_fiber; /* the thread sanitizer's handle */
-    void *fake_stack;      /* the address sanitizer's handle */
+    void *sanitizer_fiber;   /* the thread sanitizer's handle */
+    void *fake_stack;        /* the address sanitizer's handle */
     const void *asan_bottom;
     size_t asan_bytes;
 };

@@ -38,9 +38,9 @@ static _Thread_local volatile unsigned life; /* counts up and wraps */
 static _Thread_local struct {
     timer_t timer;
     uint32_t limit_ms;
-    unsigned life;        /* at the last tick */
-    uint32_t silent_ms;   /* since life went on */
-    bool hunting;         /* the limit is over: a tick every millisecond, for one in the foreign code itself */
+    unsigned life;      /* at the last tick */
+    uint32_t silent_ms; /* since life went on */
+    bool hunting;       /* the limit is over: a tick every millisecond, for one in the foreign code itself */
 } clock_of_life;
 
 static int tick_signal(void) { return SIGRTMIN + 4; }

@@ -32,9 +32,9 @@ struct tg_guard {
     struct tg_text_range text; /* foreign code: where a stuck call may be cut off at once */
     struct tg_guard *outer;
     enum tg_guard_end end;
-    int signal;    /* CRASHED, OVERFLOWED */
-    void *address; /* CRASHED, OVERFLOWED: of the fault */
-    bool sent;     /* the signal was sent by somebody, there is no address */
+    int signal;                    /* CRASHED, OVERFLOWED */
+    void *address;                 /* CRASHED, OVERFLOWED: of the fault */
+    bool sent;                     /* the signal was sent by somebody, there is no address */
     volatile sig_atomic_t inside;  /* the foreign code has called the runtime, which must not be cut off */
     volatile sig_atomic_t expired; /* it would have been */
 };
@@ -60,9 +60,9 @@ void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes)
 
 /* One thread's watch: handlers, an alternate signal stack, and a timer. */
 struct tg_watch {
-    void *stack;         /* the alternate stack, owned */
-    void *previous[3];   /* the alternate stack that was there: address, bytes, flags */
-    void *timer;         /* owned */
+    void *stack;       /* the alternate stack, owned */
+    void *previous[3]; /* the alternate stack that was there: address, bytes, flags */
+    void *timer;       /* owned */
     sigset_t previous_mask;
     bool open;
 };

@@ -121,7 +121,8 @@ static enum tg_status check_header(const void *bytes, size_t n_bytes, const char
     return TG_OK;
 }
 
-enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal, const char *what)
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal,
+                               const char *what)
 {
     TG_TRY(check_header(bytes, n_bytes, what));
     int fd = -1, pipe_fd[2];

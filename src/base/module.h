@@ -22,7 +22,8 @@ struct tg_module {
 /* What a probe tries of a shared object. */
 struct tg_rehearsal {
     const char *symbol; /* has to be there */
-    void (*use)(const struct tg_module *module, const void *context); /* what the owner will do with it; NULL: nothing */
+    void (*use)(const struct tg_module *module,
+                const void *context); /* what the owner will do with it; NULL: nothing */
     const void *context;
 };
 
@@ -34,7 +35,8 @@ struct tg_rehearsal {
  *           TG_ERR_SYMBOL  no such symbol
  *           TG_ERR_MEMORY  no file, no process
  */
-enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal, const char *what);
+enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal,
+                               const char *what);
 
 /* Open bytes that were probed. */
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what);

@@ -60,8 +60,8 @@ static const struct tg_kernel *choose_kernel(struct tg_builder *b, int func_id, 
         return NULL;
     }
     if (kernel->core_type == core_type) return kernel;
-    tg_failure_set(b->failure, TG_ERR_CORE_TYPE, "%s:%d: task %llu: kernel %s is for %s, the task says %s", file, b->line,
-                   (unsigned long long)b->graph->n_added, kernel->name, tg_core_type_name(kernel->core_type),
+    tg_failure_set(b->failure, TG_ERR_CORE_TYPE, "%s:%d: task %llu: kernel %s is for %s, the task says %s", file,
+                   b->line, (unsigned long long)b->graph->n_added, kernel->name, tg_core_type_name(kernel->core_type),
                    tg_core_type_name(core_type));
     return NULL;
 }

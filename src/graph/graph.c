@@ -344,7 +344,8 @@ void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, 
 const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes)
 {
     const char *kernel = task->kernel ? task->kernel->name : "no kernel";
-    if (task->file) snprintf(text, n_bytes, "task %d (%s, %s:%d)", task->id, kernel, tg_base_name(task->file), task->line);
+    if (task->file)
+        snprintf(text, n_bytes, "task %d (%s, %s:%d)", task->id, kernel, tg_base_name(task->file), task->line);
     else snprintf(text, n_bytes, "task %d (%s)", task->id, kernel);
     return text;
 }

@@ -32,8 +32,8 @@ struct tg_run {
     struct tg_run_config config;
     struct tg_tensor *tensors; /* [n_tensors], owned; their data is the caller's */
     size_t n_tensors;
-    uint64_t *args;            /* [2 * n_tensors + 1], owned: orch_args or the host entry's args */
-    void **staging;            /* [n_tensors], owned: what a host plugin sees of an output; NULL: the caller's data */
+    uint64_t *args; /* [2 * n_tensors + 1], owned: orch_args or the host entry's args */
+    void **staging; /* [n_tensors], owned: what a host plugin sees of an output; NULL: the caller's data */
     struct tg_graph graph;
     struct tg_failure failure;
     struct tg_task *ready;     /* host_build_graph: what can run at the launch */

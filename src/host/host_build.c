@@ -81,8 +81,7 @@ static enum tg_status host_args(struct tg_run *run)
         const struct tg_tensor *tensor = &run->tensors[i];
         if (tensor->direction != TG_IN) {
             run->staging[i] = malloc(tensor->bytes);
-            if (!run->staging[i])
-                return tg_error(TG_ERR_MEMORY, "no memory for a copy of tensor %s", tensor->name);
+            if (!run->staging[i]) return tg_error(TG_ERR_MEMORY, "no memory for a copy of tensor %s", tensor->name);
             if (tensor->direction == TG_OUT) memset(run->staging[i], 0xFF, tensor->bytes);
             else memcpy(run->staging[i], tensor->data, tensor->bytes);
         }

@@ -87,8 +87,7 @@ static enum tg_status device_args(struct tg_run *run)
         const struct tg_tensor *tensor = &run->tensors[i];
         TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
         /* Fresh device memory is poisoned, which is what an output starts from. */
-        if (tensor->direction != TG_OUT)
-            TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
+        if (tensor->direction != TG_OUT) TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
         run->args[n + i] = tensor->bytes;
     }
     run->args[2 * n] = run->tensors[0].elements;
@@ -138,8 +137,8 @@ static enum tg_status copy_back(struct tg_run *run)
     if (run->config.runtime == TG_HOST_BUILD_GRAPH) return tg_host_copy_back(run);
     for (size_t i = 0; i < run->n_tensors; i++)
         if (run->tensors[i].direction != TG_IN)
-            TG_TRY(tg_copy_from_device(run->program->device, run->tensors[i].data, run->args[i],
-                                       run->tensors[i].bytes));
+            TG_TRY(
+                tg_copy_from_device(run->program->device, run->tensors[i].data, run->args[i], run->tensors[i].bytes));
     return TG_OK;
 }
 

@@ -99,9 +99,9 @@ struct tg_control_launch {
     bool sequential; /* build first, then schedule */
     const uint64_t *orch_args;
     int32_t orch_argc;
-    const void *gm_owner; /* of what the plugin allocates */
-    struct tg_builder *builder; /* the host's, because it outlives the launch as the plugin does */
-    struct tg_task *ready; /* the graph is built: a list of what can run */
+    const void *gm_owner;           /* of what the plugin allocates */
+    struct tg_builder *builder;     /* the host's, because it outlives the launch as the plugin does */
+    struct tg_task *ready;          /* the graph is built: a list of what can run */
     struct tg_record_log *host_log; /* the graph is built: what its builder logged, or NULL; emptied */
 };
 

@@ -100,8 +100,8 @@ struct tg_machine_ops {
 /* What every platform's own structure begins with. */
 struct tg_machine {
     const struct tg_machine_ops *ops;
-    struct tg_gm gm;                  /* device memory */
-    const struct tg_tile_isa *isa;    /* what kernels are bound to */
+    struct tg_gm gm;               /* device memory */
+    const struct tg_tile_isa *isa; /* what kernels are bound to */
     bool catch_faults;
     uint32_t n_blocks; /* blocks of 1 AIC and 2 AIV that it has */
 };

@@ -289,8 +289,7 @@ static bool check_row_reduction(const struct check *c)
     if (!check_vec(c, "column", dst) || !check_vec(c, "src", src) || !check_vec(c, "tmp", tmp)) return false;
     if (!is_column(c, "column", dst) || !is_row_major(c, "src", src) || !is_arithmetic(c, "src", src)) return false;
     if (!same_dtype(c, "column", dst, src) || !same_dtype(c, "tmp", tmp, src)) return false;
-    if (dst->valid_rows != src->valid_rows)
-        return broken(c, "column", dst, "src has %u rows", src->valid_rows);
+    if (dst->valid_rows != src->valid_rows) return broken(c, "column", dst, "src has %u rows", src->valid_rows);
     if (tmp->rows < src->valid_rows || tmp->cols < src->valid_cols)
         return broken(c, "tmp", tmp, "has to hold src's %u x %u", src->valid_rows, src->valid_cols);
     return true;
@@ -303,8 +302,7 @@ static bool check_row_expand(const struct check *c, bool with_src)
     if (with_src && !check_elementwise(c, "src", c->instr->a)) return false;
     if (!check_vec(c, "column", column) || !is_column(c, "column", column) || !same_dtype(c, "column", column, dst))
         return false;
-    return column->valid_rows == dst->valid_rows ||
-           broken(c, "column", column, "dst has %u rows", dst->valid_rows);
+    return column->valid_rows == dst->valid_rows || broken(c, "column", column, "dst has %u rows", dst->valid_rows);
 }
 
 static bool check_reshape(const struct check *c)
@@ -347,7 +345,8 @@ static bool check_flag(const struct check *c)
 static bool check_barrier(const struct check *c)
 {
     uint32_t pipe = c->instr->src_pipe;
-    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) || broken(c, "pipe", NULL, "this core has no %s", pipe_name(pipe));
+    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) ||
+           broken(c, "pipe", NULL, "this core has no %s", pipe_name(pipe));
 }
 
 /* ---- operands ---- */

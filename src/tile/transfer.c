@@ -63,7 +63,8 @@ void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buff
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         const uint8_t *from = at_global(run.address);
-        if (t->kind == TG_VEC) memcpy(tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), from, run.bytes);
+        if (t->kind == TG_VEC)
+            memcpy(tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), from, run.bytes);
         else if (instr->global->layout == TG_ROW_MAJOR) load_row_nz(tile, t, i, from);
         else load_column_nz(tile, t, i, from);
     }

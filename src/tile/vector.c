@@ -111,7 +111,8 @@ static float scalar_of_row(const struct tg_instr *instr, const struct tg_buffers
 
 static bool takes_column(uint32_t op)
 {
-    return op == TG_OP_TROWEXPAND || op == TG_OP_TROWEXPANDSUB || op == TG_OP_TROWEXPANDMUL || op == TG_OP_TROWEXPANDDIV;
+    return op == TG_OP_TROWEXPAND || op == TG_OP_TROWEXPANDSUB || op == TG_OP_TROWEXPANDMUL ||
+           op == TG_OP_TROWEXPANDDIV;
 }
 
 static void elementwise(const struct tg_instr *instr, const struct tg_buffers *buffers)
@@ -180,8 +181,7 @@ static void reduce_rows(const struct tg_instr *instr, const struct tg_buffers *b
                     strand[lane] = sum ? strand[lane] + a[i + lane] : larger(strand[lane], a[i + lane]);
         }
         float value = strand[0];
-        for (uint32_t lane = 1; lane < LANES; lane++)
-            value = sum ? value + strand[lane] : larger(value, strand[lane]);
+        for (uint32_t lane = 1; lane < LANES; lane++) value = sum ? value + strand[lane] : larger(value, strand[lane]);
         narrow(tg_tile_at(buffers, dst) + (size_t)row * tg_dtype_bytes(dst->dtype), &value, dst->dtype, 1);
     }
 }

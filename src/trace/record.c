@@ -12,19 +12,20 @@ struct tg_record_label {
 
 /* ---- logs ---- */
 
-static void append(struct tg_record_log *log, struct tg_log *items, const void *item, size_t bytes)
+static bool append(struct tg_record_log *log, struct tg_log *items, const void *item, size_t bytes)
 {
     if (items->n == items->capacity) {
         size_t capacity = items->capacity ? 2 * items->capacity : 256;
         void *grown = realloc(items->items, capacity * bytes);
         if (!grown) {
             log->lost = true;
-            return;
+            return false;
         }
         items->items = grown;
         items->capacity = capacity;
     }
     memcpy((char *)items->items + items->n++ * bytes, item, bytes);
+    return true;
 }
 
 void tg_record_ran(struct tg_record_log *log, const struct tg_record_task *task)
@@ -54,8 +55,8 @@ void tg_record_edge(struct tg_record_log *log, int32_t from, int32_t to)
 void tg_record_label(struct tg_record_log *log, int32_t task_id, const char *text)
 {
     const struct tg_record_label label = {strdup(text), task_id};
-    if (label.text) append(log, &log->labels, &label, sizeof label);
-    else log->lost = true;
+    if (!label.text) log->lost = true;
+    else if (!append(log, &log->labels, &label, sizeof label)) free(label.text);
 }
 
 void tg_record_span(struct tg_record_log *log, enum tg_span_kind kind, uint32_t thread, uint64_t start, uint64_t end)
@@ -103,7 +104,8 @@ static int by_start(const void *left, const void *right)
 static void *join(const struct tg_record_log *logs, size_t n_logs, size_t where, size_t bytes, size_t *n, bool *failed)
 {
     *n = 0;
-    for (size_t i = 0; i < n_logs; i++) *n += ((const struct tg_log *)(const void *)((const char *)&logs[i] + where))->n;
+    for (size_t i = 0; i < n_logs; i++)
+        *n += ((const struct tg_log *)(const void *)((const char *)&logs[i] + where))->n;
     if (*n == 0) return NULL;
     char *all = malloc(*n * bytes), *at = all;
     for (size_t i = 0; all && i < n_logs; i++) {

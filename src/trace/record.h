@@ -91,7 +91,7 @@ struct tg_record {
     bool lost;    /* incomplete for want of memory */
     /* The launch. */
     uint32_t n_threads, n_cores;
-    bool has_builder; /* thread 0 builds */
+    bool has_builder;                   /* thread 0 builds */
     const enum tg_core_type *core_type; /* [n_cores], borrowed */
     const struct tg_kernels *kernels;   /* borrowed */
     uint64_t device_ns;

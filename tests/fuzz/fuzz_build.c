@@ -3,7 +3,7 @@
  *
  * What must hold: the run ends, with the status that a plain sequential model of the calls predicts; a run that succeeds
  * has run every task once, after the tasks that it waits for; one that fails has a message and leaves the output as it
- * was; all device memory is released.
+ * was; all device memory is released. What is made of the record of a run adds up.
  */
 #include "fuzz.h"
 #include "modules/build_calls.h"
@@ -13,6 +13,7 @@ enum { GM_BYTES = 16 << 20, SMALL_GRAPH_BYTES = 48 * 1024, EDGES_MAX = 8192 };
 
 static struct tg_device *device;
 static struct tg_program *programs[2]; /* by enum tg_runtime_kind */
+static FILE *nowhere;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -24,6 +25,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     };
     (void)argc;
     (void)argv;
+    nowhere = fopen("/dev/null", "w");
+    FUZZ_CHECK(nowhere, "no /dev/null");
     device = fuzz_open_device(GM_BYTES, false);
     programs[TG_AICPU_BUILD_GRAPH] = fuzz_load(device, kernels, N_FUNCS, "build_plugin", "build");
     programs[TG_HOST_BUILD_GRAPH] = fuzz_load(device, kernels, N_FUNCS, "build_plugin", "build_host");
@@ -41,9 +44,9 @@ struct model {
     struct calls calls;
     uint8_t func_ids[TASKS_MAX];
     bool published[TASKS_MAX];
-    bool done[TASKS_MAX];      /* it can complete, given what was published so far */
+    bool done[TASKS_MAX];       /* it can complete, given what was published so far */
     uint32_t n_left[TASKS_MAX]; /* what it waits for: unfinished sources, and its publication */
-    int successors[TASKS_MAX]; /* first edge; -1: none */
+    int successors[TASKS_MAX];  /* first edge; -1: none */
     struct edge edges[EDGES_MAX];
     uint32_t n_tasks, n_edges;
     bool can_wait;  /* tasks run while this graph is built */
@@ -122,10 +125,10 @@ static enum tg_status model_call(struct model *m, const struct call *call)
     case CALL_ADD: return model_add(m, call);
     case CALL_EDGE: return model_edge(m, call);
     case CALL_PUBLISH: return model_publish(m, call->to);
-    case CALL_MALLOC:
-        return call->bytes == 0 ? TG_ERR_ARGUMENT : call->bytes > GM_BYTES ? TG_ERR_DEVICE_MEMORY : TG_OK;
+    case CALL_MALLOC: return call->bytes == 0 ? TG_ERR_ARGUMENT : call->bytes > GM_BYTES ? TG_ERR_DEVICE_MEMORY : TG_OK;
     case CALL_FREE: return call->what == FREE_LIVE || call->what == FREE_NULL ? TG_OK : TG_ERR_GLOBAL_MEMORY;
     case CALL_WAIT: return model_wait(m, call->to);
+    case CALL_LABEL: return exists(m, call->to) ? TG_OK : TG_ERR_ARGUMENT;
     case CALL_FAIL: return TG_ERR_ORCHESTRATION;
     case CALL_RETURN: return call->to == 0 ? TG_OK : TG_ERR_ORCHESTRATION;
     }
@@ -208,6 +211,27 @@ static void check_turns(const struct tg_run_result *result)
     FUZZ_CHECK(result->n_edges == model.n_edges, "%llu edges", (unsigned long long)result->n_edges);
 }
 
+/* What is made of the record. It is there of a run that failed, too, and incomplete if the graph found no memory. */
+static void look_at_record(const struct tg_run *run, const struct tg_run_result *result,
+                           const struct tg_run_config *config)
+{
+    struct tg_analysis times;
+    enum tg_status status = tg_run_analyse(run, &times);
+    if (status == TG_ERR_MEMORY && config->graph_bytes > 0) return;
+    FUZZ_CHECK(status == TG_OK, "%s", tg_last_message());
+    uint64_t sum = 0;
+    for (int i = 0; i < TG_BOUNDS; i++) sum += times.bound_ns[i];
+    FUZZ_CHECK(sum == times.device_ns && sum == result->device_ns, "%llu ns of %llu", (unsigned long long)sum,
+               (unsigned long long)result->device_ns);
+    FUZZ_CHECK(times.critical_path_ns <= times.device_ns, "critical path");
+    FUZZ_CHECK(times.unlimited_cores_ns <= times.device_ns, "unlimited cores");
+    FUZZ_CHECK(times.free_control_ns <= times.device_ns && times.free_memory_ns <= times.device_ns, "what is free");
+    FUZZ_CHECK(tg_run_print_summary(run, nowhere) == TG_OK, "%s", tg_last_message());
+    FUZZ_CHECK(tg_run_write_trace(run, "/dev/null") == TG_OK, "%s", tg_last_message());
+    FUZZ_CHECK(tg_run_write_graph(run, "/dev/null") == TG_OK, "%s", tg_last_message());
+    FUZZ_CHECK(tg_run_write_report(run, "/dev/null") == TG_OK, "%s", tg_last_message());
+}
+
 static enum tg_status run(const uint8_t *bytes, size_t n_bytes, const struct tg_run_config *config,
                           struct tg_run_result *result)
 {
@@ -219,8 +243,13 @@ static enum tg_status run(const uint8_t *bytes, size_t n_bytes, const struct tg_
     enum tg_status status = tg_run_open(programs[config->runtime], config, tensors, 2, &run);
     if (status != TG_OK) return status;
     status = tg_run_wait(run);
+    char message[2048]; /* what follows may say other things */
+    (void)snprintf(message, sizeof message, "%s", tg_last_message());
     tg_run_result(run, result);
+    if (config->record) look_at_record(run, result, config);
     tg_run_close(run);
+    FUZZ_CHECK(strcmp(message, tg_last_message()) == 0, "calls that succeed change the message to %s",
+               tg_last_message());
     return status;
 }
 

@@ -68,7 +68,8 @@ static void draw_shape(struct fuzz_input *in, struct given *g)
 
 static int64_t draw_word(struct fuzz_input *in, int64_t value)
 {
-    static const int64_t words[] = {0, 1, -1, 7, 8, 16, 128, 129, 136, INT32_MAX, INT64_MAX, INT64_MIN, (int64_t)1 << 61};
+    static const int64_t words[] = {
+        0, 1, -1, 7, 8, 16, 128, 129, 136, INT32_MAX, INT64_MAX, INT64_MIN, (int64_t)1 << 61};
     uint8_t code = fuzz_u8(in);
     if (code < 0x40) return words[code % (sizeof words / sizeof words[0])];
     if (code < 0x80) return (int64_t)((uint64_t)value + (uint64_t)(int64_t)(int8_t)fuzz_u8(in));
@@ -161,8 +162,8 @@ static void check_result(const struct given *g)
     struct failure failure = {""};
     uint32_t scale_bits = (uint32_t)c[SCALE];
     memcpy(&p.scale, &scale_bits, sizeof p.scale);
-    p.shape = (struct pa_shape){(uint32_t)c[BATCH],      (uint32_t)c[NUM_HEADS],  (uint32_t)c[KV_HEAD_NUM],
-                                (uint32_t)c[HEAD_DIM],   (uint32_t)c[BLOCK_SIZE], PA_FP32};
+    p.shape = (struct pa_shape){(uint32_t)c[BATCH],    (uint32_t)c[NUM_HEADS],  (uint32_t)c[KV_HEAD_NUM],
+                                (uint32_t)c[HEAD_DIM], (uint32_t)c[BLOCK_SIZE], PA_FP32};
     if (g->bytes[CONFIG] > DTYPE * sizeof *c) p.shape.dtype = (enum pa_dtype)c[DTYPE];
     p.table_cols = (uint32_t)c[BLOCK_NUM];
     uint64_t block = (uint64_t)p.shape.kv_heads * p.shape.head_dim * p.shape.block_size;
@@ -187,7 +188,8 @@ static void check_result(const struct given *g)
 
 static enum tg_status run(const struct given *g, const struct tg_run_config *config)
 {
-    static const char *const names[] = {"query", "key_cache", "value_cache", "block_table", "context_lens", "out", "config"};
+    static const char *const names[] = {"query",        "key_cache", "value_cache", "block_table",
+                                        "context_lens", "out",       "config"};
     struct tg_tensor tensors[N_TENSORS];
     for (uint32_t i = 0; i < N_TENSORS; i++)
         tensors[i] = (struct tg_tensor){names[i], g->data[i], g->bytes[i], g->bytes[i], i == OUT ? TG_OUT : TG_IN};

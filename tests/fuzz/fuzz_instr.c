@@ -54,8 +54,8 @@ struct announced {
 /* A size: mostly one near which something changes. */
 static uint32_t draw_size(struct fuzz_input *in)
 {
-    static const uint32_t sizes[] = {16, 1,  2,   7,   8,   15,  17,  24,   31,   32, 33,
-                                     48, 64, 80,  100, 128, 256, 257, 512,  1024, 2048, 0};
+    static const uint32_t sizes[] = {16, 1,  2,  7,   8,   15,  17,  24,  31,   32,   33,
+                                     48, 64, 80, 100, 128, 256, 257, 512, 1024, 2048, 0};
     uint8_t code = fuzz_u8(in);
     if (code >= 0xF0) return fuzz_u32(in);
     if (code >= 0xE0) return fuzz_u16(in);
@@ -122,8 +122,7 @@ static void draw_global(struct fuzz_input *in, struct tg_global *global, const s
     int64_t ld = (int64_t)(column ? global->shape[3] : global->shape[4]) + (int8_t)fuzz_u8(in);
     global->stride[4] = column ? ld : 1;
     global->stride[3] = column ? 1 : ld;
-    for (int i = 2; i >= 0; i--)
-        global->stride[i] = (int64_t)((uint64_t)global->stride[i + 1] * global->shape[i + 1]);
+    for (int i = 2; i >= 0; i--) global->stride[i] = (int64_t)((uint64_t)global->stride[i + 1] * global->shape[i + 1]);
     if (how & 8) global->stride[fuzz_below(in, 5)] = (int64_t)fuzz_u64(in);
     global->addr = (uint64_t)(uintptr_t)gm + fuzz_u16(in);
     if (how & 16) global->addr = fuzz_u64(in);
@@ -226,7 +225,8 @@ static bool global_is_inside(const struct tg_global *global)
     struct tg_run_of_bytes run;
     uint64_t low = (uint64_t)(uintptr_t)gm;
     for (uint32_t i = 0; global && tg_global_run(global, i, &run); i++)
-        if (run.address < low || run.address - low > GM_BYTES || run.bytes > GM_BYTES - (run.address - low)) return false;
+        if (run.address < low || run.address - low > GM_BYTES || run.bytes > GM_BYTES - (run.address - low))
+            return false;
     return true;
 }
 

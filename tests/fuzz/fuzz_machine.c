@@ -35,8 +35,9 @@ static void write_lines(const uint8_t *bytes, size_t n_bytes)
     };
     FUZZ_CHECK(ftruncate(file, 0) == 0 && lseek(file, 0, SEEK_SET) == 0, "the file cannot be emptied");
     for (size_t i = 0; i < n_bytes; i++) {
-        int n = bytes[i] < 0x80 ? dprintf(file, "%c", bytes[i])
-                                : dprintf(file, "\n%s = ", names[(bytes[i] - 0x80u) % (sizeof names / sizeof names[0])]);
+        int n = bytes[i] < 0x80
+                    ? dprintf(file, "%c", bytes[i])
+                    : dprintf(file, "\n%s = ", names[(bytes[i] - 0x80u) % (sizeof names / sizeof names[0])]);
         FUZZ_CHECK(n > 0, "the file cannot be written");
     }
 }

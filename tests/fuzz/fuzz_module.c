@@ -162,7 +162,8 @@ static void check_load(const uint8_t *made, size_t n_made)
     FUZZ_CHECK(child >= 0, "no process");
     if (child == 0) load_and_run(made, n_made);
     while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
-    FUZZ_CHECK(WIFEXITED(state) && WEXITSTATUS(state) == 0, "loading what has passed the trial ends with state %d", state);
+    FUZZ_CHECK(WIFEXITED(state) && WEXITSTATUS(state) == 0, "loading what has passed the trial ends with state %d",
+               state);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)

@@ -20,11 +20,41 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 /* Words that stand for themselves: a byte from 0x80 up is one of them, so that values meet options often. */
 static const char *const words[] = {
-    "-p",           "--case",          "--batch",   "--heads",          "--kv-heads",   "--head-dim", "--block-size",
-    "--context",    "--dtype",         "--seed",    "--load",           "--save",       "--runtime",  "--build-mode",
-    "--block-dim",  "--aicpu-threads", "--window",  "--schedule-seed",  "--program",    "--trace",    "--json",
-    "-v",           "--help",          "-h",        "a2a3sim",          "Case2",        "fp16",       "sequential",
-    "concurrent",   "1",               "1,2,3",     "host_build_graph", "0",            "4294967296", "Case1",
+    "-p",
+    "--case",
+    "--batch",
+    "--heads",
+    "--kv-heads",
+    "--head-dim",
+    "--block-size",
+    "--context",
+    "--dtype",
+    "--seed",
+    "--load",
+    "--save",
+    "--runtime",
+    "--build-mode",
+    "--block-dim",
+    "--aicpu-threads",
+    "--window",
+    "--schedule-seed",
+    "--program",
+    "--trace",
+    "--json",
+    "-v",
+    "--help",
+    "-h",
+    "a2a3sim",
+    "Case2",
+    "fp16",
+    "sequential",
+    "concurrent",
+    "1",
+    "1,2,3",
+    "host_build_graph",
+    "0",
+    "4294967296",
+    "Case1",
 };
 enum { N_WORDS = sizeof words / sizeof words[0] };
 
@@ -55,7 +85,8 @@ static void check_options(const struct pa_options *o)
     const struct pa_shape *s = &o->drawn.shape;
     FUZZ_CHECK(o->platform && o->drawn.name, "no platform or no name of a case");
     if (o->help) return;
-    FUZZ_CHECK(s->batch > 0 && s->heads > 0 && s->kv_heads > 0 && s->head_dim > 0 && s->block_size > 0, "an empty shape");
+    FUZZ_CHECK(s->batch > 0 && s->heads > 0 && s->kv_heads > 0 && s->head_dim > 0 && s->block_size > 0,
+               "an empty shape");
     FUZZ_CHECK(s->dtype < PA_DTYPE_COUNT, "element type %d", (int)s->dtype);
     FUZZ_CHECK(o->drawn.n_lengths == 1 || o->drawn.n_lengths == s->batch, "%u lengths", o->drawn.n_lengths);
     uint64_t sum = 0;

@@ -77,7 +77,8 @@ static void fail_each(struct stage *stage, scenario_fn *scenario, enum tg_status
         n_survived += function && status == expected;
         if (function && status != expected) check_failure(status, function, nth);
         if (!function) CHECK(status == expected, "%s: %s", tg_status_name(status), tg_last_message());
-        CHECK(free_descriptor() == fd, "allocation %llu, %s: a descriptor is left open", (unsigned long long)nth, function);
+        CHECK(free_descriptor() == fd, "allocation %llu, %s: a descriptor is left open", (unsigned long long)nth,
+              function);
         CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD, "a child process is left");
         if (stage->rig.device) assert_int_equal(tg_device_bytes_in_use(stage->rig.device), 0);
         status = scenario(stage);
@@ -135,8 +136,8 @@ static enum tg_status load(struct stage *stage, struct tg_program *program, cons
 {
     static const enum tg_core_type types[] = {TG_AIC, TG_AIV, TG_AIC, TG_AIV};
     for (int i = 0; i < FLAGSHIP_ORCHESTRATION; i++) {
-        enum tg_status status =
-            tg_program_add_kernel(program, i, types[i], flagship_files[i], stage->parts[i], stage->n_bytes[i]);
+        enum tg_status status = tg_program_add_kernel(program, i, types[i], flagship_files[i], stage->parts[i],
+                                                      stage->n_bytes[i]);
         if (status != TG_OK) return status;
     }
     return tg_program_set_orchestration(program, stage->parts[FLAGSHIP_ORCHESTRATION],

@@ -47,8 +47,8 @@ static inline uint32_t ref_bits(double value, int exponent_bits, int fraction_bi
     if (isinf(value)) return sign | infinity;
     if (value == 0) return sign;
     int exponent;
-    (void)frexp(value, &exponent);                 /* 2^(exponent - 1) <= |value| */
-    if (exponent < 2 - bias) exponent = 2 - bias;  /* below that the grid is that of the subnormals */
+    (void)frexp(value, &exponent);                /* 2^(exponent - 1) <= |value| */
+    if (exponent < 2 - bias) exponent = 2 - bias; /* below that the grid is that of the subnormals */
     double steps = nearbyint(ldexp(fabs(value), fraction_bits + 1 - exponent));
     uint32_t magnitude = (uint32_t)(exponent - 2 + bias) << fraction_bits;
     magnitude += (uint32_t)steps; /* a carry out of the fraction is one more in the exponent, as it should be */

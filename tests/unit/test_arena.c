@@ -90,7 +90,8 @@ static void what_cannot_be_had_is_refused(void **state)
     uint8_t *piece = tg_arena_alloc(&arena, 16);
     memset(piece, 7, 16);
     size_t bytes = arena.bytes;
-    static const size_t absurd[] = {SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 7, SIZE_MAX - 8, SIZE_MAX - 16, SIZE_MAX / 2 + 1};
+    static const size_t absurd[] = {SIZE_MAX,     SIZE_MAX - 1,  SIZE_MAX - 7,
+                                    SIZE_MAX - 8, SIZE_MAX - 16, SIZE_MAX / 2 + 1};
     for (size_t i = 0; i < sizeof absurd / sizeof absurd[0]; i++) {
         assert_null(tg_arena_alloc(&arena, absurd[i]));
         assert_int_equal(arena.bytes, bytes);

@@ -91,7 +91,7 @@ static void vector_instructions_count_repeats_of_256_bytes(void **state)
     assert_int_equal(vector_cycles(TG_OP_TADD, TG_FP32, 1, 1), one);
     assert_int_equal(vector_cycles(TG_OP_TADD, TG_FP32, 1, 65), two);
     assert_int_equal(vector_cycles(TG_OP_TADD, TG_FP16, 1, 128), one);
-    assert_int_equal(two - one, 2);                                        /* 2 cycles a repeat for two operands */
+    assert_int_equal(two - one, 2); /* 2 cycles a repeat for two operands */
     assert_int_equal(vector_cycles(TG_OP_TDIV, TG_FP32, 1, 128) - vector_cycles(TG_OP_TDIV, TG_FP32, 1, 64), 4);
     assert_int_equal(vector_cycles(TG_OP_TMULS, TG_FP32, 1, 128) - vector_cycles(TG_OP_TMULS, TG_FP32, 1, 64), 1);
 }
@@ -124,7 +124,8 @@ static void every_instruction_takes_time_and_more_for_more(void **state)
         assert_true(vector_cycles(op, TG_FP16, 16, 512) <= before);
     }
     for (uint32_t n = 16; n < 256; n += 16)
-        assert_true(product_cycles(TG_OP_TMATMUL, TG_FP16, n + 16, n, n) > product_cycles(TG_OP_TMATMUL, TG_FP16, n, n, n));
+        assert_true(product_cycles(TG_OP_TMATMUL, TG_FP16, n + 16, n, n) >
+                    product_cycles(TG_OP_TMATMUL, TG_FP16, n, n, n));
 }
 
 static void transfers_of_the_cube_have_paths_of_their_own(void **state)

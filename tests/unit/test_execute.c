@@ -12,7 +12,13 @@
 #include "tile/execute.h"
 #include "tile/rules.h"
 
-enum { ROUNDS = TEST_TSAN ? 4 : 40, N_KINDS = 5, TILES_MAX = 4, AIC_BUFFERS = 15, AIV_BUFFERS = 16 /* sets of kinds, a bit each */ };
+enum {
+    ROUNDS = TEST_TSAN ? 4 : 40,
+    N_KINDS = 5,
+    TILES_MAX = 4,
+    AIC_BUFFERS = 15,
+    AIV_BUFFERS = 16 /* sets of kinds, a bit each */
+};
 
 static struct tg_buffers buffers;
 static uint8_t *before[N_KINDS];
@@ -249,7 +255,8 @@ static void assert_elements(const struct tg_instr *instr)
             double left = x ? x[row * a->cols + col] : 0;
             double right = !y ? 0 : is_expand(instr->op) ? y[row] : y[row * b->cols + col];
             double expected = ref_round(dst->dtype, expected_of(instr->op, left, right, (double)instr->scalar));
-            assert_near(dst->dtype, row, col, got[row * dst->cols + col], expected, steps_allowed(instr->op, dst->dtype));
+            assert_near(dst->dtype, row, col, got[row * dst->cols + col], expected,
+                        steps_allowed(instr->op, dst->dtype));
         }
     free(got);
     free(x);
@@ -268,7 +275,8 @@ enum alias { ALIAS_NONE, ALIAS_A, ALIAS_B, ALIAS_BOTH, N_ALIASES };
 
 static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, enum alias alias)
 {
-    struct tg_tile dst = loose_vec(dtype, rows, cols), a = loose_vec(dtype, rows, cols), b = loose_vec(dtype, rows, cols);
+    struct tg_tile dst = loose_vec(dtype, rows, cols), a = loose_vec(dtype, rows, cols),
+                   b = loose_vec(dtype, rows, cols);
     place((struct tg_tile *[]){&dst, &a, &b}, 3);
     const struct tg_tile *left = alias == ALIAS_A || alias == ALIAS_BOTH ? &dst : &a;
     const struct tg_tile *right = alias == ALIAS_B || alias == ALIAS_BOTH ? &dst : &b;
@@ -287,9 +295,8 @@ static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t
 static void arithmetic_is_that_of_double_precision_rounded_once(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++)
-        EACH_SIZE(rows, cols) for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-            one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
+    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++) EACH_SIZE(rows, cols)
+    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
 }
 
 static void the_destination_may_be_a_source(void **state)
@@ -327,8 +334,7 @@ static void conversions_round_to_nearest_even(void **state)
     (void)state;
     static const uint8_t pairs[][2] = {{TG_FP32, TG_FP32}, {TG_FP32, TG_FP16}, {TG_FP32, TG_BF16}, {TG_FP32, TG_INT32},
                                        {TG_FP16, TG_FP32}, {TG_BF16, TG_FP32}, {TG_INT32, TG_FP32}};
-    for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++)
-        EACH_SIZE(rows, cols)
+    for (size_t p = 0; p < sizeof pairs / sizeof pairs[0]; p++) EACH_SIZE(rows, cols)
         {
             struct tg_tile dst = loose_vec(pairs[p][1], rows, cols), src = loose_vec(pairs[p][0], rows, cols);
             place((struct tg_tile *[]){&dst, &src}, 2);
@@ -345,10 +351,11 @@ static void conversions_round_to_nearest_even(void **state)
 static void a_conversion_to_int32_turns_at_halves_and_saturates(void **state)
 {
     (void)state;
-    static const float in[] = {0.5f,  1.5f,          2.5f,           -0.5f, -1.5f,     -2.5f,       2147483520.0f, 2147483648.0f,
-                               3e10f, -2147483648.0f, -2147483904.0f, NAN,   INFINITY, -INFINITY, 16777215.0f, -0.49999997f};
+    static const float in[] = {0.5f,          1.5f,          2.5f,        -0.5f,          -1.5f,          -2.5f,
+                               2147483520.0f, 2147483648.0f, 3e10f,       -2147483648.0f, -2147483904.0f, NAN,
+                               INFINITY,      -INFINITY,     16777215.0f, -0.49999997f};
     static const int32_t out[] = {0,         2,         2,         0, -2,        -2,        2147483520, INT32_MAX,
-                                  INT32_MAX, INT32_MIN, INT32_MIN, 0, INT32_MAX, INT32_MIN, 16777215, 0};
+                                  INT32_MAX, INT32_MIN, INT32_MIN, 0, INT32_MAX, INT32_MIN, 16777215,   0};
     struct tg_tile dst = tg_tile_vec(TG_INT32, 1, 16), src = tg_tile_vec(TG_FP32, 1, 16);
     place((struct tg_tile *[]){&dst, &src}, 2);
     memcpy(buffers.of_kind[TG_VEC] + src.offset, in, sizeof in);
@@ -363,8 +370,7 @@ static void a_scalar_is_written_everywhere(void **state)
 {
     (void)state;
     for (uint32_t layout = TG_ROW_MAJOR; layout <= TG_COL_MAJOR; layout++)
-        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-            EACH_SIZE(rows, cols)
+        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
             {
                 struct tg_tile dst = loose_vec(dtype, rows, cols);
                 if (layout == TG_COL_MAJOR) {
@@ -392,7 +398,8 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
     src.offset = in_place ? dst.offset : src.offset;
     src.valid_rows = ref_between(&random_state, 1, rows);
     src.valid_cols = ref_between(&random_state, 1, cols);
-    snprintf(what, sizeof what, "TFILLPAD type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows, cols);
+    snprintf(what, sizeof what, "TFILLPAD type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows,
+             cols);
     fill_tile(&src, FILL_ANY);
     struct tg_instr instr = tg_instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
     instr.dst = &dst;
@@ -413,8 +420,7 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
 static void a_filled_pad_surrounds_the_source(void **state)
 {
     (void)state;
-    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-        EACH_SIZE(rows, cols)
+    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
         {
             one_fill_pad(dtype, rows, cols, false);
             one_fill_pad(dtype, rows, cols, true);
@@ -453,7 +459,8 @@ static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t c
         double rounded = ref_round(dtype, expected);
         bool right = ref_equal(got[row], rounded);
         if (op == TG_OP_TROWSUM && isfinite(expected)) /* half a step of the type, besides */
-            right = fabs(got[row] - expected) <= slack + fabs(expected) * (dtype == TG_FP16 ? 0x1p-11 : 0x1p-24) + 0x1p-25;
+            right = fabs(got[row] - expected) <=
+                    slack + fabs(expected) * (dtype == TG_FP16 ? 0x1p-11 : 0x1p-24) + 0x1p-25;
         if (!right) fail_msg("%s: row %u is %.17g, not %.17g", what, row, got[row], rounded);
     }
     free(got);
@@ -464,8 +471,7 @@ static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t c
 static void rows_are_reduced_to_a_column(void **state)
 {
     (void)state;
-    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-        EACH_SIZE(rows, cols)
+    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
         {
             one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ANY);
             one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ORDINARY);
@@ -505,8 +511,7 @@ static void a_column_is_spread_over_the_rows(void **state)
     (void)state;
     for (uint32_t op = TG_OP_TROWEXPAND; op <= TG_OP_TROWEXPANDDIV; op++)
         for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-            for (int in_place = 0; in_place <= 1; in_place++)
-                EACH_SIZE(rows, cols)
+            for (int in_place = 0; in_place <= 1; in_place++) EACH_SIZE(rows, cols)
                 {
                     struct tg_tile dst = loose_vec(dtype, rows, cols), src = loose_vec(dtype, rows, cols);
                     struct tg_tile column = tg_tile_column(dtype, rows);
@@ -671,8 +676,8 @@ static void a_load_takes_columns(void **state)
             for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
                 uint32_t rows = sizes[r], cols = sizes[c];
                 struct memory m;
-                struct tg_tile dst =
-                    tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16) + 16, cols + 1, rows, cols);
+                struct tg_tile dst = tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16) + 16, cols + 1,
+                                                  rows, cols);
                 memory_make_dn(&m, dtype, rows, cols);
                 snprintf(what, sizeof what, "TLOAD DN type %u to Vec, %u x %u", dtype, rows, cols);
                 one_load(dst, &m);
@@ -807,7 +812,8 @@ static void a_move_changes_the_layout_and_zeroes_the_padding(void **state)
         for (size_t c = 0; c < 7; c++)
             for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
                 for (uint32_t kind = TG_LEFT; kind <= TG_RIGHT; kind++)
-                    one_move(loose_cube(kind, dtype, sizes[r], sizes[c]), loose_cube(TG_MAT, dtype, sizes[r], sizes[c]));
+                    one_move(loose_cube(kind, dtype, sizes[r], sizes[c]),
+                             loose_cube(TG_MAT, dtype, sizes[r], sizes[c]));
 }
 
 static void a_move_inside_the_unified_buffer_copies_rows(void **state)
@@ -874,8 +880,8 @@ static void products_are_those_of_double_precision(void **state)
         for (size_t m = 0; m < 6; m++)
             for (size_t k = 0; k < 6; k++)
                 for (size_t n = TEST_TSAN ? 4 : 0; n < 6; n++)
-                    one_product((m + k + n) % 2 ? TG_OP_TMATMUL : TG_OP_TMATMUL_ACC, dtype, sizes[m], sizes[k], sizes[n],
-                                true);
+                    one_product((m + k + n) % 2 ? TG_OP_TMATMUL : TG_OP_TMATMUL_ACC, dtype, sizes[m], sizes[k],
+                                sizes[n], true);
 }
 
 static void products_may_fill_the_buffers(void **state)
@@ -895,7 +901,8 @@ static void products_may_fill_the_buffers(void **state)
 static void a_product_spreads_poison_as_far_as_it_belongs(void **state)
 {
     (void)state;
-    struct tg_tile left = tg_tile_left(TG_FP16, 20, 18), right = tg_tile_right(TG_FP16, 18, 22), acc = tg_tile_acc(20, 22);
+    struct tg_tile left = tg_tile_left(TG_FP16, 20, 18), right = tg_tile_right(TG_FP16, 18, 22),
+                   acc = tg_tile_acc(20, 22);
     struct tg_tile *poisoned[] = {&left, &right};
     for (int side = 0; side < 2; side++) {
         TASSIGN(left, 0);
@@ -905,7 +912,8 @@ static void a_product_spreads_poison_as_far_as_it_belongs(void **state)
         fill_tile(&right, FILL_POSITIVE);
         uint32_t *map = map_of(poisoned[side]);
         ref_store(TG_FP16, NAN,
-                  buffers.of_kind[poisoned[side]->kind] + poisoned[side]->offset + map[3 * poisoned[side]->cols + 5] * 2);
+                  buffers.of_kind[poisoned[side]->kind] + poisoned[side]->offset +
+                      map[3 * poisoned[side]->cols + 5] * 2);
         free(map);
         struct tg_instr instr = tg_instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
         instr.dst = &acc;

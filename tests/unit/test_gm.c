@@ -11,9 +11,9 @@
 
 #include <cmocka.h>
 
+#include "common/check.h"
 #include "platform/gm.h"
 #include "reference.h"
-#include "common/check.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
@@ -117,7 +117,8 @@ static void what_does_not_fit_is_refused_and_the_rest_still_fits(void **state)
     assert_error(tg_gm_alloc(&gm, MIB + 1, NULL, &address), TG_ERR_DEVICE_MEMORY,
                  "1048577 bytes do not fit: 0 of 1048576 bytes are in use");
     static const uint64_t absurd[] = {UINT64_MAX, UINT64_MAX - 510, (uint64_t)1 << 63};
-    for (int i = 0; i < 3; i++) assert_error(tg_gm_alloc(&gm, absurd[i], NULL, &address), TG_ERR_DEVICE_MEMORY, "do not fit");
+    for (int i = 0; i < 3; i++)
+        assert_error(tg_gm_alloc(&gm, absurd[i], NULL, &address), TG_ERR_DEVICE_MEMORY, "do not fit");
     assert_error(tg_gm_alloc(&gm, 0, NULL, &address), TG_ERR_ARGUMENT, "0 bytes");
     assert_int_equal(address, 77);
     uint64_t whole = take(&gm, MIB, NULL);
@@ -187,7 +188,8 @@ static void check_all(struct tg_gm *gm, const struct live *live, int n)
         assert_true(live[i].address >= low && live[i].address + live[i].bytes <= low + gm->capacity);
         assert_true(tg_gm_contains(gm, live[i].address, live[i].bytes));
         const uint8_t *at = (const uint8_t *)(uintptr_t)live[i].address;
-        assert_true(at[0] == live[i].mark && at[live[i].bytes / 2] == live[i].mark && at[live[i].bytes - 1] == live[i].mark);
+        assert_true(at[0] == live[i].mark && at[live[i].bytes / 2] == live[i].mark &&
+                    at[live[i].bytes - 1] == live[i].mark);
         sum += (live[i].bytes + 511) / 512 * 512;
     }
     assert_int_equal(gm->in_use, sum);

@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
+#include "common/check.h"
 #include "graph/graph.h"
 #include "reference.h"
-#include "common/check.h"
 
 #define NO_LIMIT UINT64_MAX
 
@@ -199,7 +199,8 @@ static void impossible_edges_are_named(void **state)
     assert_error(tg_graph_edge(&graph, 1, 1), TG_ERR_EDGE,
                  "edge 1 -> 1: task 1 (some_kernel, orchestration.c:12) cannot wait for itself");
     struct tg_task *task = publish(&graph, 2);
-    assert_error(tg_graph_edge(&graph, 0, 2), TG_ERR_EDGE, "task 2 (some_kernel, orchestration.c:12) is published already");
+    assert_error(tg_graph_edge(&graph, 0, 2), TG_ERR_EDGE,
+                 "task 2 (some_kernel, orchestration.c:12) is published already");
     tg_graph_complete(&graph, task);
     assert_error(tg_graph_edge(&graph, 0, 2), TG_ERR_EDGE, "edge 0 -> 2: task 2");
     assert_int_equal(graph.n_edges, 0);
@@ -215,7 +216,8 @@ static void impossible_publications_are_named(void **state)
     tg_graph_init(&graph, NO_LIMIT);
     struct tg_task *ready = NULL;
     add(&graph);
-    assert_error(tg_graph_publish(&graph, 1, &ready), TG_ERR_PUBLISH, "publish 1: there is no such task; 1 tasks were added");
+    assert_error(tg_graph_publish(&graph, 1, &ready), TG_ERR_PUBLISH,
+                 "publish 1: there is no such task; 1 tasks were added");
     assert_error(tg_graph_publish(&graph, -1, &ready), TG_ERR_PUBLISH, "publish -1: there is no such task");
     assert_error(tg_graph_publish(&graph, INT64_MAX, &ready), TG_ERR_PUBLISH, "there is no such task");
     struct tg_task *task = publish(&graph, 0);
@@ -251,7 +253,8 @@ static void a_retired_task_counts_as_complete(void **state)
     assert_non_null(ready);
     assert_error(tg_graph_edge(&graph, n - 1, 0), TG_ERR_EDGE, "task 0 is published and complete already");
     assert_error(tg_graph_edge(&graph, 0, 0), TG_ERR_EDGE, "cannot wait for itself");
-    assert_error(tg_graph_publish(&graph, 0, &ready), TG_ERR_PUBLISH, "publish 0: the task was published and is complete");
+    assert_error(tg_graph_publish(&graph, 0, &ready), TG_ERR_PUBLISH,
+                 "publish 0: the task was published and is complete");
     tg_graph_fini(&graph);
 }
 
@@ -456,7 +459,8 @@ static void stream(struct tg_graph *graph, int32_t n, int32_t window, int32_t fa
         const struct tg_task_spec spec = {args, 3, 0, &kernel, NULL, 0};
         int32_t id;
         assert_int_equal(tg_graph_add(graph, &spec, &id), TG_OK);
-        for (int32_t e = 1; e <= fan_in && e <= i; e++) edge(graph, i - e * (i % 3 + 1) < 0 ? 0 : i - e * (i % 3 + 1), id);
+        for (int32_t e = 1; e <= fan_in && e <= i; e++)
+            edge(graph, i - e * (i % 3 + 1) < 0 ? 0 : i - e * (i % 3 + 1), id);
         struct tg_task *ready = publish(graph, id);
         if (ready) running[n_running++] = ready;
         while (tg_graph_in_flight(graph) >= (uint64_t)window || (i + 1 == n && n_running > 0)) {

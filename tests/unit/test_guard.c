@@ -219,9 +219,12 @@ static const struct {
     int signal;
     const char *description;
 } crashes[] = {
-    {crash_by_address, SIGSEGV, "SIGSEGV at address 0x40"}, {crash_by_mapping, SIGBUS, "SIGBUS at address 0x"},
-    {crash_by_division, SIGFPE, "SIGFPE"},                  {crash_by_instruction, SIGILL, "SIGILL"},
-    {crash_by_trap, SIGTRAP, "SIGTRAP"},                    {crash_by_abort, SIGABRT, "SIGABRT (abort"},
+    {crash_by_address, SIGSEGV, "SIGSEGV at address 0x40"},
+    {crash_by_mapping, SIGBUS, "SIGBUS at address 0x"},
+    {crash_by_division, SIGFPE, "SIGFPE"},
+    {crash_by_instruction, SIGILL, "SIGILL"},
+    {crash_by_trap, SIGTRAP, "SIGTRAP"},
+    {crash_by_abort, SIGABRT, "SIGABRT (abort"},
 };
 enum { N_CRASHES = sizeof crashes / sizeof crashes[0] };
 
@@ -334,7 +337,8 @@ static void guard_on_coroutine(void *arg)
     switch_in_order(NULL);
     for (;;) {
         worker->result = 0;
-        tg_guard_call(&worker->guard, no_code, worker->fn, worker->fn == crash_inside ? &worker->result : (void *)worker);
+        tg_guard_call(&worker->guard, no_code, worker->fn,
+                      worker->fn == crash_inside ? &worker->result : (void *)worker);
         worker->n_ended++;
         switch_in_order(worker->back);
     }

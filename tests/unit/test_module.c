@@ -2,8 +2,8 @@
  * module.c: shared objects from bytes, good ones and broken ones. What passes the probe has to open and close without
  * harm; everything else has to be refused with the reason, and this process lives.
  */
-#include <elf.h>
 #include <dirent.h>
+#include <elf.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
@@ -203,9 +203,12 @@ static void objects_for_elsewhere_are_refused(void **state)
         size_t at;
         uint8_t value;
     } changes[] = {
-        {offsetof(Elf64_Ehdr, e_type), ET_EXEC},    {offsetof(Elf64_Ehdr, e_type), ET_REL},
-        {offsetof(Elf64_Ehdr, e_machine), EM_S390}, {EI_CLASS, ELFCLASS32},
-        {EI_DATA, ELFDATA2MSB},                     {EI_VERSION, 9},
+        {offsetof(Elf64_Ehdr, e_type), ET_EXEC},
+        {offsetof(Elf64_Ehdr, e_type), ET_REL},
+        {offsetof(Elf64_Ehdr, e_machine), EM_S390},
+        {EI_CLASS, ELFCLASS32},
+        {EI_DATA, ELFDATA2MSB},
+        {EI_VERSION, 9},
     };
     for (size_t i = 0; i < sizeof changes / sizeof changes[0]; i++) {
         memcpy(copy, bytes, n_bytes);

@@ -134,7 +134,7 @@ static void a_string_is_quoted(void **state)
         {"line\nand\ttab\x01\x1f\x7f", "\"line\\u000aand\\u0009tab\\u0001\\u001f\\u007f\""},
         {"</script>", "\"\\u003c/script>\""},
         {"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80\""}, /* as it is */
-        {"a\xff\xc3(\xe2\x82", "\"a\\ufffd\\ufffd(\\ufffd\\ufffd\""},                           /* no UTF-8 */
+        {"a\xff\xc3(\xe2\x82", "\"a\\ufffd\\ufffd(\\ufffd\\ufffd\""},                         /* no UTF-8 */
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         assert_int_equal(tg_output(path, write_string, cases[i].text), TG_OK);
@@ -165,12 +165,13 @@ static void every_code_point_is_a_character_and_nothing_else_is(void **state)
         bool surrogate = point >= 0xD800 && point < 0xE000;
         if (tg_output_utf8_bytes(text) != (surrogate ? 0 : n)) fail_msg("U+%04X", point);
     }
-    for (uint32_t bytes = 0; bytes < 0x10000; bytes++) { /* any two bytes: the characters of two are those below 0x800 */
+    for (uint32_t bytes = 0; bytes < 0x10000;
+         bytes++) { /* any two bytes: the characters of two are those below 0x800 */
         const char text[3] = {(char)(bytes & 0xFF), (char)(bytes >> 8), 0};
         n_valid += tg_output_utf8_bytes(text) == 2;
     }
     assert_int_equal(n_valid, 0x800 - 0x80);
-    assert_int_equal(tg_output_utf8_bytes("\xc0\x80"), 0);         /* overlong */
+    assert_int_equal(tg_output_utf8_bytes("\xc0\x80"), 0); /* overlong */
     assert_int_equal(tg_output_utf8_bytes("\xe0\x80\x80"), 0);
     assert_int_equal(tg_output_utf8_bytes("\xf0\x80\x80\x80"), 0);
     assert_int_equal(tg_output_utf8_bytes("\xf4\x90\x80\x80"), 0); /* beyond U+10FFFF */
@@ -181,9 +182,13 @@ static void every_code_point_is_a_character_and_nothing_else_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_is_written_and_written_over), cmocka_unit_test(a_folder_that_is_not_there_is_named),
-        cmocka_unit_test(a_folder_is_not_written_over),       cmocka_unit_test(a_full_device_leaves_what_was_there),
-        cmocka_unit_test(what_is_no_file_is_written_to), cmocka_unit_test(a_string_is_quoted), cmocka_unit_test(every_code_point_is_a_character_and_nothing_else_is),
+        cmocka_unit_test(a_file_is_written_and_written_over),
+        cmocka_unit_test(a_folder_that_is_not_there_is_named),
+        cmocka_unit_test(a_folder_is_not_written_over),
+        cmocka_unit_test(a_full_device_leaves_what_was_there),
+        cmocka_unit_test(what_is_no_file_is_written_to),
+        cmocka_unit_test(a_string_is_quoted),
+        cmocka_unit_test(every_code_point_is_a_character_and_nothing_else_is),
     };
     return cmocka_run_group_tests(tests, create_folder, remove_folder);
 }

@@ -85,7 +85,8 @@ static double play(void)
     return play_from(0, &shared);
 }
 
-#define assert_time(got, expected) CHECK(fabs((got) - (expected)) < 1e-6, "%f, not %f", (double)(got), (double)(expected))
+#define assert_time(got, expected)                                                                                     \
+    CHECK(fabs((got) - (expected)) < 1e-6, "%f, not %f", (double)(got), (double)(expected))
 
 static int begin(void **state)
 {

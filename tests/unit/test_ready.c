@@ -11,8 +11,8 @@
 #include <cmocka.h>
 
 #include "aicpu/ready.h"
-#include "reference.h"
 #include "common/check.h"
+#include "reference.h"
 
 enum { N = 1000, DRAWN_FROM = 16 };
 
@@ -220,12 +220,9 @@ static void threads_get_every_task_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_queue_gives_nothing),
-        cmocka_unit_test(the_oldest_comes_first),
-        cmocka_unit_test(a_draw_takes_one_of_the_oldest),
-        cmocka_unit_test(a_queue_that_draws_can_be_filled_again),
-        cmocka_unit_test(equal_generators_draw_equally),
-        cmocka_unit_test(threads_get_every_task_once),
+        cmocka_unit_test(an_empty_queue_gives_nothing),   cmocka_unit_test(the_oldest_comes_first),
+        cmocka_unit_test(a_draw_takes_one_of_the_oldest), cmocka_unit_test(a_queue_that_draws_can_be_filled_again),
+        cmocka_unit_test(equal_generators_draw_equally),  cmocka_unit_test(threads_get_every_task_once),
     };
     return cmocka_run_group_tests(tests, number_the_tasks, NULL);
 }

@@ -141,7 +141,7 @@ static void spans_that_touch_are_one(void **state)
     tg_record_span(&logs[0], TG_SPAN_BUILD, 0, 0, 1000);
     assert_int_equal(tg_record_merge(&record, logs, N_LOGS), TG_OK);
     static const struct tg_record_span expected[] = {
-        {0, 1000, TG_SPAN_BUILD, 0},  {90, 100, TG_SPAN_POLL, 2},      {100, 170, TG_SPAN_POLL, 1},
+        {0, 1000, TG_SPAN_BUILD, 0},     {90, 100, TG_SPAN_POLL, 2},      {100, 170, TG_SPAN_POLL, 1},
         {170, 180, TG_SPAN_DISPATCH, 1}, {170, 171, TG_SPAN_COMPLETE, 2}, {190, 200, TG_SPAN_DISPATCH, 1},
     };
     assert_int_equal(record.n_spans, 6);

@@ -281,7 +281,8 @@ static void a_tile_may_end_where_its_buffer_does(void **state)
     TASSIGN(s.dst, TG_UB_BYTES - 96);
     assert_accepted(&s, "at the end of UB");
     s.dst.offset += 32;
-    assert_refused(&s, "dst", "48 elements from offset 196544 on do not fit into UB, which has 196608 bytes", "one unit further");
+    assert_refused(&s, "dst", "48 elements from offset 196544 on do not fit into UB, which has 196608 bytes",
+                   "one unit further");
 }
 
 /* ---- an instruction's own rules -------------------------------------------------------------------------------------- */
@@ -451,7 +452,8 @@ static void transfers_take_every_pair_that_fits(void **state)
     (void)state;
     struct sample s;
     for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
-        struct tg_tile row_major = tg_tile_vec(dtype, 12, 20), mat = tg_tile_mat(dtype, 12, 20), acc = tg_tile_acc(12, 20);
+        struct tg_tile row_major = tg_tile_vec(dtype, 12, 20), mat = tg_tile_mat(dtype, 12, 20),
+                       acc = tg_tile_acc(12, 20);
         struct tg_tile col_major = tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, 16, 20, 12, 20);
         struct tg_global nd = tg_global_nd(0x1000, dtype, 12, 20, 20), dn = tg_global_dn(0x1000, dtype, 12, 20, 12);
         for (uint32_t op = TG_OP_TLOAD; op <= TG_OP_TSTORE; op++) {
@@ -520,7 +522,10 @@ static void too_few_rows(struct sample *s) { s->global.shape[3] = 11; }
 static void too_many_cols(struct sample *s) { s->global.shape[4] = 21; }
 static void no_rows(struct sample *s) { s->global.shape[1] = 0; }
 static void stacked_twice(struct sample *s) { s->global.shape[0] = 2; }
-static void wraps_around(struct sample *s) { s->global.shape[0] = s->global.shape[1] = 0x10000, s->global.shape[2] = 12; }
+static void wraps_around(struct sample *s)
+{
+    s->global.shape[0] = s->global.shape[1] = 0x10000, s->global.shape[2] = 12;
+}
 static void far_rows(struct sample *s) { s->global.stride[3] = (int64_t)INT32_MAX + 1; }
 static void far_back(struct sample *s) { s->global.stride[3] = (int64_t)INT32_MIN - 1; }
 
@@ -636,7 +641,8 @@ static void a_barrier_is_on_a_pipe_of_the_core_or_on_all(void **state)
         s.instr.src_pipe = core == TG_AIV ? PIPE_V : PIPE_M;
         assert_accepted(&s, "of an own pipe");
         s.instr.src_pipe = core == TG_AIV ? PIPE_M : PIPE_V;
-        assert_refused(&s, "pipe", core == TG_AIV ? "this core has no PIPE_M" : "this core has no PIPE_V", "of the other core");
+        assert_refused(&s, "pipe", core == TG_AIV ? "this core has no PIPE_M" : "this core has no PIPE_V",
+                       "of the other core");
         s.instr.src_pipe = PIPE_ALL + 1;
         assert_refused(&s, "pipe", "this core has no pipe of that number", "unknown");
     }

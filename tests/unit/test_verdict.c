@@ -10,9 +10,9 @@
 
 #include <cmocka.h>
 
+#include "common/check.h"
 #include "graph/verdict.h"
 #include "reference.h"
-#include "common/check.h"
 
 static const struct tg_kernel kernel = {.name = (char *)(uintptr_t) "qk"};
 static char text[4096];

@@ -15,27 +15,17 @@ struct vector_cost {
 };
 
 static const struct vector_cost vector_costs[TG_OP_COUNT] = {
-    [TG_OP_TADD] = {24, 2, 0},
-    [TG_OP_TSUB] = {24, 2, 0},
-    [TG_OP_TMUL] = {25, 2, 0},
-    [TG_OP_TDIV] = {30, 4, 0},
-    [TG_OP_TMAX] = {24, 2, 0},
-    [TG_OP_TADDS] = {31, 1, 0},
-    [TG_OP_TMULS] = {26, 1, 0},
-    [TG_OP_TMAXS] = {23, 1, 0},
-    [TG_OP_TEXP] = {31, 2, 0},
-    [TG_OP_TLOG] = {33, 2, 0},
-    [TG_OP_TSQRT] = {39, 2, 0},
-    [TG_OP_TCVT] = {27, 1, 0},
-    [TG_OP_TEXPANDS] = {24, 1, 0},
-    [TG_OP_TFILLPAD] = {24, 2, 0},       /* L: a copy and a fill */
-    [TG_OP_TMOV] = {24, 1, 0},
-    [TG_OP_TROWMAX] = {32, 0, 7},        /* M: fp32, 64 columns 7 cycles a row + 32; 128 columns 8 + 48 */
-    [TG_OP_TROWSUM] = {44, 0, 7},        /* M: + 44, + 61.5 */
-    [TG_OP_TROWEXPAND] = {37, 1, 14},    /* M: 14 to 15 a row + 37 */
-    [TG_OP_TROWEXPANDSUB] = {43, 2, 0},  /* M: 16x16 93, 64x64 171, 128x128 555 */
-    [TG_OP_TROWEXPANDMUL] = {44, 2, 0},  /* M: one more than TROWEXPANDSUB */
-    [TG_OP_TROWEXPANDDIV] = {49, 4, 0},  /* M: 16x16 131, 64x64 305, 128x128 1073 */
+    [TG_OP_TADD] = {24, 2, 0},          [TG_OP_TSUB] = {24, 2, 0},     [TG_OP_TMUL] = {25, 2, 0},
+    [TG_OP_TDIV] = {30, 4, 0},          [TG_OP_TMAX] = {24, 2, 0},     [TG_OP_TADDS] = {31, 1, 0},
+    [TG_OP_TMULS] = {26, 1, 0},         [TG_OP_TMAXS] = {23, 1, 0},    [TG_OP_TEXP] = {31, 2, 0},
+    [TG_OP_TLOG] = {33, 2, 0},          [TG_OP_TSQRT] = {39, 2, 0},    [TG_OP_TCVT] = {27, 1, 0},
+    [TG_OP_TEXPANDS] = {24, 1, 0},      [TG_OP_TFILLPAD] = {24, 2, 0}, /* L: a copy and a fill */
+    [TG_OP_TMOV] = {24, 1, 0},          [TG_OP_TROWMAX] = {32, 0, 7}, /* M: fp32, 64 columns 7 cycles a row + 32; 128 columns 8 + 48 */
+    [TG_OP_TROWSUM] = {44, 0, 7},                                     /* M: + 44, + 61.5 */
+    [TG_OP_TROWEXPAND] = {37, 1, 14},                                 /* M: 14 to 15 a row + 37 */
+    [TG_OP_TROWEXPANDSUB] = {43, 2, 0},                               /* M: 16x16 93, 64x64 171, 128x128 555 */
+    [TG_OP_TROWEXPANDMUL] = {44, 2, 0},                               /* M: one more than TROWEXPANDSUB */
+    [TG_OP_TROWEXPANDDIV] = {49, 4, 0},                               /* M: 16x16 131, 64x64 305, 128x128 1073 */
 };
 
 static uint64_t valid_bytes(const struct tg_tile *t, uint32_t dtype)
@@ -54,8 +44,8 @@ static struct tg_cost vector_cost(const struct tg_instr *instr)
     /* A row of more than 256 bytes is reduced in one step more for each further 256. */
     uint32_t steps = reduces ? ceil_div((uint64_t)shape->valid_cols * tg_dtype_bytes(shape->dtype), 256) - 1 : 0;
     return (struct tg_cost){.startup = cost->startup,
-                            .cycles = cost->per_repeat * repeats + (cost->per_row + steps) * shape->valid_rows *
-                                                                       (cost->per_row > 0 ? 1u : 0u)};
+                            .cycles = cost->per_repeat * repeats +
+                                      (cost->per_row + steps) * shape->valid_rows * (cost->per_row > 0 ? 1u : 0u)};
 }
 
 static struct tg_cost transfer_cost(double fixed, double rate, uint64_t bytes, bool global)

@@ -9,8 +9,8 @@
 #include "platform/sim/machine.h"
 
 struct tg_cost {
-    uint32_t startup; /* cycles that a vector instruction saves when it follows another without a barrier or a gap */
-    uint32_t cycles;  /* all others; of a transfer to or from device memory: alone on the machine */
+    uint32_t startup;  /* cycles that a vector instruction saves when it follows another without a barrier or a gap */
+    uint32_t cycles;   /* all others; of a transfer to or from device memory: alone on the machine */
     uint64_t gm_bytes; /* between device memory and the core */
 };
 

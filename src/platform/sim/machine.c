@@ -65,7 +65,8 @@ static enum tg_status read_value(struct tg_sim_machine *machine, struct place *a
         return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be %g to %g (%s)", at->path, at->line, p->name,
                         text, p->least, p->most, p->unit);
     if (p->offset == offsetof(struct tg_sim_machine, blocks) && value != floor(value))
-        return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be a whole number", at->path, at->line, p->name, text);
+        return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be a whole number", at->path, at->line, p->name,
+                        text);
     set(machine, p, value);
     return TG_OK;
 }
@@ -114,10 +115,11 @@ enum tg_status tg_sim_machine_read(struct tg_sim_machine *machine, const char *p
 
 void tg_sim_machine_write(FILE *file)
 {
-    fputs("# The virtual device a2a3sim: an Ascend A2/A3 (910B1). Copy and change it; what is left out keeps its value.\n"
-          "# Behind each value: unit; confidence (H measured or vendor contract, M vendor table or secondary source,\n"
-          "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini).\n\n",
-          file);
+    fputs(
+        "# The virtual device a2a3sim: an Ascend A2/A3 (910B1). Copy and change it; what is left out keeps its value.\n"
+        "# Behind each value: unit; confidence (H measured or vendor contract, M vendor table or secondary source,\n"
+        "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini).\n\n",
+        file);
     for (int i = 0; i < N_PARAMETERS; i++) {
         const struct parameter *p = &parameters[i];
         fprintf(file, "%-16s = %-10.10g # %s; %s; %s\n", p->name, p->value, p->unit, p->confidence, p->source);

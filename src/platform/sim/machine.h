@@ -21,8 +21,9 @@
     X(blocks, 24, 1, 128, "blocks of 1 AIC and 2 AIV", "H", "S hardware.md; INI cube_core_cnt")                        \
     X(core_ghz, 1.85, 0.001, 1000, "GHz", "H", "INI cube_freq")                                                        \
     X(launch, 40000, 0, 1e9, "ns before the control threads start", "F", "a 2-task run takes 52 us (S PR 1785)")       \
-    X(host_graph, 60000, 0, 1e9, "ns more to take over a graph of the host", "F", "a 2-task run takes 108 us (S PR "   \
-                                                                                  "1785)")                             \
+    X(host_graph, 60000, 0, 1e9, "ns more to take over a graph of the host", "F",                                      \
+      "a 2-task run takes 108 us (S PR "                                                                               \
+      "1785)")                                                                                                         \
     X(plugin_open, 10000, 0, 1e9, "ns to open the plugin", "L", "assumed")                                             \
     X(add_task, 250, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \
     X(add_edge, 65, 0, 1e9, "ns", "F", "part of the same sum")                                                         \
@@ -37,7 +38,7 @@
     X(cold_start, 1800, 0, 1e9, "ns more for a core's first task", "H", "S 2026-06-aicore-cold-start-warmup.md")       \
     X(finish_latency, 180, 1, 1e9, "ns until a scheduler can see the end", "H", "S mmio-performance.md, least")        \
     X(gm_to_l1_fixed, 67, 0, 1e9, "cycles", "M", "P")                                                                  \
-    X(gm_to_l1_rate, 25.5, 0.001, 1e6, "bytes a cycle", "F", "QK and PV of 64 blocks take 52 us (V200 profile)")         \
+    X(gm_to_l1_rate, 25.5, 0.001, 1e6, "bytes a cycle", "F", "QK and PV of 64 blocks take 52 us (V200 profile)")       \
     X(gm_to_ub_fixed, 214, 0, 1e9, "cycles", "M", "P")                                                                 \
     X(gm_to_ub_rate, 143.5, 0.001, 1e6, "bytes a cycle", "M", "P")                                                     \
     X(ub_to_gm_fixed, 107, 0, 1e9, "cycles", "M", "P")                                                                 \

@@ -209,8 +209,8 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     p->at[pipe] = step->next;
 }
 
-double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared, void *context,
-                     struct tg_kernel_times *times)
+double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared,
+                     void *context, struct tg_kernel_times *times)
 {
     struct player p = {.pipes = pipes, .ns_per_cycle = ns_per_cycle, .times = times};
     memcpy(p.at, pipes->first, sizeof p.at);

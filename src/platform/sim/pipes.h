@@ -26,23 +26,23 @@ enum { TG_PIPES = PIPE_FIX + 1, TG_EVENTS = EVENT_ID7 + 1 };
 /* One instruction as its pipe sees it. */
 struct tg_pipe_step {
     uint8_t pipe;
-    uint8_t kind;       /* enum in pipes.c */
-    uint16_t flag;      /* set, wait: source, destination, event in one number */
-    uint32_t startup;   /* cycles */
+    uint8_t kind;     /* enum in pipes.c */
+    uint16_t flag;    /* set, wait: source, destination, event in one number */
+    uint32_t startup; /* cycles */
     uint32_t cycles;
-    uint32_t next;      /* step of the same pipe, index + 1; 0: the last */
-    uint32_t global;    /* transfers: index of its GlobalTensor */
+    uint32_t next;   /* step of the same pipe, index + 1; 0: the last */
+    uint32_t global; /* transfers: index of its GlobalTensor */
 };
 
 struct tg_pipes {
     struct tg_pipe_step *steps; /* [n_steps], owned, kept for the next kernel */
     struct tg_global *globals;  /* [n_globals], owned */
     uint32_t n_steps, steps_max, n_globals, globals_max;
-    uint32_t first[TG_PIPES], last[TG_PIPES]; /* step of each pipe, index + 1; 0: none */
+    uint32_t first[TG_PIPES], last[TG_PIPES];        /* step of each pipe, index + 1; 0: none */
     uint16_t n_set[TG_PIPES * TG_PIPES * TG_EVENTS]; /* flags set and not waited for, in program order */
     /* While playing: */
     double free_at[TG_PIPES];
-    bool flowing; /* V: the next vector instruction follows without a gap */
+    bool flowing;                                      /* V: the next vector instruction follows without a gap */
     double set_at[TG_PIPES * TG_PIPES * TG_EVENTS][4]; /* when the last flags of a name were set: a ring */
     uint16_t n_played[TG_PIPES * TG_PIPES * TG_EVENTS], n_waited[TG_PIPES * TG_PIPES * TG_EVENTS];
 };
@@ -63,7 +63,7 @@ typedef double tg_transfer_fn(void *context, const struct tg_global *global, dou
 
 /* Play the list from `start_ns` on. Fills what the kernel's record has of pipes and memory; returns when the last pipe
  * is done. `ns_per_cycle` is the core's. */
-double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *transfer, void *context,
-                     struct tg_kernel_times *times);
+double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *transfer,
+                     void *context, struct tg_kernel_times *times);
 
 #endif

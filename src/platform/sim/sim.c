@@ -57,9 +57,9 @@ struct sim {
     struct tg_memory memory;
     const struct tg_machine_run *run; /* during a launch */
     struct core cores[TG_CORES_MAX];
-    uint64_t end_ns; /* of the control threads */
-    uint64_t told_ns;   /* host time of the last progress */
-    uint32_t n_yields;  /* since the host's clock was looked at */
+    uint64_t end_ns;   /* of the control threads */
+    uint64_t told_ns;  /* host time of the last progress */
+    uint32_t n_yields; /* since the host's clock was looked at */
 };
 
 /* What an actor's entry gets. */
@@ -317,7 +317,8 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
 {
     struct sim *sim = of(machine);
     struct core *core = &sim->cores[core_index(sim)];
-    core->actor->now += (uint64_t)(sim->figures.receive + (core->warm ? 0 : sim->figures.cold_start)) + drawn_delay(sim);
+    core->actor->now += (uint64_t)(sim->figures.receive + (core->warm ? 0 : sim->figures.cold_start)) +
+                        drawn_delay(sim);
     core->warm = true;
     tg_clock_yield(&sim->clock);
 

@@ -13,17 +13,35 @@ enum { TASKS_MAX = 4096, ALLOCATIONS_MAX = 32, ARGS_MIN = 2, ARGS_MAX = 1024 };
 /* The kernels. STAMP writes the number of its turn to the task's word; FAULT breaks a rule. */
 enum { STAMP_AIC, STAMP_AIV, EMPTY_AIV, FAULT_AIV, N_FUNCS };
 
-enum call_kind { CALL_ADD, CALL_EDGE, CALL_PUBLISH, CALL_MALLOC, CALL_FREE, CALL_WAIT, CALL_FAIL, CALL_RETURN };
+enum call_kind {
+    CALL_ADD,
+    CALL_EDGE,
+    CALL_PUBLISH,
+    CALL_MALLOC,
+    CALL_FREE,
+    CALL_WAIT,
+    CALL_LABEL,
+    CALL_FAIL,
+    CALL_RETURN
+};
 
 /* How an added task differs from a right one. */
-enum add_flaw { ADD_RIGHT, ADD_UNKNOWN_FUNC, ADD_WRONG_CORE, ADD_TOO_MANY_ARGS, ADD_NEGATIVE_ARGS, ADD_NULL_ARGS, ADD_WRONG_ADDR };
+enum add_flaw {
+    ADD_RIGHT,
+    ADD_UNKNOWN_FUNC,
+    ADD_WRONG_CORE,
+    ADD_TOO_MANY_ARGS,
+    ADD_NEGATIVE_ARGS,
+    ADD_NULL_ARGS,
+    ADD_WRONG_ADDR
+};
 
 /* What is freed. */
 enum free_what { FREE_LIVE, FREE_NULL, FREE_TWICE, FREE_INSIDE };
 
 struct call {
     enum call_kind kind;
-    int from, to; /* EDGE; `to` is also the task of PUBLISH and WAIT, the value of RETURN */
+    int from, to; /* EDGE; `to` is also the task of PUBLISH, WAIT and LABEL, the value of RETURN */
     uint32_t func_id, n_args;
     enum add_flaw flaw;
     bool by_address; /* ADD: the kernel is named by its address */
@@ -169,7 +187,10 @@ static inline bool calls_read(struct calls *c, struct call *call)
     case 11: return calls_malloc(c, call);
     case 12: return calls_free(c, call);
     case 13: *call = (struct call){.kind = CALL_WAIT, .to = calls_id(c)}; return true;
-    case 14: c->rest = 0; return false;
+    case 14:
+        if (code < 0x80) c->rest = 0;
+        else *call = (struct call){.kind = CALL_LABEL, .to = calls_id(c)};
+        return code >= 0x80;
     default: break;
     }
     if (code < 0xC0) return false;

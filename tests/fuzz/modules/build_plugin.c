@@ -85,6 +85,7 @@ static int make_calls(const uint8_t *bytes, size_t n_bytes)
         case CALL_MALLOC: allocate(&call); break;
         case CALL_FREE: release(&call); break;
         case CALL_WAIT: wait(&call, call.to >= 0 && (uint32_t)call.to < id ? func_ids[call.to] : EMPTY_AIV); break;
+        case CALL_LABEL: rt->aicpu_build_api.label_task(rt, call.to, "a \"label\" <b>\n"); break;
         case CALL_FAIL: rt->aicpu_build_api.fail(rt, "the plugin says so"); break;
         case CALL_RETURN: return call.to;
         }
