@@ -115,7 +115,6 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
-    if (status == TG_OK) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     call_end(b);
 }

@@ -294,9 +294,10 @@ static void removed_edges_show(const char *module)
         snprintf(text, sizeof text, "%d", seed);
         const char *const *args = ARGS("--program", folder.path, "--case", "Case2", "--schedule-seed", text);
         struct process process = run_command(args);
-        assert_true(process.exit_code == 0 || process.exit_code == 1);
+        bool race = TEST_TSAN && strstr(process.err, "ThreadSanitizer: data race"); /* which it is */
+        CHECK(race || process.exit_code == 0 || process.exit_code == 1, "%d: %s", process.exit_code, process.err);
         if (process.exit_code == 1) assert_non_null(strstr(process.err, "TG_ERR_MISMATCH"));
-        n_found += process.exit_code == 1;
+        n_found += race || process.exit_code == 1;
         process_free(&process);
     }
     print_message("    found in %d of 20 schedules\n", n_found);
