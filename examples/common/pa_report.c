@@ -232,6 +232,7 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_text(stream, "status", tg_status_name(report->status));
     if (report->status != TG_OK) json_text(stream, "message", report->failure.message);
     json_text(stream, "platform", options->platform);
+    json_text(stream, "isa", report->isa);
     json_text(stream, "runtime", runtime_name(options));
     json_text(stream, "build_mode", build_mode_name(options));
     json_count(stream, "seed", !options->load_dir, options->seed);

@@ -16,6 +16,7 @@ struct pa_report {
     enum tg_status status;
     struct failure failure; /* of a status that is not TG_OK */
 
+    const char *isa;           /* that tiles are executed with, or NULL */
     struct pa_shape shape;     /* batch 0: there is no problem yet */
     int32_t shortest, longest; /* context lengths */
     bool has_result;

@@ -124,12 +124,17 @@ TG_API void tg_device_config_init(struct tg_device_config *config);
  * Owns      *out until tg_device_close; config is copied.
  * Errors    TG_ERR_PLATFORM   unknown or not offered; the message lists those that are
  *           TG_ERR_FILE, TG_ERR_ARGUMENT   machine_file cannot be read, or a line of it makes no sense
+ *           TG_ERR_ARGUMENT   TG_ISA names no instruction set
  *           TG_ERR_MEMORY     no address space for gm_bytes
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
 
 /* Blocks of 1 AIC and 2 AIV that the device has: the most that block_dim can be. */
 TG_API uint32_t tg_device_blocks(const struct tg_device *device);
+
+/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". The
+ * environment variable TG_ISA, read when a device is opened, names the highest that may be chosen. */
+TG_API const char *tg_device_isa(const struct tg_device *device);
 
 /* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source: a file to copy and change for
  * machine_file. TG_ERR_FILE. */

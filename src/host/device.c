@@ -24,6 +24,8 @@ enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_d
 
 uint32_t tg_device_blocks(const struct tg_device *device) { return device->machine->n_blocks; }
 
+const char *tg_device_isa(const struct tg_device *device) { return device->machine->isa_name; }
+
 void tg_device_close(struct tg_device *device)
 {
     if (!device) return;

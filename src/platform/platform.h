@@ -102,6 +102,7 @@ struct tg_machine {
     const struct tg_machine_ops *ops;
     struct tg_gm gm;               /* device memory */
     const struct tg_tile_isa *isa; /* what kernels are bound to */
+    const char *isa_name;          /* instruction set of its tile operations */
     bool catch_faults;
     uint32_t n_blocks; /* blocks of 1 AIC and 2 AIV that it has */
 };

@@ -16,9 +16,12 @@ enum {
     TG_SCRATCH_BYTES = 512 * 1024 /* not of the device: operands of a product, unpacked to fp32 */
 };
 
+struct tg_tile_variant;
+
 struct tg_buffers {
-    uint8_t *of_kind[5]; /* by enum tg_tile_kind; NULL: this core has none */
-    float *scratch;      /* cube cores */
+    const struct tg_tile_variant *variant; /* of the arithmetic; execute.h */
+    uint8_t *of_kind[5];                   /* by enum tg_tile_kind; NULL: this core has none */
+    float *scratch;                        /* cube cores */
 };
 
 static inline uint32_t tg_kind_capacity(uint32_t kind)

@@ -5,17 +5,34 @@
 #include <stdbool.h>
 
 #include "tile/buffers.h"
+#include "tile/isa.h"
 
-/* Execute an instruction that has passed the rules and whose device memory may be touched. Flags and barriers do
+/* Execute an instruction, by the buffers' variant, that has passed the rules and whose device memory may be touched. Flags and barriers do
  * nothing here. */
 void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers);
 
-/* By group: transfer.c, matmul.c, vector.c. */
+/* transfer.c: bytes only. */
 void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buffers);
 void tg_execute_store(const struct tg_instr *instr, const struct tg_buffers *buffers);
 void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buffers);
-void tg_execute_matmul(const struct tg_instr *instr, const struct tg_buffers *buffers);
-void tg_execute_vector(const struct tg_instr *instr, const struct tg_buffers *buffers);
+
+/* Arithmetic, compiled for one instruction set. All compilations give the same bits. */
+typedef void tg_tile_op_fn(const struct tg_instr *instr, const struct tg_buffers *buffers);
+struct tg_tile_variant {
+    const char *name;
+    enum tg_isa needs;
+    tg_tile_op_fn *vector, *matmul;
+};
+
+#define TG_TILE_VARIANT(name, needs) tg_tile_op_fn tg_vector_##name, tg_matmul_##name;
+#include "tile/variants.inc"
+#undef TG_TILE_VARIANT
+
+/* Compilation `idx` of variants.inc, slowest first; NULL behind the last. Never freed. */
+const struct tg_tile_variant *tg_tile_variant_at(size_t idx);
+
+/* The fastest that needs no more than `isa`. */
+const struct tg_tile_variant *tg_tile_variant_for(enum tg_isa isa);
 
 /* The device memory that a TLOAD reads or a TSTORE writes, as runs of contiguous bytes: run `index` of a GlobalTensor,
  * one a row (ND) or one a column (DN). false: there is no such run. */

@@ -1,4 +1,6 @@
-/* number.h - the element types as numbers. Conversions round to nearest even and keep NaN. */
+/* number.h - the element types as numbers, and the functions of TEXP and TLOG. Conversions round to nearest even and keep
+ * NaN. Nothing here branches and nothing depends on the instruction set: loops over these become vector code, and give
+ * the same bits in every form and on every machine. */
 #ifndef TG_TILE_NUMBER_H
 #define TG_TILE_NUMBER_H
 
@@ -24,37 +26,69 @@ static inline float tg_f32_of_bf16(uint16_t bits) { return tg_f32_of_bits((uint3
 static inline uint16_t tg_bf16_of_f32(float value)
 {
     uint32_t bits = tg_bits_of_f32(value);
-    if (value != value) return (uint16_t)((bits >> 16) | 0x40u); /* quiet, so that it stays a NaN */
-    return (uint16_t)((bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16);
+    uint32_t quiet = (bits >> 16) | 0x40u; /* so that it stays a NaN */
+    uint32_t rounded = (bits + 0x7FFFu + ((bits >> 16) & 1u)) >> 16;
+    return (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. */
+/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. Moved into place, its bits are the number times
+ * 2^-112, subnormal ones too. */
 static inline float tg_f32_of_f16(uint16_t half)
 {
-    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
-    uint32_t exponent = (half >> 10) & 0x1Fu, fraction = half & 0x3FFu;
-    if (exponent == 31) return tg_f32_of_bits(sign | 0x7F800000u | fraction << 13);
-    if (exponent == 0) {
-        float value = (float)fraction * 0x1p-24f; /* subnormal: a multiple of 2^-24 */
-        return tg_f32_of_bits(sign | tg_bits_of_f32(value));
-    }
-    return tg_f32_of_bits(sign | (exponent + 112u) << 23 | fraction << 13);
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = half & 0x7FFFu;
+    uint32_t bits = tg_bits_of_f32(tg_f32_of_bits(magnitude << 13) * 0x1p112f);
+    bits |= magnitude >= 0x7C00u ? 0x7F800000u : 0u; /* infinity and NaN keep their fraction */
+    return tg_f32_of_bits(sign | bits);
 }
 
 static inline uint16_t tg_f16_of_f32(float value)
 {
     uint32_t bits = tg_bits_of_f32(value);
-    uint16_t sign = (uint16_t)((bits >> 16) & 0x8000u);
-    uint32_t magnitude = bits & 0x7FFFFFFFu;
-    if (magnitude > 0x7F800000u) return (uint16_t)(sign | 0x7E00u | ((magnitude >> 13) & 0x3FFu));
-    if (magnitude >= 0x477FF000u) return (uint16_t)(sign | 0x7C00u); /* rounds to 65536 or more: infinity */
-    if (magnitude < 0x38800000u) {
-        /* Below 2^-14: adding 0.5 leaves the fraction in units of 2^-24, rounded by the addition. */
-        float shifted = tg_f32_of_bits(magnitude) + 0.5f;
-        return (uint16_t)(sign | (tg_bits_of_f32(shifted) - 0x3F000000u));
-    }
-    uint32_t rounded = magnitude + 0xFFFu + ((magnitude >> 13) & 1u);
-    return (uint16_t)(sign | ((rounded - 0x38000000u) >> 13));
+    uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
+    uint32_t half = (magnitude + 0xFFFu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
+    /* Below 2^-14: adding 0.5 leaves the fraction in units of 2^-24, rounded by the addition. */
+    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0.5f) - 0x3F000000u;
+    half = magnitude < 0x38800000u ? subnormal : half;
+    half = magnitude >= 0x477FF000u ? 0x7C00u : half; /* rounds to 65536 or more: infinity */
+    half = magnitude > 0x7F800000u ? 0x7E00u | ((magnitude >> 13) & 0x3FFu) : half;
+    return (uint16_t)(sign | half);
+}
+
+/* e^x within one step of the nearest fp32. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r; then 2^n in two
+ * factors, so that results near both ends of the range are rounded once. */
+static inline float tg_exp_f32(float x)
+{
+    const float whole = 0x1.8p23f;                                  /* added and taken away, it rounds to an integer */
+    const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f; /* n ln2_high is exact */
+    x = x > 89.0f ? 89.0f : x;                                      /* infinity */
+    x = x < -105.0f ? -105.0f : x;                                  /* zero; a NaN passes both */
+    const float shifted = x * 0x1.715476p0f + whole, n = shifted - whole;
+    const float r = (x - n * ln2_high) - n * ln2_low, r2 = r * r;
+    const float high = (1.0f / 120 + r * (1.0f / 720)) + r2 * (1.0f / 5040);
+    const float series = (r2 * (0.5f + r * (1.0f / 6)) + r2 * r2 * (1.0f / 24 + r * high)) + r;
+    const uint32_t count = tg_bits_of_f32(shifted) - tg_bits_of_f32(whole) + 254u; /* n + 254, from 102 to 382 */
+    const uint32_t half = (count >> 1) & 0xFFu;
+    const float low_factor = tg_f32_of_bits(half << 23), high_factor = tg_f32_of_bits(((count - half) & 0xFFu) << 23);
+    return (1.0f + series) * low_factor * high_factor;
+}
+
+/* ln x within one step of the nearest fp32. x = 2^n m with m from sqrt(1/2) to sqrt 2; ln m = 2 artanh s with
+ * s = (m - 1) / (m + 1), as m - 1 and a correction, for m - 1 is exact. */
+static inline float tg_log_f32(float x)
+{
+    const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
+    const uint32_t tiny = x < 0x1p-126f ? 1u : 0u;
+    const float normal = tiny ? x * 0x1p23f : x;
+    const uint32_t bits = tg_bits_of_f32(normal), above = bits - 0x3F3504F3u; /* sqrt(1/2) */
+    const int32_t exponent = (int32_t)above >> 23;
+    const float m = tg_f32_of_bits((above & 0x7FFFFFu) + 0x3F3504F3u), n = (float)exponent - (tiny ? 23.0f : 0.0f);
+    const float f = m - 1.0f, s = f / (2.0f + f), s2 = s * s;
+    const float tail = s2 * (2.0f / 3 + s2 * (2.0f / 5 + s2 * (2.0f / 7 + s2 * (2.0f / 9))));
+    const float half = 0.5f * f * f; /* 2 s = f - s f, and s f = f^2 / 2 - s f^2 / 2 */
+    float value = n * ln2_high + (f - (half - (s * (half + tail) + n * ln2_low)));
+    value = x > 0x1.fffffep127f ? x : value;
+    value = x == 0.0f ? -tg_f32_of_bits(0x7F800000u) : value;
+    return x >= 0.0f ? value : tg_f32_of_bits(0x7FC00000u); /* negative or NaN */
 }
 
 #endif

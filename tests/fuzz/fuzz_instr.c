@@ -33,6 +33,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
     (void)argc;
     (void)argv;
+    buffers[TG_AIC].variant = buffers[TG_AIV].variant = tg_tile_variant_for(tg_isa_usable());
     for (uint32_t kind = TG_MAT; kind <= TG_ACC; kind++)
         buffers[TG_AIC].of_kind[kind] = allocate(tg_kind_capacity(kind));
     buffers[TG_AIC].scratch = allocate(TG_SCRATCH_BYTES);

@@ -1,9 +1,11 @@
 /*
- * transfer.c, matmul.c, vector.c through tg_execute: every instruction, type and layout, on awkward sizes.
+ * transfer.c, and matmul and vector in every variant that this computer can run, through tg_execute: every instruction,
+ * type and layout, on awkward sizes.
  *
  * Buffers and device memory are of the exact size and full of noise. Before an instruction they are copied; afterwards
  * every valid element of what it wrote is compared with a computation in double precision, and everything outside of the
- * written tile or rows has to be as it was.
+ * written tile or rows has to be as it was. A variant has to leave the same bits in the buffers as the portable one, but
+ * for those of a NaN.
  */
 #include <stdlib.h>
 
@@ -21,7 +23,7 @@ enum {
 };
 
 static struct tg_buffers buffers;
-static uint8_t *before[N_KINDS];
+static uint8_t *before[N_KINDS], *portable[N_KINDS]; /* what the buffers held; what the portable variant makes of it */
 static uint64_t random_state = 20260301;
 
 /* ---- buffers and tiles ---------------------------------------------------------------------------------------------- */
@@ -32,7 +34,8 @@ static int allocate(void **state)
     for (uint32_t kind = 0; kind < N_KINDS; kind++) {
         buffers.of_kind[kind] = malloc(tg_kind_capacity(kind));
         before[kind] = malloc(tg_kind_capacity(kind));
-        if (!buffers.of_kind[kind] || !before[kind]) return -1;
+        portable[kind] = malloc(tg_kind_capacity(kind));
+        if (!buffers.of_kind[kind] || !before[kind] || !portable[kind]) return -1;
         for (uint32_t i = 0; i < tg_kind_capacity(kind); i += 8) {
             uint64_t noise = ref_random(&random_state);
             memcpy(buffers.of_kind[kind] + i, &noise, 8);
@@ -48,6 +51,7 @@ static int release(void **state)
     for (uint32_t kind = 0; kind < N_KINDS; kind++) {
         free(buffers.of_kind[kind]);
         free(before[kind]);
+        free(portable[kind]);
     }
     free(buffers.scratch);
     return 0;
@@ -168,6 +172,30 @@ static struct tg_tile loose_cube(uint32_t kind, uint32_t dtype, uint32_t rows, u
 
 static char what[256]; /* the case, for messages */
 
+/* Of two NaN operands either may be the one that is passed on. */
+static bool are_same_bits(const uint8_t *a, const uint8_t *b, uint32_t n_bytes)
+{
+    if (memcmp(a, b, n_bytes) == 0) return true;
+    for (uint32_t i = 0; i < n_bytes; i += 4)
+        if (memcmp(a + i, b + i, 4) != 0 && !(isnan(ref_load(TG_FP32, a + i)) && isnan(ref_load(TG_FP32, b + i))))
+            return false;
+    return true;
+}
+
+/* The instruction again, by the portable variant, on what there was before: the buffers have to be the same. */
+static void assert_as_portable(const struct tg_instr *instr, uint32_t kinds)
+{
+    struct tg_buffers again = {.variant = tg_tile_variant_at(0), .scratch = buffers.scratch};
+    for (uint32_t kind = 0; kind < N_KINDS; kind++) {
+        again.of_kind[kind] = portable[kind];
+        if (kinds >> kind & 1) memcpy(portable[kind], before[kind], tg_kind_capacity(kind));
+    }
+    tg_execute(instr, &again);
+    for (uint32_t kind = 0; kind < N_KINDS; kind++)
+        if ((kinds >> kind & 1) && !are_same_bits(portable[kind], buffers.of_kind[kind], tg_kind_capacity(kind)))
+            fail_msg("%s: %s and portable differ in buffer %u", what, buffers.variant->name, kind);
+}
+
 static void run(const struct tg_instr *instr, enum tg_core_type core_type, uint32_t kinds)
 {
     char message[512];
@@ -175,6 +203,7 @@ static void run(const struct tg_instr *instr, enum tg_core_type core_type, uint3
     for (uint32_t kind = 0; kind < N_KINDS; kind++)
         if (kinds >> kind & 1) memcpy(before[kind], buffers.of_kind[kind], tg_kind_capacity(kind));
     tg_execute(instr, &buffers);
+    if (buffers.variant->needs != TG_ISA_PORTABLE && !instr->global) assert_as_portable(instr, kinds);
 }
 
 /* Nothing but `written` (with its padding) and `scratch` has changed. NULL: none. */
@@ -234,7 +263,7 @@ static double expected_of(uint32_t op, double a, double b, double scalar)
     }
 }
 
-/* The functions of libm are allowed two steps in fp32, and one where that is rounded once more. */
+/* The functions are allowed two steps in fp32, and one where that is rounded once more. */
 static double steps_allowed(uint32_t op, uint32_t dtype)
 {
     if (op != TG_OP_TEXP && op != TG_OP_TLOG) return 0;
@@ -973,5 +1002,11 @@ int main(void)
         cmocka_unit_test(a_product_spreads_poison_as_far_as_it_belongs),
         cmocka_unit_test(order_and_names_move_no_bytes),
     };
-    return cmocka_run_group_tests(tests, allocate, release);
+    int n_failed = 0;
+    for (size_t i = 0; (buffers.variant = tg_tile_variant_at(i)) != NULL; i++) {
+        if (buffers.variant->needs <= tg_isa_usable())
+            n_failed += cmocka_run_group_tests_name(buffers.variant->name, tests, allocate, release);
+        else print_message("skipped: this computer has no %s\n", buffers.variant->name);
+    }
+    return n_failed;
 }

@@ -96,6 +96,33 @@ static void bits_and_values_are_two_views_of_one_number(void **state)
         assert_int_equal(tg_bits_of_f32(tg_f32_of_bits((uint32_t)bits)), bits);
 }
 
+/* Steps of fp32 between two numbers of one sign; a NaN is one value, and so are the infinities. */
+static double steps(float a, float b)
+{
+    if (isnan(a) || isnan(b)) return isnan(a) && isnan(b) ? 0 : INFINITY;
+    return fabs((double)(tg_bits_of_f32(a) & 0x7FFFFFFFu) - (double)(tg_bits_of_f32(b) & 0x7FFFFFFFu)) +
+           (signbit(a) != signbit(b) && a != b ? INFINITY : 0.0);
+}
+
+/* From all over fp32: subnormal, huge, negative, infinite, NaN. */
+static void exp_and_log_are_within_a_step_of_the_nearest_number(void **state)
+{
+    (void)state;
+    for (uint64_t bits = 0; bits <= UINT32_MAX; bits += 2039) {
+        const float x = tg_f32_of_bits((uint32_t)bits);
+        const float e = (float)exp((double)x), l = (float)log((double)x);
+        if (steps(tg_exp_f32(x), e) > 1)
+            fail_msg("exp of %a is %a, not %a", (double)x, (double)tg_exp_f32(x), (double)e);
+        if (steps(tg_log_f32(x), l) > 1)
+            fail_msg("log of %a is %a, not %a", (double)x, (double)tg_log_f32(x), (double)l);
+    }
+    assert_true(tg_exp_f32(0.0f) == 1.0f && tg_exp_f32(-0.0f) == 1.0f && tg_log_f32(1.0f) == 0.0f);
+    assert_true(tg_exp_f32(-INFINITY) == 0.0f && isinf(tg_exp_f32(INFINITY)) && isinf(tg_log_f32(INFINITY)));
+    for (float x = -104.5f; x < 89.5f; x += 0.0137f) /* densely where the result is a number */
+        if (steps(tg_exp_f32(x), (float)exp((double)x)) > 1)
+            fail_msg("exp of %a is %a", (double)x, (double)tg_exp_f32(x));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +131,7 @@ int main(void)
         cmocka_unit_test(rounding_turns_where_nearest_even_says),
         cmocka_unit_test(values_from_all_over_fp32_are_rounded_right),
         cmocka_unit_test(bits_and_values_are_two_views_of_one_number),
+        cmocka_unit_test(exp_and_log_are_within_a_step_of_the_nearest_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ struct sim {
     struct tg_clock clock;
     struct tg_sim_machine figures;
     struct tg_memory memory;
+    enum tg_isa isa; /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
@@ -253,7 +254,7 @@ static void issue(const struct tg_instr *instr)
 static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue};
 
 /* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
-static bool core_memory(struct core *core)
+static bool core_memory(const struct sim *sim, struct core *core)
 {
     if (core->memory) return true;
     size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
@@ -262,6 +263,7 @@ static bool core_memory(struct core *core)
     if (!core->memory) return false;
     memset(core->memory, 0xFF, bytes);
     uint8_t **of_kind = core->buffers.of_kind;
+    core->buffers.variant = tg_tile_variant_for(sim->isa);
     if (core->type == TG_AIV) {
         of_kind[TG_VEC] = core->memory;
         return true;
@@ -330,7 +332,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
     end->message[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
-    if (core_memory(core)) {
+    if (core_memory(sim, core)) {
         struct kernel_call call = {kernel->entry, args};
         struct tg_guard guard;
         tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
@@ -456,12 +458,15 @@ enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_mach
     if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     enum tg_status status = read_figures(sim, config->machine_file);
     if (status != TG_OK) goto free_sim;
+    status = tg_isa_choose(&sim->isa);
+    if (status != TG_OK) goto free_sim;
     status = tg_memory_init(&sim->memory, &sim->figures);
     if (status != TG_OK) goto free_sim;
     status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
     if (status != TG_OK) goto free_memory;
     sim->machine.ops = &sim_ops;
     sim->machine.isa = &sim_isa;
+    sim->machine.isa_name = tg_tile_variant_for(sim->isa)->name;
     sim->machine.catch_faults = config->catch_faults;
     sim->machine.n_blocks = (uint32_t)sim->figures.blocks;
     *out = &sim->machine;

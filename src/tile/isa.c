@@ -1,0 +1,98 @@
+#include "tile/isa.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+static const char *const names[TG_N_ISAS] = {"portable", "avx2", "avx512", "amx"};
+
+const char *tg_isa_name(enum tg_isa isa) { return names[isa]; }
+
+bool tg_isa_by_name(const char *name, enum tg_isa *isa)
+{
+    for (int i = 0; i < TG_N_ISAS; i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *isa = (enum tg_isa)i;
+        return true;
+    }
+    return false;
+}
+
+enum tg_status tg_isa_choose(enum tg_isa *out)
+{
+    const char *name = getenv("TG_ISA");
+    const enum tg_isa usable = tg_isa_usable();
+    enum tg_isa cap = usable;
+    if (name && name[0] && !tg_isa_by_name(name, &cap))
+        return tg_error(TG_ERR_ARGUMENT, "TG_ISA is '%s'; there are: portable, avx2, avx512, amx", name);
+    *out = cap < usable ? cap : usable;
+    if (cap > usable)
+        tg_log(TG_LOG_WARN, "TG_ISA is '%s', which this computer or its system does not offer: tiles run on %s", name,
+               tg_isa_name(usable));
+    else tg_log(TG_LOG_INFO, "tiles run on %s", tg_isa_name(*out));
+    return TG_OK;
+}
+
+#if defined(__x86_64__)
+
+/* Bits of XCR0: the register state that the system saves. */
+enum { XCR0_AVX = 0x6, XCR0_AVX512 = 0xE6, XCR0_AMX = 0x60000 };
+
+/* Leaf 7, EDX; not every cpuid.h names them. */
+enum { CPUID_AMX_BF16 = 1 << 22, CPUID_AMX_TILE = 1 << 24 };
+
+struct cpuid {
+    uint32_t eax, ebx, ecx, edx;
+};
+
+static struct cpuid cpuid(uint32_t leaf)
+{
+    struct cpuid c = {0, 0, 0, 0};
+    (void)__get_cpuid_count(leaf, 0, &c.eax, &c.ebx, &c.ecx, &c.edx);
+    return c;
+}
+
+static uint32_t saved_state(void)
+{
+    uint32_t low, high;
+    __asm__("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+static bool has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
+
+/* The system gives the room for tile registers only to processes that ask for it. */
+static bool amx_is_granted(void)
+{
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+}
+
+/* CPUID and not what the compiler's runtime found at the start: an emulator may hide bits. */
+enum tg_isa tg_isa_usable(void)
+{
+    const struct cpuid one = cpuid(1), seven = cpuid(7);
+    if (!has(one.ecx, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C) || !has(seven.ebx, bit_AVX2)) return TG_ISA_PORTABLE;
+    const uint32_t state = saved_state();
+    if (!has(state, XCR0_AVX)) return TG_ISA_PORTABLE;
+    const uint32_t avx512 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+    if (!has(seven.ebx, avx512) || !has(state, XCR0_AVX512)) return TG_ISA_AVX2;
+    if (!has(seven.edx, CPUID_AMX_TILE | CPUID_AMX_BF16) || !has(state, XCR0_AMX)) return TG_ISA_AVX512;
+    return amx_is_granted() ? TG_ISA_AMX : TG_ISA_AVX512;
+}
+
+#else
+
+enum tg_isa tg_isa_usable(void) { return TG_ISA_PORTABLE; }
+
+#endif
