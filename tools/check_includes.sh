@@ -11,13 +11,13 @@ arrows='
     graph         base
     tile          base
     trace         base
-    check         base
-    platform      base trace
+    check         base tile
+    platform      base check trace
     aicore        base tile platform
     build         base graph platform trace
     aicpu         base graph build trace platform
-    host          base graph build trace platform
-    platform/sim  base tile trace platform
+    host          base graph build check trace platform
+    platform/sim  base check tile trace platform
     attention
     examples
 '

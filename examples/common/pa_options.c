@@ -31,6 +31,7 @@
     X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
     X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
     X(REPORT, "--report", "FILE", "write swimlane, critical path and summary as one HTML page")                        \
+    X(CHECK, "--check", NULL, "name hazards, races and wrong memory on stderr; exit code 3")                           \
     X(JSON, "--json", NULL, "print the result as one JSON object")                                                     \
     X(VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                               \
     X(HELP, "--help", NULL, "print this")
@@ -346,6 +347,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->machine_file = given->text[OPT_MACHINE];
     out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
     out->help = given->text[OPT_HELP] != NULL;
+    out->run.check = given->text[OPT_CHECK] != NULL;
     out->json = given->text[OPT_JSON] != NULL && !out->help;
     out->verbosity = given->verbosity;
     if (out->help) return TG_OK; /* nothing else is going to happen */

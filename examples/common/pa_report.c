@@ -33,7 +33,9 @@ enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
 void pa_report_free(struct pa_report *report)
 {
     free(report->summary);
-    report->summary = NULL;
+    free(report->findings);
+    free(report->findings_json);
+    report->summary = report->findings = report->findings_json = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -110,6 +112,7 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
 void pa_report_failure(FILE *stream, const struct pa_report *report)
 {
     const enum tg_status status = report->status;
+    if (report->findings) fputs(report->findings, stream);
     if (status == TG_OK) return;
     fprintf(stream, "paged_attention: %s: %s", tg_status_name(status), tg_status_text(status));
     if (report->failure.message[0]) fprintf(stream, ": %s", report->failure.message);
@@ -223,6 +226,46 @@ static void json_result(FILE *stream, const struct pa_report *r)
     json_count(stream, "peak_device_bytes", known, t->peak_device_bytes);
 }
 
+/* The findings as a list; each has a stable code. */
+static void json_findings(FILE *stream, const struct tg_run *run)
+{
+    fputc('[', stream);
+    for (size_t i = 0; i < tg_run_n_findings(run); i++) {
+        struct tg_finding f;
+        tg_run_finding(run, i, &f);
+        fprintf(stream, "%s{\"code\": \"%s\", \"count\": %" PRIu64, i > 0 ? ", " : "", tg_finding_name(f.code),
+                f.count);
+        json_text(stream, "what", f.what);
+        json_text(stream, "where", f.where);
+        json_text(stream, "mend", f.mend);
+        fputc('}', stream);
+    }
+    fputc(']', stream);
+}
+
+/* What print writes, as a string to be freed; NULL: no memory. */
+static char *text_of(void (*print)(FILE *stream, const struct tg_run *run), const struct tg_run *run)
+{
+    char *text = NULL;
+    size_t n_bytes;
+    FILE *stream = open_memstream(&text, &n_bytes);
+    if (!stream) return NULL;
+    print(stream, run);
+    if (fclose(stream) == 0) return text;
+    free(text);
+    return NULL;
+}
+
+static void print_findings(FILE *stream, const struct tg_run *run) { tg_run_print_findings(run, stream); }
+
+enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run *run)
+{
+    report->findings = text_of(print_findings, run);
+    report->findings_json = text_of(json_findings, run);
+    if (report->findings && report->findings_json) return TG_OK;
+    return failure_set(&report->failure, TG_ERR_MEMORY, "no memory for the findings of a run");
+}
+
 void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options)
 {
     const struct pa_comparison *c = &report->comparison;
@@ -245,5 +288,6 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
     json_result(stream, report);
     json_analysis(stream, report);
+    fprintf(stream, ", \"findings\": %s", report->findings_json ? report->findings_json : "null");
     fputs("}\n", stream);
 }

@@ -24,6 +24,8 @@ struct pa_report {
     bool has_analysis;
     struct tg_analysis analysis;
     char *summary; /* text of tg_run_print_summary, or NULL; owned */
+    char *findings;      /* text of tg_run_print_findings, or NULL: not checked; owned */
+    char *findings_json; /* the same as a JSON list; owned */
     bool has_comparison;
     struct pa_comparison comparison;
     double inputs_s, golden_s; /* host time */
@@ -35,6 +37,9 @@ void pa_report_problem(struct pa_report *report, const struct pa_problem *proble
 /* Look at a run that went well: analysis, and the text of its summary. TG_ERR_MEMORY */
 enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run);
 
+/* Keep what the checks found, if the run was checked; whether it went well or not. TG_ERR_MEMORY */
+enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run *run);
+
 void pa_report_free(struct pa_report *report);
 
 /* Print what happened. A failure is not part of it, see pa_report_failure. */
@@ -43,7 +48,7 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
 /* Print one JSON object on one line. What is not known, infinite, or not a number is null. */
 void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options);
 
-/* Print the status, its message and its hint; nothing for TG_OK. */
+/* Print the findings, then the status, its message and its hint; nothing for TG_OK. */
 void pa_report_failure(FILE *stream, const struct pa_report *report);
 
 #endif

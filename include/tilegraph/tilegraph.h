@@ -68,7 +68,8 @@ extern "C" {
     X(ERR_LOAD, 22, 8, "bytes are not a shared object for this computer", "compile with -shared -fPIC for this CPU")   \
     X(ERR_SYMBOL, 23, 8, "a shared object lacks its entry function", "export the function that the message names")     \
     X(ERR_ABI, 24, 8, "a shared object was built against other tilegraph headers", "rebuild it")                       \
-    X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")
+    X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")      \
+    X(ERR_CHECK, 26, 3, "a check found something", "each finding says what, where, and how to mend it")
 
 enum tg_status {
 #define TG_STATUS_VALUE(name, value, exit_code, sentence, hint) TG_##name = value,
@@ -207,11 +208,12 @@ struct tg_run_config {
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
     uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to tg_device_blocks(). 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
-    uint32_t kernel_limit_ms; /* host time that a kernel may take, and a plugin without a new task or publication;
+    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task or publication;
                                   needs catch_faults. 10000 */
-    uint64_t schedule_seed;   /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
-    uint64_t graph_bytes;     /* host memory that the graph may take; 0: half of the computer's. 0 */
-    bool record;              /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
+    uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
+    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
+    bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
+    bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -235,6 +237,8 @@ TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_ru
  *
  * Blocks    until the run has ended; a2a3sim simulates on the calling thread.
  * Errors    what the program did wrong first; output tensors are untouched then. TG_ERR_ARGUMENT: called before.
+ *           TG_ERR_CHECK: the run was checked and there are findings; if it went to its end, outputs are copied back,
+ *           and if it failed, the message says with what.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
 
@@ -242,11 +246,11 @@ TG_API enum tg_status tg_run_wait(struct tg_run *run);
 TG_API void tg_run_close(struct tg_run *run);
 
 struct tg_run_result {
-    uint64_t n_tasks, n_edges; /* that were built; an edge from a task that was complete already counts too */
-    uint64_t n_instructions;   /* tile instructions that kernels issued */
-    uint32_t n_aic, n_aiv;     /* cores that ran at least one task */
-    uint32_t window;           /* the window at the end: larger than configured if it had to grow */
-    uint32_t reserved;
+    uint64_t n_tasks, n_edges;  /* that were built; an edge from a task that was complete already counts too */
+    uint64_t n_instructions;    /* tile instructions that kernels issued */
+    uint32_t n_aic, n_aiv;      /* cores that ran at least one task */
+    uint32_t window;            /* the window at the end: larger than configured if it had to grow */
+    uint32_t has_outputs;       /* 1: output tensors are copied back */
     uint64_t device_ns;         /* virtual time from launch to the end of the last control thread */
     uint64_t first_start_ns;    /* start of the first task; UINT64_MAX if none started */
     uint64_t last_publish_ns;   /* publication of the last task; 0 if built on the host */
@@ -269,6 +273,48 @@ typedef void tg_progress_fn(void *context, const struct tg_progress *progress);
 /* Let tg_run_wait call fn every 100 ms or so of host time; NULL stops. `progress` is borrowed for the call. fn runs on
  * the thread that waits and calls nothing of the library. Before tg_run_wait. */
 TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context);
+
+/* ---- what checks found -------------------------------------------------------------------------------------------
+ * A run that is opened with check observes every instruction and every access to device memory: docs/checking.md. */
+
+/* Every kind of finding: code, and what it means. The names are stable. */
+#define TG_FINDINGS(X)                                                                                                 \
+    X(PIPE_RAW, "an instruction reads what another may not have written yet")                                          \
+    X(PIPE_WAR, "an instruction overwrites what another may not have read yet")                                        \
+    X(PIPE_WAW, "an instruction overwrites what another may not have written yet")                                     \
+    X(FLAG_NO_SET, "a wait_flag for which nothing has set the flag")                                                   \
+    X(FLAG_SET_TWICE, "a flag is set while it is set")                                                                 \
+    X(FLAG_LEFT, "a flag is still set when its kernel ends")                                                           \
+    X(TILE_UNWRITTEN, "an instruction reads bytes of a buffer that its kernel has not written")                        \
+    X(TILE_CLOBBERED, "an instruction reads bytes that were last written as part of another tile")                     \
+    X(TILE_RULE, "an instruction breaks a rule of its operands")
+
+enum tg_finding_code {
+#define TG_FINDING_VALUE(name, text) TG_FINDING_##name,
+    TG_FINDINGS(TG_FINDING_VALUE)
+#undef TG_FINDING_VALUE
+};
+
+/* The name ("PIPE_RAW") and meaning of a code; "unknown" for a value that is none. Any thread. */
+TG_API const char *tg_finding_name(enum tg_finding_code code);
+TG_API const char *tg_finding_text(enum tg_finding_code code);
+
+/* One finding. Texts are never NULL and are borrowed until tg_run_close. */
+struct tg_finding {
+    enum tg_finding_code code;
+    uint64_t count;    /* how often it happened */
+    const char *what;  /* what is wrong, with places in the source and bytes */
+    const char *where; /* where it happened first: task, kernel, core */
+    const char *mend;  /* how to mend it */
+};
+
+/* The findings of a run in the order in which they were found; 0 without check. At most 1000 are told apart. After
+ * tg_run_wait, whether it succeeded or not. `idx` is below tg_run_n_findings. */
+TG_API size_t tg_run_n_findings(const struct tg_run *run);
+TG_API void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
+
+/* Print them, three lines each. The stream's own errors are left to the caller. */
+TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 
 /* ---- what happened in a run --------------------------------------------------------------------------------------
  * All of these look at what was recorded. They work after tg_run_wait; of a run that failed they show the tasks that

@@ -17,7 +17,12 @@ static void run_task(struct tg_machine *machine, struct tg_handshake *handshake,
     const struct tg_payload *payload = &handshake->payload;
     const uint32_t n_args = payload->n_args;
     for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)payload->args[i];
-    machine->ops->run_kernel(machine, payload->kernel, args, &handshake->result);
+    const struct tg_kernel_call call = {.kernel = payload->kernel,
+                                        .args = args,
+                                        .task_id = payload->task_id,
+                                        .line = payload->line,
+                                        .file = payload->file};
+    machine->ops->run_kernel(machine, &call, &handshake->result);
     memset(args, 0, n_args * sizeof args[0]);
     /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
     atomic_store_explicit(&handshake->result_token, seq, memory_order_release);

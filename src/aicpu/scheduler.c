@@ -168,8 +168,12 @@ static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_
     s->running[core] = task;
     s->n_running++;
     task->dispatched_ns = machine->ops->now(machine);
-    handshake->payload = (struct tg_payload){
-        .kernel = task->kernel, .args = task->args, .task_id = task->id, .n_args = task->n_args};
+    handshake->payload = (struct tg_payload){.kernel = task->kernel,
+                                             .args = task->args,
+                                             .file = task->file,
+                                             .line = task->line,
+                                             .task_id = task->id,
+                                             .n_args = task->n_args};
     /* Release, pairs with the core's acquire: the payload is complete. */
     atomic_store_explicit(&handshake->payload_token, s->seq[core], memory_order_release);
     machine->ops->spend(machine, TG_WORK_DISPATCH, 1);

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/kernels.h"
 #include "build/builder.h"
+#include "check/check.h"
 #include "graph/graph.h"
 #include "platform/platform.h"
 #include "trace/record.h"
@@ -43,6 +44,7 @@ struct tg_run {
     size_t n_pairs;
     struct tg_record_log log; /* host_build_graph: of the builder, until the launch */
     struct tg_record record;
+    struct tg_check check; /* used if config.check */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     tg_progress_fn *progress; /* to be called while the run goes on, or NULL */
@@ -55,6 +57,9 @@ enum tg_status tg_host_build(struct tg_run *run);
 
 /* host_build.c: after a run that succeeded, copy back what the plugin recorded, then outputs to their tensors. */
 enum tg_status tg_host_copy_back(struct tg_run *run);
+
+/* findings.c: with findings, TG_ERR_CHECK in place of `status`, which the message then names. */
+enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status);
 
 /* launch.c: run the graph on the device. */
 enum tg_status tg_launch(struct tg_run *run);

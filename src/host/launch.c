@@ -68,6 +68,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg
         .kernel_limit_ms = run->config.kernel_limit_ms,
         .progress = run->progress ? show_progress : NULL,
         .progress_context = run,
+        .check = run->config.check ? &run->check : NULL,
         .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {

@@ -156,6 +156,8 @@ enum tg_status tg_run_wait(struct tg_run *run)
     uint64_t start = host_now();
     enum tg_status status = tg_launch(run);
     if (status == TG_OK) status = copy_back(run);
+    run->result.has_outputs = status == TG_OK;
+    if (run->config.check) status = tg_host_judge(run, status);
     run->result.host_ns = host_now() - start;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
@@ -253,5 +255,6 @@ void tg_run_close(struct tg_run *run)
     free(run->pairs);
     tg_record_log_fini(&run->log);
     tg_record_fini(&run->record);
+    tg_check_fini(&run->check);
     free(run);
 }

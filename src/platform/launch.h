@@ -48,6 +48,8 @@ enum {
 struct tg_payload {
     const struct tg_kernel *kernel;
     const uint64_t *args;
+    const char *file; /* where the task was added, or NULL */
+    int32_t line;
     int32_t task_id;
     uint32_t n_args;
 };

@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/kernels.h"
+#include "check/check.h"
 #include "platform/gm.h"
 #include "trace/record.h"
 
@@ -39,6 +40,15 @@ enum tg_work {
 
 /* How idle() ended. */
 enum tg_idle { TG_IDLE_WOKEN, TG_IDLE_STALLED };
+
+/* What a core is to run, and whose it is. */
+struct tg_kernel_call {
+    const struct tg_kernel *kernel;
+    int64_t *args; /* the kernel may write to them */
+    int32_t task_id;
+    int32_t line;     /* where the task was added */
+    const char *file; /* NULL: not known */
+};
 
 /* How a kernel ended. status TG_OK: it returned. */
 struct tg_kernel_end {
@@ -62,7 +72,8 @@ struct tg_machine_run {
     /* Called now and then in host time with the virtual time; NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    bool host_graph; /* the graph was built on the host and comes with the launch */
+    struct tg_check *check; /* is told what kernels do; NULL: the run is not checked */
+    bool host_graph;        /* the graph was built on the host and comes with the launch */
 };
 
 struct tg_machine;
@@ -93,8 +104,7 @@ struct tg_machine_ops {
     uint32_t (*wait_dispatch)(struct tg_machine *machine, uint32_t last);
     void (*write_cond)(struct tg_machine *machine, uint32_t value);
     /* Cores: call the kernel, guarded. */
-    void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel *kernel, int64_t *args,
-                       struct tg_kernel_end *end);
+    void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end);
 };
 
 /* What every platform's own structure begins with. */

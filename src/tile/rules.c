@@ -23,6 +23,10 @@ static const char *const pipe_names[] = {"PIPE_S",    "PIPE_V",    "PIPE_M",   "
                                          "PIPE_MTE2", "PIPE_MTE3", "PIPE_FIX", "PIPE_ALL"};
 static const char *const dtype_names[] = {"fp32", "fp16", "bf16", "int32"};
 
+const char *tg_pipe_symbol(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
+
+const char *tg_buffer_name(uint32_t kind) { return kind <= TG_VEC ? buffer_names[kind] : "no buffer"; }
+
 const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? op_names[op] : "unknown instruction"; }
 
 enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
@@ -317,8 +321,6 @@ static bool check_reshape(const struct check *c)
 
 /* ---- order ---- */
 
-static const char *pipe_name(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
-
 /* The pipes that a core has. */
 static bool has_pipe(enum tg_core_type core_type, uint32_t pipe)
 {
@@ -333,9 +335,9 @@ static bool check_flag(const struct check *c)
     const struct tg_instr *instr = c->instr;
     const char *core = c->core_type == TG_AIV ? "an AIV core" : "an AIC core";
     if (!has_pipe(c->core_type, instr->src_pipe))
-        return broken(c, "source pipe", NULL, "%s has no %s", core, pipe_name(instr->src_pipe));
+        return broken(c, "source pipe", NULL, "%s has no %s", core, tg_pipe_symbol(instr->src_pipe));
     if (!has_pipe(c->core_type, instr->dst_pipe))
-        return broken(c, "destination pipe", NULL, "%s has no %s", core, pipe_name(instr->dst_pipe));
+        return broken(c, "destination pipe", NULL, "%s has no %s", core, tg_pipe_symbol(instr->dst_pipe));
     if (instr->src_pipe == instr->dst_pipe)
         return broken(c, "pipes", NULL, "source and destination are one pipe; use pipe_barrier");
     if (instr->event > EVENT_ID7) return broken(c, "event", NULL, "%u is not one of 0 to 7", instr->event);
@@ -345,8 +347,10 @@ static bool check_flag(const struct check *c)
 static bool check_barrier(const struct check *c)
 {
     uint32_t pipe = c->instr->src_pipe;
+    /* CANN 8.5 documentation, PipeBarrier: the hardware orders scalar work by itself and faults on this one. */
+    if (pipe == PIPE_S) return broken(c, "pipe", NULL, "PIPE_S is always in order and takes no barrier");
     return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) ||
-           broken(c, "pipe", NULL, "this core has no %s", pipe_name(pipe));
+           broken(c, "pipe", NULL, "this core has no %s", tg_pipe_symbol(pipe));
 }
 
 /* ---- operands ---- */

@@ -12,8 +12,10 @@
  * source; cut to n_bytes. Device memory is not looked at. */
 bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes);
 
-/* "TADD" */
+/* "TADD"; "PIPE_V"; "UB", the buffer of a kind of tile. Never NULL. */
 const char *tg_op_name(uint32_t op);
+const char *tg_pipe_symbol(uint32_t pipe);
+const char *tg_buffer_name(uint32_t kind);
 
 /* The pipe that runs an instruction whose operands have passed the rules. */
 enum tg_pipe tg_op_pipe(const struct tg_instr *instr);

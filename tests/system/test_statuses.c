@@ -135,6 +135,14 @@ static enum tg_status provoke_kernel_fault(void) { return run_hostile(HOSTILE_SE
 static enum tg_status provoke_kernel_timeout(void) { return run_hostile(HOSTILE_SPIN, 0); }
 static enum tg_status provoke_global_memory(void) { return run_hostile(KERNEL_STORE, 4096); }
 
+static enum tg_status provoke_check(void)
+{
+    rig.config.check = true;
+    enum tg_status status = run_hostile(KERNEL_UNASSIGNED, 0);
+    rig.config.check = false;
+    return status;
+}
+
 static enum tg_status run_hostile_plugin(int64_t act)
 {
     uint32_t data[64] = {0};
@@ -205,6 +213,7 @@ static const struct row rows[] = {
     {TG_ERR_SYMBOL, provoke_symbol, false},
     {TG_ERR_ABI, provoke_abi, false},
     {TG_ERR_GLOBAL_MEMORY, provoke_global_memory, false},
+    {TG_ERR_CHECK, provoke_check, false},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 

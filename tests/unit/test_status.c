@@ -51,6 +51,7 @@ static void values_and_exit_codes_are_stable(void **state)
         {TG_ERR_SYMBOL, 23, 8, "TG_ERR_SYMBOL"},
         {TG_ERR_ABI, 24, 8, "TG_ERR_ABI"},
         {TG_ERR_GLOBAL_MEMORY, 25, 6, "TG_ERR_GLOBAL_MEMORY"},
+        {TG_ERR_CHECK, 26, 3, "TG_ERR_CHECK"},
     };
     for (size_t i = 0; i < sizeof stable / sizeof stable[0]; i++) {
         assert_int_equal(stable[i].status, stable[i].value);

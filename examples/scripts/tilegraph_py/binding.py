@@ -32,12 +32,12 @@ class Tensor(ctypes.Structure):
 class RunConfig(ctypes.Structure):
     _fields_ = [("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
                 ("block_dim", c_uint32), ("window", c_uint32), ("kernel_limit_ms", c_uint32),
-                ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("record", c_bool)]
+                ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("record", c_bool), ("check", c_bool)]
 
 
 class RunResult(ctypes.Structure):
     _fields_ = [("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64), ("n_aic", c_uint32),
-                ("n_aiv", c_uint32), ("window", c_uint32), ("reserved", c_uint32), ("device_ns", c_uint64),
+                ("n_aiv", c_uint32), ("window", c_uint32), ("has_outputs", c_uint32), ("device_ns", c_uint64),
                 ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64), ("peak_device_bytes", c_uint64),
                 ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
 

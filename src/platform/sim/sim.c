@@ -14,6 +14,7 @@
 
 #include "base/guard.h"
 #include "base/random.h"
+#include "check/core_check.h"
 #include "platform/platform.h"
 #include "platform/sim/clock.h"
 #include "platform/sim/cost.h"
@@ -45,7 +46,9 @@ struct core {
     uint8_t *memory; /* all buffers, owned */
     enum tg_core_type type;
     struct tg_pipes pipes;
-    uint64_t n_instructions; /* of the task that runs */
+    struct tg_core_check *check; /* owned; made with the core's first checked kernel */
+    bool checked;                /* the kernel that runs is */
+    uint64_t n_instructions;     /* of the task that runs */
     struct tg_kernel_end *end;
     bool warm; /* has run a task in this launch */
 };
@@ -223,7 +226,11 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
-    if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) stop_kernel(core, TG_ERR_TILE);
+    if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) {
+        if (core->checked) tg_core_check_broken(core->check, instr, end->message);
+        stop_kernel(core, TG_ERR_TILE);
+    }
+    if (core->checked) tg_core_check_instr(core->check, instr, tg_op_pipe(instr));
     if (instr->global) check_global(sim, core, instr);
     tg_execute(instr, &core->buffers);
     struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
@@ -233,7 +240,8 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
         stop_kernel(core, TG_ERR_MEMORY);
     }
-    if (appended == TG_PIPES_NO_FLAG) {
+    /* A checked kernel goes on: the wait is a finding, and there may be more. */
+    if (appended == TG_PIPES_NO_FLAG && !core->checked) {
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
@@ -276,15 +284,28 @@ static bool core_memory(const struct sim *sim, struct core *core)
     return true;
 }
 
-struct kernel_call {
-    tg_kernel_fn *entry;
-    int64_t *args;
-};
+/* The checks of a kernel on this core begin, if the run is checked. false: no memory. */
+static bool begin_check(struct sim *sim, struct core *core, const struct tg_kernel_call *call)
+{
+    struct tg_check *check = sim->run->check;
+    core->checked = check != NULL;
+    if (!check) return true;
+    if (!core->check) core->check = tg_core_check_open(core->type);
+    if (!core->check) return false;
+    const struct tg_check_task task = {.task_id = call->task_id,
+                                       .kernel = call->kernel->name,
+                                       .file = call->file,
+                                       .line = call->line,
+                                       .core = core_index(sim),
+                                       .core_type = core->type};
+    tg_core_check_begin(core->check, check, &task);
+    return true;
+}
 
 static void call_kernel(void *arg)
 {
-    const struct kernel_call *call = arg;
-    call->entry(call->args);
+    const struct tg_kernel_call *call = arg;
+    call->kernel->entry(call->args);
 }
 
 static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
@@ -314,8 +335,7 @@ static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
     if (end_ns > core->actor->now) core->actor->now = end_ns;
 }
 
-static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *kernel, int64_t *args,
-                           struct tg_kernel_end *end)
+static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end)
 {
     struct sim *sim = of(machine);
     struct core *core = &sim->cores[core_index(sim)];
@@ -332,11 +352,12 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel *k
     end->message[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
-    if (core_memory(sim, core)) {
-        struct kernel_call call = {kernel->entry, args};
+    if (core_memory(sim, core) && begin_check(sim, core, call)) {
+        struct tg_kernel_call copy = *call;
         struct tg_guard guard;
-        tg_guard_call(&guard, kernel->module.text, call_kernel, &call);
+        tg_guard_call(&guard, call->kernel->module.text, call_kernel, &copy);
         judge_end(end, &guard);
+        if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
         running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
@@ -423,6 +444,7 @@ static void sim_close(struct tg_machine *machine)
     tg_clock_fini(&sim->clock);
     for (uint32_t i = 0; i < TG_CORES_MAX; i++) {
         free(sim->cores[i].memory);
+        tg_core_check_close(sim->cores[i].check);
         tg_pipes_fini(&sim->cores[i].pipes);
     }
     tg_memory_fini(&sim->memory);

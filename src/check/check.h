@@ -1,0 +1,25 @@
+/*
+ * check.h - the checks of one run: what they share, and who is told what.
+ *
+ *     core        tg_core_check (core_check.h)   each instruction of a kernel: pipes, flags, buffers
+ *                                   \
+ *                                    findings    each once, with a count (finding.h)
+ *
+ * A run that is not checked has none of this, and pays for none of it.
+ *
+ * Threads: that of the run; a2a3sim simulates on one.
+ */
+#ifndef TG_CHECK_CHECK_H
+#define TG_CHECK_CHECK_H
+
+#include "check/finding.h"
+
+struct tg_check {
+    struct tg_finding_list findings;
+};
+
+/* The name of a code ("PIPE_RAW"), and what it means in a sentence, are public: tg_finding_name, tg_finding_text. */
+
+void tg_check_fini(struct tg_check *check);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * finding.h - what the checks of a run found: each thing once, with a count.
+ *
+ * A check that sees something asks for its item by a key: what makes two occurrences the same finding (the code, and the
+ * places in the source that it is about). The first occurrence gets the item to describe; the others are counted.
+ *
+ * Threads: one at a time.
+ */
+#ifndef TG_CHECK_FINDING_H
+#define TG_CHECK_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tilegraph/tilegraph.h>
+
+/* Findings that are told apart; more are counted in n_beyond. */
+enum { TG_FINDINGS_MAX = 1000 };
+
+struct tg_finding_item {
+    enum tg_finding_code code;
+    uint64_t key;
+    uint64_t count;
+    char *what, *where, *mend; /* owned; NULL: nothing was said */
+};
+
+struct tg_finding_list {
+    struct tg_finding_item *items; /* [n] in the order in which they were found */
+    size_t n, capacity;
+    uint32_t *table;   /* [table_size] open addressing by code and key: index + 1, 0: free */
+    size_t table_size; /* a power of two, or 0 */
+    uint64_t n_beyond; /* occurrences of what came after TG_FINDINGS_MAX */
+    bool lost;         /* something found no memory */
+};
+
+void tg_finding_list_fini(struct tg_finding_list *list);
+
+/* A key made of any values; equal values give equal keys. */
+uint64_t tg_finding_key(const uint64_t *values, size_t n_values);
+/* A place in the source as a value of a key: equal for equal texts and lines. */
+uint64_t tg_finding_place(const char *file, uint32_t line);
+
+/* Count an occurrence. Returns the item if this is the first, to be described by the calls below; else NULL. */
+struct tg_finding_item *tg_finding_count(struct tg_finding_list *list, enum tg_finding_code code, uint64_t key);
+
+/* What is wrong, with places and bytes; where it happened first: task, core; how to mend it. No memory: lost. */
+void tg_finding_what(struct tg_finding_list *list, struct tg_finding_item *item, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void tg_finding_where(struct tg_finding_list *list, struct tg_finding_item *item, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void tg_finding_mend(struct tg_finding_list *list, struct tg_finding_item *item, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
