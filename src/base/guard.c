@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/coro.h"
@@ -25,7 +25,7 @@
 #endif
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8, HUNT_MS = 1 };
+enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8 };
 
 /* Handlers are the process's: counted, under the lock. */
 static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -40,8 +40,15 @@ static _Thread_local struct {
     uint32_t limit_ms;
     unsigned life;      /* at the last tick */
     uint32_t silent_ms; /* since life went on */
-    bool hunting;       /* the limit is over: a tick every millisecond, for one in the foreign code itself */
 } clock_of_life;
+
+/*
+ * A stuck call is cut off in its own code, where it holds no lock of ours or of a library. The fence brings it there:
+ * its code is made unexecutable, so that its next instruction, when the library that it called returns, is a fault that
+ * ends the call. The process has one fence; the call that owns it takes it down.
+ */
+static _Atomic(struct tg_guard *) fence_owner; /* writer: the owner's thread. Publishes low and high. */
+static _Atomic uintptr_t fence_low, fence_high;
 
 static int tick_signal(void) { return SIGRTMIN + 4; }
 
@@ -51,6 +58,58 @@ void tg_guard_enter_runtime(void)
 {
     struct tg_guard *guard = tg_coro_current()->guard;
     if (guard) guard->inside = 1;
+}
+
+/* In whole pages, as memory is protected. */
+static struct tg_text_range pages_of(struct tg_text_range text)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    return (struct tg_text_range){text.low / page * page, (text.high + page - 1) / page * page};
+}
+
+static bool protect(struct tg_text_range pages, int protection)
+{
+    return pages.low < pages.high && mprotect((void *)pages.low, pages.high - pages.low, protection) == 0;
+}
+
+/* Where another call has the fence, or the foreign code is not known, there is none: the next tick tries again. */
+static void fence_raise(struct tg_guard *guard)
+{
+    struct tg_guard *nobody = NULL;
+    struct tg_text_range pages = pages_of(guard->text);
+    if (!atomic_compare_exchange_strong_explicit(&fence_owner, &nobody, guard, memory_order_acquire,
+                                                 memory_order_relaxed))
+        return;
+    atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread looks twice */
+    atomic_store_explicit(&fence_high, pages.high, memory_order_relaxed);
+    if (!protect(pages, PROT_READ)) atomic_store_explicit(&fence_owner, NULL, memory_order_release);
+}
+
+static void fence_lower(struct tg_guard *guard)
+{
+    /* Relaxed: only this thread could have made it ours. */
+    if (atomic_load_explicit(&fence_owner, memory_order_relaxed) != guard) return;
+    protect(pages_of(guard->text), PROT_READ | PROT_EXEC);
+    atomic_store_explicit(&fence_owner, NULL, memory_order_release); /* pairs with the acquire in fence_raise() */
+}
+
+static bool behind_fence(uintptr_t address)
+{
+    return atomic_load_explicit(&fence_low, memory_order_relaxed) <= address &&
+           address < atomic_load_explicit(&fence_high, memory_order_relaxed);
+}
+
+/* Another thread of the foreign code may run into the fence: it has to wait until the fence is down. Behind the last fence
+ * an address gets one more try, for a fence that goes down while we look. */
+static bool waits_at_fence(uintptr_t address)
+{
+    static _Thread_local uintptr_t tried;
+    if (!behind_fence(address)) return false;
+    if (!atomic_load_explicit(&fence_owner, memory_order_acquire) && tried == address) return false;
+    tried = address;
+    const struct timespec pause = {0, 1000000};
+    nanosleep(&pause, NULL);
+    return true;
 }
 
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
@@ -74,6 +133,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     }
     fesetenv(&environment);
     tg_coro_current()->guard = guard->outer;
+    fence_lower(guard);
     return guard->end;
 }
 
@@ -153,6 +213,15 @@ static void on_fault(int signal, siginfo_t *info, void *context)
 {
     const struct tg_coro *coro = tg_coro_current();
     struct tg_guard *guard = coro->guard;
+    if (signal == SIGSEGV && info->si_code == SEGV_ACCERR) {
+        uintptr_t address = (uintptr_t)info->si_addr;
+        bool owner = guard && atomic_load_explicit(&fence_owner, memory_order_relaxed) == guard;
+        if (owner && behind_fence(address)) leave(guard, TG_GUARD_STUCK);
+        int saved_errno = errno;
+        bool again = !owner && waits_at_fence(address);
+        errno = saved_errno;
+        if (again) return;
+    }
     if (!guard) {
         chain(signal, info, context);
         return;
@@ -164,30 +233,14 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
 
-/* Where the interrupted thread was; 0 where that is not known. */
-static uintptr_t interrupted_at(const void *context)
-{
-    const ucontext_t *where = context;
-#if defined(__x86_64__)
-    return (uintptr_t)where->uc_mcontext.gregs[REG_RIP];
-#elif defined(__aarch64__)
-    return (uintptr_t)where->uc_mcontext.pc;
-#else
-    (void)where;
-    return 0;
-#endif
-}
-
 static uint32_t tick_ms(void)
 {
-    if (clock_of_life.hunting) return HUNT_MS;
     uint32_t ms = clock_of_life.limit_ms / TICKS_PER_LIMIT;
     return ms > 0 ? ms : 1;
 }
 
-static void tick_set(bool hunting)
+static void tick_start(void)
 {
-    clock_of_life.hunting = hunting;
     struct itimerspec every;
     every.it_interval.tv_sec = (time_t)(tick_ms() / 1000);
     every.it_interval.tv_nsec = (long)(tick_ms() % 1000) * 1000000;
@@ -195,39 +248,31 @@ static void tick_set(bool hunting)
     timer_settime(clock_of_life.timer, 0, &every, NULL);
 }
 
-/* The limit of a guarded call is over: may it be cut off right here? In its own code, always. In the runtime, never: it
- * leaves when it is back. In another library, which may hold a lock, only when nothing else was seen for a whole limit
- * more. */
-static bool may_cut(struct tg_guard *guard, const void *context)
+/* The limit of a guarded call is over. In the runtime it is never cut off: it leaves when it is back. Elsewhere the fence
+ * waits for it. If it was not seen there for a whole limit more, it sleeps in another library, and is cut off there. */
+static void end_soon(struct tg_guard *guard)
 {
     if (guard->inside) {
         guard->expired = 1;
-        return false;
+        return;
     }
-    uintptr_t at = interrupted_at(context);
-    if (at >= guard->text.low && at < guard->text.high) return true;
-    return clock_of_life.silent_ms >= 2 * clock_of_life.limit_ms;
+    if (clock_of_life.silent_ms >= 2 * clock_of_life.limit_ms) leave(guard, TG_GUARD_STUCK);
+    fence_raise(guard);
 }
 
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
+    (void)context;
     int saved_errno = errno;
     struct tg_guard *guard = tg_coro_current()->guard;
     if (!guard || life != clock_of_life.life) {
         clock_of_life.life = life;
         clock_of_life.silent_ms = 0;
-        if (clock_of_life.hunting) tick_set(false);
     } else {
         clock_of_life.silent_ms += tick_ms();
-        if (clock_of_life.silent_ms >= clock_of_life.limit_ms) {
-            if (may_cut(guard, context)) {
-                tick_set(false);
-                leave(guard, TG_GUARD_STUCK);
-            }
-            if (!clock_of_life.hunting) tick_set(true);
-        }
+        if (clock_of_life.silent_ms >= clock_of_life.limit_ms) end_soon(guard);
     }
     errno = saved_errno;
 }
@@ -282,7 +327,7 @@ static enum tg_status timer_begin(struct tg_watch *watch, uint32_t limit_ms)
     clock_of_life.limit_ms = limit_ms;
     clock_of_life.life = life;
     clock_of_life.silent_ms = 0;
-    tick_set(false);
+    tick_start();
     memcpy(&watch->timer, &timer, sizeof timer);
     return TG_OK;
 }

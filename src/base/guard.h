@@ -29,7 +29,7 @@ struct tg_text_range {
 
 struct tg_guard {
     sigjmp_buf jump;
-    struct tg_text_range text; /* foreign code: where a stuck call may be cut off at once */
+    struct tg_text_range text; /* foreign code: where a stuck call is cut off */
     struct tg_guard *outer;
     enum tg_guard_end end;
     int signal;                    /* CRASHED, OVERFLOWED */

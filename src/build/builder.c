@@ -113,8 +113,11 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
     b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
+    uint64_t bytes = b->graph->bytes;
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
+    /* Edges that take memory have an end; edges from complete tasks take none. */
+    if (b->graph->bytes != bytes) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     call_end(b);
 }

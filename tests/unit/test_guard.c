@@ -13,14 +13,17 @@
 
 #include "base/coro.h"
 #include "base/guard.h"
+#include "base/module.h"
 #include "common/check.h"
+#include "common/rig.h"
+#include "modules/foreign_loops.h"
 
 enum { LIMIT_MS = 160, NEVER_MS = 100000 };
 
 #define NEEDS_HANDLERS()                                                                                               \
     if (TEST_TSAN) SKIP("a signal handler cannot be left under the thread sanitizer")
 
-static const struct tg_text_range no_code = {0, 0}, any_code = {0, UINTPTR_MAX};
+static const struct tg_text_range no_code = {0, 0};
 
 static const int watched_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 enum { N_WATCHED = sizeof watched_signals / sizeof watched_signals[0] };
@@ -127,23 +130,45 @@ static double seconds_now(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
-static void run_on(void *arg)
-{
-    for (volatile int *forever = arg; *forever;) continue;
-}
-
-/* In the system's code: a read that nothing will ever end. */
-static void wait_forever(void *arg)
-{
-    char byte;
-    const int *pipe_end = arg;
-    while (read(*pipe_end, &byte, 1) != 1) continue;
-}
-
 static void sleep_forever(void *arg)
 {
     (void)arg;
     for (;;) pause();
+}
+
+/* A shared object, as kernels and plugins are. */
+static struct tg_module loops;
+
+static int open_loops(void **state)
+{
+    (void)state;
+    size_t n_bytes;
+    void *bytes = rig_read_file(rig_module("foreign_loops"), &n_bytes);
+    enum tg_status status = tg_module_open(&loops, bytes, n_bytes, "foreign_loops");
+    free(bytes);
+    return status == TG_OK ? 0 : -1;
+}
+
+static int close_loops(void **state)
+{
+    (void)state;
+    tg_module_close(&loops);
+    return 0;
+}
+
+static void *foreign(const char *name)
+{
+    void *address = tg_module_symbol(&loops, name);
+    CHECK(address, "no %s", name);
+    return address;
+}
+
+static enum tg_guard_end call_foreign(struct tg_guard *guard, const char *name, void *arg)
+{
+    void *address = foreign(name);
+    tg_guarded_fn *fn;
+    memcpy(&fn, &address, sizeof fn);
+    return tg_guard_call(guard, loops.text, fn, arg);
 }
 
 /* ---- without a watch -------------------------------------------------------------------------------------------------- */
@@ -448,11 +473,40 @@ static void code_that_runs_on_is_cut_off(void **state)
     assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
     for (int i = 0; i < 2; i++) {
         double start = seconds_now();
-        assert_int_equal(tg_guard_call(&guard, any_code, run_on, &forever), TG_GUARD_STUCK);
+        assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_STUCK);
         CHECK(seconds_now() - start > LIMIT_MS * 0.8e-3, "after %f s", seconds_now() - start);
         tg_guard_describe(&guard, text, sizeof text);
         assert_non_null(strstr(text, "time limit"));
         assert_int_equal(guarded(&guard, add_one, &n), TG_GUARD_RETURNED);
+    }
+    tg_watch_end(&watch);
+}
+
+/* What the allocator has locked would stay so, and the process would hang at the next allocation of another thread. */
+static void *allocate_often(void *arg)
+{
+    for (int i = 0; i < 10000; i++) {
+        void *volatile block = malloc(2000);
+        free(block);
+    }
+    return arg;
+}
+
+static void code_in_an_allocator_is_cut_off_when_it_is_back(void **state)
+{
+    (void)state;
+    NEEDS_HANDLERS();
+    if (TEST_ASAN) SKIP("what the code holds when it is cut off is a leak");
+    struct tg_watch watch;
+    struct tg_guard guard;
+    int forever = 1;
+    assert_int_equal(tg_watch_begin(&watch, 10), TG_OK);
+    for (int i = 0; i < 20; i++) {
+        pthread_t thread;
+        assert_int_equal(call_foreign(&guard, "loop_in_allocator", &forever), TG_GUARD_STUCK);
+        assert_int_equal(pthread_create(&thread, NULL, allocate_often, NULL), 0);
+        allocate_often(NULL);
+        pthread_join(thread, NULL);
     }
     tg_watch_end(&watch);
 }
@@ -464,14 +518,43 @@ static void code_that_waits_in_a_library_is_cut_off_later(void **state)
     NEEDS_HANDLERS();
     struct tg_watch watch;
     struct tg_guard guard;
-    int ends[2];
+    int ends[2], forever = 0;
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
     double start = seconds_now();
-    assert_int_equal(guarded(&guard, wait_forever, &ends[0]), TG_GUARD_STUCK);
+    assert_int_equal(call_foreign(&guard, "loop_in_system", &ends[0]), TG_GUARD_STUCK);
     CHECK(seconds_now() - start > 2 * LIMIT_MS * 0.8e-3, "after %f s", seconds_now() - start);
     assert_int_equal(guarded(&guard, sleep_forever, NULL), TG_GUARD_STUCK);
+    assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_RETURNED); /* its code runs again */
     tg_watch_end(&watch);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+/* The same code on a thread of the foreign program's own: it stands still until the call has been cut off. */
+static void other_threads_of_the_code_outlive_the_cut(void **state)
+{
+    (void)state;
+    NEEDS_HANDLERS();
+    struct tg_watch watch;
+    struct tg_guard guard;
+    struct foreign_count count = {0};
+    void *address = foreign("count_until_told");
+    void *(*counter)(void *);
+    memcpy(&counter, &address, sizeof counter);
+    pthread_t thread;
+    int ends[2];
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(pthread_create(&thread, NULL, counter, &count), 0);
+    assert_int_equal(tg_watch_begin(&watch, 60), TG_OK);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(call_foreign(&guard, "loop_in_system", &ends[0]), TG_GUARD_STUCK);
+        uint64_t n = atomic_load(&count.n);
+        while (atomic_load(&count.n) == n) usleep(1000);
+    }
+    tg_watch_end(&watch);
+    atomic_store(&count.stop, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
     close(ends[0]);
     close(ends[1]);
 }
@@ -493,7 +576,7 @@ static void a_sign_of_life_renews_the_time(void **state)
     struct tg_guard guard;
     int n = 0;
     assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
-    assert_int_equal(tg_guard_call(&guard, any_code, stay_alive, &n), TG_GUARD_RETURNED);
+    assert_int_equal(guarded(&guard, stay_alive, &n), TG_GUARD_RETURNED);
     assert_true(n > 0);
     tg_watch_end(&watch);
 }
@@ -603,7 +686,7 @@ static void nothing_is_left_after_a_crash_or_a_cut(void **state)
         struct tg_watch watch;
         assert_int_equal(tg_watch_begin(&watch, 30), TG_OK);
         assert_int_equal(guarded(&guard, crash_by_abort, NULL), TG_GUARD_CRASHED);
-        assert_int_equal(tg_guard_call(&guard, any_code, run_on, &forever), TG_GUARD_STUCK);
+        assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_STUCK);
         tg_watch_end(&watch);
         assert_as_before(&before);
     }
@@ -744,7 +827,7 @@ static void *crash_often(void *arg)
         self->n_right += guarded(&guard, crash_by_address, NULL) == TG_GUARD_CRASHED && guard.signal == SIGSEGV;
         self->n_right += guarded(&guard, crash_by_abort, NULL) == TG_GUARD_CRASHED && guard.signal == SIGABRT;
     }
-    self->n_right += tg_guard_call(&guard, any_code, run_on, &forever) == TG_GUARD_STUCK;
+    self->n_right += call_foreign(&guard, "loop_here", &forever) == TG_GUARD_STUCK;
     tg_watch_end(&watch);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     self->n_right += sigismember(&mask, SIGSEGV) == self->blocks_signals;
@@ -781,7 +864,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_overflow_is_told_from_a_crash),
         cmocka_unit_test(guards_belong_to_their_coroutines),
         cmocka_unit_test(code_that_runs_on_is_cut_off),
+        cmocka_unit_test(code_in_an_allocator_is_cut_off_when_it_is_back),
         cmocka_unit_test(code_that_waits_in_a_library_is_cut_off_later),
+        cmocka_unit_test(other_threads_of_the_code_outlive_the_cut),
         cmocka_unit_test(a_sign_of_life_renews_the_time),
         cmocka_unit_test(our_own_code_is_not_cut_off),
         cmocka_unit_test(a_coroutine_that_runs_on_is_cut_off),
@@ -793,5 +878,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(threads_are_watched_each_by_itself),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, open_loops, close_loops);
 }
