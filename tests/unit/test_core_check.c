@@ -1,0 +1,466 @@
+/* core_check.c: small kernels, and what is found in them. Written as kernels are: the instructions of tile.h go to the
+ * check and nowhere else. */
+#include "check/core_check.h"
+#include "common/check.h"
+#include "tile/rules.h"
+
+static struct tg_core_check *core;
+static struct tg_check check;
+
+static void issue(const struct tg_instr *instr)
+{
+    char message[512];
+    const enum tg_core_type type = core->task.core_type;
+    CHECK(tg_rules_check(instr, type, message, sizeof message), "%s", message);
+    tg_core_check_instr(core, instr, tg_op_pipe(instr));
+}
+
+static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue};
+const struct tg_tile_isa *tg_tile_isa = &isa;
+
+/* ---- what the kernels work on --------------------------------------------------------------------------------------- */
+
+static struct tg_global gm_at(uint64_t addr) { return tg_global_nd(addr, TG_FP32, 16, 16, 16); }
+
+static struct tg_tile vec(uint32_t offset)
+{
+    struct tg_tile t = tg_tile_vec(TG_FP32, 16, 16); /* 1 KiB */
+    TASSIGN(t, offset);
+    return t;
+}
+
+static struct tg_tile cube(uint32_t kind, uint32_t rows, uint32_t cols, uint32_t offset)
+{
+    struct tg_tile t = tg_tile_cube(kind, TG_FP32, rows, cols);
+    TASSIGN(t, offset);
+    return t;
+}
+
+static void hand_over(uint32_t from, uint32_t to, uint32_t event)
+{
+    set_flag(from, to, event);
+    wait_flag(from, to, event);
+}
+
+static void load(uint32_t offset)
+{
+    const struct tg_global gm = gm_at(0x10000);
+    const struct tg_tile t = vec(offset);
+    TLOAD(t, gm);
+}
+
+static void store_to(uint64_t addr, uint32_t offset)
+{
+    const struct tg_global gm = gm_at(addr);
+    const struct tg_tile t = vec(offset);
+    TSTORE(gm, t);
+}
+
+static void store(uint32_t offset) { store_to(0x20000, offset); }
+
+static void square(uint32_t dst, uint32_t src)
+{
+    const struct tg_tile d = vec(dst), s = vec(src);
+    TMUL(d, s, s);
+}
+
+/* ---- vector kernels -------------------------------------------------------------------------------------------------- */
+
+static void right(void)
+{
+    for (uint32_t i = 0; i < 6; i++) {
+        const uint32_t set = i % 2, at = set * 2048;
+        if (i >= 2) wait_flag(PIPE_MTE3, PIPE_MTE2, set);
+        load(at);
+        hand_over(PIPE_MTE2, PIPE_V, set);
+        square(at + 1024, at);
+        pipe_barrier(PIPE_V);
+        square(at + 1024, at + 1024);
+        hand_over(PIPE_V, PIPE_MTE3, set);
+        store_to(0x20000 + i * 1024, at + 1024);
+        if (i < 4) set_flag(PIPE_MTE3, PIPE_MTE2, set);
+    }
+}
+
+static void reads_before_loaded(void)
+{
+    load(0);
+    square(1024, 0);
+}
+
+static void loads_over_what_is_read(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+    load(0);
+}
+
+static void loads_over_what_is_stored(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_MTE3, 0);
+    store(0);
+    load(0);
+}
+
+static void loads_twice_into_one_place(void)
+{
+    load(0);
+    load(512); /* the second half of the first */
+}
+
+static void no_barrier_between_dependent_instructions(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+    square(2048, 1024);
+}
+
+static void overwrites_in_the_same_pipe_what_was_read(void)
+{
+    load(0);
+    load(1024);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(2048, 0);
+    square(0, 1024); /* in order: it cannot overtake the read */
+}
+
+static void the_flag_is_set_too_early(void)
+{
+    load(0);
+    set_flag(PIPE_MTE2, PIPE_V, 0);
+    load(1024);
+    wait_flag(PIPE_MTE2, PIPE_V, 0);
+    square(2048, 1024);
+}
+
+static void order_goes_on_through_a_third_pipe(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    store(0); /* V did nothing with it, and passed on that it is loaded */
+}
+
+static void a_barrier_of_all_pipes_orders_everything(void)
+{
+    load(0);
+    pipe_barrier(PIPE_ALL);
+    square(1024, 0);
+    pipe_barrier(PIPE_ALL);
+    store(1024);
+    load(0);
+}
+
+static void waits_for_nothing(void)
+{
+    load(0);
+    wait_flag(PIPE_MTE2, PIPE_V, 1);
+}
+
+static void sets_twice(void)
+{
+    load(0);
+    set_flag(PIPE_MTE2, PIPE_V, 0);
+    set_flag(PIPE_MTE2, PIPE_V, 0);
+    wait_flag(PIPE_MTE2, PIPE_V, 0);
+}
+
+static void leaves_a_flag(void)
+{
+    load(0);
+    set_flag(PIPE_MTE2, PIPE_V, 7);
+}
+
+static void reads_what_nobody_wrote(void) { square(1024, 0); }
+
+static void reads_beyond_what_was_loaded(void)
+{
+    const struct tg_global gm = tg_global_nd(0x10000, TG_FP32, 16, 12, 16);
+    struct tg_tile part = vec(0);
+    part.valid_cols = 12;
+    TLOAD(part, gm);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+}
+
+static void reads_what_an_earlier_load_left(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+    hand_over(PIPE_V, PIPE_MTE2, 0);
+    reads_beyond_what_was_loaded();
+}
+
+static void pads_before_it_loads_part(void)
+{
+    const struct tg_tile whole = vec(0);
+    TEXPANDS(whole, 0.0f);
+    hand_over(PIPE_V, PIPE_MTE2, 0);
+    reads_beyond_what_was_loaded(); /* the rest is the padding */
+}
+
+static void reads_scratch(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 4096);
+    const struct tg_tile x = vec(0), tmp = vec(1024);
+    load(0);
+    load(1024);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TROWMAX(column, x, tmp);
+    pipe_barrier(PIPE_V);
+    square(2048, 1024);
+}
+
+static void another_tile_lies_across(void)
+{
+    load(0);
+    load(4096);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(512, 4096);
+    pipe_barrier(PIPE_V);
+    square(2048, 0);
+}
+
+static void reads_as_another_type(void)
+{
+    struct tg_tile halves = tg_tile_vec(TG_FP16, 16, 32), other = halves;
+    TASSIGN(halves, 0);
+    TASSIGN(other, 2048);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TADDS(other, halves, 1.0f);
+}
+
+static void reads_a_view_of_what_was_written(void)
+{
+    struct tg_tile row = tg_tile_vec(TG_FP32, 1, 64), column = tg_tile_column(TG_FP32, 16), as_row;
+    TASSIGN(row, 64);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TADDS(row, row, 1.0f); /* four of its rows */
+    pipe_barrier(PIPE_V);
+    const struct tg_tile x = vec(0), tmp = vec(2048);
+    TASSIGN(column, 4096);
+    TROWMAX(column, x, tmp);
+    pipe_barrier(PIPE_V);
+    as_row = tg_tile_vec(TG_FP32, 1, 16);
+    TRESHAPE(as_row, column);
+    TADDS(as_row, as_row, 1.0f);
+}
+
+static void stores_and_loads_the_same_memory(void)
+{
+    const struct tg_global gm = gm_at(0x10000);
+    const struct tg_tile t = vec(0), u = vec(1024);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(gm, t);
+    TLOAD(u, gm);
+}
+
+static void stores_twice_to_the_same_memory(void)
+{
+    const struct tg_tile t = vec(0);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    store(0);
+    store(0);
+}
+
+static void stores_and_loads_it_in_order(void)
+{
+    const struct tg_global gm = gm_at(0x10000);
+    const struct tg_tile t = vec(0), u = vec(1024);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(gm, t);
+    hand_over(PIPE_MTE3, PIPE_MTE2, 0);
+    TLOAD(u, gm);
+}
+
+static void stores_between_the_rows_that_it_loads(void)
+{
+    const struct tg_global left = tg_global_nd(0x10000, TG_FP32, 16, 16, 32);
+    const struct tg_global beside = tg_global_nd(0x10040, TG_FP32, 16, 16, 32);
+    const struct tg_tile t = vec(0), u = vec(1024);
+    TLOAD(u, left);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(beside, t);
+}
+
+static void stores_over_what_it_loads(void)
+{
+    const struct tg_global gm = gm_at(0x10000), one_further = gm_at(0x10004);
+    const struct tg_tile t = vec(0), u = vec(1024);
+    TLOAD(u, gm);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(one_further, t);
+}
+
+/* ---- cube kernels ---------------------------------------------------------------------------------------------------- */
+
+/* Load, move, multiply and store with every hand-over; `products` of them into one accumulator of rows x cols. */
+static void multiply(uint32_t rows, uint32_t cols, int products, bool barrier)
+{
+    const struct tg_global a_gm = tg_global_nd(0x10000, TG_FP32, rows, 16, 16);
+    const struct tg_global b_gm = tg_global_nd(0x20000, TG_FP32, 16, cols, cols);
+    const struct tg_global c_gm = tg_global_nd(0x30000, TG_FP32, rows, cols, cols);
+    const struct tg_tile a_l1 = cube(TG_MAT, rows, 16, 0), b_l1 = cube(TG_MAT, 16, cols, 65536);
+    const struct tg_tile a = cube(TG_LEFT, rows, 16, 0), b = cube(TG_RIGHT, 16, cols, 0);
+    const struct tg_tile c = cube(TG_ACC, rows, cols, 0);
+    TLOAD(a_l1, a_gm);
+    TLOAD(b_l1, b_gm);
+    hand_over(PIPE_MTE2, PIPE_MTE1, 0);
+    TMOV(a, a_l1);
+    TMOV(b, b_l1);
+    hand_over(PIPE_MTE1, PIPE_M, 0);
+    TMATMUL(c, a, b);
+    for (int i = 1; i < products; i++) {
+        if (barrier) pipe_barrier(PIPE_M);
+        TMATMUL_ACC(c, a, b);
+    }
+    hand_over(PIPE_M, PIPE_FIX, 0);
+    TSTORE(c_gm, c);
+}
+
+static void multiplies(void) { multiply(16, 16, 3, true); }
+static void small_products_without_barrier(void) { multiply(16, 16, 3, false); }
+static void large_products_without_barrier(void) { multiply(64, 64, 3, false); }
+
+static void multiplies_before_moved(void)
+{
+    const struct tg_global gm = gm_at(0x10000);
+    const struct tg_tile a_l1 = cube(TG_MAT, 16, 16, 0), a = cube(TG_LEFT, 16, 16, 0), b = cube(TG_RIGHT, 16, 16, 0);
+    const struct tg_tile c = cube(TG_ACC, 16, 16, 0);
+    TLOAD(a_l1, gm);
+    hand_over(PIPE_MTE2, PIPE_MTE1, 0);
+    TMOV(a, a_l1);
+    hand_over(PIPE_MTE1, PIPE_M, 0);
+    TMOV(b, a_l1);
+    TMATMUL(c, a, b);
+}
+
+/* ---- the table ------------------------------------------------------------------------------------------------------- */
+
+#define NONE TG_FINDING_TILE_RULE /* no kernel here breaks one */
+
+static const struct row {
+    const char *name;
+    void (*kernel)(void);
+    enum tg_core_type core_type;
+    enum tg_finding_code first, second; /* expected, in any order; NONE: nothing */
+} rows[] = {
+#define V(kernel, first, second)                                                                                       \
+    {                                                                                                                  \
+#kernel, kernel, TG_AIV, first, second                                                                         \
+    }
+#define C(kernel, first, second)                                                                                       \
+    {                                                                                                                  \
+#kernel, kernel, TG_AIC, first, second                                                                         \
+    }
+    V(right, NONE, NONE),
+    V(reads_before_loaded, TG_FINDING_PIPE_RAW, NONE),
+    V(loads_over_what_is_read, TG_FINDING_PIPE_WAR, TG_FINDING_PIPE_WAW),
+    V(loads_over_what_is_stored, TG_FINDING_PIPE_WAR, TG_FINDING_PIPE_WAW),
+    V(loads_twice_into_one_place, TG_FINDING_PIPE_WAW, NONE),
+    V(no_barrier_between_dependent_instructions, TG_FINDING_PIPE_RAW, NONE),
+    V(overwrites_in_the_same_pipe_what_was_read, NONE, NONE),
+    V(the_flag_is_set_too_early, TG_FINDING_PIPE_RAW, NONE),
+    V(order_goes_on_through_a_third_pipe, NONE, NONE),
+    V(a_barrier_of_all_pipes_orders_everything, NONE, NONE),
+    V(waits_for_nothing, TG_FINDING_FLAG_NO_SET, NONE),
+    V(sets_twice, TG_FINDING_FLAG_SET_TWICE, NONE),
+    V(leaves_a_flag, TG_FINDING_FLAG_LEFT, NONE),
+    V(reads_what_nobody_wrote, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(reads_beyond_what_was_loaded, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(reads_what_an_earlier_load_left, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(pads_before_it_loads_part, NONE, NONE),
+    V(reads_scratch, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(another_tile_lies_across, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(reads_as_another_type, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(reads_a_view_of_what_was_written, NONE, NONE),
+    V(stores_and_loads_the_same_memory, TG_FINDING_PIPE_RAW, NONE),
+    V(stores_twice_to_the_same_memory, TG_FINDING_PIPE_WAW, NONE),
+    V(stores_and_loads_it_in_order, NONE, NONE),
+    V(stores_between_the_rows_that_it_loads, NONE, NONE),
+    V(stores_over_what_it_loads, TG_FINDING_PIPE_WAR, NONE),
+    C(multiplies, NONE, NONE),
+    C(small_products_without_barrier, TG_FINDING_PIPE_RAW, TG_FINDING_PIPE_WAW),
+    C(large_products_without_barrier, NONE, NONE),
+    C(multiplies_before_moved, TG_FINDING_PIPE_RAW, NONE),
+#undef V
+#undef C
+};
+
+static bool expected(const struct row *row, enum tg_finding_code code)
+{
+    return code != NONE && (code == row->first || code == row->second);
+}
+
+static bool found(enum tg_finding_code code)
+{
+    for (size_t i = 0; i < check.findings.n; i++)
+        if (check.findings.items[i].code == code) return true;
+    return false;
+}
+
+static void run(const struct row *row)
+{
+    const struct tg_check_task task = {.task_id = 3, .kernel = row->name, .core_type = row->core_type};
+    core = tg_core_check_open(row->core_type);
+    assert_non_null(core);
+    for (int twice = 0; twice < 2; twice++) { /* the second time on a core that has run it before */
+        tg_core_check_begin(core, &check, &task);
+        row->kernel();
+        tg_core_check_end(core);
+    }
+    for (size_t i = 0; i < check.findings.n; i++) {
+        const struct tg_finding_item *item = &check.findings.items[i];
+        CHECK(expected(row, item->code), "%s: %s: %s", row->name, tg_finding_name(item->code), item->what);
+        assert_true(item->count >= 2);
+        assert_true(item->what && item->where && item->mend);
+        assert_non_null(strstr(item->what, "test_core_check.c:"));
+        assert_non_null(strstr(item->where, row->name));
+    }
+    CHECK(row->first == NONE || found(row->first), "%s: nothing found", row->name);
+    CHECK(row->second == NONE || found(row->second), "%s: no %s", row->name, tg_finding_name(row->second));
+    assert_false(check.findings.lost);
+    tg_check_fini(&check);
+    tg_core_check_close(core);
+}
+
+static void every_kernel_has_its_findings_and_no_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) run(&rows[i]);
+}
+
+static void a_broken_rule_is_a_finding(void **state)
+{
+    (void)state;
+    const struct tg_check_task task = {.task_id = 3, .kernel = "k", .file = "plugin.c", .line = 9};
+    core = tg_core_check_open(TG_AIV);
+    assert_non_null(core);
+    tg_core_check_begin(core, &check, &task);
+    const struct tg_instr instr = tg_instr_at(TG_OP_TADD, "k.c", 5);
+    tg_core_check_broken(core, &instr, "TADD at k.c:5: a rule");
+    assert_true(found(TG_FINDING_TILE_RULE));
+    assert_string_equal(check.findings.items[0].what, "TADD at k.c:5: a rule");
+    assert_string_equal(check.findings.items[0].where, "task 3 (k, plugin.c:9) on core 0 (AIC)");
+    tg_check_fini(&check);
+    tg_core_check_close(core);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_kernel_has_its_findings_and_no_others),
+    cmocka_unit_test(a_broken_rule_is_a_finding),
+};
+
+CHECK_MAIN(tests)
