@@ -34,14 +34,10 @@ test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
-	cd build && $(CTEST) -E '^test_hostile$$'
+	cd build && $(CTEST)
 
-test-hostile: test ## the hostile programs of docs/hostile.md, each against its time limit
-	cd build && $(CTEST) -R '^test_hostile$$'
-
-test-full: ## what is slow: formatting, hostile programs, sanitizers, clang, ucontext, valgrind
+test-full: ## what is slow: formatting, sanitizers, clang, ucontext, valgrind
 	@$(MAKE) format-check
-	@$(MAKE) test-hostile
 	@$(MAKE) test-asan
 	@$(MAKE) test-tsan
 	@$(MAKE) test-clang
@@ -118,5 +114,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test test-hostile test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
+.PHONY: help build run test test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
     format-check lint tidy install clean

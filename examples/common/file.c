@@ -75,26 +75,32 @@ bool file_exists(const char *path)
     return lstat(path, &info) == 0;
 }
 
+/* The folder that `path` is in; the caller's. */
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    if (!slash) return strdup(".");
+    return strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
 enum tg_status file_check_writable(const char *path, struct failure *failure)
 {
     struct stat info;
-    if (stat(path, &info) == 0 && S_ISDIR(info.st_mode)) {
+    bool is_there = stat(path, &info) == 0;
+    if (is_there && S_ISDIR(info.st_mode)) {
         return failure_set(failure, TG_ERR_FILE, "%s: is a folder, the name of a file is needed", path);
     }
-    size_t n = strlen(path) + 32;
-    char *probe = malloc(n);
-    if (!probe) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
-    (void)snprintf(probe, n, "%s.partial-%ld", path, (long)getpid());
-    int fd = open(probe, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    enum tg_status status = TG_OK;
-    if (fd < 0) {
-        status = failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
-    } else {
-        close(fd);
-        unlink(probe);
+    bool possible = is_there || errno == ENOENT;
+    if (is_there && !S_ISREG(info.st_mode)) {
+        possible = access(path, W_OK) == 0;
+    } else if (possible) { /* a file is replaced by a complete one: its folder has to let us */
+        char *folder = folder_of(path);
+        if (!folder) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+        possible = access(folder, W_OK | X_OK) == 0;
+        free(folder);
     }
-    free(probe);
-    return status;
+    if (possible) return TG_OK;
+    return failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
 }
 
 char *file_join(const char *folder, const char *name)

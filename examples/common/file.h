@@ -27,7 +27,7 @@ enum tg_status file_read_in(const char *folder, const char *name, void **bytes, 
 /* Whether something of that name exists, of any kind. */
 bool file_exists(const char *path);
 
-/* Find out whether `path` could be created, by creating and removing a file of another name beside it.
+/* Find out whether `path` could be written, without writing anything: whoever is stopped meanwhile leaves nothing behind.
  * Errors    TG_ERR_FILE: no such folder, no permission, or `path` is a folder */
 enum tg_status file_check_writable(const char *path, struct failure *failure);
 

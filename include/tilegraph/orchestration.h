@@ -42,6 +42,14 @@ extern "C" {
 /* Put before an entry function: shared objects are usually built with hidden visibility. */
 #define TG_PLUGIN_EXPORT __attribute__((visibility("default")))
 
+/* The version that a plugin was built against; a program refuses one of another version. Weak, so that a plugin may have
+ * several sources; protected, so that each shared object has its own. Sources that want the types of this file and are no
+ * plugin define TG_ORCHESTRATION_TYPES_ONLY. */
+extern __attribute__((weak, visibility("protected"))) const uint32_t tg_orchestration_abi;
+#ifndef TG_ORCHESTRATION_TYPES_ONLY
+const uint32_t tg_orchestration_abi = TG_ORCHESTRATION_ABI;
+#endif
+
 struct tg_runtime;
 
 /* The calls that build the graph, in both runtimes. */

@@ -26,7 +26,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <tilegraph/orchestration.h>
+#include <tilegraph/types.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -208,8 +208,8 @@ struct tg_run_config {
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
     uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to tg_device_blocks(). 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
-    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task or publication;
-                                  needs catch_faults. 10000 */
+    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or
+                                  publication; needs catch_faults. 10000 */
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */

@@ -26,7 +26,8 @@ static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What the child answers: how far it came, and the loader's words if not far enough. */
 struct probe_answer {
-    enum { PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL } result;
+    enum { PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL, PROBE_OTHER_ABI } result;
+    uint32_t abi; /* PROBE_OTHER_ABI: the one that it has */
     char reason[REASON_BYTES];
 };
 
@@ -61,6 +62,19 @@ static void *open_file(int fd)
     return handle;
 }
 
+/* In the child: does it have what its owner needs? */
+static void probe_symbols(const struct tg_module *module, const struct tg_rehearsal *rehearsal,
+                          struct probe_answer *answer)
+{
+    const uint32_t *abi = rehearsal->abi.symbol ? tg_module_symbol(module, rehearsal->abi.symbol) : NULL;
+    if (!tg_module_symbol(module, rehearsal->symbol)) {
+        answer->result = PROBE_NO_SYMBOL;
+    } else if (abi && *abi != rehearsal->abi.version) {
+        answer->result = PROBE_OTHER_ABI;
+        answer->abi = *abi;
+    }
+}
+
 /* In the child: open, look, answer, leave without running anything else. */
 static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehearsal *rehearsal)
 {
@@ -80,7 +94,7 @@ static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehears
         snprintf(answer.reason, sizeof answer.reason, "%s", dlerror());
     } else {
         const struct tg_module module = {.handle = handle, .fd = fd};
-        if (!dlsym(handle, rehearsal->symbol)) answer.result = PROBE_NO_SYMBOL;
+        probe_symbols(&module, rehearsal, &answer);
         if (rehearsal->use) rehearsal->use(&module, rehearsal->context);
         dlclose(handle); /* its destructors may crash, too */
     }
@@ -99,14 +113,19 @@ static bool probe_listen(int answer_fd, struct probe_answer *answer, bool *hung)
     return ready > 0 && read(answer_fd, answer, sizeof *answer) == (ssize_t)sizeof *answer;
 }
 
-static enum tg_status probe_verdict(const struct probe_answer *answer, const char *symbol, const char *what)
+static enum tg_status probe_verdict(const struct probe_answer *answer, const struct tg_rehearsal *rehearsal,
+                                    const char *what)
 {
     if (answer->result == PROBE_NOT_LOADED) {
         /* The loader begins with the file's name, which says nothing to the user. */
         const char *reason = strchr(answer->reason, ':');
         return tg_error(TG_ERR_LOAD, "%s%s", what, reason ? reason : ": the loader gives no reason");
     }
-    if (answer->result == PROBE_NO_SYMBOL) return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", what, symbol);
+    if (answer->result == PROBE_NO_SYMBOL)
+        return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", what, rehearsal->symbol);
+    if (answer->result == PROBE_OTHER_ABI)
+        return tg_error(TG_ERR_ABI, "%s: built against version %u of %s, this library has %u", what, answer->abi,
+                        rehearsal->abi.header, rehearsal->abi.version);
     return TG_OK;
 }
 
@@ -148,7 +167,7 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
     if (hung || answered) kill(child, SIGKILL); /* whatever it does after its answer, it need not */
     int state = 0;
     while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
-    if (answered) return probe_verdict(&answer, rehearsal->symbol, what);
+    if (answered) return probe_verdict(&answer, rehearsal, what);
     if (hung) return tg_error(TG_ERR_LOAD, "%s: opening or closing it does not end (%d ms)", what, PROBE_LIMIT_MS);
     if (WIFSIGNALED(state))
         return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(state)));

@@ -19,11 +19,19 @@ struct tg_module {
     struct tg_text_range text;
 };
 
+/* Which version of a header a shared object was built against: a uint32_t that it may export. */
+struct tg_module_abi {
+    const char *symbol;
+    uint32_t version; /* the one that it has to be */
+    const char *header;
+};
+
 /* What a probe tries of a shared object. */
 struct tg_rehearsal {
-    const char *symbol; /* has to be there */
-    void (*use)(const struct tg_module *module,
-                const void *context); /* what the owner will do with it; NULL: nothing */
+    const char *symbol;       /* has to be there */
+    struct tg_module_abi abi; /* has to be this if it is there; symbol NULL: nothing is looked for */
+    /* What the owner will do with it; NULL: nothing. */
+    void (*use)(const struct tg_module *module, const void *context);
     const void *context;
 };
 
@@ -33,6 +41,7 @@ struct tg_rehearsal {
  *
  * Errors    TG_ERR_LOAD    no shared object for this computer; the message has the loader's reason
  *           TG_ERR_SYMBOL  no such symbol
+ *           TG_ERR_ABI     built against another version of the header
  *           TG_ERR_MEMORY  no file, no process
  */
 enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal,

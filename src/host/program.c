@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <tilegraph/orchestration.h>
 #include <tilegraph/tile.h>
 
 #include "host/host.h"
@@ -63,28 +64,17 @@ static enum tg_status check_kernel(const struct tg_program *program, int func_id
 }
 
 /* Give the kernel its instruction set. A kernel that uses no tile.h has no use for one. */
-static enum tg_status bind(const struct tg_module *module, const struct tg_tile_isa *isa, const char *what)
+static void bind(const struct tg_module *module, const void *isa)
 {
-    const uint32_t *abi = tg_module_symbol(module, "tg_tile_abi");
     const struct tg_tile_isa **slot = tg_module_symbol(module, "tg_tile_isa");
-    if (abi && *abi != isa->abi)
-        return tg_error(TG_ERR_ABI, "%s: built against version %u of tile.h, this library has %u", what, *abi,
-                        isa->abi);
     if (slot) *slot = isa;
-    return TG_OK;
 }
-
-static void rehearse_bind(const struct tg_module *module, const void *isa) { bind(module, isa, "kernel"); }
 
 static enum tg_status open_kernel(struct tg_program *program, struct tg_kernel *kernel, const void *bytes,
                                   size_t n_bytes, const char *what)
 {
     TG_TRY(tg_module_open(&kernel->module, bytes, n_bytes, what));
-    enum tg_status status = bind(&kernel->module, program->device->machine->isa, what);
-    if (status != TG_OK) {
-        tg_module_close(&kernel->module);
-        return status;
-    }
+    bind(&kernel->module, program->device->machine->isa);
     void *entry = tg_module_symbol(&kernel->module, "kernel_entry");
     memcpy(&kernel->entry, &entry, sizeof entry); /* ISO C has no cast from object to function pointers */
     return TG_OK;
@@ -96,7 +86,8 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     TG_TRY(check_kernel(program, func_id, core_type, name, bytes));
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
-    const struct tg_rehearsal rehearsal = {"kernel_entry", rehearse_bind, program->device->machine->isa};
+    const struct tg_tile_isa *isa = program->device->machine->isa;
+    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, "tile.h"}, bind, isa};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
     TG_TRY(grow(&program->kernels, (uint32_t)func_id));
 
@@ -116,7 +107,8 @@ enum tg_status tg_program_set_orchestration(struct tg_program *program, const vo
                                             const char *function_name)
 {
     if (!bytes || !function_name) return tg_error(TG_ERR_ARGUMENT, "an orchestration needs bytes and a function name");
-    const struct tg_rehearsal rehearsal = {.symbol = function_name};
+    const struct tg_rehearsal rehearsal = {.symbol = function_name,
+                                           .abi = {"tg_orchestration_abi", TG_ORCHESTRATION_ABI, "orchestration.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, "orchestration plugin"));
     void *copy = malloc(n_bytes);
     char *name = strdup(function_name);

@@ -1,9 +1,18 @@
-/* other_abi.c - a kernel that was built against another version of tile.h. */
-#include <tilegraph/orchestration.h>
+/* other_abi.c - kernel and plugin in one, built against other versions of tile.h and orchestration.h. */
+#include <stdint.h>
 
-TG_PLUGIN_EXPORT void kernel_entry(int64_t *args);
+#define EXPORT __attribute__((visibility("default")))
 
-extern TG_PLUGIN_EXPORT const uint32_t tg_tile_abi;
-const uint32_t tg_tile_abi = 4711;
+EXPORT void kernel_entry(int64_t *args);
+EXPORT int orchestration(void *rt);
+
+extern EXPORT const uint32_t tg_tile_abi, tg_orchestration_abi;
+const uint32_t tg_tile_abi = 4711, tg_orchestration_abi = 4712;
 
 void kernel_entry(int64_t *args) { (void)args; }
+
+int orchestration(void *rt)
+{
+    (void)rt;
+    return 0;
+}

@@ -50,6 +50,7 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: stack overflow in large frames", HOSTILE_STEP_OVER, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
     {"kernel: endless loop", HOSTILE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless wait in a system call", HOSTILE_PAUSE, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
+    {"kernel: endless loop in malloc", HOSTILE_MALLOC, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of cheap instructions", KERNEL_SPIN_LIGHT, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of expensive instructions", KERNEL_SPIN_HEAVY, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
@@ -122,6 +123,7 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: stack overflow in large frames", HOSTILE_STEP_OVER, ON_DEVICE, TG_ERR_PLUGIN_FAULT, "stack overflow"},
     {"plugin: endless loop", HOSTILE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless wait in a system call", HOSTILE_PAUSE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
+    {"plugin: endless loop in malloc", HOSTILE_MALLOC, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -326,7 +328,7 @@ static const struct load_row load_rows[] = {
     {"load: crash in a constructor", "crash_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "crashes"},
     {"load: a constructor ends the process", "exit_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "exit code 3"},
     {"load: a constructor does not end", "hang_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "does not end"},
-    {"load: other headers", "other_abi", TG_ERR_ABI, TG_ERR_SYMBOL, NULL},
+    {"load: other headers", "other_abi", TG_ERR_ABI, TG_ERR_ABI, "built against version 471"},
 };
 enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };
 
@@ -338,7 +340,7 @@ static void hostile_module(void **state)
     rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "it", rig_module(row->module));
     rig_expect(&rig, row->kernel, "kernel it", SAYS(row->says), NULL);
     rig_try_plugin(&rig, rig_module(row->module), "orchestration");
-    rig_expect(&rig, row->plugin, "orchestration plugin", NULL);
+    rig_expect(&rig, row->plugin, "orchestration plugin", SAYS(row->says), NULL);
     /* The func_id is still free, and the program is not set up by half. */
     rig_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "visit", rig_module("kernel_visit"));
     run_hostile_plugin(&rig, 0);

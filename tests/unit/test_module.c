@@ -263,12 +263,27 @@ static void what_the_owner_will_do_is_rehearsed(void **state)
 {
     (void)state;
     for (int how = 0; how <= 3; how++) {
-        const struct tg_rehearsal rehearsal = {"kernel_entry", use_like_an_owner, &how};
+        const struct tg_rehearsal rehearsal = {.symbol = "kernel_entry", .use = use_like_an_owner, .context = &how};
         enum tg_status status = tg_module_probe(bytes, n_bytes, &rehearsal, "kernel k");
         if (how == 1) assert_refused(status, TG_ERR_LOAD, "crashes (Aborted)");
         else if (how == 2) assert_refused(status, TG_ERR_LOAD, "exit code 7");
         else assert_int_equal(status, TG_OK);
     }
+}
+
+static void an_object_for_another_version_of_a_header_is_refused(void **state)
+{
+    (void)state;
+    size_t n;
+    uint8_t *other = read_module("other_abi", &n);
+    struct tg_rehearsal rehearsal = {.symbol = "kernel_entry", .abi = {"tg_tile_abi", 1, "tile.h"}};
+    assert_refused(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_ERR_ABI,
+                   "built against version 4711 of tile.h, this library has 1");
+    rehearsal.abi.version = 4711;
+    assert_int_equal(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_OK);
+    rehearsal.abi.symbol = "no_such_version"; /* an object may have none */
+    assert_int_equal(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_OK);
+    free(other);
 }
 
 /* What the probe lets pass opens and closes. Tried in a child: a failure of this test is not to end it. */
@@ -373,6 +388,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_missing_symbol_is_named),
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
         cmocka_unit_test(what_the_owner_will_do_is_rehearsed),
+        cmocka_unit_test(an_object_for_another_version_of_a_header_is_refused),
         cmocka_unit_test(a_truncated_object_is_refused_or_opens),
         cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
         cmocka_unit_test(threads_load_at_the_same_time),
