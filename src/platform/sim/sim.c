@@ -58,7 +58,7 @@ struct sim {
     struct tg_clock clock;
     struct tg_sim_machine figures;
     struct tg_memory memory;
-    enum tg_isa isa; /* of the tile operations; the bytes are the same with each */
+    enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
