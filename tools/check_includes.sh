@@ -16,8 +16,10 @@ arrows='
     aicore        base tile platform
     build         base graph platform trace
     aicpu         base graph build trace platform
+    worker        base graph build trace platform
     host          base graph build check trace platform
     platform/sim  base check tile trace platform
+    platform/cpu  base tile trace platform
     attention
     examples
 '

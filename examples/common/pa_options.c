@@ -7,7 +7,7 @@
 /* ---- the options ---------------------------------------------------------------------------------------------------
  * One line each: name, what its value is called (NULL: it has none), help. */
 #define OPTIONS(X)                                                                                                     \
-    X(PLATFORM, "-p", "PLATFORM", "where to run (default a2a3sim)")                                                    \
+    X(PLATFORM, "-p", "PLATFORM", "where to run: a2a3sim (default) or cpu")                                            \
     X(CASE, "--case", "NAME", "a problem of the list below (default Case1)")                                           \
     X(BATCH, "--batch", "B", "sequences; this and the six options below change the case")                              \
     X(HEADS, "--heads", "H", "query heads")                                                                            \
@@ -24,6 +24,8 @@
     X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
     X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default: all of the device)")                   \
     X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")               \
+    X(WORKERS, "--workers", "N", "cpu: threads that run tasks (default: one a processor)")                             \
+    X(NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                       \
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
@@ -322,6 +324,30 @@ static enum tg_status check_combinations(const struct given *given, const struct
     return check_files(given, failure);
 }
 
+/* What only one of the platforms has. */
+static enum tg_status check_platform(const struct given *given, const char *platform, struct failure *failure)
+{
+    static const struct {
+        enum option option;
+        const char *platform, *why;
+    } only[] = {
+        {OPT_BLOCK_DIM, "a2a3sim", "cpu has workers; use --workers"},
+        {OPT_AICPU_THREADS, "a2a3sim", "cpu has workers, which schedule themselves; use --workers"},
+        {OPT_MACHINE, "a2a3sim", "cpu is this computer, its figures are its own"},
+        {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
+        {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
+        {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},
+        {OPT_NO_PIN, "cpu", "a2a3sim runs on the thread that launches it"},
+    };
+    const bool known = strcmp(platform, "cpu") == 0 || strcmp(platform, "a2a3sim") == 0;
+    for (size_t i = 0; known && i < sizeof only / sizeof only[0]; i++) {
+        if (!given->text[only[i].option] || strcmp(platform, only[i].platform) == 0) continue;
+        return failure_set(failure, TG_ERR_ARGUMENT, "%s does not combine with -p %s: %s", options[only[i].option].name,
+                           platform, only[i].why);
+    }
+    return TG_OK;
+}
+
 static void set_defaults(int argc, char **argv, struct pa_options *out)
 {
     memset(out, 0, sizeof *out);
@@ -329,6 +355,7 @@ static void set_defaults(int argc, char **argv, struct pa_options *out)
     out->drawn = pa_cases[0];
     out->seed = 42;
     out->blocks_per_task = 1;
+    out->pin = true;
     tg_run_config_init(&out->run);
     /* Looked for by itself, so that whoever reads JSON gets the refusal of the other options as JSON too. */
     for (int i = 1; i < argc; i++) out->json = out->json || strcmp(argv[i], "--json") == 0;
@@ -345,13 +372,16 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->report_path = given->text[OPT_REPORT];
     out->program_dir = given->text[OPT_PROGRAM];
     out->machine_file = given->text[OPT_MACHINE];
+    out->pin = !given->text[OPT_NO_PIN];
     out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
     out->help = given->text[OPT_HELP] != NULL;
     out->run.check = given->text[OPT_CHECK] != NULL;
     out->json = given->text[OPT_JSON] != NULL && !out->help;
     out->verbosity = given->verbosity;
     if (out->help) return TG_OK; /* nothing else is going to happen */
-    enum tg_status status = read_run(given, &out->run, failure);
+    enum tg_status status = check_platform(given, out->platform, failure);
+    if (status == TG_OK) status = read_run(given, &out->run, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_WORKERS, 1, UINT32_MAX, &out->workers, failure);
     if (status == TG_OK) status = check_combinations(given, &out->run, failure);
     if (status == TG_OK) status = read_problem(given, out, failure);
     if (status == TG_OK) status = read_u32(given, OPT_BLOCKS_PER_TASK, 1, 64, &out->blocks_per_task, failure);

@@ -69,16 +69,28 @@ static void print_problem(FILE *stream, const struct pa_report *r, const struct 
 static void print_run(FILE *stream, const struct pa_report *r, const struct pa_options *o)
 {
     const struct tg_run_result *t = &r->result;
-    fprintf(stream, "  platform       %s, %" PRIu32 " blocks of 1 AIC and 2 AIV, %" PRIu32 " AICPU threads\n",
-            o->platform, o->run.block_dim, o->run.aicpu_thread_num);
+    if (o->workers > 0) {
+        fprintf(stream, "  platform       %s, %" PRIu32 " workers, %s\n", o->platform, o->workers,
+                o->pin ? "each on a processor" : "not pinned");
+    } else {
+        fprintf(stream, "  platform       %s, %" PRIu32 " blocks of 1 AIC and 2 AIV, %" PRIu32 " AICPU threads\n",
+                o->platform, o->run.block_dim, o->run.aicpu_thread_num);
+    }
     fprintf(stream, "  runtime        %s, %s\n", runtime_name(o),
             o->run.runtime == TG_HOST_BUILD_GRAPH ? "built before the launch" : build_mode_name(o));
-    if (o->load_dir) fprintf(stream, "  seeds          schedule %" PRIu64 "\n", o->run.schedule_seed);
+    if (o->load_dir && o->workers > 0) fprintf(stream, "  seeds          none\n");
+    else if (o->load_dir) fprintf(stream, "  seeds          schedule %" PRIu64 "\n", o->run.schedule_seed);
+    else if (o->workers > 0) fprintf(stream, "  seeds          inputs %" PRIu64 "\n", o->seed);
     else fprintf(stream, "  seeds          inputs %" PRIu64 ", schedule %" PRIu64 "\n", o->seed, o->run.schedule_seed);
     fprintf(stream, "  graph          %" PRIu64 " tasks, %" PRIu64 " edges", t->n_tasks, t->n_edges);
     if (o->blocks_per_task > 1) fprintf(stream, ", up to %" PRIu32 " KV blocks a task", o->blocks_per_task);
     fputc('\n', stream);
-    fprintf(stream, "  cores used     %" PRIu32 " AIC, %" PRIu32 " AIV\n", t->n_aic, t->n_aiv);
+    if (o->workers > 0) {
+        fprintf(stream, "  workers used   %" PRIu32 " for AIC kernels, %" PRIu32 " for AIV kernels\n", t->n_aic,
+                t->n_aiv);
+    } else {
+        fprintf(stream, "  cores used     %" PRIu32 " AIC, %" PRIu32 " AIV\n", t->n_aic, t->n_aiv);
+    }
     fprintf(stream, "  device time    %.2f us\n", us(t->device_ns));
     if (t->first_start_ns == UINT64_MAX) {
         fprintf(stream, "  overlap        no task started\n");
@@ -279,7 +291,8 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_text(stream, "runtime", runtime_name(options));
     json_text(stream, "build_mode", build_mode_name(options));
     json_count(stream, "seed", !options->load_dir, options->seed);
-    json_count(stream, "schedule_seed", true, options->run.schedule_seed);
+    json_count(stream, "schedule_seed", options->workers == 0, options->run.schedule_seed);
+    json_count(stream, "workers", options->workers > 0, options->workers);
     json_count(stream, "blocks_per_task", true, options->blocks_per_task);
     json_shape(stream, report);
     json_number(stream, "max_abs_err", report->has_comparison, c->max_abs_err);

@@ -100,17 +100,20 @@ TG_API void tg_log_to(tg_log_fn *sink, void *context, enum tg_log_level level);
 
 /* ---- device ------------------------------------------------------------------------------------------------------ */
 
-/* The platforms of this build, a space between two: "a2a3sim". Names that are known and not offered are refused by
+/* The platforms of this build, a space between two: "a2a3sim cpu". Names that are known and not offered are refused by
  * tg_device_open with the reason. */
 TG_API const char *tg_platforms(void);
 
 struct tg_device;
 
 struct tg_device_config {
-    const char *platform;     /* "a2a3sim" */
+    const char *platform;     /* "a2a3sim" or "cpu". "a2a3sim" */
     uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
     const char *machine_file; /* a2a3sim: figures of another machine (docs/simulator.md); NULL: an A2/A3. NULL */
+    uint32_t workers;         /* cpu: threads that run tasks, the one that waits for the run included; may be more than
+                             there are processors. 0: the processors that this process may use. 0 */
+    bool pin;                 /* cpu: keep each worker on a processor of its own, while a run lasts. true */
     bool catch_faults;        /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
                              kernel or plugin and endless loops into a status (handlers are chained and restored). false: they are the
                              process's own. Off by default; the command line has it on. */
@@ -130,8 +133,11 @@ TG_API void tg_device_config_init(struct tg_device_config *config);
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
 
-/* Blocks of 1 AIC and 2 AIV that the device has: the most that block_dim can be. */
+/* Blocks of 1 AIC and 2 AIV that the device has: the most that block_dim can be. 0: it has workers instead. */
 TG_API uint32_t tg_device_blocks(const struct tg_device *device);
+
+/* Threads that run its tasks; 0: it has blocks of cores instead. */
+TG_API uint32_t tg_device_workers(const struct tg_device *device);
 
 /* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". The
  * environment variable TG_ISA, read when a device is opened, names the highest that may be chosen. */

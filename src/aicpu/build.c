@@ -82,10 +82,9 @@ static bool wait_task(void *context, int64_t id)
     bool complete;
     while (!(complete = tg_graph_is_complete(control->config.graph, id)) && !tg_control_failed(control)) {
         if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
-        char why[1024];
-        enum tg_status verdict = tg_graph_verdict(control->config.graph, why, sizeof why);
-        tg_failure_set(control->config.failure, TG_ERR_DEADLOCK_WAIT, "the builder waits for task %lld, and %s",
-                       (long long)id, verdict == TG_OK ? "nothing can move" : why);
+        char why[TG_MESSAGE_BYTES];
+        enum tg_status status = tg_graph_verdict_wait(control->config.graph, id, why, sizeof why);
+        tg_failure_set(control->config.failure, status, "%s", why);
     }
     set_phase(control, TG_BUILDING);
     span(control, TG_SPAN_WINDOW);
@@ -95,30 +94,14 @@ static bool wait_task(void *context, int64_t id)
 static void run_plugin(struct tg_control *control)
 {
     const struct tg_control_launch *config = &control->config;
-    enum tg_status status = tg_module_open(&control->plugin, config->plugin_bytes, config->n_plugin_bytes,
-                                           "orchestration plugin");
-    if (status != TG_OK) {
-        tg_failure_set(config->failure, status, "%s", tg_last_message());
-        return;
-    }
-    struct tg_builder_config builder = {
-        .graph = config->graph,
-        .kernels = config->kernels,
-        .gm = &machine_of(control)->gm,
-        .gm_owner = config->gm_owner,
-        .failure = config->failure,
-        .log = config->record ? &control->log[BUILDER_THREAD] : NULL,
-        .orch_args = config->orch_args,
-        .orch_argc = config->orch_argc,
-        .hooks = {.context = control,
-                  .now = now,
-                  .spend = spend,
-                  .published = published,
-                  .wait_task = config->sequential ? NULL : wait_task},
+    const struct tg_builder_hooks hooks = {
+        .context = control,
+        .now = now,
+        .spend = spend,
+        .published = published,
+        .wait_task = config->sequential ? NULL : wait_task,
     };
-    spend(control, TG_WORK_OPEN);
-    tg_builder_init(config->builder, &builder);
-    tg_builder_run(config->builder, &control->plugin, config->function_name, NULL, 0);
+    tg_builder_run_embedded(config, config->record ? &control->log[BUILDER_THREAD] : NULL, &hooks, &control->plugin);
 }
 
 void tg_control_build(struct tg_control *control)

@@ -117,6 +117,8 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     struct tg_coro *coro = tg_coro_current();
     guard->text = text;
     guard->outer = coro->guard;
+    guard->coro = coro;
+    guard->life = &life;
     guard->end = TG_GUARD_RETURNED;
     guard->signal = 0;
     guard->address = NULL;

@@ -20,6 +20,8 @@
 
 #include <tilegraph/tilegraph.h>
 
+#include "base/coro.h"
+
 enum tg_guard_end { TG_GUARD_RETURNED = 0, TG_GUARD_RAISED, TG_GUARD_CRASHED, TG_GUARD_OVERFLOWED, TG_GUARD_STUCK };
 
 /* The code of a loaded shared object, to tell foreign code from everything else. */
@@ -31,6 +33,8 @@ struct tg_guard {
     sigjmp_buf jump;
     struct tg_text_range text; /* foreign code: where a stuck call is cut off */
     struct tg_guard *outer;
+    struct tg_coro *coro;    /* that the call is made on */
+    volatile unsigned *life; /* what tg_guard_alive counts on this thread */
     enum tg_guard_end end;
     int signal;                    /* CRASHED, OVERFLOWED */
     void *address;                 /* CRASHED, OVERFLOWED: of the fault */
@@ -43,6 +47,21 @@ typedef void tg_guarded_fn(void *arg);
 
 /* Call fn(arg) on this stack. `text` is the range of the foreign code's shared object. */
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg);
+
+/*
+ * A guarded call may itself be ours and call foreign code many times. It begins with tg_guard_pause; from
+ * tg_guard_resume to the next tg_guard_pause it is in the foreign code whose range is `text`, with a time limit of its
+ * own. Only on the stack that the guarded call was made on. What is wrong outside of the two is no fault of the foreign
+ * code, and is the process's own.
+ */
+static inline void tg_guard_pause(struct tg_guard *guard) { guard->coro->guard = NULL; }
+
+static inline void tg_guard_resume(struct tg_guard *guard, struct tg_text_range text)
+{
+    guard->text = text;
+    ++*guard->life;
+    guard->coro->guard = guard;
+}
 
 /* Leave the innermost guarded call of this coroutine with TG_GUARD_RAISED. */
 _Noreturn void tg_guard_raise(void);

@@ -35,6 +35,11 @@ static void record(struct tg_builder *b, enum tg_status status)
     if (status != TG_OK) tg_failure_set(b->failure, status, "%s", tg_last_message());
 }
 
+static void spend(const struct tg_builder *b, enum tg_work work)
+{
+    if (b->hooks.spend) b->hooks.spend(b->hooks.context, work);
+}
+
 static uint64_t now(const struct tg_builder *b) { return b->hooks.now ? b->hooks.now(b->hooks.context) : 0; }
 
 /* ---- tasks ---- */
@@ -100,7 +105,7 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_task")) return -1;
-    b->hooks.spend(b->hooks.context, TG_WORK_ADD);
+    spend(b, TG_WORK_ADD);
     int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
     b->file = NULL; /* a mark holds for one task */
     b->line = 0;
@@ -112,7 +117,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
-    b->hooks.spend(b->hooks.context, TG_WORK_EDGE);
+    spend(b, TG_WORK_EDGE);
     uint64_t bytes = b->graph->bytes;
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
@@ -126,7 +131,7 @@ static void publish_task(struct tg_runtime *rt, int id)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "publish_task")) return;
-    b->hooks.spend(b->hooks.context, TG_WORK_PUBLISH);
+    spend(b, TG_WORK_PUBLISH);
     struct tg_task *ready = NULL;
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
@@ -157,7 +162,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "device_malloc")) return NULL;
-    b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
+    spend(b, TG_WORK_ALLOC);
     uint64_t address = 0;
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
@@ -169,7 +174,7 @@ static void device_free(struct tg_runtime *rt, void *address)
 {
     struct tg_builder *b = of(rt);
     if (!address || !call_begin(b, "device_free")) return;
-    b->hooks.spend(b->hooks.context, TG_WORK_ALLOC);
+    spend(b, TG_WORK_ALLOC);
     enum tg_status status = tg_gm_free(b->gm, (uint64_t)(uintptr_t)address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
     call_end(b);
@@ -301,4 +306,30 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
     tg_guard_describe(&guard, what, sizeof what);
     tg_failure_set(b->failure, end == TG_GUARD_STUCK ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_PLUGIN_FAULT,
                    "%s, after %llu tasks were added: %s", function_name, (unsigned long long)b->graph->n_added, what);
+}
+
+void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
+                             const struct tg_builder_hooks *hooks, struct tg_module *plugin)
+{
+    struct tg_builder *b = launch->builder;
+    enum tg_status status = tg_module_open(plugin, launch->plugin_bytes, launch->n_plugin_bytes,
+                                           "orchestration plugin");
+    if (status != TG_OK) {
+        tg_failure_set(launch->failure, status, "%s", tg_last_message());
+        return;
+    }
+    const struct tg_builder_config config = {
+        .graph = launch->graph,
+        .kernels = launch->kernels,
+        .gm = &launch->machine->gm,
+        .gm_owner = launch->gm_owner,
+        .failure = launch->failure,
+        .log = log,
+        .orch_args = launch->orch_args,
+        .orch_argc = launch->orch_argc,
+        .hooks = *hooks,
+    };
+    tg_builder_init(b, &config);
+    spend(b, TG_WORK_OPEN);
+    tg_builder_run(b, plugin, launch->function_name, NULL, 0);
 }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/module.h"
 #include "graph/graph.h"
+#include "platform/launch.h"
 #include "platform/platform.h"
 #include "trace/record.h"
 
@@ -23,7 +24,7 @@ struct tg_builder_hooks {
     void *context;
     /* The builder's time in ns; NULL: it has none. */
     uint64_t (*now)(void *context);
-    /* Account for one piece of work. */
+    /* Account for one piece of work; NULL: it takes the time that it takes. */
     void (*spend)(void *context, enum tg_work work);
     /* A task was published; it may run now if `ready` is not NULL. */
     void (*published)(void *context, struct tg_task *ready);
@@ -78,5 +79,10 @@ void tg_builder_init(struct tg_builder *builder, const struct tg_builder_config 
  * wrong is in the failure. */
 void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, const char *function_name,
                     uint64_t *host_args, int n_host_args);
+
+/* aicpu_build_graph: open the plugin that is embedded in a launch and let it build with the launch's builder. What goes
+ * wrong is in the failure; *plugin may be open all the same. `log` may be NULL. */
+void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
+                             const struct tg_builder_hooks *hooks, struct tg_module *plugin);
 
 #endif

@@ -158,3 +158,12 @@ enum tg_status tg_graph_verdict(struct tg_graph *graph, char *buffer, size_t n_b
     if (census.n_incomplete == 0) return TG_OK;
     return judge_cycle(graph, census.n_incomplete, &text);
 }
+
+enum tg_status tg_graph_verdict_wait(struct tg_graph *graph, int64_t id, char *text, size_t n_bytes)
+{
+    char why[1024];
+    enum tg_status status = tg_graph_verdict(graph, why, sizeof why);
+    snprintf(text, n_bytes, "the builder waits for task %lld, and %s", (long long)id,
+             status == TG_OK ? "nothing can move" : why);
+    return TG_ERR_DEADLOCK_WAIT;
+}

@@ -13,4 +13,7 @@
  */
 enum tg_status tg_graph_verdict(struct tg_graph *graph, char *text, size_t n_bytes);
 
+/* The same, said of a builder that waits for task `id`, which cannot complete. TG_ERR_DEADLOCK_WAIT. */
+enum tg_status tg_graph_verdict_wait(struct tg_graph *graph, int64_t id, char *text, size_t n_bytes);
+
 #endif

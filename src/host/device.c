@@ -6,7 +6,7 @@
 
 void tg_device_config_init(struct tg_device_config *config)
 {
-    *config = (struct tg_device_config){.platform = "a2a3sim", .catch_faults = false};
+    *config = (struct tg_device_config){.platform = "a2a3sim", .pin = true, .catch_faults = false};
 }
 
 enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)
@@ -23,6 +23,8 @@ enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_d
 }
 
 uint32_t tg_device_blocks(const struct tg_device *device) { return device->machine->n_blocks; }
+
+uint32_t tg_device_workers(const struct tg_device *device) { return device->machine->n_workers; }
 
 const char *tg_device_isa(const struct tg_device *device) { return device->machine->isa_name; }
 

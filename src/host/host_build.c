@@ -54,13 +54,6 @@ static void print_task(void *context, struct tg_task *task)
 
 static void print_runtime(struct tg_runtime *rt) { tg_graph_each_incomplete(&of(rt)->graph, print_task, NULL); }
 
-/* Nothing runs yet, so nothing has to be accounted for or told. */
-static void spend(void *context, enum tg_work work)
-{
-    (void)context;
-    (void)work;
-}
-
 /* A task that was published by hand and can run is kept for the launch. */
 static void published(void *context, struct tg_task *ready)
 {
@@ -104,7 +97,7 @@ static void open_builder(struct tg_run *run)
         .log = run->config.record ? &run->log : NULL,
         .orch_args = run->args,
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
-        .hooks = {.context = run, .spend = spend, .published = published},
+        .hooks = {.context = run, .published = published},
     };
     tg_builder_init(&run->builder, &config);
     run->builder.rt.host_api = (struct tg_host_api){

@@ -13,11 +13,30 @@ struct launch {
     struct tg_machine_run machine_run;
 };
 
+/* The machine goes on: tell who wants to know how far the graph is. */
+static void show_progress(void *context, uint64_t device_ns)
+{
+    struct tg_run *run = context;
+    uint64_t n_complete = tg_graph_n_complete(&run->graph);
+    const struct tg_progress progress = {
+        .n_published = n_complete + tg_graph_in_flight(&run->graph), .n_complete = n_complete, .device_ns = device_ns};
+    run->progress(run->progress_context, &progress);
+}
+
+/* Blocks of a cube core and two vector cores. A worker runs kernels of both kinds: all count as one kind. */
+static void set_core_types(struct tg_run *run, bool workers)
+{
+    for (uint32_t i = 0; i < TG_CORES_MAX; i++)
+        run->core_type[i] = !workers && i % TG_CORES_PER_BLOCK == 0 ? TG_AIC : TG_AIV;
+}
+
 static void prepare_control(struct tg_run *run, struct launch *launch)
 {
     const struct tg_program *program = run->program;
     bool on_device = run->config.runtime == TG_AICPU_BUILD_GRAPH;
     bool sequential = run->config.build_mode == TG_BUILD_SEQUENTIAL;
+    const uint32_t n_workers = program->device->machine->n_workers;
+    set_core_types(run, n_workers > 0);
     launch->control = (struct tg_control_launch){
         .machine = program->device->machine,
         .graph = &run->graph,
@@ -25,8 +44,10 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .failure = &run->failure,
         .handshake = launch->handshake,
         .core_type = run->core_type,
-        .n_cores = run->config.block_dim * TG_CORES_PER_BLOCK,
-        .n_threads = run->config.aicpu_thread_num,
+        .n_cores = n_workers > 0 ? 0 : run->config.block_dim * TG_CORES_PER_BLOCK,
+        .n_threads = n_workers > 0 ? n_workers : run->config.aicpu_thread_num,
+        .progress = run->progress ? show_progress : NULL,
+        .progress_context = run,
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
         .record = run->config.record,
@@ -43,33 +64,22 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
     };
 }
 
-/* The machine goes on: tell who wants to know how far the graph is. */
-static void show_progress(void *context, uint64_t device_ns)
-{
-    struct tg_run *run = context;
-    uint64_t n_complete = tg_graph_n_complete(&run->graph);
-    const struct tg_progress progress = {
-        .n_published = n_complete + tg_graph_in_flight(&run->graph), .n_complete = n_complete, .device_ns = device_ns};
-    run->progress(run->progress_context, &progress);
-}
-
-static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg_control *control)
+static void prepare_machine(struct tg_run *run, struct launch *launch)
 {
     struct tg_machine_run *m = &launch->machine_run;
     launch->cores = (struct tg_core_launch){launch->control.machine, run->core_type, launch->handshake};
     *m = (struct tg_machine_run){
         .n_threads = launch->control.n_threads,
         .n_cores = launch->control.n_cores,
-        .control_main = tg_control_main,
-        .control_arg = control,
         .core_main = tg_core_main,
         .core_arg = &launch->cores,
         .schedule_seed = run->config.schedule_seed,
         .kernel_limit_ms = run->config.kernel_limit_ms,
-        .progress = run->progress ? show_progress : NULL,
+        .progress = launch->control.progress,
         .progress_context = run,
         .check = run->config.check ? &run->check : NULL,
         .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
+        .failure = &run->failure,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {
         m->core_type[i] = run->core_type[i];
@@ -79,6 +89,8 @@ static void prepare_machine(struct tg_run *run, struct launch *launch, struct tg
 
 static void collect(struct tg_run *run, const struct tg_control_report *report)
 {
+    const uint32_t n_workers = run->program->device->machine->n_workers;
+    const bool has_builder = run->config.runtime == TG_AICPU_BUILD_GRAPH;
     struct tg_run_result *result = &run->result;
     result->n_tasks = run->graph.n_added;
     result->n_edges = run->graph.n_edges;
@@ -92,27 +104,51 @@ static void collect(struct tg_run *run, const struct tg_control_report *report)
     result->peak_graph_bytes = run->graph.peak_bytes;
     if (report->plugin.handle) run->plugin = report->plugin;
     struct tg_record *record = &run->record;
-    record->n_threads = run->config.aicpu_thread_num;
-    record->n_cores = run->config.block_dim * TG_CORES_PER_BLOCK;
-    record->has_builder = run->config.runtime == TG_AICPU_BUILD_GRAPH;
+    record->has_workers = n_workers > 0;
+    record->n_threads = n_workers > 0 ? has_builder : run->config.aicpu_thread_num;
+    record->n_cores = n_workers > 0 ? n_workers : run->config.block_dim * TG_CORES_PER_BLOCK;
+    record->has_builder = has_builder;
     record->core_type = run->core_type;
     record->kernels = &run->program->kernels;
     record->device_ns = result->device_ns;
 }
 
-static enum tg_status run_on(struct tg_run *run, struct launch *launch)
+static enum tg_status run_machine(struct tg_run *run, struct launch *launch, void (*main)(void *arg, uint32_t thread),
+                                  void *arg)
 {
-    for (uint32_t i = 0; i < TG_CORES_MAX; i++) run->core_type[i] = i % TG_CORES_PER_BLOCK == 0 ? TG_AIC : TG_AIV;
-    prepare_control(run, launch);
+    struct tg_machine *machine = launch->control.machine;
+    launch->machine_run.control_main = main;
+    launch->machine_run.control_arg = arg;
+    return machine->ops->run(machine, &launch->machine_run, &run->result.device_ns);
+}
+
+static enum tg_status run_on_cores(struct tg_run *run, struct launch *launch, struct tg_control_report *report)
+{
     struct tg_control *control = NULL;
     TG_TRY(tg_control_open(&launch->control, &control));
-    prepare_machine(run, launch, control);
-    struct tg_machine *machine = launch->control.machine;
-    enum tg_status status = machine->ops->run(machine, &launch->machine_run, &run->result.device_ns);
-    struct tg_control_report report;
-    enum tg_status recorded = tg_control_close(control, &report, &run->record);
-    collect(run, &report);
+    enum tg_status status = run_machine(run, launch, tg_control_main, control);
+    enum tg_status recorded = tg_control_close(control, report, &run->record);
     return status == TG_OK ? recorded : status;
+}
+
+static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, struct tg_control_report *report)
+{
+    struct tg_workers *workers = NULL;
+    TG_TRY(tg_workers_open(&launch->control, &workers));
+    enum tg_status status = run_machine(run, launch, tg_workers_main, workers);
+    enum tg_status recorded = tg_workers_close(workers, report, &run->record);
+    return status == TG_OK ? recorded : status;
+}
+
+static enum tg_status run_on(struct tg_run *run, struct launch *launch)
+{
+    prepare_control(run, launch);
+    prepare_machine(run, launch);
+    struct tg_control_report report = {.first_start_ns = UINT64_MAX};
+    enum tg_status status = launch->control.n_cores == 0 ? run_on_workers(run, launch, &report)
+                                                         : run_on_cores(run, launch, &report);
+    collect(run, &report);
+    return status;
 }
 
 enum tg_status tg_launch(struct tg_run *run)

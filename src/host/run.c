@@ -39,11 +39,9 @@ enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
 
 /* ---- checks ---- */
 
-static enum tg_status check_config(const struct tg_run_config *config, uint32_t n_blocks)
+/* How many control threads and blocks: questions that a machine with workers does not ask. */
+static enum tg_status check_cores(const struct tg_run_config *config, uint32_t n_blocks)
 {
-    if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
-    if (config->build_mode > TG_BUILD_SEQUENTIAL)
-        return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
     bool on_device = config->runtime == TG_AICPU_BUILD_GRAPH;
     if (config->aicpu_thread_num > TG_AICPU_THREADS_MAX || config->aicpu_thread_num < (on_device ? 2u : 1u))
         return tg_error(TG_ERR_ARGUMENT, "aicpu_thread_num is %u; %s takes %d to %d%s", config->aicpu_thread_num,
@@ -52,6 +50,27 @@ static enum tg_status check_config(const struct tg_run_config *config, uint32_t 
     if (config->block_dim < 1 || config->block_dim > n_blocks)
         return tg_error(TG_ERR_ARGUMENT, "block_dim is %u; the device has %u blocks of 1 AIC and 2 AIV, use 1 to %u",
                         config->block_dim, n_blocks, n_blocks);
+    return TG_OK;
+}
+
+/* What a machine with workers cannot do. */
+static enum tg_status check_workers(const struct tg_run_config *config)
+{
+    if (config->schedule_seed != 0)
+        return tg_error(TG_ERR_ARGUMENT,
+                        "schedule_seed is %llu; workers run in real time, which no seed repeats: use 0",
+                        (unsigned long long)config->schedule_seed);
+    if (config->check) return tg_error(TG_ERR_ARGUMENT, "check is set; only platform a2a3sim has checks");
+    return TG_OK;
+}
+
+static enum tg_status check_config(const struct tg_run_config *config, const struct tg_machine *machine)
+{
+    if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
+    if (config->build_mode > TG_BUILD_SEQUENTIAL)
+        return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
+    if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
+    else TG_TRY(check_workers(config));
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
     if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
     return TG_OK;
@@ -109,7 +128,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
 enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                            const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
 {
-    TG_TRY(check_config(config, tg_device_blocks(program->device)));
+    TG_TRY(check_config(config, program->device->machine));
     TG_TRY(check_tensors(tensors, n_tensors));
     if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
 

@@ -1,6 +1,9 @@
 /*
  * launch.h - what host, AICPU and cores share for one launch: arguments, report, and the handshake.
  *
+ * A launch is carried out by one of two programs: the control program (src/aicpu) with cores (src/aicore), on a machine
+ * that has registers; or workers (src/worker), on a machine whose threads run kernels themselves.
+ *
  * One core's life. Registers: DISPATCH (AICPU writes, core reads) and COND (core writes, AICPU reads). Tokens count up
  * per core, so that a new one always differs from the last.
  *
@@ -82,7 +85,7 @@ struct tg_graph;
 struct tg_task;
 struct tg_record;
 
-/* What the host tells the control program. Borrowed for the launch. */
+/* What the host tells who carries out a launch. Borrowed for the launch. */
 struct tg_control_launch {
     struct tg_machine *machine;
     struct tg_graph *graph;
@@ -90,9 +93,13 @@ struct tg_control_launch {
     struct tg_failure *failure;
     struct tg_handshake *handshake; /* [n_cores] */
     const enum tg_core_type *core_type;
-    uint32_t n_cores, n_threads;
-    uint32_t window; /* published, unfinished tasks; 0: no limit */
+    uint32_t n_cores;   /* 0: workers */
+    uint32_t n_threads; /* control threads, or workers */
+    uint32_t window;    /* published, unfinished tasks; 0: no limit */
     uint64_t schedule_seed;
+    /* Workers: called now and then on thread 0 with the time since the launch; NULL: not wanted. */
+    void (*progress)(void *context, uint64_t device_ns);
+    void *progress_context;
     bool record; /* log what happens */
     /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built. */
     const void *plugin_bytes;
@@ -112,7 +119,7 @@ struct tg_control_report {
     uint64_t first_start_ns; /* UINT64_MAX: no task started */
     uint64_t last_publish_ns;
     uint64_t n_instructions;
-    uint32_t n_aic, n_aiv; /* cores that ran a task */
+    uint32_t n_aic, n_aiv; /* cores that ran a task; workers that ran one of that kind */
     uint32_t window;
     struct tg_module plugin; /* open; the host closes it when nothing points into it any more */
 };
@@ -130,5 +137,12 @@ void tg_control_main(void *arg, uint32_t thread);
 
 /* Release it; what was logged goes into `record`. TG_ERR_MEMORY: not all of it. */
 enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record);
+
+struct tg_workers;
+
+/* The same three of the workers' program (src/worker). */
+enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out);
+void tg_workers_main(void *arg, uint32_t worker);
+enum tg_status tg_workers_close(struct tg_workers *workers, struct tg_control_report *report, struct tg_record *record);
 
 #endif

@@ -11,12 +11,12 @@ struct platform {
 
 static const struct platform platforms[] = {
     {"a2a3sim", tg_sim_open, NULL},
-    {"cpu", NULL, "is not implemented yet"},
+    {"cpu", tg_cpu_open, NULL},
     {"a2a3", NULL, "(the hardware) is not implemented yet"},
 };
 enum { N_PLATFORMS = sizeof platforms / sizeof platforms[0] };
 
-const char *tg_platforms(void) { return "a2a3sim"; }
+const char *tg_platforms(void) { return "a2a3sim cpu"; }
 
 enum tg_status tg_machine_open(const struct tg_device_config *config, struct tg_machine **out)
 {

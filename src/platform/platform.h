@@ -8,6 +8,11 @@
  *     control thread (AICPU)                              core (AIC or AIV)
  *     spend, sync, now, idle, wake                        now, run_kernel
  *     read_cond, write_dispatch     <-- registers -->     wait_dispatch, write_cond
+ *
+ * A machine without registers has workers: threads that schedule and run kernels themselves.
+ *
+ *     worker
+ *     now, worker_core
  */
 #ifndef TG_PLATFORM_PLATFORM_H
 #define TG_PLATFORM_PLATFORM_H
@@ -24,7 +29,7 @@
 #include "trace/record.h"
 
 enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 128, TG_CORES_PER_BLOCK = 3 };
-enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK };
+enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK, TG_WORKERS_MAX = TG_CORES_MAX };
 
 /* Work that a control thread does, by kind; the platform knows what each takes. */
 enum tg_work {
@@ -58,9 +63,18 @@ struct tg_kernel_end {
     char message[TG_MESSAGE_BYTES]; /* of what went wrong: instruction, tile, rule, signal */
 };
 
+/* What a worker's thread knows of the kernel that it runs. Writer: that thread. */
+struct tg_worker_core {
+    bool running;            /* a kernel is being called */
+    enum tg_core_type type;  /* of that kernel */
+    uint64_t n_instructions; /* that kernels issued, of all tasks */
+    enum tg_status status;   /* why an instruction ended the kernel (TG_GUARD_RAISED) */
+    char message[TG_MESSAGE_BYTES];
+};
+
 /* One launch. Borrowed until run() returns. */
 struct tg_machine_run {
-    uint32_t n_threads, n_cores;
+    uint32_t n_threads, n_cores;                      /* n_cores 0: the threads are workers */
     void (*control_main)(void *arg, uint32_t thread); /* returns when its work is done */
     void *control_arg;
     void (*core_main)(void *arg, uint32_t core); /* returns after the exit token */
@@ -72,8 +86,9 @@ struct tg_machine_run {
     /* Called now and then in host time with the virtual time; NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    struct tg_check *check; /* is told what kernels do; NULL: the run is not checked */
-    bool host_graph;        /* the graph was built on the host and comes with the launch */
+    struct tg_check *check;     /* is told what kernels do; NULL: the run is not checked */
+    bool host_graph;            /* the graph was built on the host and comes with the launch */
+    struct tg_failure *failure; /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
 };
 
 struct tg_machine;
@@ -105,6 +120,10 @@ struct tg_machine_ops {
     void (*write_cond)(struct tg_machine *machine, uint32_t value);
     /* Cores: call the kernel, guarded. */
     void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end);
+
+    /* Workers: the calling thread runs kernels from here on. What they do is in *core, which the machine owns.
+     * TG_ERR_MEMORY. */
+    enum tg_status (*worker_core)(struct tg_machine *machine, uint32_t worker, struct tg_worker_core **core);
 };
 
 /* What every platform's own structure begins with. */
@@ -114,7 +133,8 @@ struct tg_machine {
     const struct tg_tile_isa *isa; /* what kernels are bound to */
     const char *isa_name;          /* instruction set of its tile operations */
     bool catch_faults;
-    uint32_t n_blocks; /* blocks of 1 AIC and 2 AIV that it has */
+    uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV that it has; 0: it has workers */
+    uint32_t n_workers; /* 0: it has blocks */
 };
 
 /* Open a platform by name. TG_ERR_PLATFORM; what the platform's own open fails with. */
@@ -122,5 +142,6 @@ enum tg_status tg_machine_open(const struct tg_device_config *config, struct tg_
 
 /* One a platform. */
 enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out);
+enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_machine **out);
 
 #endif

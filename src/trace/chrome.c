@@ -69,13 +69,15 @@ static void write_track(FILE *file, int process, uint32_t track, const char *nam
 
 static void write_tracks(const struct tg_record *record, FILE *file)
 {
-    write_process(file, THREADS, "AICPU");
-    write_process(file, CORES, "cores");
+    const char *thread = record->has_workers ? "thread" : "AICPU", *core = record->has_workers ? "worker" : "core";
+    write_process(file, THREADS, record->has_workers ? "orchestration" : "AICPU");
+    write_process(file, CORES, record->has_workers ? "workers" : "cores");
     for (uint32_t i = 0; i < record->n_threads; i++)
-        write_track(file, THREADS, FIRST_THREAD + i, "AICPU", i,
+        write_track(file, THREADS, FIRST_THREAD + i, thread, i,
                     record->has_builder && i == 0 ? "builder" : "scheduler");
     for (uint32_t i = 0; i < record->n_cores; i++)
-        write_track(file, CORES, FIRST_CORE + i, "core", i, tg_core_type_name(record->core_type[i]));
+        write_track(file, CORES, FIRST_CORE + i, core, i,
+                    record->has_workers ? "" : tg_core_type_name(record->core_type[i]));
 }
 
 static void write_span(const struct tg_record_span *span, FILE *file)

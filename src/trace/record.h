@@ -92,6 +92,7 @@ struct tg_record {
     /* The launch. */
     uint32_t n_threads, n_cores;
     bool has_builder;                   /* thread 0 builds */
+    bool has_workers;                   /* cores are workers: of no kind, and nobody else schedules */
     const enum tg_core_type *core_type; /* [n_cores], borrowed */
     const struct tg_kernels *kernels;   /* borrowed */
     uint64_t device_ns;
@@ -113,5 +114,11 @@ void tg_record_fini(struct tg_record *record);
 
 /* The task, or NULL if it did not run to its end. */
 const struct tg_record_task *tg_record_find(const struct tg_record *record, int32_t task_id);
+
+/* What a core is called: "AIC", "AIV", or "worker". */
+static inline const char *tg_record_core_name(const struct tg_record *record, uint32_t core)
+{
+    return record->has_workers ? "worker" : tg_core_type_name(record->core_type[core]);
+}
 
 #endif

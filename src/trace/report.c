@@ -323,7 +323,7 @@ static void write_machine(const struct page *page, FILE *file)
     for (uint32_t i = 0; i < record->n_cores; i++) {
         const struct tg_core_use *use = &page->findings->cores[i];
         fprintf(file, "%s[\"%s\",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 "]", i > 0 ? "," : "",
-                tg_core_type_name(record->core_type[i]), use->kernel_ns, use->memory_ns, use->control_ns, use->idle_ns);
+                tg_record_core_name(record, i), use->kernel_ns, use->memory_ns, use->control_ns, use->idle_ns);
     }
     fputs("],\n\"threads\":[", file);
     for (uint32_t i = 0; i < record->n_threads; i++) {

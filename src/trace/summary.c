@@ -82,7 +82,7 @@ static void print_longest(const struct tg_record *record, const struct tg_findin
         const struct tg_record_task *task = &record->tasks[f->longest[i]];
         fprintf(stream, "  %-*.*s %10.2f us at %.2f us on core %u (%s), task %" PRId32 "%s%s\n", width, width,
                 tg_task_name(record, task), us(tg_task_kernel_ns(task)), us(task->start_ns), task->core,
-                tg_core_type_name(record->core_type[task->core]), task->task_id, task->label ? ": " : "",
+                tg_record_core_name(record, task->core), task->task_id, task->label ? ": " : "",
                 task->label ? task->label : "");
     }
 }
@@ -112,10 +112,11 @@ static void print_cores(const struct tg_record *record, const struct tg_findings
         sum.control_ns += use->control_ns;
         sum.idle_ns += use->idle_ns;
     }
+    if (n == 0) return;
     uint64_t whole = n * record->device_ns;
     fprintf(stream, "  %2u %-11s kernel %5.1f %%, memory %4.1f %%, control %5.1f %%, idle %5.1f %%", n,
-            tg_core_type_name((enum tg_core_type)type), percent(sum.kernel_ns, whole), percent(sum.memory_ns, whole),
-            percent(sum.control_ns, whole), percent(sum.idle_ns, whole));
+            record->has_workers ? "workers" : tg_core_type_name((enum tg_core_type)type), percent(sum.kernel_ns, whole),
+            percent(sum.memory_ns, whole), percent(sum.control_ns, whole), percent(sum.idle_ns, whole));
     print_pipes(f, type, whole, stream);
     fputc('\n', stream);
 }
@@ -124,7 +125,8 @@ static void print_threads(const struct tg_record *record, const struct tg_findin
 {
     for (uint32_t i = 0; i < record->n_threads && record->n_spans > 0; i++) {
         const char *between = "";
-        fprintf(stream, "  AICPU %u        %s", i, record->has_builder && i == 0 ? "builder: " : "scheduler: ");
+        fprintf(stream, "  %s %u        %s", record->has_workers ? "thread" : "AICPU", i,
+                record->has_builder && i == 0 ? "builder: " : "scheduler: ");
         for (int kind = 0; kind < TG_SPAN_KINDS; kind++) {
             uint64_t ns = f->threads[i].span_ns[kind];
             if (ns == 0) continue;

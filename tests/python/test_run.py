@@ -32,6 +32,13 @@ def test_cases_have_their_graph(runtime, case, blocks, tasks, edges):
     assert f"{case}: {tasks} tasks, {edges} edges, " in done.stderr
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_on_this_computer(runtime):
+    done = run_command(*ATTENTION[runtime], "-p", "cpu", PA_CASE="ragged")
+    assert_passed(done)
+    assert "workers: aicpu_thread_num 3 and block_dim 24 of kernel_config.py are not applicable" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["0", "65", "-1", "1.0", "x", " 2"])
 def test_blocks_per_task_out_of_range_is_refused(text):
     done = run_command(*ATTENTION["aicpu_build_graph"], *SIMULATOR, PA_BLOCKS_PER_TASK=text)

@@ -97,14 +97,57 @@ static void json_of_a_success(void **state)
     json_free(json);
 }
 
+static void every_case_runs_on_this_computer(void **state)
+{
+    (void)state;
+    static const char *const workers[] = {"1", "2", "16"};
+    for (size_t i = 0; i < pa_n_cases; i++) {
+        if (strncmp(pa_cases[i].name, "PA-", 3) == 0 && strcmp(pa_cases[i].name, "PA-small1") != 0) continue;
+        for (size_t k = 0; k < 3; k++)
+            expect(0, ARGS("-p", "cpu", "--workers", workers[k], "--case", pa_cases[i].name), ARGS(NULL));
+        expect(0, ARGS("-p", "cpu", "--case", pa_cases[i].name, "--runtime", "host_build_graph", "--no-pin"),
+               ARGS(NULL));
+        expect(0, ARGS("-p", "cpu", "--case", pa_cases[i].name, "--build-mode", "sequential"), ARGS(NULL));
+    }
+}
+
+static void this_computer_says_what_happened(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("-p", "cpu", "--workers", "3", "--case", "Case2"));
+    static const char *const says[] = {"cpu, 3 workers", "16 tasks, 15 edges", "workers used", "PASS", "3 workers"};
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+        CHECK(strstr(process.out, says[i]), "expected '%s' in '%s'", says[i], process.out);
+    CHECK(!strstr(process.out, "AICPU"), "there is no AICPU: '%s'", process.out);
+    process_free(&process);
+    struct json *json = expect_json(0, ARGS("-p", "cpu", "--workers", "3"));
+    assert_string_equal(json_string(json, "platform"), "cpu");
+    assert_int_equal((int)json_number(json, "workers"), 3);
+    json_free(json);
+}
+
 /* ---- what is refused ----------------------------------------------------------------------------------------------- */
 
 static void platforms(void **state)
 {
     (void)state;
     expect(7, ARGS("-p", "a2a3"), ARGS("TG_ERR_PLATFORM", "not implemented", "a2a3sim", "hint:"));
-    expect(7, ARGS("-p", "cpu"), ARGS("TG_ERR_PLATFORM", "a2a3sim"));
     expect(7, ARGS("-p", "toaster"), ARGS("TG_ERR_PLATFORM", "toaster", "a2a3sim"));
+}
+
+static void options_of_the_other_platform(void **state)
+{
+    (void)state;
+    static const char *const cores_only[][2] = {
+        {"--block-dim", "4"}, {"--aicpu-threads", "3"}, {"--schedule-seed", "1"}, {"--machine", "/dev/null"}};
+    for (size_t i = 0; i < sizeof cores_only / sizeof cores_only[0]; i++)
+        expect(2, ARGS("-p", "cpu", cores_only[i][0], cores_only[i][1]),
+               ARGS("TG_ERR_ARGUMENT", cores_only[i][0], "-p cpu"));
+    expect(2, ARGS("-p", "cpu", "--check"), ARGS("TG_ERR_ARGUMENT", "--check", "a2a3sim"));
+    expect(2, ARGS("--workers", "2"), ARGS("TG_ERR_ARGUMENT", "--workers", "a2a3sim"));
+    expect(2, ARGS("--no-pin"), ARGS("TG_ERR_ARGUMENT", "--no-pin", "a2a3sim"));
+    expect(2, ARGS("-p", "cpu", "--workers", "0"), ARGS("TG_ERR_ARGUMENT", "--workers"));
+    expect(2, ARGS("-p", "cpu", "--workers", "100000"), ARGS("TG_ERR_ARGUMENT", "workers is 100000"));
 }
 
 static void runtimes(void **state)
@@ -392,9 +435,12 @@ static void the_activations_of_a_language_model_are_right(void **state)
 static const struct CMUnitTest others[] = {
     cmocka_unit_test(every_case_passes),
     cmocka_unit_test(it_says_what_happened),
+    cmocka_unit_test(every_case_runs_on_this_computer),
+    cmocka_unit_test(this_computer_says_what_happened),
     cmocka_unit_test(help_is_no_failure),
     cmocka_unit_test(json_of_a_success),
     cmocka_unit_test(platforms),
+    cmocka_unit_test(options_of_the_other_platform),
     cmocka_unit_test(runtimes),
     cmocka_unit_test(cases),
     cmocka_unit_test(options_that_make_no_sense),

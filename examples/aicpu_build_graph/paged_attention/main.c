@@ -239,10 +239,13 @@ static enum tg_status work(struct pa_options *options, const char *argv0, struct
     tg_device_config_init(&config);
     config.platform = options->platform;
     config.machine_file = options->machine_file;
+    config.workers = options->workers;
+    config.pin = options->pin;
     config.catch_faults = true; /* a kernel that crashes fails the run, not this process */
     enum tg_status status = failure_from_library(&report->failure, tg_device_open(&config, &device));
     if (status != TG_OK) return status;
     report->isa = tg_device_isa(device);
+    options->workers = tg_device_workers(device);
     if (!options->has_block_dim) options->run.block_dim = tg_device_blocks(device);
     status = use_device(device, options, argv0, report);
     tg_device_close(device);

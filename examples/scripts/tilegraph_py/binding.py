@@ -21,7 +21,8 @@ NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
 
 
 class DeviceConfig(ctypes.Structure):
-    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("machine_file", c_char_p), ("catch_faults", c_bool)]
+    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("machine_file", c_char_p), ("workers", c_uint32),
+                ("pin", c_bool), ("catch_faults", c_bool)]
 
 
 class Tensor(ctypes.Structure):
@@ -54,6 +55,7 @@ _PROTOTYPES = {
     "tg_device_config_init": (None, [POINTER(DeviceConfig)]),
     "tg_device_open": (c_int, [POINTER(DeviceConfig), POINTER(c_void_p)]),
     "tg_device_close": (None, [c_void_p]),
+    "tg_device_workers": (c_uint32, [c_void_p]),
     "tg_program_open": (c_int, [c_void_p, POINTER(c_void_p)]),
     "tg_program_close": (None, [c_void_p]),
     "tg_program_add_kernel": (c_int, [c_void_p, c_int, c_int, c_char_p, c_char_p, c_size_t]),
@@ -115,6 +117,10 @@ class Library:
             yield device
         finally:
             self._c.tg_device_close(device)
+
+    def workers(self, device):
+        """Threads that run the device's tasks; 0: it has blocks of cores instead."""
+        return self._c.tg_device_workers(device)
 
     @contextmanager
     def program(self, device):

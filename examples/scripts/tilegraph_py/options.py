@@ -37,7 +37,7 @@ def _parser():
     parser.add_argument("-k", "--kernels", required=True, metavar="DIR", help="folder with kernel_config.py")
     parser.add_argument("-g", "--golden", required=True, metavar="FILE", help="golden.py of the example")
     parser.add_argument("-p", "--platform", default="a2a3", metavar="NAME",
-                        help="where to run: a2a3sim, or a2a3 (default)")
+                        help="where to run: a2a3sim, cpu, or a2a3 (default)")
     parser.add_argument("-d", "--device", metavar="N", help=f"device, 0 to {LAST_DEVICE} (default 0)")
     level = parser.add_mutually_exclusive_group()
     level.add_argument("-v", "--verbose", action="store_true", help="log level debug")

@@ -43,6 +43,10 @@ def run(options):
             with lib.program(device) as program:
                 _load(lib, program, config)
                 log.info("%s, device %d, runtime %s", options.platform, options.device, config.runtime)
+                workers = lib.workers(device)
+                if workers:
+                    log.info("%d workers: aicpu_thread_num %d and block_dim %d of kernel_config.py are not applicable",
+                             workers, config.aicpu_thread_num, config.block_dim)
                 _run_all(_Session(lib, program, run_config, golden, options.enable_profiling))
 
 

@@ -476,6 +476,8 @@ static enum tg_status read_figures(struct sim *sim, const char *machine_file)
 
 enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out)
 {
+    if (config->workers != 0)
+        return tg_error(TG_ERR_ARGUMENT, "workers is %u: a2a3sim has cores; use 0, or platform cpu", config->workers);
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     enum tg_status status = read_figures(sim, config->machine_file);

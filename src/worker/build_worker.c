@@ -1,0 +1,112 @@
+/* Worker 0 as the builder: the plugin builds, and in between runs what is ready. */
+#include "graph/verdict.h"
+#include "worker/workers.h"
+
+enum {
+    AHEAD_MAX = 32 /* ready tasks that the builder keeps before it runs some itself */
+};
+
+static void set_phase(struct tg_workers *all, enum tg_workers_phase phase)
+{
+    /* Release, pairs with the load in all_idle(): what was built before is visible to who sees the phase. */
+    atomic_store_explicit(&all->phase, phase, memory_order_release);
+}
+
+static uint64_t now(void *context) { return tg_workers_now(context); }
+
+/* Log what the builder did until now; what follows begins here. */
+static void span(struct tg_workers *all, enum tg_span_kind kind)
+{
+    if (!all->config.record) return;
+    const uint64_t end = tg_workers_now(all);
+    tg_record_span(&all->builder_log, kind, 0, all->since_ns, end);
+    all->since_ns = end;
+}
+
+/* ---- plenty is ready ---- */
+
+static bool few_are_ready(struct tg_worker *w, void *context)
+{
+    (void)context;
+    return w->n_own <= AHEAD_MAX / 2;
+}
+
+/* ---- the window ---- */
+
+static bool has_room(struct tg_worker *w, void *context)
+{
+    (void)context;
+    struct tg_workers *all = w->all;
+    const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
+    return tg_graph_in_flight(all->config.graph) <= window - window / 4 || tg_workers_failed(all);
+}
+
+static void wait_for_window(struct tg_workers *all)
+{
+    span(all, TG_SPAN_BUILD);
+    set_phase(all, TG_WORKERS_IN_WINDOW);
+    while (tg_worker_work(&all->worker[0], has_room, NULL, true) == TG_WORK_STALLED) {
+        const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed);
+        atomic_store_explicit(&all->window, window > UINT32_MAX / 2 ? UINT32_MAX : 2 * window, memory_order_relaxed);
+    }
+    set_phase(all, TG_WORKERS_BUILDING);
+    span(all, TG_SPAN_WINDOW);
+}
+
+static void published(void *context, struct tg_task *ready)
+{
+    struct tg_workers *all = context;
+    struct tg_worker *w = &all->worker[0];
+    if (ready) {
+        ready->next_ready = NULL;
+        tg_worker_push(w, ready);
+    }
+    if (all->config.sequential) return;
+    tg_worker_share(w);
+    if (w->n_own > AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
+    const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
+    if (window > 0 && tg_graph_in_flight(all->config.graph) > window) wait_for_window(all);
+}
+
+/* ---- wait_task ---- */
+
+struct waited {
+    struct tg_graph *graph;
+    int64_t id;
+};
+
+static bool is_complete(struct tg_worker *w, void *context)
+{
+    const struct waited *waited = context;
+    return tg_graph_is_complete(waited->graph, waited->id) || tg_workers_failed(w->all);
+}
+
+static bool wait_task(void *context, int64_t id)
+{
+    struct tg_workers *all = context;
+    struct waited waited = {all->config.graph, id};
+    span(all, TG_SPAN_BUILD);
+    set_phase(all, TG_WORKERS_IN_WAIT);
+    while (tg_worker_work(&all->worker[0], is_complete, &waited, true) == TG_WORK_STALLED) {
+        char why[TG_MESSAGE_BYTES];
+        enum tg_status status = tg_graph_verdict_wait(waited.graph, id, why, sizeof why);
+        tg_failure_set(all->config.failure, status, "%s", why);
+    }
+    set_phase(all, TG_WORKERS_BUILDING);
+    span(all, TG_SPAN_WINDOW);
+    return tg_graph_is_complete(waited.graph, id);
+}
+
+void tg_workers_build(struct tg_workers *all)
+{
+    const struct tg_builder_hooks hooks = {
+        .context = all,
+        .now = now,
+        .published = published,
+        .wait_task = all->config.sequential ? NULL : wait_task,
+    };
+    tg_builder_run_embedded(&all->config, all->config.record ? &all->builder_log : NULL, &hooks, &all->plugin);
+    span(all, TG_SPAN_BUILD);
+    all->last_publish_ns = tg_workers_now(all);
+    set_phase(all, TG_WORKERS_BUILT);
+}

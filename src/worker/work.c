@@ -1,0 +1,375 @@
+/* What a worker does: take a task, run its kernel, complete it, go on with what became ready; look around, sleep. */
+#include <stdio.h>
+#include <string.h>
+
+#include "graph/verdict.h"
+#include "worker/park.h"
+#include "worker/workers.h"
+
+enum {
+    SPIN_ROUNDS = 200,          /* looks at the others before a worker sleeps: a few microseconds */
+    PROGRESS_NS = 100000000,    /* host time between two calls of progress */
+    PROGRESS_TASKS = 16,        /* tasks of worker 0 between two looks at the clock */
+    SLEEP_LIMIT_NS = 1000000000 /* a sleeper looks around once a second all the same */
+};
+
+/* ---- ready tasks ---- */
+
+static void append(struct tg_worker *w, struct tg_task *task)
+{
+    task->next_ready = NULL;
+    *w->last = task;
+    w->last = &task->next_ready;
+    w->n_own++;
+}
+
+static struct tg_task *pop(struct tg_worker *w)
+{
+    struct tg_task *task = w->first;
+    if (!task) return NULL;
+    w->first = task->next_ready;
+    if (!w->first) w->last = &w->first;
+    w->n_own--;
+    return task;
+}
+
+static void drop_own(struct tg_worker *w)
+{
+    w->first = NULL;
+    w->last = &w->first;
+    w->n_own = 0;
+}
+
+void tg_worker_push(struct tg_worker *w, struct tg_task *list)
+{
+    const uint64_t now = w->all->config.record && list ? tg_workers_now(w->all) : 0;
+    for (struct tg_task *task = list, *next; task; task = next) {
+        next = task->next_ready;
+        task->ready_ns = now;
+        append(w, task);
+    }
+}
+
+/* Acquire, pairs with the release in unlock(): the list and its tasks are visible. */
+static void lock(struct tg_worker *w)
+{
+    while (atomic_flag_test_and_set_explicit(&w->lock, memory_order_acquire)) tg_park_pause();
+}
+
+static void unlock(struct tg_worker *w) { atomic_flag_clear_explicit(&w->lock, memory_order_release); }
+
+/* Take all that `from` shares into the own list of `w`. false: there is nothing. */
+static bool take(struct tg_worker *w, struct tg_worker *from)
+{
+    if (atomic_load_explicit(&from->n_shared, memory_order_relaxed) == 0) return false; /* a hint, see below */
+    lock(from);
+    const uint32_t n = atomic_load_explicit(&from->n_shared, memory_order_relaxed); /* under the lock */
+    struct tg_task *first = from->shared, *last = from->shared_last;
+    from->shared = from->shared_last = NULL;
+    atomic_store_explicit(&from->n_shared, 0, memory_order_relaxed); /* written under the lock */
+    unlock(from);
+    if (n == 0) return false;
+    *w->last = first;
+    w->last = &last->next_ready;
+    w->n_own += n;
+    return true;
+}
+
+/* ---- sleeping and waking ---- */
+
+/* Wake `w` if it sleeps. */
+static bool wake(struct tg_worker *w)
+{
+    if (atomic_load(&w->asleep) == 0 || atomic_exchange(&w->asleep, 0) == 0) return false;
+    atomic_fetch_sub(&w->all->n_asleep, 1);
+    tg_unpark(&w->asleep);
+    return true;
+}
+
+static void wake_one(struct tg_workers *all, uint32_t self)
+{
+    for (uint32_t i = 1; i < all->n; i++)
+        if (wake(&all->worker[(self + i) % all->n])) return;
+}
+
+static void wake_all(struct tg_workers *all)
+{
+    for (uint32_t i = 0; i < all->n; i++) wake(&all->worker[i]);
+}
+
+void tg_worker_share(struct tg_worker *w)
+{
+    struct tg_workers *all = w->all;
+    if (w->n_own == 0 || all->n == 1) return;
+    /* Relaxed: a hint. Too late a look leaves the tasks to this worker for one task more. */
+    if (atomic_load_explicit(&w->n_shared, memory_order_relaxed) > 0) return;
+    uint32_t n = (w->n_own + 1) / 2;
+    if (n > TG_SHARE_MAX) n = TG_SHARE_MAX;
+    struct tg_task *first = w->first, *last = first;
+    for (uint32_t i = 1; i < n; i++) last = last->next_ready;
+    w->first = last->next_ready;
+    if (!w->first) w->last = &w->first;
+    w->n_own -= n;
+    last->next_ready = NULL;
+    lock(w); /* empty: only this worker fills it */
+    w->shared = first;
+    w->shared_last = last;
+    /* Sequentially consistent, as the load of n_asleep: either this sees the sleeper, or the sleeper sees the tasks. */
+    atomic_store(&w->n_shared, n);
+    unlock(w);
+    if (atomic_load(&all->n_asleep) > 0) wake_one(all, w->index);
+}
+
+/* ---- running ---- */
+
+static void tell_progress(struct tg_worker *w)
+{
+    const struct tg_control_launch *config = &w->all->config;
+    const uint64_t now = tg_workers_now(w->all);
+    if (now - w->progress_ns < PROGRESS_NS) return;
+    w->progress_ns = now;
+    config->progress(config->progress_context, now);
+}
+
+/* A kernel gets its own copy of the arguments, with zeros behind them: what it writes must not reach the graph. */
+static void copy_args(struct tg_worker *w, const struct tg_task *task)
+{
+    const uint32_t n = task->n_args;
+    for (uint32_t i = 0; i < n; i++) w->args[i] = (int64_t)task->args[i];
+    for (uint32_t i = n; i < w->n_args; i++) w->args[i] = 0;
+    w->n_args = n;
+}
+
+static void record(struct tg_worker *w, const struct tg_task *task, uint64_t start, uint64_t n_instructions)
+{
+    const uint64_t end = tg_workers_now(w->all);
+    const struct tg_record_task ran = {.ready_ns = task->ready_ns,
+                                       .dispatched_ns = start,
+                                       .start_ns = start,
+                                       .end_ns = end,
+                                       .complete_ns = end,
+                                       .task_id = task->id,
+                                       .func_id = task->func_id,
+                                       .core = (uint16_t)w->index,
+                                       .file = task->file,
+                                       .line = task->line,
+                                       .kernel.n_instructions = (uint32_t)(w->core->n_instructions - n_instructions)};
+    tg_record_ran(&w->log, &ran);
+}
+
+/* A builder that sleeps waits for completions. */
+static void tell_builder(struct tg_workers *all)
+{
+    const enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed); /* a hint */
+    if (phase == TG_WORKERS_IN_WINDOW || phase == TG_WORKERS_IN_WAIT) wake(&all->worker[0]);
+}
+
+/* Run a task and complete it. Returns the task to run next, or NULL. */
+static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
+{
+    struct tg_workers *all = w->all;
+    const struct tg_kernel *kernel = task->kernel;
+    const bool recorded = all->config.record;
+    uint64_t start = 0, n_instructions = w->core->n_instructions;
+    copy_args(w, task);
+    w->running = task;
+    w->ran[kernel->core_type] = true;
+    if (recorded || w->n_run == 0) start = tg_workers_now(all);
+    if (w->n_run++ == 0) w->first_start_ns = start;
+    w->core->type = kernel->core_type;
+    w->core->running = true;
+    tg_guard_resume(w->guard, kernel->module.text);
+    kernel->entry(w->args);
+    tg_guard_pause(w->guard);
+    w->core->running = false;
+    if (recorded) record(w, task, start, n_instructions);
+    w->running = NULL;
+    struct tg_task *ready = tg_graph_complete(all->config.graph, task);
+    tell_builder(all);
+    if (w->index == 0 && all->config.progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
+    if (!ready) return NULL;
+    tg_worker_push(w, ready->next_ready);
+    ready->ready_ns = recorded ? tg_workers_now(all) : 0;
+    return ready;
+}
+
+/* ---- nothing to do ---- */
+
+static bool is_over(struct tg_workers *all)
+{
+    /* Acquire, pairs with the store in all_idle(): all that the launch did is visible. */
+    return atomic_load_explicit(&all->over, memory_order_acquire);
+}
+
+/* Nobody builds and nothing will move any more: say why, if tasks are left. */
+static void judge(struct tg_workers *all)
+{
+    struct tg_graph *graph = all->config.graph;
+    if (tg_workers_failed(all) || tg_graph_n_complete(graph) == graph->n_added) return;
+    char why[TG_MESSAGE_BYTES];
+    enum tg_status status = tg_graph_verdict(graph, why, sizeof why);
+    if (status == TG_OK) {
+        status = TG_ERR_MISUSE;
+        strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
+    }
+    tg_failure_set(all->config.failure, status, "%s", why);
+}
+
+/* `w` is the last one that became idle. While the builder builds, a stall is its to mend. */
+static void all_idle(struct tg_worker *w)
+{
+    struct tg_workers *all = w->all;
+    /* Acquire, pairs with the builder's release: its counts are visible. */
+    if (atomic_load_explicit(&all->phase, memory_order_acquire) != TG_WORKERS_BUILT) {
+        if (w->index != 0) wake(&all->worker[0]);
+        return;
+    }
+    judge(all);
+    atomic_store_explicit(&all->over, true, memory_order_release);
+    wake_all(all);
+}
+
+/* What an idle worker has found. */
+enum found { FOUND_NOTHING, FOUND_TASKS, FOUND_ENOUGH, FOUND_STALL, FOUND_OVER };
+
+/* Look around, while idle. TASKS is a hint. */
+static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
+{
+    struct tg_workers *all = w->all;
+    if (is_over(all)) return FOUND_OVER;
+    if (enough) {
+        const bool stalled = atomic_load(&all->n_idle) == all->n; /* before enough(): then that sees all there is */
+        if (enough(w, context)) return FOUND_ENOUGH;
+        if (stalled) return FOUND_STALL;
+    }
+    if (tg_workers_failed(all)) return FOUND_NOTHING;
+    for (uint32_t i = 1; i < all->n; i++)
+        if (atomic_load(&all->worker[(w->index + i) % all->n].n_shared) > 0) return FOUND_TASKS;
+    return FOUND_NOTHING;
+}
+
+/* Sleep until somebody wakes this worker. */
+static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
+{
+    struct tg_workers *all = w->all;
+    const bool tells = w->index == 0 && all->config.progress;
+    atomic_store(&w->asleep, 1);
+    atomic_fetch_add(&all->n_asleep, 1);
+    enum found found = look(w, enough, context);
+    if (found == FOUND_NOTHING) {
+        tg_park(&w->asleep, 1, tells ? PROGRESS_NS : SLEEP_LIMIT_NS);
+        if (tells) tell_progress(w);
+    }
+    /* Whoever wakes a worker counts it as awake. */
+    if (atomic_exchange(&w->asleep, 0) == 1) atomic_fetch_sub(&all->n_asleep, 1);
+    return found;
+}
+
+static enum found look_long(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
+{
+    for (int round = 0; round < SPIN_ROUNDS; round++) {
+        enum found found = look(w, enough, context);
+        if (found != FOUND_NOTHING) return found;
+        tg_park_pause();
+    }
+    return sleep_idle(w, enough, context);
+}
+
+static bool steal(struct tg_worker *w)
+{
+    struct tg_workers *all = w->all;
+    for (uint32_t i = 1; i < all->n; i++)
+        if (take(w, &all->worker[(w->index + i) % all->n])) return true;
+    return false;
+}
+
+/* Be idle until there is something: TASKS are in the own list then. */
+static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
+{
+    struct tg_workers *all = w->all;
+    enum found found = FOUND_NOTHING;
+    while (found == FOUND_NOTHING) {
+        if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
+        do found = look_long(w, enough, context);
+        while (found == FOUND_NOTHING);
+        atomic_fetch_sub(&all->n_idle, 1);
+        if (found == FOUND_TASKS && !steal(w)) found = FOUND_NOTHING;
+    }
+    return found;
+}
+
+/* ---- the loop ---- */
+
+struct work {
+    struct tg_worker *worker;
+    tg_work_enough_fn *enough;
+    void *context;
+    bool may_sleep;
+    enum tg_work_end end;
+};
+
+static void loop(void *arg)
+{
+    struct work *work = arg;
+    struct tg_worker *w = work->worker;
+    struct tg_workers *all = w->all;
+    tg_guard_pause(w->guard);
+    for (;;) {
+        if (tg_workers_failed(all)) drop_own(w);
+        if (work->enough && work->enough(w, work->context)) {
+            work->end = TG_WORK_ENOUGH;
+            return;
+        }
+        struct tg_task *task = pop(w);
+        if (!task && !tg_workers_failed(all) && take(w, w)) task = pop(w);
+        if (!task && !work->may_sleep) {
+            work->end = TG_WORK_ENOUGH;
+            return;
+        }
+        if (!task) {
+            switch (idle(w, work->enough, work->context)) {
+            case FOUND_NOTHING:
+            case FOUND_TASKS: continue;
+            case FOUND_ENOUGH: work->end = TG_WORK_ENOUGH; return;
+            case FOUND_STALL: work->end = TG_WORK_STALLED; return;
+            case FOUND_OVER: work->end = TG_WORK_OVER; return;
+            }
+        }
+        while (task && !tg_workers_failed(all)) {
+            tg_worker_share(w);
+            task = run(w, task);
+        }
+    }
+}
+
+static void report_fault(struct tg_worker *w, const struct tg_guard *guard)
+{
+    const struct tg_task *task = w->running;
+    enum tg_status status = TG_ERR_KERNEL_FAULT;
+    char name[256], what[128];
+    tg_guard_describe(guard, what, sizeof what);
+    const char *why = what;
+    if (guard->end == TG_GUARD_STUCK) status = TG_ERR_KERNEL_TIMEOUT;
+    if (guard->end == TG_GUARD_RAISED) {
+        status = w->core->status;
+        why = w->core->message;
+    }
+    uint64_t n_waiting = 0;
+    for (const struct tg_edge *edge = tg_task_successors(w->running); edge; edge = edge->next) n_waiting++;
+    tg_failure_set(w->all->config.failure, status, "%s on worker %u: %s; %llu tasks wait for it",
+                   tg_task_describe(task, name, sizeof name), w->index, why, (unsigned long long)n_waiting);
+}
+
+enum tg_work_end tg_worker_work(struct tg_worker *w, tg_work_enough_fn *enough, void *context, bool may_sleep)
+{
+    struct work work = {w, enough, context, may_sleep, TG_WORK_OVER};
+    struct tg_guard guard;
+    const struct tg_text_range none = {0, 0};
+    w->guard = &guard;
+    while (tg_guard_call(&guard, none, loop, &work) != TG_GUARD_RETURNED) {
+        report_fault(w, &guard);
+        w->core->running = false;
+        w->running = NULL;
+    }
+    return work.end;
+}

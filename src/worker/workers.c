@@ -1,0 +1,86 @@
+/* Start and end of a launch on workers. */
+#include "worker/workers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t index)
+{
+    w->last = &w->first;
+    w->index = index;
+    w->all = all;
+    w->first_start_ns = UINT64_MAX;
+    atomic_flag_clear(&w->lock);
+    atomic_init(&w->n_shared, 0);
+    atomic_init(&w->asleep, 0);
+}
+
+enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out)
+{
+    const uint32_t n = launch->n_threads;
+    const size_t bytes = sizeof(struct tg_workers) + n * sizeof(struct tg_worker);
+    struct tg_workers *all = aligned_alloc(64, bytes);
+    if (!all) return tg_error(TG_ERR_MEMORY, "no memory for %u workers", n);
+    memset(all, 0, bytes);
+    all->config = *launch;
+    all->n = n;
+    atomic_init(&all->window, launch->window);
+    atomic_init(&all->phase, launch->plugin_bytes ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
+    atomic_init(&all->n_idle, 0);
+    atomic_init(&all->n_asleep, 0);
+    atomic_init(&all->over, false);
+    for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
+    if (launch->host_log) {
+        all->builder_log = *launch->host_log;
+        memset(launch->host_log, 0, sizeof *launch->host_log);
+    }
+    *out = all;
+    return TG_OK;
+}
+
+static enum tg_status merge(struct tg_workers *all, struct tg_record *record)
+{
+    struct tg_record_log *logs = calloc(all->n + 1, sizeof *logs);
+    if (logs) {
+        for (uint32_t i = 0; i < all->n; i++) logs[i] = all->worker[i].log;
+        logs[all->n] = all->builder_log;
+        enum tg_status status = tg_record_merge(record, logs, all->n + 1);
+        free(logs);
+        return status;
+    }
+    for (uint32_t i = 0; i < all->n; i++) tg_record_log_fini(&all->worker[i].log);
+    tg_record_log_fini(&all->builder_log);
+    return tg_error(TG_ERR_MEMORY, "no memory for the record of a run");
+}
+
+enum tg_status tg_workers_close(struct tg_workers *all, struct tg_control_report *report, struct tg_record *record)
+{
+    *report = (struct tg_control_report){
+        .first_start_ns = UINT64_MAX,
+        .last_publish_ns = all->last_publish_ns,
+        .window = atomic_load_explicit(&all->window, memory_order_relaxed),
+        .plugin = all->plugin,
+    };
+    for (uint32_t i = 0; i < all->n; i++) {
+        const struct tg_worker *w = &all->worker[i];
+        if (w->first_start_ns < report->first_start_ns) report->first_start_ns = w->first_start_ns;
+        if (w->core) report->n_instructions += w->core->n_instructions;
+        report->n_aic += w->ran[TG_AIC];
+        report->n_aiv += w->ran[TG_AIV];
+    }
+    enum tg_status status = merge(all, record);
+    free(all);
+    return status;
+}
+
+void tg_workers_main(void *arg, uint32_t worker)
+{
+    struct tg_workers *all = arg;
+    struct tg_worker *w = &all->worker[worker];
+    struct tg_machine *machine = all->config.machine;
+    enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
+    if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
+    if (worker == 0) tg_worker_push(w, all->config.ready);
+    if (worker == 0 && all->config.plugin_bytes) tg_workers_build(all);
+    tg_worker_work(w, NULL, NULL, true);
+}
