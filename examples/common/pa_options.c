@@ -29,6 +29,7 @@
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
+    X(PIPES, "--pipes", "ORDER", "run each core's pipes in program order (default), late or early")                    \
     X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
     X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
     X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
@@ -266,6 +267,17 @@ static enum tg_status read_build_mode(const char *text, uint32_t *out, struct fa
     return TG_OK;
 }
 
+static enum tg_status read_pipes(const char *text, uint32_t *out, struct failure *failure)
+{
+    static const char *const names[] = {"program", "late", "early"}; /* [enum tg_pipe_order] */
+    for (uint32_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *out = i;
+        return TG_OK;
+    }
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown --pipes '%s'; there are program, late, early", text);
+}
+
 static enum tg_status read_run(const struct given *given, struct tg_run_config *run, struct failure *failure)
 {
     const char *mode = given->text[OPT_BUILD_MODE], *name = given->text[OPT_RUNTIME];
@@ -274,6 +286,8 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (name) status = failure_from_library(failure, tg_runtime_by_name(name, &runtime));
     run->runtime = (uint32_t)runtime;
     if (status == TG_OK && mode) status = read_build_mode(mode, &run->build_mode, failure);
+    if (status == TG_OK && given->text[OPT_PIPES])
+        status = read_pipes(given->text[OPT_PIPES], &run->pipe_order, failure);
     /* Which of the numbers a device can do is the library's to say, at tg_run_open. */
     if (status == TG_OK) status = read_u32(given, OPT_BLOCK_DIM, 0, UINT32_MAX, &run->block_dim, failure);
     if (status == TG_OK) status = read_u32(given, OPT_AICPU_THREADS, 0, UINT32_MAX, &run->aicpu_thread_num, failure);

@@ -208,6 +208,16 @@ struct tg_tensor {
     uint32_t direction; /* enum tg_direction */
 };
 
+/*
+ * How a core's instructions are executed (docs/checking.md): one after the other as the kernel has them, or in one of two
+ * orders that its flags and barriers allow and that show what lacks one. Device time is the same in all.
+ */
+enum tg_pipe_order {
+    TG_PIPE_ORDER_PROGRAM = 0,
+    TG_PIPE_ORDER_LATE, /* each result appears as late as waits and barriers allow: what is read too early is old */
+    TG_PIPE_ORDER_EARLY /* each place is filled as early as waits allow: what is read too late is overwritten */
+};
+
 struct tg_run_config {
     uint32_t runtime;          /* enum tg_runtime_kind. TG_AICPU_BUILD_GRAPH */
     uint32_t build_mode;       /* enum tg_build_mode; host_build_graph is always sequential. TG_BUILD_CONCURRENT */
@@ -220,6 +230,7 @@ struct tg_run_config {
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
     bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
+    uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);

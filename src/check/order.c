@@ -13,7 +13,7 @@ void tg_order_begin(struct tg_order *order)
  * a barrier behind Mmad when (m / 16) * (n / 16) < 10 (CANN ops, fractal blocks of 16). */
 enum { SETTLED_FRACTALS = 10 };
 
-static bool settles(const struct tg_instr *instr)
+bool tg_order_settles(const struct tg_instr *instr)
 {
     if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
     return (instr->dst->rows / 16) * (instr->dst->cols / 16) >= SETTLED_FRACTALS;
@@ -26,7 +26,7 @@ struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *inst
                             .file = instr->file,
                             .op = (uint8_t)instr->op,
                             .pipe = (uint8_t)pipe,
-                            .settles = settles(instr)};
+                            .settles = tg_order_settles(instr)};
 }
 
 struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *instr)

@@ -48,6 +48,9 @@ struct tg_order {
     struct tg_flag flags[TG_ORDER_FLAGS];
 };
 
+/* Does the next instruction of its pipe find the result of `instr` without a barrier? */
+bool tg_order_settles(const struct tg_instr *instr);
+
 /* A kernel begins: everything before has ended, no flag is set. */
 void tg_order_begin(struct tg_order *order);
 

@@ -74,6 +74,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .core_main = tg_core_main,
         .core_arg = &launch->cores,
         .schedule_seed = run->config.schedule_seed,
+        .pipe_order = run->config.pipe_order,
         .kernel_limit_ms = run->config.kernel_limit_ms,
         .progress = launch->control.progress,
         .progress_context = run,

@@ -82,6 +82,7 @@ struct tg_machine_run {
     enum tg_core_type core_type[TG_CORES_MAX];
     uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
     uint64_t schedule_seed;
+    uint32_t pipe_order; /* enum tg_pipe_order */
     uint32_t kernel_limit_ms;
     /* Called now and then in host time with the virtual time; NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);

@@ -35,7 +35,7 @@ static bool grow(void **items, uint32_t n, uint32_t *capacity, size_t bytes)
     return true;
 }
 
-static uint16_t flag_of(const struct tg_instr *instr)
+uint16_t tg_pipes_flag(const struct tg_instr *instr)
 {
     return (uint16_t)((instr->src_pipe * TG_PIPES + instr->dst_pipe) * TG_EVENTS + instr->event);
 }
@@ -81,13 +81,13 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
     case TG_OP_SET_FLAG:
         step.kind = STEP_SET;
         step.pipe = instr->src_pipe;
-        step.flag = flag_of(instr);
+        step.flag = tg_pipes_flag(instr);
         pipes->n_set[step.flag]++;
         break;
     case TG_OP_WAIT_FLAG:
         step.kind = STEP_WAIT;
         step.pipe = instr->dst_pipe;
-        step.flag = flag_of(instr);
+        step.flag = tg_pipes_flag(instr);
         if (pipes->n_set[step.flag] == 0) return TG_PIPES_NO_FLAG;
         pipes->n_set[step.flag]--;
         break;

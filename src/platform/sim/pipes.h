@@ -47,6 +47,9 @@ struct tg_pipes {
     uint16_t n_played[TG_PIPES * TG_PIPES * TG_EVENTS], n_waited[TG_PIPES * TG_PIPES * TG_EVENTS];
 };
 
+/* The flag of a set_flag or wait_flag: source, destination, event in one number. */
+uint16_t tg_pipes_flag(const struct tg_instr *instr);
+
 void tg_pipes_fini(struct tg_pipes *pipes);
 
 /* A kernel begins: the list is empty. */

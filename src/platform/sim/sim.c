@@ -21,6 +21,7 @@
 #include "platform/sim/machine.h"
 #include "platform/sim/memory.h"
 #include "platform/sim/pipes.h"
+#include "platform/sim/reorder.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
 
@@ -60,6 +61,7 @@ struct sim {
     struct tg_memory memory;
     enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
+    struct tg_reorder reorder;        /* of the kernel that runs: there is one at a time */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
     uint64_t told_ns;  /* host time of the last progress */
@@ -219,6 +221,17 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
     }
 }
 
+/* Now, or in another order when the kernel has returned. */
+static void execute(struct sim *sim, struct core *core, const struct tg_instr *instr)
+{
+    if (sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) {
+        tg_execute(instr, &core->buffers);
+    } else if (!tg_reorder_add(&sim->reorder, instr, tg_op_pipe(instr))) {
+        snprintf(core->end->message, sizeof core->end->message, "no host memory for its instructions in another order");
+        stop_kernel(core, TG_ERR_MEMORY);
+    }
+}
+
 static void run_instruction(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
     struct tg_kernel_end *end = core->end;
@@ -232,7 +245,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
     }
     if (core->checked) tg_core_check_instr(core->check, instr, tg_op_pipe(instr));
     if (instr->global) check_global(sim, core, instr);
-    tg_execute(instr, &core->buffers);
+    execute(sim, core, instr);
     struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
     end->times.gm_bytes += (uint32_t)cost.gm_bytes;
     enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
@@ -316,6 +329,15 @@ static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
     tg_guard_describe(guard, end->message, sizeof end->message);
 }
 
+/* The kernel has returned: what was kept of it is executed. */
+static void execute_kept(struct sim *sim, struct tg_kernel_end *end)
+{
+    if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
+    if (tg_reorder_end(&sim->reorder)) return;
+    end->status = TG_ERR_MEMORY;
+    snprintf(end->message, sizeof end->message, "no host memory for its instructions in another order");
+}
+
 /* A transfer of the core whose turn it is: everybody whose clock is behind goes first. */
 static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
 {
@@ -347,6 +369,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     core->end = end;
     core->n_instructions = 0;
     tg_pipes_reset(&core->pipes);
+    tg_reorder_begin(&sim->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
     running_sim = sim;
     running_core = core;
     end->message[0] = '\0';
@@ -358,6 +381,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
         tg_guard_call(&guard, call->kernel->module.text, call_kernel, &copy);
         judge_end(end, &guard);
         if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
+        execute_kept(sim, end);
         running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
@@ -447,6 +471,7 @@ static void sim_close(struct tg_machine *machine)
         tg_core_check_close(sim->cores[i].check);
         tg_pipes_fini(&sim->cores[i].pipes);
     }
+    tg_reorder_fini(&sim->reorder);
     tg_memory_fini(&sim->memory);
     tg_gm_fini(&machine->gm);
     free(sim);
