@@ -348,6 +348,7 @@ static enum tg_status check_platform(const struct given *given, const char *plat
         {OPT_BLOCK_DIM, "a2a3sim", "cpu has workers; use --workers"},
         {OPT_AICPU_THREADS, "a2a3sim", "cpu has workers, which schedule themselves; use --workers"},
         {OPT_MACHINE, "a2a3sim", "cpu is this computer, its figures are its own"},
+        {OPT_PIPES, "a2a3sim", "cpu has no pipes"},
         {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},

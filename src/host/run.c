@@ -61,6 +61,8 @@ static enum tg_status check_workers(const struct tg_run_config *config)
                         "schedule_seed is %llu; workers run in real time, which no seed repeats: use 0",
                         (unsigned long long)config->schedule_seed);
     if (config->check) return tg_error(TG_ERR_ARGUMENT, "check is set; only platform a2a3sim has checks");
+    if (config->pipe_order != TG_PIPE_ORDER_PROGRAM)
+        return tg_error(TG_ERR_ARGUMENT, "pipe_order is %u; only platform a2a3sim has pipes", config->pipe_order);
     return TG_OK;
 }
 
@@ -69,6 +71,8 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
     if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
     if (config->build_mode > TG_BUILD_SEQUENTIAL)
         return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
+    if (config->pipe_order > TG_PIPE_ORDER_EARLY)
+        return tg_error(TG_ERR_ARGUMENT, "unknown pipe order %u", config->pipe_order);
     if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
     else TG_TRY(check_workers(config));
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");

@@ -138,8 +138,11 @@ static void platforms(void **state)
 static void options_of_the_other_platform(void **state)
 {
     (void)state;
-    static const char *const cores_only[][2] = {
-        {"--block-dim", "4"}, {"--aicpu-threads", "3"}, {"--schedule-seed", "1"}, {"--machine", "/dev/null"}};
+    static const char *const cores_only[][2] = {{"--block-dim", "4"},
+                                                {"--aicpu-threads", "3"},
+                                                {"--schedule-seed", "1"},
+                                                {"--pipes", "late"},
+                                                {"--machine", "/dev/null"}};
     for (size_t i = 0; i < sizeof cores_only / sizeof cores_only[0]; i++)
         expect(2, ARGS("-p", "cpu", cores_only[i][0], cores_only[i][1]),
                ARGS("TG_ERR_ARGUMENT", cores_only[i][0], "-p cpu"));
@@ -157,6 +160,7 @@ static void runtimes(void **state)
            ARGS("TG_ERR_ARGUMENT", "not offered", "aicpu_build_graph", "host_build_graph"));
     expect(2, ARGS("--runtime", "toaster"), ARGS("TG_ERR_ARGUMENT", "aicpu_build_graph", "host_build_graph"));
     expect(2, ARGS("--build-mode", "eventually"), ARGS("TG_ERR_ARGUMENT", "concurrent", "sequential"));
+    expect(2, ARGS("--pipes", "backwards"), ARGS("TG_ERR_ARGUMENT", "backwards", "program, late, early"));
 }
 
 static void cases(void **state)
