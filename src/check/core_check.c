@@ -262,6 +262,27 @@ static void report_set_twice(struct tg_core_check *c, const struct tg_instr *ins
     tg_finding_mend(&c->check->findings, item, "wait_flag between the two, or another event for one of them");
 }
 
+/* The flag was waited for, but who sets it now may be ahead of that. */
+static void check_reuse(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    const struct tg_flag *flag = tg_order_flag(&c->order, instr);
+    const struct tg_mark *waited = tg_order_not_passed(&c->order, instr);
+    struct tg_finding_item *item = waited ? count(c, TG_FINDING_FLAG_SET_TWICE, now, waited) : NULL;
+    if (!item) return;
+    char text[PLACE_BYTES];
+    const char *from = tg_pipe_symbol(instr->src_pipe), *to = tg_pipe_symbol(instr->dst_pipe);
+    describe_flag(instr, text);
+    tg_finding_what(&c->check->findings, item,
+                    "set_flag at %s:%u: the flag %s may still be set, by %s:%u: nothing orders this set after the "
+                    "wait_flag at %s:%u",
+                    tg_base_name(now->file), now->line, text, tg_base_name(flag->by.file), flag->by.line,
+                    tg_base_name(waited->file), waited->line);
+    tg_finding_mend(&c->check->findings, item,
+                    "another event, or a flag back: set_flag(%s, %s, event) after the wait, wait_flag(%s, %s, event) "
+                    "before this set",
+                    to, from, to, from);
+}
+
 static void report_no_set(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_finding_item *item = count(c, TG_FINDING_FLAG_NO_SET, now, NULL);
@@ -304,6 +325,21 @@ static void check_transfer(struct tg_core_check *c, const struct tg_instr *instr
     tg_transfers_add(&c->transfers, &transfer);
 }
 
+/* What an instruction overwrites on the way is neither what it reads nor what it leaves. */
+static void check_scratch(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    struct tg_bytes common;
+    const bool reads = instr->tmp && tg_tiles_meet(instr->tmp, instr->a, &common);
+    if (!reads && !(instr->tmp && tg_tiles_meet(instr->tmp, instr->dst, &common))) return;
+    struct tg_finding_item *item = count(c, TG_FINDING_TILE_CLOBBERED, now, NULL);
+    if (!item) return;
+    char text[PLACE_BYTES];
+    tg_finding_what(&c->check->findings, item,
+                    "%s %s bytes 0x%x to 0x%x of %s, which are part of its scratch tile, too", describe(now, text),
+                    reads ? "reads" : "writes", common.low, common.high, tg_buffer_name(instr->tmp->kind));
+    tg_finding_mend(&c->check->findings, item, "place the scratch tile apart from what is reduced and from the result");
+}
+
 static bool check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_operand operands[TG_OPERANDS_MAX];
@@ -324,6 +360,7 @@ void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, 
     bool done = true;
     switch ((enum tg_op)instr->op) {
     case TG_OP_SET_FLAG:
+        check_reuse(c, instr, &now);
         if (!tg_order_set(&c->order, instr, &now)) report_set_twice(c, instr, &now);
         break;
     case TG_OP_WAIT_FLAG:
@@ -332,6 +369,7 @@ void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, 
     case TG_OP_PIPE_BARRIER: tg_order_barrier(&c->order, instr->src_pipe); break;
     case TG_OP_TRESHAPE: done = rename_tile(c, instr->dst); break;
     default:
+        check_scratch(c, instr, &now);
         done = check_operands(c, instr, &now);
         if (instr->global) check_transfer(c, instr, &now);
         break;

@@ -45,6 +45,14 @@ bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const st
     return true;
 }
 
+const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct tg_instr *instr)
+{
+    const struct tg_flag *flag = tg_order_flag(order, instr);
+    /* What waits on PIPE_S holds up everything that is issued later, this set, too. */
+    if (instr->dst_pipe == PIPE_S || tg_order_knows(order, (enum tg_pipe)instr->src_pipe, &flag->waited)) return NULL;
+    return &flag->waited;
+}
+
 static void learn(uint32_t known[TG_ORDER_PIPES], const uint32_t more[TG_ORDER_PIPES])
 {
     for (int p = 0; p < TG_ORDER_PIPES; p++)
@@ -56,6 +64,11 @@ bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr)
     struct tg_flag *flag = tg_order_flag(order, instr);
     if (!flag->set) return false;
     flag->set = false;
+    flag->waited = (struct tg_mark){.number = order->number,
+                                    .line = instr->line,
+                                    .file = instr->file,
+                                    .op = (uint8_t)instr->op,
+                                    .pipe = instr->dst_pipe};
     for (int q = 0; q < TG_ORDER_PIPES; q++)
         if (q == instr->dst_pipe || instr->dst_pipe == PIPE_S) learn(order->known[q], flag->known);
     return true;

@@ -39,6 +39,7 @@ struct tg_mark {
 struct tg_flag {
     bool set;
     struct tg_mark by;              /* who set it */
+    struct tg_mark waited;          /* who waited for it last */
     uint32_t known[TG_ORDER_PIPES]; /* what it takes along */
 };
 
@@ -68,6 +69,10 @@ struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *ins
 
 /* set_flag. false: the flag is set already, and stays as it is. */
 bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const struct tg_mark *mark);
+
+/* The last wait of the flag that a set_flag sets again, if its pipe does not know that the wait has been passed: the flag may
+ * still be set then. NULL: it does. */
+const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct tg_instr *instr);
 
 /* wait_flag. false: the flag is not set; nothing is learnt. */
 bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr);

@@ -168,6 +168,55 @@ static void sets_twice(void)
     wait_flag(PIPE_MTE2, PIPE_V, 0);
 }
 
+/* The second set may come before the first was waited for: MTE2 knows nothing of what V has done. */
+static void sets_again_without_knowing(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        load(i * 2048);
+        hand_over(PIPE_MTE2, PIPE_V, 0);
+        square(i * 2048 + 1024, i * 2048);
+    }
+}
+
+static void sets_again_after_a_flag_back(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (i > 0) hand_over(PIPE_V, PIPE_MTE2, 5);
+        load(i * 2048);
+        hand_over(PIPE_MTE2, PIPE_V, 0);
+        square(i * 2048 + 1024, i * 2048);
+    }
+}
+
+static void sets_again_what_the_scalar_unit_waits_for(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        load(i * 2048);
+        hand_over(PIPE_MTE2, PIPE_S, 0);
+        square(i * 2048 + 1024, i * 2048);
+    }
+}
+
+static void reduces_into_its_scratch(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 4096);
+    const struct tg_tile x = vec(0), tmp = vec(512);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TROWMAX(column, x, tmp);
+}
+
+static void leaves_the_result_in_its_scratch(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 1024);
+    const struct tg_tile x = vec(0), tmp = vec(1024);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TROWSUM(column, x, tmp);
+}
+
 static void leaves_a_flag(void)
 {
     load(0);
@@ -377,12 +426,17 @@ static const struct row {
     V(a_barrier_of_all_pipes_orders_everything, NONE, NONE),
     V(waits_for_nothing, TG_FINDING_FLAG_NO_SET, NONE),
     V(sets_twice, TG_FINDING_FLAG_SET_TWICE, NONE),
+    V(sets_again_without_knowing, TG_FINDING_FLAG_SET_TWICE, NONE),
+    V(sets_again_after_a_flag_back, NONE, NONE),
+    V(sets_again_what_the_scalar_unit_waits_for, NONE, NONE),
     V(leaves_a_flag, TG_FINDING_FLAG_LEFT, NONE),
     V(reads_what_nobody_wrote, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reads_beyond_what_was_loaded, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reads_what_an_earlier_load_left, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(pads_before_it_loads_part, NONE, NONE),
     V(reads_scratch, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(reduces_into_its_scratch, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(leaves_the_result_in_its_scratch, TG_FINDING_TILE_CLOBBERED, NONE),
     V(another_tile_lies_across, TG_FINDING_TILE_CLOBBERED, NONE),
     V(reads_as_another_type, TG_FINDING_TILE_CLOBBERED, NONE),
     V(reads_a_view_of_what_was_written, NONE, NONE),
