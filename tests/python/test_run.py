@@ -2,7 +2,8 @@
 import json
 
 import pytest
-from conftest import EXAMPLES, ROOT, SmallExample, assert_failed, assert_passed, last_line, run_command
+from conftest import (EXAMPLES, ROOT, VECTOR_KERNELS, SmallExample, assert_failed, assert_passed, last_line,
+                      run_command)
 
 CASES = ("Case1", "Case2", "shared-blocks", "partial-block", "ragged", "gqa", "large-scores", "fp16", "bf16", "zero",
          "one-key", "PA-small1", "PA-small2")
@@ -37,6 +38,11 @@ def test_on_this_computer(runtime):
     done = run_command(*ATTENTION[runtime], "-p", "cpu", PA_CASE="ragged")
     assert_passed(done)
     assert "workers: aicpu_thread_num 3 and block_dim 24 of kernel_config.py are not applicable" in done.stderr
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_checked(runtime):
+    assert_passed(run_command(*ATTENTION[runtime], *SIMULATOR, "--check", PA_CASE="ragged"))
 
 
 @pytest.mark.parametrize("text", ["0", "65", "-1", "1.0", "x", " 2"])
@@ -234,6 +240,16 @@ def test_kernel_that_crashes(small):
     small.write(config=small.config(kernel="crash.c"), body="const uint64_t five[5] = {0};"
                 "tg_publish(rt, tg_add_task(rt, five, 5, 0, TG_AIV));")
     assert_failed(small.run(), 6, "TG_ERR_KERNEL_FAULT", "crash")
+
+
+def test_finding_of_a_check(small):
+    wrong = (VECTOR_KERNELS / "aiv" / "aiv_add.c").read_text()
+    wrong = wrong.replace("wait_flag(PIPE_MTE2, PIPE_V", "if (0) set_flag(PIPE_MTE2, PIPE_V")
+    (small.kernels / "wrong.c").write_text(wrong)
+    small.write(config=small.config(kernel="wrong.c"))
+    assert_passed(small.run())
+    assert_failed(small.run("--check"), 3, "check: PIPE_RAW: TADD at wrong.c:", "mend:  set_flag(PIPE_MTE2, PIPE_V",
+                  "TG_ERR_CHECK")
 
 
 def test_trace_of_a_run_that_fails(small):

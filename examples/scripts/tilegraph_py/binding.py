@@ -44,6 +44,10 @@ class RunResult(ctypes.Structure):
                 ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
 
 
+class Finding(ctypes.Structure):
+    _fields_ = [("code", c_int), ("count", c_uint64), ("what", c_char_p), ("where", c_char_p), ("mend", c_char_p)]
+
+
 LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _PROTOTYPES = {
@@ -67,6 +71,9 @@ _PROTOTYPES = {
     "tg_run_wait": (c_int, [c_void_p]),
     "tg_run_close": (None, [c_void_p]),
     "tg_run_result": (None, [c_void_p, POINTER(RunResult)]),
+    "tg_finding_name": (c_char_p, [c_int]),
+    "tg_run_n_findings": (c_size_t, [c_void_p]),
+    "tg_run_finding": (None, [c_void_p, c_size_t, POINTER(Finding)]),
     "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
 }
 
@@ -182,6 +189,14 @@ class Library:
         result = RunResult()
         self._c.tg_run_result(run, byref(result))
         return result
+
+    def findings(self, run):
+        """What the checks of a run found: (code, count, what, where, mend) each; after wait."""
+        for idx in range(self._c.tg_run_n_findings(run)):
+            found = Finding()
+            self._c.tg_run_finding(run, idx, byref(found))
+            yield (_text(self._c.tg_finding_name(found.code)), found.count, _text(found.what), _text(found.where),
+                   _text(found.mend))
 
     def write_trace(self, run, path):
         """Write the Chrome trace of a run whose configuration has record set."""

@@ -21,7 +21,7 @@ EPILOG = """environment:
   and what the example's own files read, as PA_CASE of paged_attention
 
 exit codes:
-  0 passed, 1 mismatch, 2 usage or input, 4 deadlock, 5 capacity, 6 device or kernel fault, 7 platform not available,
+  0 passed, 1 mismatch, 2 usage or input, 3 finding of --check, 4 deadlock, 5 capacity, 6 device or kernel fault, 7 platform not available,
   8 program does not compile or load
 """
 
@@ -45,6 +45,8 @@ def _parser():
     level.add_argument("--log-level", metavar="LEVEL", help=f"{', '.join(LOG_LEVELS)} (default info)")
     parser.add_argument("--enable-profiling", action="store_true",
                         help="write start, end and core of each task to outputs/EXAMPLE_CASE.trace.json")
+    parser.add_argument("--check", action="store_true",
+                        help="name hazards, races and wrong memory on stderr; exit code 3")
     return parser
 
 
@@ -63,7 +65,8 @@ def _level(text, origin):
 def parse(argv, environ):
     """Options from `argv` (without the program's name) and `environ`.
 
-    Returns a namespace: kernels, golden, platform, device (int), log_level, log_file (or None), enable_profiling.
+    Returns a namespace: kernels, golden, platform, device (int), log_level, log_file (or None), enable_profiling,
+    check.
     Raises ExampleError; exits by itself only for --help.
     """
     options = _parser().parse_args(argv)

@@ -1,6 +1,7 @@
 """One example: read its files, compile, open a device, and for each entry of PARAMS_LIST run and compare."""
 import os
 import re
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,8 @@ def run(options):
             runtime = lib.runtime_by_name(config.runtime)
             run_config = lib.run_config(
                 runtime=runtime, build_mode=build_mode(os.environ, runtime), block_dim=config.block_dim,
-                aicpu_thread_num=config.aicpu_thread_num, record=options.enable_profiling)
+                aicpu_thread_num=config.aicpu_thread_num, record=options.enable_profiling,
+                check=options.check)
             with lib.program(device) as program:
                 _load(lib, program, config)
                 log.info("%s, device %d, runtime %s", options.platform, options.device, config.runtime)
@@ -210,6 +212,7 @@ def _launch(session, name, tensors):
         try:
             lib.wait(run)
         except ExampleError:
+            _print_findings(lib, run)
             _trace_failed_run(session, name, run)
             raise
         if session.profiling:
@@ -234,6 +237,13 @@ def _write_trace(lib, run, path):
         raise ExampleError(f"--enable-profiling: cannot make the folder {path.parent}: {error.strerror}") from error
     lib.write_trace(run, path)
     print(f"trace: {path}", flush=True)
+
+
+def _print_findings(lib, run):
+    """What the checks of a run found, three lines each."""
+    for code, count, what, where, mend in lib.findings(run):
+        times = f"; {count} times in all" if count > 1 else ""
+        print(f"check: {code}: {what}\n  where: {where}{times}\n  mend:  {mend}", file=sys.stderr)
 
 
 def _trace_failed_run(session, name, run):
