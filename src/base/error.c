@@ -7,6 +7,7 @@ static _Thread_local char last_message[TG_MESSAGE_BYTES];
 
 const char *tg_base_name(const char *path)
 {
+    if (!path) return "?";
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
 }

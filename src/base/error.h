@@ -16,7 +16,7 @@
         if (tg_try_ != TG_OK) return tg_try_;                                                                          \
     } while (0)
 
-/* The part of a path behind its last slash. */
+/* The part of a path behind its last slash; "?" for NULL. */
 const char *tg_base_name(const char *path);
 
 /* Record the message that tg_last_message gives to this thread, and return `status`. */

@@ -65,7 +65,7 @@ static struct tg_finding_item *count(struct tg_core_check *c, enum tg_finding_co
                                                     tg_finding_key(values, sizeof values / sizeof values[0]));
     if (!item) return NULL;
     const struct tg_check_task *task = &c->task;
-    const char *added = task->file ? tg_base_name(task->file) : "unknown source";
+    const char *added = tg_base_name(task->file);
     tg_finding_where(findings, item, "task %d (%s, %s:%d) on core %u (%s)", task->task_id, task->kernel, added,
                      task->line, task->core, tg_core_type_name(task->core_type));
     return item;

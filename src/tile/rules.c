@@ -2,8 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "base/error.h"
 #include "tile/buffers.h"
 
 static const char *const op_names[TG_OP_COUNT] = {
@@ -48,9 +48,7 @@ static bool broken(const struct check *c, const char *operand, const struct tg_t
     __attribute__((format(printf, 4, 5)));
 static bool broken(const struct check *c, const char *operand, const struct tg_tile *tile, const char *format, ...)
 {
-    const char *file = c->instr->file ? c->instr->file : "?";
-    const char *slash = strrchr(file, '/');
-    int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), slash ? slash + 1 : file,
+    int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), tg_base_name(c->instr->file),
                      c->instr->line);
     size_t at = (size_t)n < c->n_bytes ? (size_t)n : c->n_bytes - 1;
     if (tile && tile->kind <= TG_VEC && tile->dtype <= TG_INT32)

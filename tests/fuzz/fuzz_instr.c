@@ -1,13 +1,14 @@
 /*
- * Kernels out of bytes: tile instructions through the rules, the execution, the costs and the pipes.
+ * Kernels out of bytes: tile instructions through the rules, the execution, the checks, the costs and the pipes.
  *
  * What must hold: an instruction that the rules accept touches no byte outside of its operands. While it executes,
  * everything but the bytes of its tiles and of its GlobalTensor is poisoned for the address sanitizer. One that they
  * refuse has a message that fits its buffer. The pipes play whatever order of flags and barriers to an end, and ask for
- * transfers in the order of time.
+ * transfers in the order of time. The checks take any kernel, and every finding says something.
  */
 #include <sanitizer/asan_interface.h>
 
+#include "check/core_check.h"
 #include "fuzz.h"
 #include "platform/sim/cost.h"
 #include "platform/sim/pipes.h"
@@ -20,6 +21,8 @@ static struct tg_buffers buffers[CORE_TYPES]; /* by core type */
 static uint8_t *gm;
 static struct tg_sim_machine machine;
 static struct tg_pipes pipes; /* its lists are kept from kernel to kernel */
+static struct tg_check check;
+static struct tg_core_check *core_checks[CORE_TYPES]; /* by core type; made once */
 
 static void *allocate(size_t bytes)
 {
@@ -281,6 +284,7 @@ static bool issue(struct announced *it, enum tg_core_type core_type, size_t n_me
     open_operands(b, it);
     tg_execute(&it->instr, b);
     close_operands(b);
+    tg_core_check_instr(core_checks[core_type], &it->instr, tg_op_pipe(&it->instr));
     struct tg_cost cost = tg_instr_cost(&machine, &it->instr);
     return tg_pipes_append(&pipes, &it->instr, tg_op_pipe(&it->instr), &cost) == TG_PIPES_OK;
 }
@@ -295,18 +299,40 @@ static double transfer(void *context, const struct tg_global *global, double at_
     return at_ns + 100;
 }
 
+/* The checks of the kernel that an input is, on a core that has checked others before. */
+static void begin_check(enum tg_core_type core_type)
+{
+    static const struct tg_check_task task = {.kernel = "fuzzed", .file = "fuzzed.c", .line = 1};
+    if (!core_checks[core_type]) core_checks[core_type] = tg_core_check_open(core_type);
+    FUZZ_CHECK(core_checks[core_type], "no memory");
+    tg_core_check_begin(core_checks[core_type], &check, &task);
+}
+
+static void end_check(enum tg_core_type core_type)
+{
+    tg_core_check_end(core_checks[core_type]);
+    FUZZ_CHECK(!check.findings.lost, "findings are lost");
+    for (size_t i = 0; i < check.findings.n; i++) {
+        const struct tg_finding_item *item = &check.findings.items[i];
+        FUZZ_CHECK(item->what && item->where && item->mend && item->count > 0, "a finding that says nothing");
+    }
+    tg_check_fini(&check);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
 {
     struct fuzz_input in = {bytes, bytes + n_bytes};
     enum tg_core_type core_type = fuzz_u8(&in) & 1 ? TG_AIV : TG_AIC;
     size_t n_message = 2 + (size_t)fuzz_u8(&in) * 2;
     tg_pipes_reset(&pipes);
+    begin_check(core_type);
     bool goes_on = true;
     for (int i = 0; i < INSTRUCTIONS_MAX && goes_on && !fuzz_is_over(&in); i++) {
         struct announced it;
         draw_instr(&in, &it, core_type);
         goes_on = issue(&it, core_type, n_message);
     }
+    end_check(core_type);
     struct tg_kernel_times times = {0};
     double last_ns = 0, end_ns = tg_pipes_play(&pipes, 1000, 1 / machine.core_ghz, transfer, &last_ns, &times);
     FUZZ_CHECK(end_ns >= 1000 && end_ns >= last_ns, "a kernel from 1000 ns to %g ns", end_ns);

@@ -185,6 +185,24 @@ static enum tg_status run_program(struct stage *stage)
     return status;
 }
 
+/* A checked run of a program with a missing flag: the findings are there, or it is said that they are not. */
+static enum tg_status run_checked(struct stage *stage)
+{
+    struct tg_tensor tensors[FLAGSHIP_TENSORS];
+    struct tg_run *run = NULL;
+    flagship_tensors(&stage->problem, tensors);
+    enum tg_status status = tg_run_open(stage->rig.program, &stage->rig.config, tensors, FLAGSHIP_TENSORS, &run);
+    if (status == TG_OK) status = tg_run_wait(run);
+    assert_int_equal(status == TG_ERR_CHECK, run && tg_run_n_findings(run) > 0);
+    for (size_t i = 0; status == TG_ERR_CHECK && i < tg_run_n_findings(run); i++) {
+        struct tg_finding finding;
+        tg_run_finding(run, i, &finding);
+        assert_true(finding.what && finding.where && finding.mend && finding.count > 0);
+    }
+    tg_run_close(run);
+    return status;
+}
+
 /* The same and then all that can be written of it. */
 static enum tg_status run_and_write(struct stage *stage)
 {
@@ -261,12 +279,15 @@ static void a_program_loads_or_says_why_not(void **state)
 static void a_first_run_succeeds_or_says_why_not(void **state)
 {
     (void)state;
-    struct stage stage;
-    stage_open(&stage, NULL);
-    rig_close(&stage.rig);
-    fail_each(&stage, run_on_new_device, TG_OK);
-    assert_int_equal(flagship_mismatches(&stage.problem), 0);
-    stage_close(&stage);
+    for (int check = 0; check < 2; check++) {
+        struct stage stage;
+        stage_open(&stage, NULL);
+        rig_close(&stage.rig);
+        stage.rig.config.check = check;
+        fail_each(&stage, run_on_new_device, TG_OK);
+        assert_int_equal(flagship_mismatches(&stage.problem), 0);
+        stage_close(&stage);
+    }
 }
 
 static void run_in_mode(enum rig_mode mode)
@@ -302,6 +323,17 @@ static void what_happened_is_written_or_it_is_said_why_not(void **state)
     stage_close(&stage);
 }
 
+static void what_is_wrong_is_found_or_it_is_said_why_not(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open(&stage, NULL);
+    flagship_load(&stage.rig, RIG_CONCURRENT, (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_SF] = "mutant_no_flag"});
+    stage.rig.config.check = true;
+    fail_each(&stage, run_checked, TG_ERR_CHECK);
+    stage_close(&stage);
+}
+
 static void a_deadlock_is_judged_or_it_is_said_why_not(void **state)
 {
     (void)state;
@@ -323,6 +355,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_graph_of_the_device_is_run_or_it_is_said_why_not),
         cmocka_unit_test(a_graph_of_the_host_is_run_or_it_is_said_why_not),
         cmocka_unit_test(what_happened_is_written_or_it_is_said_why_not),
+        cmocka_unit_test(what_is_wrong_is_found_or_it_is_said_why_not),
         cmocka_unit_test(a_deadlock_is_judged_or_it_is_said_why_not),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);

@@ -168,6 +168,15 @@ static void a_long_line_is_cut(void **state)
     assert_memory_equal(heard, "3:yyyy", 6);
 }
 
+static void base_name_is_what_is_behind_the_last_slash(void **state)
+{
+    (void)state;
+    assert_string_equal(tg_base_name("a/b/c.c"), "c.c");
+    assert_string_equal(tg_base_name("c.c"), "c.c");
+    assert_string_equal(tg_base_name("a/"), "");
+    assert_string_equal(tg_base_name(NULL), "?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +188,7 @@ int main(void)
         cmocka_unit_test(one_of_many_reporters_wins),
         cmocka_unit_test(a_listener_hears_its_level_and_what_is_more_urgent),
         cmocka_unit_test(a_long_line_is_cut),
+        cmocka_unit_test(base_name_is_what_is_behind_the_last_slash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
