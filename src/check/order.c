@@ -6,7 +6,7 @@ void tg_order_begin(struct tg_order *order)
 {
     for (int q = 0; q < TG_ORDER_PIPES; q++)
         for (int p = 0; p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
-    for (int i = 0; i < TG_ORDER_FLAGS; i++) order->flags[i].set = false;
+    for (int i = 0; i < TG_ORDER_FLAGS; i++) order->flags[i].set = false, order->flags[i].starved.number = 0;
 }
 
 /* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put

@@ -19,6 +19,7 @@
 #define TG_CHECK_ORDER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <tilegraph/tile.h>
@@ -36,10 +37,14 @@ struct tg_mark {
     bool settles; /* the next instruction of its pipe finds its result without a barrier */
 };
 
+#define TG_NO_ITEM SIZE_MAX
+
 struct tg_flag {
     bool set;
     struct tg_mark by;              /* who set it */
     struct tg_mark waited;          /* who waited for it last */
+    struct tg_mark starved;         /* a wait that found it not set; number 0: none */
+    size_t starved_item;            /* what was said of that: index of a finding, or TG_NO_ITEM */
     uint32_t known[TG_ORDER_PIPES]; /* what it takes along */
 };
 

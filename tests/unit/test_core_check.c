@@ -160,6 +160,21 @@ static void waits_for_nothing(void)
     wait_flag(PIPE_MTE2, PIPE_V, 1);
 }
 
+static void sets_too_late(void)
+{
+    wait_flag(PIPE_MTE2, PIPE_V, 1);
+    load(0);
+    set_flag(PIPE_MTE2, PIPE_V, 1);
+}
+
+/* Each of two pipes waits for the other to go first. */
+static void waits_in_a_cycle(void)
+{
+    wait_flag(PIPE_MTE2, PIPE_V, 1);
+    hand_over(PIPE_V, PIPE_MTE2, 0);
+    set_flag(PIPE_MTE2, PIPE_V, 1);
+}
+
 static void sets_twice(void)
 {
     load(0);
@@ -425,6 +440,8 @@ static const struct row {
     V(order_goes_on_through_a_third_pipe, NONE, NONE),
     V(a_barrier_of_all_pipes_orders_everything, NONE, NONE),
     V(waits_for_nothing, TG_FINDING_FLAG_NO_SET, NONE),
+    V(sets_too_late, TG_FINDING_FLAG_NO_SET, NONE),
+    V(waits_in_a_cycle, TG_FINDING_FLAG_NO_SET, NONE),
     V(sets_twice, TG_FINDING_FLAG_SET_TWICE, NONE),
     V(sets_again_without_knowing, TG_FINDING_FLAG_SET_TWICE, NONE),
     V(sets_again_after_a_flag_back, NONE, NONE),
@@ -512,7 +529,31 @@ static void a_broken_rule_is_a_finding(void **state)
     tg_core_check_close(core);
 }
 
+/* The only finding of a kernel says `text`. */
+static void expect_said(void (*kernel)(void), const char *text)
+{
+    const struct tg_check_task task = {.kernel = "k", .core_type = TG_AIV};
+    core = tg_core_check_open(TG_AIV);
+    assert_non_null(core);
+    tg_core_check_begin(core, &check, &task);
+    kernel();
+    tg_core_check_end(core);
+    assert_int_equal(check.findings.n, 1);
+    CHECK(strstr(check.findings.items[0].what, text), "%s", check.findings.items[0].what);
+    tg_check_fini(&check);
+    tg_core_check_close(core);
+}
+
+static void a_wait_without_set_says_whether_it_is_late_missing_or_in_a_cycle(void **state)
+{
+    (void)state;
+    expect_said(waits_for_nothing, "the kernel does not set the flag PIPE_MTE2 to PIPE_V, event 1 for it");
+    expect_said(sets_too_late, "only if its queues hold all that is between the two");
+    expect_said(waits_in_a_cycle, "a cycle");
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_wait_without_set_says_whether_it_is_late_missing_or_in_a_cycle),
     cmocka_unit_test(every_kernel_has_its_findings_and_no_others),
     cmocka_unit_test(a_broken_rule_is_a_finding),
 };
