@@ -1,90 +1,136 @@
 #include "platform/sim/cost.h"
 
+#include <stdbool.h>
+
 #include "tile/buffers.h"
 
-/*
- * Vector instructions: start-up, then cycles a repeat of 256 bytes, and cycles a row for reductions and expansions.
- *
- * Source of all rows: hw-native-sys/pto-isa at 3186c381, cost model; slopes and biases measured on a 910B3 (vadd 2.11 r +
- * 24, vmul 2.3 r + 25, vdiv 4.03 r + 31, vmax 2.01 r + 23, vadds 1 r + 31, vmuls 1 r + 26, vmaxs 1 r + 23, vexp 2 r + 31,
- * vln 2 r + 33, vsqrt 2 r + 39, vconv 1 r + 27, copy and dup 1 r + 24). Confidence H, but for the marked rows: M fitted
- * tables of that model, L derived here.
- */
-struct vector_cost {
-    uint16_t startup, per_repeat, per_row;
+enum form { EVEN = 1, NARROW, ROWS, REDUCTION, EXPANSION, PRODUCT, TRANSFER, MOVE, ORDER };
+enum { REPEAT_BYTES = 256, NARROW_BYTES = 128, COUNTED = 16 }; /* COUNTED: to set up rows that are no whole repeats */
+
+struct row {
+    uint8_t form;
+    uint8_t startup, cycles;
 };
 
-static const struct vector_cost vector_costs[TG_OP_COUNT] = {
-    [TG_OP_TADD] = {24, 2, 0},          [TG_OP_TSUB] = {24, 2, 0},     [TG_OP_TMUL] = {25, 2, 0},
-    [TG_OP_TDIV] = {30, 4, 0},          [TG_OP_TMAX] = {24, 2, 0},     [TG_OP_TADDS] = {31, 1, 0},
-    [TG_OP_TMULS] = {26, 1, 0},         [TG_OP_TMAXS] = {23, 1, 0},    [TG_OP_TEXP] = {31, 2, 0},
-    [TG_OP_TLOG] = {33, 2, 0},          [TG_OP_TSQRT] = {39, 2, 0},    [TG_OP_TCVT] = {27, 1, 0},
-    [TG_OP_TEXPANDS] = {24, 1, 0},      [TG_OP_TFILLPAD] = {24, 2, 0}, /* L: a copy and a fill */
-    [TG_OP_TMOV] = {24, 1, 0},          [TG_OP_TROWMAX] = {32, 0, 7}, /* M: fp32, 64 columns 7 cycles a row + 32; 128 columns 8 + 48 */
-    [TG_OP_TROWSUM] = {44, 0, 7},                                     /* M: + 44, + 61.5 */
-    [TG_OP_TROWEXPAND] = {37, 1, 14},                                 /* M: 14 to 15 a row + 37 */
-    [TG_OP_TROWEXPANDSUB] = {43, 2, 0},                               /* M: 16x16 93, 64x64 171, 128x128 555 */
-    [TG_OP_TROWEXPANDMUL] = {44, 2, 0},                               /* M: one more than TROWEXPANDSUB */
-    [TG_OP_TROWEXPANDDIV] = {49, 4, 0},                               /* M: 16x16 131, 64x64 305, 128x128 1073 */
+static const struct row rows_of_table[TG_OP_COUNT] = {
+#define TG_COST_ROW(op, form, startup, cycles, confidence, source) [TG_OP_##op] = {form, startup, cycles},
+    TG_COSTS(TG_COST_ROW)
+#undef TG_COST_ROW
 };
+
+static uint32_t ceil_div(uint64_t n, uint32_t step) { return (uint32_t)((n + step - 1) / step); }
 
 static uint64_t valid_bytes(const struct tg_tile *t, uint32_t dtype)
 {
     return (uint64_t)t->valid_rows * t->valid_cols * tg_dtype_bytes(dtype);
 }
 
-static uint32_t ceil_div(uint64_t n, uint32_t step) { return (uint32_t)((n + step - 1) / step); }
+/* ---- vector instructions ---- */
 
-static struct tg_cost vector_cost(const struct tg_instr *instr)
+/* What an instruction goes over: rows of elements, in bytes as its pace counts them. */
+struct extent {
+    uint32_t rows;
+    uint64_t row_bytes;
+    bool together; /* the rows lie behind each other */
+};
+
+static struct extent extent_of(const struct tg_instr *instr)
 {
-    const struct vector_cost *cost = &vector_costs[instr->op];
     bool reduces = instr->op == TG_OP_TROWMAX || instr->op == TG_OP_TROWSUM;
-    const struct tg_tile *shape = reduces ? instr->a : instr->dst;
-    uint32_t repeats = ceil_div(valid_bytes(shape, shape->dtype), 256);
-    /* A row of more than 256 bytes is reduced in one step more for each further 256. */
-    uint32_t steps = reduces ? ceil_div((uint64_t)shape->valid_cols * tg_dtype_bytes(shape->dtype), 256) - 1 : 0;
-    return (struct tg_cost){.startup = cost->startup,
-                            .cycles = cost->per_repeat * repeats +
-                                      (cost->per_row + steps) * shape->valid_rows * (cost->per_row > 0 ? 1u : 0u)};
+    const struct tg_tile *t = reduces ? instr->a : instr->dst;
+    uint32_t bytes = tg_dtype_bytes(t->dtype);
+    if (instr->op == TG_OP_TCVT && tg_dtype_bytes(instr->a->dtype) > bytes) bytes = tg_dtype_bytes(instr->a->dtype);
+    if (instr->op == TG_OP_TDIV) bytes = 4;
+    return (struct extent){t->valid_rows, (uint64_t)t->valid_cols * bytes, t->valid_cols == t->cols};
 }
 
-static struct tg_cost transfer_cost(double fixed, double rate, uint64_t bytes, bool global)
+static uint32_t repeats_of_row(const struct extent *e) { return ceil_div(e->row_bytes, REPEAT_BYTES); }
+
+static uint32_t repeats_row_by_row(const struct extent *e) { return e->rows * repeats_of_row(e); }
+
+static uint32_t repeats_together(const struct extent *e)
 {
-    return (struct tg_cost){.cycles = (uint32_t)(fixed + (double)bytes / rate), .gm_bytes = global ? bytes : 0};
+    return e->together ? ceil_div(e->rows * e->row_bytes, REPEAT_BYTES) : repeats_row_by_row(e);
 }
 
-/* 6 + c * fractals; c is twice as large for fp32, whose fractal takes two cycles (P: closed form of TMATMUL). */
-static struct tg_cost matmul_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
+static struct tg_cost vector_cost(const struct row *row, const struct tg_instr *instr)
+{
+    const struct extent e = extent_of(instr);
+    const bool whole = e.row_bytes % REPEAT_BYTES == 0;
+    const uint32_t more = repeats_of_row(&e) - 1;
+    struct tg_cost cost = {.startup = row->startup};
+    switch ((enum form)row->form) {
+    case NARROW:
+        cost.cycles = row->cycles * (e.row_bytes < NARROW_BYTES ? repeats_row_by_row(&e) : repeats_together(&e));
+        break;
+    case ROWS:
+        cost.startup += whole ? 0 : COUNTED;
+        cost.cycles = row->cycles * (whole ? repeats_together(&e) : repeats_row_by_row(&e));
+        break;
+    case REDUCTION:
+        cost.startup += more * COUNTED + (whole ? 0 : COUNTED);
+        cost.cycles = (row->cycles + more) * e.rows;
+        break;
+    case EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
+    default: cost.cycles = row->cycles * repeats_together(&e); break;
+    }
+    return cost;
+}
+
+/* Figures of a machine file may be of any size. */
+static uint32_t whole_cycles(double cycles) { return cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX; }
+
+/* ---- transfers ---- */
+
+static struct tg_cost path_cost(double fixed, double rate, uint64_t bytes)
+{
+    return (struct tg_cost){.cycles = whole_cycles(fixed + (double)bytes / rate)};
+}
+
+/* Device memory is copied two dimensions at a time. */
+static double copies(const struct tg_global *g) { return (double)g->shape[0] * g->shape[1] * g->shape[2]; }
+
+static struct tg_cost transfer_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
+{
+    const bool loads = instr->op == TG_OP_TLOAD;
+    const struct tg_tile *tile = loads ? instr->dst : instr->a;
+    const uint64_t bytes = valid_bytes(tile, instr->global->dtype);
+    const bool vector = tile->kind == TG_VEC;
+    const double fixed = loads ? (vector ? m->gm_to_ub_fixed : m->gm_to_l1_fixed)
+                               : (vector ? m->ub_to_gm_fixed : m->l0c_to_gm_fixed);
+    const double rate = loads ? (vector ? m->gm_to_ub_rate : m->gm_to_l1_rate)
+                              : (vector ? m->ub_to_gm_rate : m->l0c_to_gm_rate);
+    struct tg_cost cost = path_cost(fixed * copies(instr->global), rate, bytes);
+    cost.gm_bytes = bytes;
+    return cost;
+}
+
+static struct tg_cost move_cost(const struct tg_sim_machine *m, const struct row *row, const struct tg_instr *instr)
+{
+    if (instr->dst->kind == TG_VEC) return vector_cost(row, instr);
+    const double rate = instr->dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate;
+    return path_cost(m->l1_to_l0_fixed, rate, valid_bytes(instr->dst, instr->dst->dtype));
+}
+
+/* ---- products ---- */
+
+static struct tg_cost product_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
 {
     const struct tg_tile *left = instr->a, *right = instr->b;
-    double fractals = (double)ceil_div(left->valid_rows, 16) *
-                      ceil_div(left->valid_cols, tg_fractal_cols(left->dtype)) * ceil_div(right->valid_cols, 16);
-    double cycles = m->matmul_fixed + m->matmul_fractal * fractals * (left->dtype == TG_FP32 ? 2 : 1);
-    return (struct tg_cost){.cycles = cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX};
+    const double fractals = (double)ceil_div(left->valid_rows, 16) *
+                            ceil_div(left->valid_cols, tg_fractal_cols(left->dtype)) * ceil_div(right->valid_cols, 16);
+    const double cycles = m->matmul_fixed + m->matmul_fractal * fractals * (left->dtype == TG_FP32 ? 2 : 1);
+    return (struct tg_cost){.cycles = whole_cycles(cycles)};
 }
 
 struct tg_cost tg_instr_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
 {
-    const struct tg_tile *dst = instr->dst, *src = instr->a;
-    switch ((enum tg_op)instr->op) {
-    case TG_OP_TLOAD:
-        if (dst->kind == TG_VEC)
-            return transfer_cost(m->gm_to_ub_fixed, m->gm_to_ub_rate, valid_bytes(dst, dst->dtype), true);
-        return transfer_cost(m->gm_to_l1_fixed, m->gm_to_l1_rate, valid_bytes(dst, dst->dtype), true);
-    case TG_OP_TSTORE:
-        if (src->kind == TG_VEC)
-            return transfer_cost(m->ub_to_gm_fixed, m->ub_to_gm_rate, valid_bytes(src, src->dtype), true);
-        return transfer_cost(m->l0c_to_gm_fixed, m->l0c_to_gm_rate, valid_bytes(src, instr->global->dtype), true);
-    case TG_OP_TMOV:
-        if (dst->kind == TG_VEC) return vector_cost(instr);
-        return transfer_cost(m->l1_to_l0_fixed, dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate,
-                             valid_bytes(dst, dst->dtype), false);
-    case TG_OP_TMATMUL:
-    case TG_OP_TMATMUL_ACC: return matmul_cost(m, instr);
-    case TG_OP_TRESHAPE:
-    case TG_OP_SET_FLAG:
-    case TG_OP_WAIT_FLAG:
-    case TG_OP_PIPE_BARRIER: return (struct tg_cost){.cycles = 1}; /* P perf-sim: synchronisation takes a cycle */
-    default: return vector_cost(instr);
+    const struct row *row = &rows_of_table[instr->op];
+    switch ((enum form)row->form) {
+    case TRANSFER: return transfer_cost(m, instr);
+    case MOVE: return move_cost(m, row, instr);
+    case PRODUCT: return product_cost(m, instr);
+    case ORDER: return (struct tg_cost){.cycles = row->cycles};
+    default: return vector_cost(row, instr);
     }
 }

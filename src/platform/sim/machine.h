@@ -7,7 +7,7 @@
  *
  * Confidence: H measured or vendor contract, M vendor table or secondary source, L derived or assumed, F fitted here.
  * Sources: S hw-native-sys/simpler at 6ebaf771; P hw-native-sys/pto-isa at 3186c381 (transfers: bd32f495, fitted mode);
- * INI Ascend910B1.ini of CANN 8.1.RC1.
+ * INI Ascend910B1.ini of CANN 8.1.RC1; V200 a published profile of paged attention, 480 sequences, 64 blocks a task.
  */
 #ifndef TG_PLATFORM_SIM_MACHINE_H
 #define TG_PLATFORM_SIM_MACHINE_H
@@ -37,20 +37,22 @@
     X(receive, 349, 0, 1e9, "ns from there to the kernel", "H", "S 2026-07-aicore-fills-all-args-ready-path.md")       \
     X(cold_start, 1800, 0, 1e9, "ns more for a core's first task", "H", "S 2026-06-aicore-cold-start-warmup.md")       \
     X(finish_latency, 180, 1, 1e9, "ns until a scheduler can see the end", "H", "S mmio-performance.md, least")        \
-    X(gm_to_l1_fixed, 67, 0, 1e9, "cycles", "M", "P")                                                                  \
-    X(gm_to_l1_rate, 25.5, 0.001, 1e6, "bytes a cycle", "F", "QK and PV of 64 blocks take 52 us (V200 profile)")       \
-    X(gm_to_ub_fixed, 214, 0, 1e9, "cycles", "M", "P")                                                                 \
-    X(gm_to_ub_rate, 143.5, 0.001, 1e6, "bytes a cycle", "M", "P")                                                     \
-    X(ub_to_gm_fixed, 107, 0, 1e9, "cycles", "M", "P")                                                                 \
-    X(ub_to_gm_rate, 16.4, 0.001, 1e6, "bytes a cycle", "M", "P")                                                      \
-    X(l0c_to_gm_fixed, 1216, 0, 1e9, "cycles", "M", "P")                                                               \
-    X(l0c_to_gm_rate, 23.9, 0.001, 1e6, "bytes a cycle", "M", "P")                                                     \
+    X(prologue, 400, 0, 1e9, "ns from a kernel's start to its first instruction", "F",                                 \
+      "the shortest update of 64 blocks took 1.34 us (V200)")                                                          \
+    X(gm_to_l1_fixed, 230, 0, 1e9, "cycles a copy", "F", "the shortest PV of 64 blocks took 32.4 us (V200)")           \
+    X(gm_to_l1_rate, 78.4, 0.001, 1e6, "bytes a cycle", "M", "P arch_config.hpp, 135 GiB/s")                           \
+    X(gm_to_ub_fixed, 264, 0, 1e9, "cycles a copy", "M", "P TLOAD reference cycles")                                   \
+    X(gm_to_ub_rate, 128, 0.001, 1e6, "bytes a cycle", "M", "P TLOAD reference cycles")                                \
+    X(ub_to_gm_fixed, 107, 0, 1e9, "cycles a copy", "M", "P fitted mode")                                              \
+    X(ub_to_gm_rate, 64, 0.001, 1e6, "bytes a cycle", "M", "INI ub_to_ddr_rate, ub_to_l2_rate")                        \
+    X(l0c_to_gm_fixed, 1216, 0, 1e9, "cycles a copy", "M", "P fitted mode")                                            \
+    X(l0c_to_gm_rate, 23.9, 0.001, 1e6, "bytes a cycle", "M", "P fitted mode")                                         \
     X(l1_to_l0a_rate, 256, 0.001, 1e6, "bytes a cycle", "M", "P docs/isa, arch_config.hpp")                            \
     X(l1_to_l0b_rate, 128, 0.001, 1e6, "bytes a cycle", "M", "P docs/isa, arch_config.hpp")                            \
     X(l1_to_l0_fixed, 4, 0, 1e9, "cycles", "L", "assumed")                                                             \
     X(matmul_fixed, 6, 0, 1e9, "cycles", "H", "P TMATMUL formula")                                                     \
     X(matmul_fractal, 1, 0.001, 1e6, "cycles a 16 x 32 B x 16 fractal, twice that for fp32", "H", "P; INI")            \
-    X(hbm_rate, 1267, 0.001, 1e9, "GB/s of all cores together", "H", "910B1 copy of 256 MiB, measured")                \
+    X(hbm_rate, 1030, 0.001, 1e9, "GB/s of all cores together", "F", "480 sequences of PA-1: 2.2 ms (V200)")           \
     X(l2_rate, 4880, 0.001, 1e9, "GB/s of all cores together", "M", "INI l2_read_rate 110 B a cycle and core")         \
     X(l2_bytes, 201326592, 0, 1e15, "bytes", "H", "INI l2_size, 192 MiB")
 

@@ -126,14 +126,21 @@ static bool wait_played(struct tg_pipes *pipes, uint16_t flag, double *time)
     return true;
 }
 
+/* A machine file may make a kernel last longer than its record can say. */
+static void add_ns(uint32_t *sum, double ns)
+{
+    const double total = *sum + ns + 0.5;
+    *sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
+}
+
 static void work(struct player *p, const struct tg_pipe_step *step)
 {
     struct tg_pipes *pipes = p->pipes;
     /* Vector instructions behind each other are started in the shadow of the one before. */
     uint32_t startup = step->pipe == PIPE_V && pipes->flowing ? 0 : step->startup;
-    double duration = (startup + step->cycles) * p->ns_per_cycle;
+    double duration = ((double)startup + step->cycles) * p->ns_per_cycle;
     pipes->free_at[step->pipe] += duration;
-    p->times->pipe_busy_ns[step->pipe] += (uint32_t)(duration + 0.5);
+    add_ns(&p->times->pipe_busy_ns[step->pipe], duration);
     if (step->pipe == PIPE_V) pipes->flowing = step->startup > 0;
 }
 
@@ -204,8 +211,8 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     double passed = shared(context, &pipes->globals[step->global], start);
     double end = passed > alone ? passed : alone;
     pipes->free_at[pipe] = end;
-    p->times->pipe_busy_ns[pipe] += (uint32_t)(end - start + 0.5);
-    p->times->memory_wait_ns += (uint32_t)(end - alone + 0.5);
+    add_ns(&p->times->pipe_busy_ns[pipe], end - start);
+    add_ns(&p->times->memory_wait_ns, end - alone);
     p->at[pipe] = step->next;
 }
 

@@ -351,8 +351,8 @@ static double shared_transfer(void *context, const struct tg_global *global, dou
 /* Let the kernel's instructions take their time. */
 static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
 {
-    double done = tg_pipes_play(&core->pipes, (double)end->start_ns, 1 / sim->figures.core_ghz, shared_transfer, sim,
-                                &end->times);
+    double done = tg_pipes_play(&core->pipes, (double)end->start_ns + sim->figures.prologue, 1 / sim->figures.core_ghz,
+                                shared_transfer, sim, &end->times);
     uint64_t end_ns = (uint64_t)ceil(done);
     if (end_ns > core->actor->now) core->actor->now = end_ns;
 }
