@@ -2,7 +2,7 @@
 # install_deps.sh GROUP...: see that what the groups need is there.
 #
 #   build     compile the library and the examples
-#   test      the tests: cmocka, numpy, pytest
+#   test      the tests: cmocka, numpy, pytest, gdb
 #   full      sanitizers, clang, valgrind
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
 #   lint      clang-format, clang-tidy
@@ -31,6 +31,7 @@ need_test() {
     includes "${CC:-cc}" cmocka.h || lacks libcmocka-dev
     "$root/tools/find_python.sh" numpy pytest >/dev/null 2>&1 || lacks python3 python3-numpy python3-pytest
     has c++ || lacks g++
+    has gdb || lacks gdb
 }
 
 need_full() {

@@ -6,6 +6,7 @@
 #include <search.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,8 +14,11 @@
 #include <sys/types.h>
 #include <time.h>
 
-static bool armed;
-static uint64_t n_made, nth_fails;
+/* Atomic, for coroutines allocate in turns that the thread sanitizer does not take for an order; relaxed, for they make
+ * none either. */
+static _Atomic bool armed;
+static _Atomic uint64_t n_made;
+static uint64_t nth_fails;
 static const char *failed;
 
 void alloc_faults_arm(uint64_t nth)
@@ -34,7 +38,8 @@ const char *alloc_faults_disarm(void)
 /* Count one allocation; true: this is the one that fails. */
 static bool fails(const char *name)
 {
-    if (!armed || ++n_made != nth_fails) return false;
+    if (!atomic_load_explicit(&armed, memory_order_relaxed)) return false;
+    if (atomic_fetch_add_explicit(&n_made, 1, memory_order_relaxed) + 1 != nth_fails) return false;
     failed = name;
     errno = ENOMEM;
     return true;

@@ -132,7 +132,9 @@ static void tell_progress(struct sim *sim)
     uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     if (ns - sim->told_ns < PROGRESS_NS) return;
     sim->told_ns = ns;
+    tg_coro_observe(&sim->told_ns); /* whoever is told is told in order */
     sim->run->progress(sim->run->progress_context, self(sim)->now);
+    tg_coro_publish(&sim->told_ns);
 }
 
 static void sim_sync(struct tg_machine *machine)
