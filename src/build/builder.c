@@ -10,7 +10,7 @@ static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder 
 static bool call_begin(struct tg_builder *b, const char *call)
 {
     const char *why = NULL;
-    if (!pthread_equal(b->thread, pthread_self())) why = "from another thread than the entry function's";
+    if (b->coro != tg_coro_current()) why = "from another thread of control than the entry function's";
     else if (b->state == TG_BUILDER_CLOSED) why = "outside of the entry function";
     else if (b->state == TG_BUILDER_IN_CALL) why = "from inside another build call";
     if (why) {
@@ -163,9 +163,10 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "device_malloc")) return NULL;
     spend(b, TG_WORK_ALLOC);
-    uint64_t address = 0;
+    uint64_t address = 0, peak = tg_gm_peak(b->gm);
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
+    if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* which has an end */
     call_end(b);
     return status == TG_OK ? (void *)(uintptr_t)address : NULL;
 }
@@ -209,7 +210,7 @@ static const char *intern(struct tg_builder *b, const char *file)
 static void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
-    if (!pthread_equal(b->thread, pthread_self()) || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
+    if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
     b->file = intern(b, file);
     b->line = line;
 }
@@ -252,7 +253,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
     b->log = config->log;
     b->hooks = config->hooks;
     b->state = TG_BUILDER_CLOSED;
-    b->thread = pthread_self();
+    b->coro = tg_coro_current();
 }
 
 /* ---- the entry ---- */
@@ -292,7 +293,7 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
         tg_failure_set(b->failure, TG_ERR_SYMBOL, "orchestration plugin: no function '%s'", function_name);
         return;
     }
-    b->thread = pthread_self();
+    b->coro = tg_coro_current();
     b->state = TG_BUILDER_OPEN;
     struct tg_guard guard;
     enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);

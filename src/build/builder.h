@@ -10,8 +10,6 @@
 #ifndef TG_BUILD_BUILDER_H
 #define TG_BUILD_BUILDER_H
 
-#include <pthread.h>
-
 #include "base/error.h"
 #include "base/module.h"
 #include "graph/graph.h"
@@ -51,8 +49,8 @@ struct tg_builder {
     struct tg_record_log *log; /* NULL: not recorded */
     struct tg_builder_hooks hooks;
     /* Who may call: */
-    enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state;
-    pthread_t thread;
+    const struct tg_coro *coro; /* a task on another one, or a thread of the plugin's, may not */
+    enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state; /* writer and reader: that coroutine */
     /* Where the next add_task is. */
     const char *file; /* one of files */
     int line;

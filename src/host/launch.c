@@ -101,7 +101,7 @@ static void collect(struct tg_run *run, const struct tg_control_report *report)
     result->window = report->window;
     result->first_start_ns = report->first_start_ns;
     result->last_publish_ns = report->last_publish_ns;
-    result->peak_device_bytes = run->program->device->machine->gm.peak;
+    result->peak_device_bytes = tg_gm_peak(&run->program->device->machine->gm);
     result->peak_graph_bytes = run->graph.peak_bytes;
     if (report->plugin.handle) run->plugin = report->plugin;
     struct tg_record *record = &run->record;

@@ -292,6 +292,14 @@ bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes)
     return inside;
 }
 
+uint64_t tg_gm_peak(struct tg_gm *gm)
+{
+    pthread_mutex_lock(&gm->lock);
+    uint64_t peak = gm->peak;
+    pthread_mutex_unlock(&gm->lock);
+    return peak;
+}
+
 void tg_gm_reset_peak(struct tg_gm *gm)
 {
     pthread_mutex_lock(&gm->lock);

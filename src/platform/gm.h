@@ -56,6 +56,8 @@ void tg_gm_free_all(struct tg_gm *gm, const void *owner);
 /* Do [address, address + bytes) lie in one allocation? */
 bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes);
 
+/* Most bytes in use since the last reset. */
+uint64_t tg_gm_peak(struct tg_gm *gm);
 void tg_gm_reset_peak(struct tg_gm *gm);
 
 #endif

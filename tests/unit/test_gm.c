@@ -53,7 +53,7 @@ static void memory_is_aligned_poisoned_and_counted(void **state)
     memset((void *)(uintptr_t)b, 0, 513);
     give(&gm, b);
     assert_int_equal(gm.in_use, 1024);
-    assert_int_equal(gm.peak, 2048);
+    assert_int_equal(tg_gm_peak(&gm), 2048);
     b = take(&gm, 1000, NULL);
     assert_true(is_poison(b, 1000)); /* again */
     tg_gm_reset_peak(&gm);
