@@ -326,7 +326,7 @@ static void mutate_definition(const struct maker *m, struct range name, struct r
         add_part(m, MUTANT_EVENT, whole, value, "0");
         add_part(m, MUTANT_EVENT, whole, value, "1");
         add_wrapped(m, MUTANT_EVENT, whole, value, "(%s + 1)", text);
-    } else if (names_a_place(name_text)) {
+    } else if (names_a_place(name_text) && strcmp(text, "0u") != 0) {
         add_wrapped(m, MUTANT_OFFSET, whole, value, "(%s / 2)", text);
         add_part(m, MUTANT_OFFSET, whole, value, "0u");
         struct range other, other_value;
@@ -410,6 +410,7 @@ static void mutate_plugin(const struct maker *m)
 {
     for (size_t i = 0; i < N_OF(changes); i++) {
         const struct change *change = &changes[i];
+        if (m->core == MUTANT_DEVICE_PLUGIN && strcmp(change->function, "move_to_device") == 0) continue;
         struct range found;
         size_t n = 0;
         for (size_t at = 0; source_next_text(m->source, change->before, &at, &found);) {
@@ -433,7 +434,7 @@ void mutants_make(struct mutants *mutants, const struct source *source, enum mut
     struct range name, value;
     memset(mutants, 0, sizeof *mutants);
     mutate_variables(&m);
-    if (core == MUTANT_PLUGIN) {
+    if (core >= MUTANT_DEVICE_PLUGIN) {
         mutate_plugin(&m);
         return;
     }

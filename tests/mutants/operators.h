@@ -25,7 +25,8 @@ enum mutant_class {
 };
 extern const char *const mutant_class_names[MUTANT_CLASSES_COUNT];
 
-enum mutant_core { MUTANT_AIC, MUTANT_AIV, MUTANT_PLUGIN };
+/* Where a source runs. */
+enum mutant_core { MUTANT_AIC, MUTANT_AIV, MUTANT_DEVICE_PLUGIN, MUTANT_HOST_PLUGIN };
 
 /* One change: `replacement` in the place of a range of the source. */
 struct mutant {

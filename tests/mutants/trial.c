@@ -15,18 +15,21 @@
 enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_MISMATCH = 1 };
 
 /* Slices of rows, the last one short; tasks of more blocks than there are places, the last block short; a sequence of
- * one span, of no token, of one; both element sizes; tiles that leave no room for a second set. */
+ * one span, of no token, of one; both element sizes; tiles that leave no room for a second set; products so small that
+ * they need a barrier. */
 static const char *const kernel_cases[] = {
     "--batch 4 --heads 100 --head-dim 32 --block-size 32 --context 905,1,0,200 --blocks-per-task 8",
-    "--batch 3 --heads 72 --head-dim 40 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
-    "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 6",
-    "--batch 2 --heads 136 --kv-heads 2 --head-dim 48 --block-size 16 --context 33,16",
+    "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
+    "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 3",
+    "--batch 2 --heads 24 --kv-heads 2 --head-dim 48 --block-size 16 --context 90,16 --blocks-per-task 2",
     NULL,
 };
 
-/* More spans than slots, in one chain and in many; more long chains than accumulators; several KV heads. */
+/* Tiles as large as they get; more spans than slots, in one chain and in many; more long chains than accumulators; several
+ * KV heads. */
 static const char *const plugin_cases[] = {
-    "--batch 4 --heads 8 --kv-heads 2 --head-dim 32 --block-size 32 --context 205,1,0,40 --blocks-per-task 3",
+    "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 205,1,0,40 --blocks-per-task 3 "
+    "--dtype bf16",
     "--batch 80 --heads 4 --kv-heads 2 --head-dim 8 --block-size 8 --context 20 --dtype fp16",
     "--batch 2 --heads 3 --head-dim 16 --block-size 8 --context 2400,50",
     NULL,
@@ -37,8 +40,8 @@ const struct part parts[N_PARTS] = {
     {"aiv_softmax_prepare", "aiv/aiv_softmax_prepare", MUTANT_AIV, "aicpu_build_graph", kernel_cases},
     {"aic_pv_matmul", "aic/aic_pv_matmul", MUTANT_AIC, "aicpu_build_graph", kernel_cases},
     {"aiv_online_update", "aiv/aiv_online_update", MUTANT_AIV, "aicpu_build_graph", kernel_cases},
-    {"orchestration", "orchestration/orchestration", MUTANT_PLUGIN, "aicpu_build_graph", plugin_cases},
-    {"orchestration_host", "orchestration/orchestration", MUTANT_PLUGIN, "host_build_graph", plugin_cases},
+    {"orchestration", "orchestration/orchestration", MUTANT_DEVICE_PLUGIN, "aicpu_build_graph", plugin_cases},
+    {"orchestration_host", "orchestration/orchestration", MUTANT_HOST_PLUGIN, "host_build_graph", plugin_cases},
 };
 
 const char *part_path(const struct part *part)
