@@ -29,6 +29,7 @@
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
+    X(SCHEDULES, "--schedules", "K", "run K schedules, from that seed on, and compare the outputs bit by bit")         \
     X(PIPES, "--pipes", "ORDER", "run each core's pipes in program order (default), late or early")                    \
     X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
     X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
@@ -286,6 +287,7 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (name) status = failure_from_library(failure, tg_runtime_by_name(name, &runtime));
     run->runtime = (uint32_t)runtime;
     if (status == TG_OK && mode) status = read_build_mode(mode, &run->build_mode, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_SCHEDULES, 1, UINT32_MAX, &run->schedules, failure);
     if (status == TG_OK && given->text[OPT_PIPES])
         status = read_pipes(given->text[OPT_PIPES], &run->pipe_order, failure);
     /* Which of the numbers a device can do is the library's to say, at tg_run_open. */
@@ -349,6 +351,7 @@ static enum tg_status check_platform(const struct given *given, const char *plat
         {OPT_AICPU_THREADS, "a2a3sim", "cpu has workers, which schedule themselves; use --workers"},
         {OPT_MACHINE, "a2a3sim", "cpu is this computer, its figures are its own"},
         {OPT_PIPES, "a2a3sim", "cpu has no pipes"},
+        {OPT_SCHEDULES, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},

@@ -231,6 +231,7 @@ struct tg_run_config {
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
     bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
     uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
+    uint32_t schedules;        /* run under so many seeds, from schedule_seed on, and compare the outputs. 1 */
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -254,7 +255,7 @@ TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_ru
  *
  * Blocks    until the run has ended; a2a3sim simulates on the calling thread.
  * Errors    what the program did wrong first; output tensors are untouched then. TG_ERR_ARGUMENT: called before.
- *           TG_ERR_CHECK: the run was checked and there are findings; if it went to its end, outputs are copied back,
+ *           TG_ERR_CHECK: the run was checked, or compared with other schedules, and there are findings; if it went to its end, outputs are copied back,
  *           and if it failed, the message says with what.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
@@ -304,7 +305,8 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(FLAG_LEFT, "a flag is still set when its kernel ends")                                                           \
     X(TILE_UNWRITTEN, "an instruction reads bytes of a buffer that its kernel has not written")                        \
     X(TILE_CLOBBERED, "an instruction reads bytes that were last written as part of another tile")                     \
-    X(TILE_RULE, "an instruction breaks a rule of its operands")
+    X(TILE_RULE, "an instruction breaks a rule of its operands")                                                       \
+    X(SCHEDULE_DIFFERENCE, "the output depends on the schedule")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,

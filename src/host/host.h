@@ -34,6 +34,7 @@ struct tg_run {
     struct tg_tensor *tensors; /* [n_tensors], owned; their data is the caller's */
     size_t n_tensors;
     uint64_t *args; /* [2 * n_tensors + 1], owned: orch_args or the host entry's args */
+    void **before;  /* [n_tensors], owned: what TG_INOUT tensors held before, for other schedules; or NULL */
     void **staging; /* [n_tensors], owned: what a host plugin sees of an output; NULL: the caller's data */
     struct tg_graph graph;
     struct tg_failure failure;
@@ -44,7 +45,7 @@ struct tg_run {
     size_t n_pairs;
     struct tg_record_log log; /* host_build_graph: of the builder, until the launch */
     struct tg_record record;
-    struct tg_check check; /* used if config.check */
+    struct tg_check check; /* used if config.check, or if there are several schedules */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     tg_progress_fn *progress; /* to be called while the run goes on, or NULL */
@@ -60,6 +61,15 @@ enum tg_status tg_host_copy_back(struct tg_run *run);
 
 /* findings.c: with findings, TG_ERR_CHECK in place of `status`, which the message then names. */
 enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status);
+
+/*
+ * schedules.c: compare a run that succeeded, and whose outputs are in their tensors, with the other schedules that its
+ * configuration asks for. Differences are findings. tg_schedules_prepare: before the launch. Errors: TG_ERR_MEMORY,
+ * TG_ERR_DEVICE_MEMORY.
+ */
+enum tg_status tg_schedules_prepare(struct tg_run *run);
+enum tg_status tg_schedules_compare(struct tg_run *run);
+void tg_schedules_fini(struct tg_run *run);
 
 /* launch.c: run the graph on the device. */
 enum tg_status tg_launch(struct tg_run *run);

@@ -21,6 +21,7 @@ void tg_run_config_init(struct tg_run_config *config)
         .block_dim = 24,
         .window = 16384,
         .kernel_limit_ms = 10000,
+        .schedules = 1,
     };
 }
 
@@ -63,6 +64,9 @@ static enum tg_status check_workers(const struct tg_run_config *config)
     if (config->check) return tg_error(TG_ERR_ARGUMENT, "check is set; only platform a2a3sim has checks");
     if (config->pipe_order != TG_PIPE_ORDER_PROGRAM)
         return tg_error(TG_ERR_ARGUMENT, "pipe_order is %u; only platform a2a3sim has pipes", config->pipe_order);
+    if (config->schedules > 1)
+        return tg_error(TG_ERR_ARGUMENT, "schedules is %u; workers run in real time, which no seed repeats: use 1",
+                        config->schedules);
     return TG_OK;
 }
 
@@ -75,6 +79,7 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
         return tg_error(TG_ERR_ARGUMENT, "unknown pipe order %u", config->pipe_order);
     if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
     else TG_TRY(check_workers(config));
+    if (config->schedules == 0) return tg_error(TG_ERR_ARGUMENT, "schedules is 0; a run is under at least one");
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
     if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
     return TG_OK;
@@ -125,6 +130,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     run->staging = calloc(n, sizeof *run->staging);
     if (!run->tensors || !run->args || !run->staging) return tg_error(TG_ERR_MEMORY, "no memory for %zu tensors", n);
     memcpy(run->tensors, tensors, n * sizeof *tensors);
+    TG_TRY(tg_schedules_prepare(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
 }
@@ -180,7 +186,8 @@ enum tg_status tg_run_wait(struct tg_run *run)
     enum tg_status status = tg_launch(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
-    if (run->config.check) status = tg_host_judge(run, status);
+    if (status == TG_OK) status = tg_schedules_compare(run);
+    if (run->config.check || run->config.schedules > 1) status = tg_host_judge(run, status);
     run->result.host_ns = host_now() - start;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
@@ -273,6 +280,7 @@ void tg_run_close(struct tg_run *run)
     tg_gm_free_all(&run->program->device->machine->gm, run);
     for (size_t i = 0; run->staging && i < run->n_tensors; i++) free(run->staging[i]);
     free(run->staging);
+    tg_schedules_fini(run);
     free(run->tensors);
     free(run->args);
     free(run->pairs);

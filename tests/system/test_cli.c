@@ -138,11 +138,9 @@ static void platforms(void **state)
 static void options_of_the_other_platform(void **state)
 {
     (void)state;
-    static const char *const cores_only[][2] = {{"--block-dim", "4"},
-                                                {"--aicpu-threads", "3"},
-                                                {"--schedule-seed", "1"},
-                                                {"--pipes", "late"},
-                                                {"--machine", "/dev/null"}};
+    static const char *const cores_only[][2] = {{"--block-dim", "4"},     {"--aicpu-threads", "3"},
+                                                {"--schedule-seed", "1"}, {"--pipes", "late"},
+                                                {"--schedules", "2"},     {"--machine", "/dev/null"}};
     for (size_t i = 0; i < sizeof cores_only / sizeof cores_only[0]; i++)
         expect(2, ARGS("-p", "cpu", cores_only[i][0], cores_only[i][1]),
                ARGS("TG_ERR_ARGUMENT", cores_only[i][0], "-p cpu"));
@@ -358,6 +356,24 @@ static void one_up_to_up_edge_is_removed(void **state)
     removed_edges_show("mutant_up_edge");
 }
 
+static void schedules_that_differ_are_a_finding(void **state)
+{
+    (void)state;
+    if (TEST_TSAN) SKIP("the race itself ends the process");
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = "mutant_up_edge"});
+    expect(0, ARGS("--case", "Case2", "--schedules", "20"), ARGS(NULL));
+    struct json *json = expect_json(3, ARGS("--program", folder.path, "--case", "Case2", "--schedules", "20"));
+    const struct json *findings = json_get(json, "findings");
+    assert_non_null(findings);
+    assert_int_equal(findings->type, JSON_ARRAY);
+    assert_non_null(findings->first);
+    assert_string_equal(json_string(findings->first, "code"), "SCHEDULE_DIFFERENCE");
+    json_free(json);
+    folder_remove(&folder);
+}
+
 static void all_edges_are_removed(void **state)
 {
     (void)state;
@@ -451,6 +467,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(problems_that_are_too_large),
     cmocka_unit_test(output_that_cannot_be_written),
     cmocka_unit_test(one_up_to_up_edge_is_removed),
+    cmocka_unit_test(schedules_that_differ_are_a_finding),
     cmocka_unit_test(all_edges_are_removed),
     cmocka_unit_test(files_that_are_no_program),
     cmocka_unit_test(what_was_saved_can_be_loaded),

@@ -70,7 +70,7 @@ static void every_option_is_read(void **state)
     struct pa_options o = accept(
         "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
         "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
-        "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 --pipes early "
+        "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 --schedules 5 --pipes early "
         "--save S --trace T --graph G --report R --program P --json -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
@@ -86,6 +86,7 @@ static void every_option_is_read(void **state)
     assert_int_equal(o.run.aicpu_thread_num, 2);
     assert_int_equal(o.run.window, 9);
     assert_int_equal(o.run.schedule_seed, 7);
+    assert_int_equal(o.run.schedules, 5);
     assert_int_equal(o.run.pipe_order, TG_PIPE_ORDER_EARLY);
     assert_int_equal(o.blocks_per_task, 64);
     assert_true(o.seed == UINT64_MAX);

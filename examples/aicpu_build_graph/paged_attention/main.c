@@ -137,7 +137,7 @@ static enum tg_status run_program(struct tg_program *program, const struct pa_op
     progress_end(&progress);
     tg_run_result(run, &report->result); /* also tells how far a failed run came */
     report->has_result = true;
-    if (options->run.check) {
+    if (options->run.check || options->run.schedules > 1) {
         enum tg_status kept = pa_report_findings(report, run);
         if (status == TG_OK) status = kept;
     }

@@ -61,6 +61,7 @@ struct sim {
     struct tg_memory memory;
     enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
+    uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
     struct tg_reorder reorder;        /* of the kernel that runs: there is one at a time */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
@@ -121,6 +122,8 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 {
     struct sim *sim = of(machine);
     self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
+    if (work == TG_WORK_PUBLISH && sim->builder_delay_ns > 0)
+        self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
 
 /* Every PROGRESS_NS of host time, say how far the launch is. The host's clock is looked at now and then only. */
@@ -434,8 +437,17 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
     return TG_OK;
 }
 
+/* In one random schedule the builder is far ahead of the cores, in another they wait for it. */
+static uint32_t drawn_builder_delay(uint64_t seed)
+{
+    static const uint32_t delays_ns[] = {0, DELAY_MAX_NS / 4, DELAY_MAX_NS, 8 * DELAY_MAX_NS};
+    uint64_t random = seed;
+    return seed == 0 ? 0 : delays_ns[tg_random_below(&random, sizeof delays_ns / sizeof delays_ns[0])];
+}
+
 static enum tg_status simulate(struct sim *sim, struct start *starts)
 {
+    sim->builder_delay_ns = drawn_builder_delay(sim->run->schedule_seed);
     tg_clock_reset(&sim->clock, sim->run->schedule_seed);
     tg_memory_reset(&sim->memory);
     sim->end_ns = 0;
