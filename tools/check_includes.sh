@@ -14,8 +14,8 @@ arrows='
     check         base tile
     platform      base check trace
     aicore        base tile platform
-    build         base graph platform trace
-    aicpu         base graph build trace platform
+    build         base check graph platform trace
+    aicpu         base build check graph trace platform
     worker        base graph build trace platform
     host          base graph build check trace platform
     platform/sim  base check tile trace platform

@@ -27,6 +27,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <tilegraph/access.h>
 #include <tilegraph/types.h>
 
 #ifdef __cplusplus
@@ -85,7 +86,7 @@ struct tg_build_api {
     /* Name task `id` for traces and reports, "seq 3 block 7"; copied, and only if the run is recorded. */
     void (*label_task)(struct tg_runtime *rt, int id, const char *label);
 
-    /* Say where in the source the next add_task is; tg_add_task below does. Copies `file`. */
+    /* Say where in the source the next add_task, device_malloc or device_free is; the short forms below do. Copies `file`. */
     void (*mark)(struct tg_runtime *rt, const char *file, int line);
 
     /* Fail the run with a message of the plugin's own, printf-like; the entry should then return non-zero. */
@@ -118,21 +119,25 @@ struct tg_runtime {
     struct tg_host_api host_api;
 };
 
-/* ---- short forms, which also record the line that a task was added on ----------------------------------------------- */
+/* ---- short forms, which also record the line that a task was added or memory was allocated on ---------------------- */
 
 #define tg_add_task(rt, args, n_args, func_id, core_type)                                                              \
     ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
      (rt)->aicpu_build_api.add_task(rt, args, n_args, func_id, core_type, 0))
+
+#define tg_device_malloc_addr(rt, bytes)                                                                               \
+    ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
+     (uint64_t)(uintptr_t)(rt)->aicpu_build_api.device_malloc(rt, bytes))
+
+#define tg_device_free_addr(rt, address)                                                                               \
+    ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
+     (rt)->aicpu_build_api.device_free(rt, (void *)(uintptr_t)(address)))
 
 static inline void tg_add_edge(struct tg_runtime *rt, int from, int to)
 {
     rt->aicpu_build_api.add_successor_conditional(rt, from, to);
 }
 static inline void tg_publish(struct tg_runtime *rt, int id) { rt->aicpu_build_api.publish_task(rt, id); }
-static inline uint64_t tg_device_malloc_addr(struct tg_runtime *rt, size_t bytes)
-{
-    return (uint64_t)(uintptr_t)rt->aicpu_build_api.device_malloc(rt, bytes);
-}
 
 /* A float as a task argument: its bits in the low 32; tg_arg_f32 of tile.h is the other side. */
 static inline uint64_t tg_pack_f32(float value)

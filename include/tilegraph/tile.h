@@ -35,6 +35,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <tilegraph/access.h>
 #include <tilegraph/types.h>
 
 #ifdef __cplusplus
@@ -283,7 +284,7 @@ static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint3
 
 /* ---- how an instruction is announced ------------------------------------------------------------------------------ */
 
-static inline struct tg_instr tg_instr_at(uint32_t op, const char *file, int line)
+static inline TG_UNSEEN struct tg_instr tg_instr_at(uint32_t op, const char *file, int line)
 {
     struct tg_instr instr;
     memset(&instr, 0, sizeof instr);
@@ -293,9 +294,9 @@ static inline struct tg_instr tg_instr_at(uint32_t op, const char *file, int lin
     return instr;
 }
 
-static inline void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
-                                  const struct tg_tile *b, const struct tg_tile *tmp, float scalar, const char *file,
-                                  int line)
+static inline TG_UNSEEN void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
+                                            const struct tg_tile *b, const struct tg_tile *tmp, float scalar,
+                                            const char *file, int line)
 {
     struct tg_instr instr = tg_instr_at(op, file, line);
     instr.dst = dst;
@@ -306,8 +307,8 @@ static inline void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const 
     tg_tile_isa->issue(&instr);
 }
 
-static inline void tg_issue_transfer(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
-                                     const struct tg_global *global, const char *file, int line)
+static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
+                                               const struct tg_global *global, const char *file, int line)
 {
     struct tg_instr instr = tg_instr_at(op, file, line);
     instr.dst = dst;
@@ -316,8 +317,8 @@ static inline void tg_issue_transfer(uint32_t op, const struct tg_tile *dst, con
     tg_tile_isa->issue(&instr);
 }
 
-static inline void tg_issue_sync(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file,
-                                 int line)
+static inline TG_UNSEEN void tg_issue_sync(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
+                                           const char *file, int line)
 {
     struct tg_instr instr = tg_instr_at(op, file, line);
     instr.src_pipe = (uint8_t)src_pipe;

@@ -218,6 +218,19 @@ enum tg_pipe_order {
     TG_PIPE_ORDER_EARLY /* each place is filled as early as waits allow: what is read too late is overwritten */
 };
 
+/* What the host knows of a part of a tensor, for the checks of a run. */
+enum tg_declaration {
+    TG_UNDEFINED = 0, /* it holds nothing: reading it is a finding */
+    TG_READ_ONLY = 1  /* nobody writes it in this run: writing it is a finding */
+};
+
+struct tg_declared {
+    uint32_t tensor; /* index */
+    uint32_t kind;   /* enum tg_declaration */
+    uint64_t offset, bytes;
+    const char *what; /* in words, for messages: "behind the context length of sequence 3"; or NULL */
+};
+
 struct tg_run_config {
     uint32_t runtime;          /* enum tg_runtime_kind. TG_AICPU_BUILD_GRAPH */
     uint32_t build_mode;       /* enum tg_build_mode; host_build_graph is always sequential. TG_BUILD_CONCURRENT */
@@ -232,6 +245,9 @@ struct tg_run_config {
     bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
     uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
     uint32_t schedules;        /* run under so many seeds, from schedule_seed on, and compare the outputs. 1 */
+    /* [n_declared] for the checks, no two of them overlapping; borrowed until tg_run_close. NULL, 0 */
+    const struct tg_declared *declared;
+    size_t n_declared;
 };
 
 TG_API void tg_run_config_init(struct tg_run_config *config);
@@ -306,7 +322,16 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(TILE_UNWRITTEN, "an instruction reads bytes of a buffer that its kernel has not written")                        \
     X(TILE_CLOBBERED, "an instruction reads bytes that were last written as part of another tile")                     \
     X(TILE_RULE, "an instruction breaks a rule of its operands")                                                       \
-    X(SCHEDULE_DIFFERENCE, "the output depends on the schedule")
+    X(SCHEDULE_DIFFERENCE, "the output depends on the schedule")                                                       \
+    X(TASK_RACE, "two tasks use the same bytes, one of them writes, and no edges order them")                          \
+    X(BUILDER_RACE, "the orchestration and a task use the same bytes, and nothing orders them")                        \
+    X(GM_OUTSIDE, "device memory is used outside an allocation")                                                       \
+    X(GM_FREED, "device memory is used after it was freed")                                                            \
+    X(GM_HOST_ADDRESS, "an address of the host is used on the device")                                                 \
+    X(GM_UNWRITTEN, "bytes of device memory are read that nobody has written")                                         \
+    X(GM_MISALIGNED, "device memory is used at an address that is no multiple of the element's size")                  \
+    X(GM_READ_ONLY, "bytes are written that the host has declared to be read only")                                    \
+    X(OUTPUT_UNWRITTEN, "bytes of an output were never written")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,

@@ -213,6 +213,7 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
     }
     module->handle = handle;
     module->fd = fd;
+    module->base = search.base;
     module->text = search.text;
     return TG_OK;
 }

@@ -16,6 +16,7 @@
 struct tg_module {
     void *handle;
     int fd;
+    uintptr_t base; /* what its file's addresses are added to */
     struct tg_text_range text;
 };
 

@@ -97,7 +97,15 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     if (status != TG_OK) return -1;
     tg_guard_alive();
     if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
+    if (b->check) tg_memory_check_added(b->check, id, kernel->name, b->file, b->line);
     return id;
+}
+
+/* A mark holds for one call. */
+static void forget_mark(struct tg_builder *b)
+{
+    b->file = NULL;
+    b->line = 0;
 }
 
 static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
@@ -107,8 +115,7 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
     if (!call_begin(b, "add_task")) return -1;
     spend(b, TG_WORK_ADD);
     int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
-    b->file = NULL; /* a mark holds for one task */
-    b->line = 0;
+    forget_mark(b);
     call_end(b);
     return id;
 }
@@ -124,6 +131,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     /* Edges that take memory have an end; edges from complete tasks take none. */
     if (b->graph->bytes != bytes) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
+    if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
     call_end(b);
 }
 
@@ -137,6 +145,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     record(b, status);
     if (status == TG_OK) tg_guard_alive();
     if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
+    if (b->check && status == TG_OK) tg_memory_check_published(b->check, id);
     if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
     call_end(b);
 }
@@ -152,6 +161,7 @@ static int wait_task(struct tg_runtime *rt, int id)
     else if (id < 0 || (uint64_t)id >= b->graph->n_added)
         tg_failure_set(b->failure, TG_ERR_ARGUMENT, "wait_task: there is no task %d", id);
     else complete = b->hooks.wait_task(b->hooks.context, id);
+    if (complete && b->check) tg_memory_check_waited(b->check, id);
     call_end(b);
     return complete ? 0 : -1;
 }
@@ -166,7 +176,9 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     uint64_t address = 0, peak = tg_gm_peak(b->gm);
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
+    else if (b->check) tg_memory_check_allocated(b->check, address, bytes, b->file, b->line);
     if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* which has an end */
+    forget_mark(b);
     call_end(b);
     return status == TG_OK ? (void *)(uintptr_t)address : NULL;
 }
@@ -178,6 +190,8 @@ static void device_free(struct tg_runtime *rt, void *address)
     spend(b, TG_WORK_ALLOC);
     enum tg_status status = tg_gm_free(b->gm, (uint64_t)(uintptr_t)address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
+    else if (b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
+    forget_mark(b);
     call_end(b);
 }
 
@@ -251,6 +265,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
     b->gm_owner = config->gm_owner;
     b->failure = config->failure;
     b->log = config->log;
+    b->check = config->check;
     b->hooks = config->hooks;
     b->state = TG_BUILDER_CLOSED;
     b->coro = tg_coro_current();
@@ -295,8 +310,14 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
     }
     b->coro = tg_coro_current();
     b->state = TG_BUILDER_OPEN;
+    struct tg_watcher watcher = {.check = b->check, .task_id = TG_BUILDER, .module = plugin};
+    if (b->check) {
+        tg_plain_listen(plugin, true);
+        tg_plain_begin(&watcher);
+    }
     struct tg_guard guard;
     enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
+    if (b->check) tg_plain_end(&watcher);
     b->state = TG_BUILDER_CLOSED;
     if (end == TG_GUARD_RETURNED) {
         if (call.result != 0)
@@ -326,6 +347,7 @@ void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_r
         .gm_owner = launch->gm_owner,
         .failure = launch->failure,
         .log = log,
+        .check = launch->check,
         .orch_args = launch->orch_args,
         .orch_argc = launch->orch_argc,
         .hooks = *hooks,

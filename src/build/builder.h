@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/module.h"
+#include "check/plain.h"
 #include "graph/graph.h"
 #include "platform/launch.h"
 #include "platform/platform.h"
@@ -46,12 +47,13 @@ struct tg_builder {
     struct tg_gm *gm;
     const void *gm_owner; /* of what the plugin allocates */
     struct tg_failure *failure;
-    struct tg_record_log *log; /* NULL: not recorded */
+    struct tg_record_log *log;     /* NULL: not recorded */
+    struct tg_memory_check *check; /* NULL: not checked */
     struct tg_builder_hooks hooks;
     /* Who may call: */
     const struct tg_coro *coro; /* a task on another one, or a thread of the plugin's, may not */
     enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state; /* writer and reader: that coroutine */
-    /* Where the next add_task is. */
+    /* Where the next add_task, device_malloc or device_free is. */
     const char *file; /* one of files */
     int line;
     struct tg_source_file files[TG_BUILDER_FILES_MAX];
@@ -64,8 +66,9 @@ struct tg_builder_config {
     struct tg_gm *gm;
     const void *gm_owner;
     struct tg_failure *failure;
-    struct tg_record_log *log; /* NULL: not recorded */
-    const uint64_t *orch_args; /* borrowed */
+    struct tg_record_log *log;     /* NULL: not recorded */
+    struct tg_memory_check *check; /* NULL: not checked */
+    const uint64_t *orch_args;     /* borrowed */
     int32_t orch_argc;
     struct tg_builder_hooks hooks;
 };

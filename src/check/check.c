@@ -16,4 +16,13 @@ const char *tg_finding_name(enum tg_finding_code code) { return (unsigned)code <
 
 const char *tg_finding_text(enum tg_finding_code code) { return (unsigned)code < N_CODES ? texts[code] : "unknown"; }
 
-void tg_check_fini(struct tg_check *check) { tg_finding_list_fini(&check->findings); }
+enum tg_status tg_check_init(struct tg_check *check, bool build_first)
+{
+    return tg_memory_check_init(&check->memory, &check->findings, build_first);
+}
+
+void tg_check_fini(struct tg_check *check)
+{
+    tg_memory_check_fini(&check->memory);
+    tg_finding_list_fini(&check->findings);
+}

@@ -13,13 +13,17 @@
 #define TG_CHECK_CHECK_H
 
 #include "check/finding.h"
+#include "check/memory_check.h"
 
 struct tg_check {
     struct tg_finding_list findings;
+    struct tg_memory_check memory;
 };
 
 /* The name of a code ("PIPE_RAW"), and what it means in a sentence, are public: tg_finding_name, tg_finding_text. */
 
+/* Begin. build_first: no task runs before the builder has ended. TG_ERR_MEMORY. */
+enum tg_status tg_check_init(struct tg_check *check, bool build_first);
 void tg_check_fini(struct tg_check *check);
 
 #endif

@@ -59,6 +59,20 @@ enum tg_status tg_host_build(struct tg_run *run);
 /* host_build.c: after a run that succeeded, copy back what the plugin recorded, then outputs to their tensors. */
 enum tg_status tg_host_copy_back(struct tg_run *run);
 
+/*
+ * checked.c: what the host knows and does is told to the checks; nothing happens if the run is not checked.
+ *
+ * open      before device memory is allocated. TG_ERR_MEMORY
+ * launch    kernels are about to run
+ * copied    a plugin on the host has copied to the device; read: from it
+ * outputs   the run has gone to its end
+ */
+enum tg_status tg_host_check_open(struct tg_run *run);
+void tg_host_check_launch(struct tg_run *run);
+void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host, uint64_t bytes);
+void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes);
+void tg_host_check_outputs(struct tg_run *run);
+
 /* findings.c: with findings, TG_ERR_CHECK in place of `status`, which the message then names. */
 enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status);
 

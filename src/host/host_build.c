@@ -20,12 +20,18 @@ static int recorded(struct tg_run *run, enum tg_status status)
 
 static int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes)
 {
-    return recorded(of(rt), tg_copy_to_device(of(rt)->program->device, device, host, bytes));
+    struct tg_run *run = of(rt);
+    enum tg_status status = tg_copy_to_device(run->program->device, device, host, bytes);
+    if (status == TG_OK) tg_host_check_copied(run, device, host, bytes);
+    return recorded(run, status);
 }
 
 static int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
-    return recorded(of(rt), tg_copy_from_device(of(rt)->program->device, host, device, bytes));
+    struct tg_run *run = of(rt);
+    enum tg_status status = tg_copy_from_device(run->program->device, host, device, bytes);
+    if (status == TG_OK) tg_host_check_read(run, device, bytes);
+    return recorded(run, status);
 }
 
 static void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
@@ -95,6 +101,7 @@ static void open_builder(struct tg_run *run)
         .gm_owner = run,
         .failure = &run->failure,
         .log = run->config.record ? &run->log : NULL,
+        .check = run->config.check ? &run->check.memory : NULL,
         .orch_args = run->args,
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
         .hooks = {.context = run, .published = published},

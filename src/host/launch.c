@@ -51,6 +51,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
         .record = run->config.record,
+        .check = run->config.check ? &run->check.memory : NULL,
         .plugin_bytes = on_device ? program->plugin_bytes : NULL,
         .n_plugin_bytes = program->n_plugin_bytes,
         .function_name = program->function_name,

@@ -117,6 +117,7 @@ static enum tg_status device_args(struct tg_run *run)
         /* Fresh device memory is poisoned, which is what an output starts from. */
         if (tensor->direction != TG_OUT) TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
         run->args[n + i] = tensor->bytes;
+        if (run->config.check) tg_memory_check_tensor(&run->check.memory, run->args[i], tensor, (uint32_t)i);
     }
     run->args[2 * n] = run->tensors[0].elements;
     return TG_OK;
@@ -132,6 +133,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     memcpy(run->tensors, tensors, n * sizeof *tensors);
     TG_TRY(tg_schedules_prepare(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
+    TG_TRY(tg_host_check_open(run));
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
 }
 
@@ -183,7 +185,9 @@ enum tg_status tg_run_wait(struct tg_run *run)
     if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
     run->launched = true;
     uint64_t start = host_now();
+    tg_host_check_launch(run);
     enum tg_status status = tg_launch(run);
+    if (status == TG_OK) tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
     if (status == TG_OK) status = tg_schedules_compare(run);

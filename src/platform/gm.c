@@ -300,6 +300,14 @@ uint64_t tg_gm_peak(struct tg_gm *gm)
     return peak;
 }
 
+void tg_gm_each_foreign(struct tg_gm *gm, const void *owner, tg_gm_visit_fn *visit, void *context)
+{
+    pthread_mutex_lock(&gm->lock);
+    for (const struct tg_gm_block *block = gm->first; block; block = block->after)
+        if (block->asked && block->owner != owner) visit(context, block->address, block->asked);
+    pthread_mutex_unlock(&gm->lock);
+}
+
 void tg_gm_reset_peak(struct tg_gm *gm)
 {
     pthread_mutex_lock(&gm->lock);

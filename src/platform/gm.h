@@ -58,6 +58,11 @@ bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes);
 
 /* Most bytes in use since the last reset. */
 uint64_t tg_gm_peak(struct tg_gm *gm);
+
+/* Call visit for every allocation that `owner` does not own. */
+typedef void tg_gm_visit_fn(void *context, uint64_t address, uint64_t bytes);
+void tg_gm_each_foreign(struct tg_gm *gm, const void *owner, tg_gm_visit_fn *visit, void *context);
+
 void tg_gm_reset_peak(struct tg_gm *gm);
 
 #endif

@@ -100,7 +100,8 @@ struct tg_control_launch {
     /* Workers: called now and then on thread 0 with the time since the launch; NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    bool record; /* log what happens */
+    bool record;                   /* log what happens */
+    struct tg_memory_check *check; /* is told what the builder does; NULL: the run is not checked */
     /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built. */
     const void *plugin_bytes;
     size_t n_plugin_bytes;

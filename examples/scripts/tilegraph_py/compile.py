@@ -12,7 +12,9 @@ from .errors import EXIT_LOAD, ExampleError
 from .interpreter import PROJECT_ROOT
 from .log import log
 
-FLAGS = ("-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden")
+FLAGS = ("-O2", "-g", "-fPIC", "-fvisibility=hidden")
+# Plain loads and stores of device memory call a function of tilegraph/access.h, which tells a checked run of them.
+SEEN = ("-fsanitize=thread", "-DTG_CHECKED")
 C_COMPILERS = ("gcc", "cc", "clang")
 CXX_COMPILERS = ("g++", "c++", "clang++")
 
@@ -44,16 +46,20 @@ def compiler(source, is_orchestration, environ):
     return [found]
 
 
-def command(source, is_orchestration, target, environ):
-    """The whole command (a list) that compiles `source` to the shared object `target`."""
+def commands(source, is_orchestration, target, environ):
+    """The commands (lists) that compile `source` and link it to the shared object `target`.
+
+    Two, because SEEN is for the compiler alone: a linker would add a sanitizer's library.
+    """
+    words = compiler(source, is_orchestration, environ)
     standard = "-std=c11" if source.suffix == ".c" else "-std=c++17"
-    return [*compiler(source, is_orchestration, environ), standard, *FLAGS, f"-I{PROJECT_ROOT / 'include'}",
-            "-o", str(target), str(source)]
+    compiled = str(target.with_suffix(".o"))
+    return [[*words, standard, *FLAGS, *SEEN, f"-I{PROJECT_ROOT / 'include'}", "-c", "-o", compiled, str(source)],
+            [*words, "-shared", "-o", str(target), compiled]]
 
 
-def _compile(source, is_orchestration, target):
-    """Returns the shared object's bytes, or an ExampleError (not raised: each source has its say)."""
-    words = command(source, is_orchestration, target, os.environ)
+def _run(source, words, target):
+    """Run one command. Returns None, or an ExampleError."""
     try:
         done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               text=True, errors="replace", check=False)
@@ -64,6 +70,15 @@ def _compile(source, is_orchestration, target):
                             f"  command: {shlex.join(words)}", exit_code=EXIT_LOAD)
     if done.stdout.strip():
         log.warning("%s\n%s", source.name, done.stdout.rstrip())
+    return None
+
+
+def _compile(source, is_orchestration, target):
+    """Returns the shared object's bytes, or an ExampleError (not raised: each source has its say)."""
+    for words in commands(source, is_orchestration, target, os.environ):
+        failure = _run(source, words, Path(words[words.index("-o") + 1]))
+        if failure:
+            return failure
     return target.read_bytes()
 
 

@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "base/random.h"
 #include "check/core_check.h"
+#include "check/plain.h"
 #include "platform/platform.h"
 #include "platform/sim/clock.h"
 #include "platform/sim/cost.h"
@@ -49,6 +50,7 @@ struct core {
     struct tg_pipes pipes;
     struct tg_core_check *check; /* owned; made with the core's first checked kernel */
     bool checked;                /* the kernel that runs is */
+    int32_t task_id;             /* whose kernel runs */
     uint64_t n_instructions;     /* of the task that runs */
     struct tg_kernel_end *end;
     bool warm; /* has run a task in this launch */
@@ -213,8 +215,35 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
+/* What a transfer does to device memory, as accesses as long as its bytes are contiguous. false: some of it is not in one
+ * allocation. */
+static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
+{
+    struct tg_access access = {.element_bytes = tg_dtype_bytes(instr->global->dtype),
+                               .write = instr->op == TG_OP_TSTORE,
+                               .op = tg_op_name(instr->op),
+                               .file = tg_base_name(instr->file),
+                               .line = instr->line,
+                               .core = core_index(sim)};
+    struct tg_memory_check *memory = &sim->run->check->memory;
+    struct tg_run_of_bytes run;
+    bool usable = true;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (access.address + access.bytes == run.address) {
+            access.bytes += run.bytes;
+            continue;
+        }
+        if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
+        access.address = run.address;
+        access.bytes = run.bytes;
+    }
+    if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
+    return usable;
+}
+
 static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
+    if (core->checked && check_accesses(sim, core, instr)) return;
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         if (tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) continue;
@@ -317,6 +346,8 @@ static bool begin_check(struct sim *sim, struct core *core, const struct tg_kern
                                        .core = core_index(sim),
                                        .core_type = core->type};
     tg_core_check_begin(core->check, check, &task);
+    tg_memory_check_start(&check->memory, call->task_id);
+    core->task_id = call->task_id;
     return true;
 }
 
@@ -382,8 +413,15 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     end->start_ns = core->actor->now;
     if (core_memory(sim, core) && begin_check(sim, core, call)) {
         struct tg_kernel_call copy = *call;
+        struct tg_watcher watcher = {
+            .task_id = call->task_id, .core = core_index(sim), .module = &call->kernel->module};
+        if (core->checked) {
+            watcher.check = &sim->run->check->memory;
+            tg_plain_begin(&watcher);
+        }
         struct tg_guard guard;
         tg_guard_call(&guard, call->kernel->module.text, call_kernel, &copy);
+        if (core->checked) tg_plain_end(&watcher);
         judge_end(end, &guard);
         if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
         execute_kept(sim, end);

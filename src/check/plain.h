@@ -1,0 +1,30 @@
+/*
+ * plain.h - plain loads and stores of device memory by kernels and plugins that are compiled to tell (access.h).
+ *
+ * While foreign code runs, its thread has a watcher: whose accesses these are, and who is told. A kernel runs from its
+ * start to its end without a switch, so its watcher takes the place of the builder's and gives it back.
+ *
+ * Threads: each has its own watcher.
+ */
+#ifndef TG_CHECK_PLAIN_H
+#define TG_CHECK_PLAIN_H
+
+#include "base/module.h"
+#include "check/memory_check.h"
+
+struct tg_watcher {
+    struct tg_memory_check *check;
+    int32_t task_id; /* or TG_BUILDER */
+    uint32_t core;
+    const struct tg_module *module; /* whose code runs */
+    struct tg_watcher *outer;
+};
+
+/* Let an object tell of its plain accesses, or not. false: it was not compiled for that. */
+bool tg_plain_listen(const struct tg_module *module, bool listen);
+
+/* From here to end, what this thread tells is `watcher`'s. Borrows it. */
+void tg_plain_begin(struct tg_watcher *watcher);
+void tg_plain_end(struct tg_watcher *watcher);
+
+#endif

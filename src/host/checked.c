@@ -1,0 +1,71 @@
+/* What the host does for a checked run: say what device memory holds, let kernels tell of plain accesses, look at outputs. */
+#include "check/plain.h"
+#include "host/host.h"
+
+static void foreign(void *context, uint64_t address, uint64_t bytes)
+{
+    tg_memory_check_foreign(context, address, bytes, "device memory that this run did not allocate");
+}
+
+enum tg_status tg_host_check_open(struct tg_run *run)
+{
+    const struct tg_run_config *config = &run->config;
+    if (!config->check) return TG_OK;
+    bool build_first = config->runtime == TG_HOST_BUILD_GRAPH || config->build_mode == TG_BUILD_SEQUENTIAL;
+    TG_TRY(tg_check_init(&run->check, build_first));
+    struct tg_memory_check *memory = &run->check.memory;
+    struct tg_gm *gm = &run->program->device->machine->gm;
+    tg_memory_check_device(memory, (uint64_t)(uintptr_t)gm->base, gm->capacity);
+    tg_memory_check_declare(memory, config->declared, config->n_declared);
+    tg_gm_each_foreign(gm, run, foreign, memory);
+    return TG_OK;
+}
+
+void tg_host_check_launch(struct tg_run *run)
+{
+    const struct tg_kernels *kernels = &run->program->kernels;
+    for (uint32_t i = 0; i < kernels->n; i++)
+        if (kernels->by_id[i].entry) tg_plain_listen(&kernels->by_id[i].module, run->config.check);
+    /* What was allocated since the run was opened. */
+    if (run->config.check) tg_gm_each_foreign(&run->program->device->machine->gm, run, foreign, &run->check.memory);
+}
+
+/* The tensor that host memory at `data` belongs to, and where in it that is; n_tensors: none. */
+static size_t tensor_of(const struct tg_run *run, const void *data, uint64_t *offset)
+{
+    for (size_t i = 0; i < run->n_tensors; i++) {
+        const void *whole = run->staging[i] ? run->staging[i] : run->tensors[i].data;
+        uint64_t distance = (uint64_t)((uintptr_t)data - (uintptr_t)whole);
+        if ((uintptr_t)data < (uintptr_t)whole || distance >= run->tensors[i].bytes) continue;
+        *offset = distance;
+        return i;
+    }
+    return run->n_tensors;
+}
+
+void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host, uint64_t bytes)
+{
+    if (!run->config.check || bytes == 0) return;
+    uint64_t offset = 0;
+    size_t i = tensor_of(run, host, &offset);
+    const struct tg_tensor *tensor = i < run->n_tensors ? &run->tensors[i] : NULL;
+    tg_memory_check_copied(&run->check.memory, device, bytes, tensor, (uint32_t)i, offset);
+}
+
+void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes)
+{
+    if (!run->config.check || bytes == 0) return;
+    const struct tg_access access = {
+        .address = device, .bytes = bytes, .element_bytes = 1, .op = "copy_from_device", .file = NULL};
+    tg_memory_check_access(&run->check.memory, TG_BUILDER, &access);
+}
+
+void tg_host_check_outputs(struct tg_run *run)
+{
+    if (!run->config.check) return;
+    struct tg_memory_check *memory = &run->check.memory;
+    for (size_t i = 0; i < run->n_pairs; i++) tg_memory_check_output(memory, run->pairs[i].device, run->pairs[i].bytes);
+    if (run->config.runtime == TG_HOST_BUILD_GRAPH) return;
+    for (size_t i = 0; i < run->n_tensors; i++)
+        if (run->tensors[i].direction == TG_OUT) tg_memory_check_output(memory, run->args[i], run->tensors[i].bytes);
+}
