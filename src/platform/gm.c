@@ -10,6 +10,8 @@
 
 enum {
     POISON_FILE_BYTES = 4 << 20,
+    HUGE_PAGE_BYTES = 2 << 20,
+    HUGE_BLOCK_BYTES = 8 << 20, /* blocks of this size and more get huge pages, if asked for */
     FORGET_BYTES = 1 << 20 /* blocks of this size and more are forgotten page by page: poison again, and no memory */
 };
 
@@ -115,9 +117,40 @@ static bool map_to(struct tg_gm *gm, uint64_t end)
     return true;
 }
 
-/* Give the bytes the poison back that writes have replaced. */
-static void poison(uint64_t address, uint64_t bytes)
+/* The whole huge pages of a block that is worth it; false: none. */
+static bool huge_part(const struct tg_gm *gm, uint64_t address, uint64_t bytes, uint64_t *first, uint64_t *last)
 {
+    *first = (address + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    *last = (address + bytes) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
+    return gm->huge_pages && bytes >= HUGE_BLOCK_BYTES;
+}
+
+/* Put huge pages under a fresh block where the system has them; without, it stays as it is. */
+static void make_huge(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    uint64_t first, last;
+    if (!huge_part(gm, address, bytes, &first, &last)) return;
+    void *at = mmap((void *)(uintptr_t)first, last - first, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return;
+    madvise(at, last - first, MADV_HUGEPAGE);
+    memset(at, 0xFF, last - first);
+}
+
+/* Map the file of poison over what make_huge has mapped. */
+static void unmake_huge(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    uint64_t first, last;
+    if (!huge_part(gm, address, bytes, &first, &last)) return;
+    for (; first < last; first += HUGE_PAGE_BYTES)
+        (void)mmap((void *)(uintptr_t)first, HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, gm->poison_fd, 0);
+}
+
+/* Give the bytes the poison back that writes have replaced. */
+static void poison(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    unmake_huge(gm, address, bytes);
     if (bytes < FORGET_BYTES) {
         memset((void *)(uintptr_t)address, 0xFF, bytes);
         return;
@@ -205,7 +238,8 @@ static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, const void 
         return tg_error(TG_ERR_MEMORY, "no host memory for %llu bytes of device memory", (unsigned long long)bytes);
     }
     /* What was mapped before may have been written by a former owner. */
-    if (start < was_mapped) poison(block->address, start + rounded < was_mapped ? rounded : was_mapped - start);
+    if (start < was_mapped) poison(gm, block->address, start + rounded < was_mapped ? rounded : was_mapped - start);
+    make_huge(gm, block->address, rounded);
     block->asked = bytes;
     block->owner = owner;
     gm->in_use += rounded;
@@ -241,7 +275,9 @@ static void join(struct tg_gm *gm, struct tg_gm_block *block)
 
 static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
 {
-    if (block->bytes >= FORGET_BYTES) poison(block->address, block->bytes);
+    /* Release, pairs with the acquire of who remembers a block: it is not used any more. */
+    atomic_fetch_add_explicit(&gm->n_freed, 1, memory_order_release);
+    if (block->bytes >= FORGET_BYTES) poison(gm, block->address, block->bytes);
     gm->in_use -= block->bytes;
     block->asked = 0;
     block->owner = NULL;
@@ -306,6 +342,19 @@ void tg_gm_each_foreign(struct tg_gm *gm, const void *owner, tg_gm_visit_fn *vis
     for (const struct tg_gm_block *block = gm->first; block; block = block->after)
         if (block->asked && block->owner != owner) visit(context, block->address, block->asked);
     pthread_mutex_unlock(&gm->lock);
+}
+
+bool tg_gm_around(struct tg_gm *gm, uint64_t address, uint64_t *low, uint64_t *high)
+{
+    pthread_mutex_lock(&gm->lock);
+    const struct tg_gm_block *block = find(gm, address);
+    const bool used = block && block->asked;
+    if (used) {
+        *low = block->address;
+        *high = block->address + block->asked;
+    }
+    pthread_mutex_unlock(&gm->lock);
+    return used;
 }
 
 void tg_gm_reset_peak(struct tg_gm *gm)

@@ -17,6 +17,7 @@
 #define TG_PLATFORM_GM_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,11 +30,13 @@ struct tg_gm_block;
 struct tg_gm {
     pthread_mutex_t lock;
     uint8_t *base;
-    uint64_t capacity; /* bytes */
-    uint64_t in_use;   /* bytes in used blocks, rounding included */
-    uint64_t peak;     /* most of in_use since tg_gm_reset_peak */
-    uint64_t mapped;   /* bytes from base on that are mapped; behind them addresses are only reserved */
-    int poison_fd;     /* the file of 0xFF bytes */
+    uint64_t capacity;        /* bytes */
+    uint64_t in_use;          /* bytes in used blocks, rounding included */
+    uint64_t peak;            /* most of in_use since tg_gm_reset_peak */
+    uint64_t mapped;          /* bytes from base on that are mapped; behind them addresses are only reserved */
+    int poison_fd;            /* the file of 0xFF bytes */
+    bool huge_pages;          /* for large blocks, which are resident then. Set before the first allocation. false */
+    _Atomic uint64_t n_freed; /* blocks, so far. Writer: under the lock. Publishes that a block is gone. */
     struct tg_gm_block *first;
     struct tg_gm_block *free_lists[TG_GM_CLASSES]; /* [c]: free blocks of 2^c to 2^(c+1) - 1 alignment units */
     void *index;                                   /* tsearch tree of all blocks by address */
@@ -62,6 +65,10 @@ uint64_t tg_gm_peak(struct tg_gm *gm);
 /* Call visit for every allocation that `owner` does not own. */
 typedef void tg_gm_visit_fn(void *context, uint64_t address, uint64_t bytes);
 void tg_gm_each_foreign(struct tg_gm *gm, const void *owner, tg_gm_visit_fn *visit, void *context);
+
+/* The allocation around `address`: [*low, *high). It is there as long as gm->n_freed is what it was before the call.
+ * false: there is none. */
+bool tg_gm_around(struct tg_gm *gm, uint64_t address, uint64_t *low, uint64_t *high);
 
 void tg_gm_reset_peak(struct tg_gm *gm);
 

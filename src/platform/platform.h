@@ -66,6 +66,7 @@ struct tg_kernel_end {
 /* What a worker's thread knows of the kernel that it runs. Writer: that thread. */
 struct tg_worker_core {
     bool running;            /* a kernel is being called */
+    uint64_t n_kernels;      /* that were called */
     enum tg_core_type type;  /* of that kernel */
     uint64_t n_instructions; /* that kernels issued, of all tasks */
     enum tg_status status;   /* why an instruction ended the kernel (TG_GUARD_RAISED) */

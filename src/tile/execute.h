@@ -41,4 +41,7 @@ struct tg_run_of_bytes {
 };
 bool tg_global_run(const struct tg_global *global, uint32_t index, struct tg_run_of_bytes *run);
 
+/* From the first of these bytes to the last, what is between the runs included. */
+struct tg_run_of_bytes tg_global_extent(const struct tg_global *global);
+
 #endif

@@ -10,7 +10,7 @@
  *
  * Shapes    left [m][k] fp32, left_ld elements apart. right [k][n] of dtype (fp32, fp16, bf16), right_ld elements apart.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
- * Writes    sum, m rows of every block that holds one of the n columns; columns from n on are left as they are.
+ * Writes    sum, m rows of every block that holds one of the n columns; what is behind them there means nothing.
  * Reads     n elements of each row of right and nothing behind them.
  * Rounding  fp32; a multiply and an add may be fused, and terms are added in any order.
  */

@@ -8,6 +8,7 @@
 static uint64_t row_address(const struct tg_global *g, uint32_t row)
 {
     int64_t at = 0;
+    if (row < g->shape[3]) return g->addr + (uint64_t)(row * g->stride[3] * (int64_t)tg_dtype_bytes(g->dtype));
     for (int d = 3; d >= 0; d--) {
         at += (int64_t)(row % g->shape[d]) * g->stride[d];
         row /= g->shape[d];
@@ -28,6 +29,19 @@ bool tg_global_run(const struct tg_global *g, uint32_t index, struct tg_run_of_b
     run->address = row_address(g, index);
     run->bytes = (uint64_t)g->shape[4] * bytes;
     return true;
+}
+
+struct tg_run_of_bytes tg_global_extent(const struct tg_global *g)
+{
+    const int64_t bytes = tg_dtype_bytes(g->dtype);
+    int64_t low = 0, high = 0; /* elements from the first to the last */
+    for (int d = 0; d < 5; d++) {
+        const int64_t last = ((int64_t)g->shape[d] - 1) * g->stride[d];
+        if (last < 0) low += last;
+        else high += last;
+    }
+    const struct tg_run_of_bytes all = {g->addr + (uint64_t)(low * bytes), (uint64_t)((high - low + 1) * bytes)};
+    return all;
 }
 
 static void *at_global(uint64_t address) { return (void *)(uintptr_t)address; }
@@ -70,14 +84,19 @@ void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buff
     }
 }
 
-/* A row of fp32 accumulators, 16 columns apart by a block of the NZ layout, to device memory in another type. */
+/* A row of fp32 accumulators, 16 columns a block of the NZ layout, to device memory in another type. */
 static void store_row_acc(const float *tile, const struct tg_tile *t, uint32_t row, uint8_t *to, uint32_t dtype)
 {
-    for (uint32_t col = 0; col < t->valid_cols; col++) {
-        float value = tile[tg_at_nz(t->rows, 16, row, col)];
-        uint16_t half = dtype == TG_BF16 ? tg_bf16_of_f32(value) : dtype == TG_FP16 ? tg_f16_of_f32(value) : 0;
-        if (dtype == TG_FP32) memcpy(to + (size_t)col * 4, &value, 4);
-        else memcpy(to + (size_t)col * 2, &half, 2);
+    const uint32_t bytes = tg_dtype_bytes(dtype);
+    for (uint32_t col = 0; col < t->valid_cols; col += 16) {
+        const float *from = tile + tg_at_nz(t->rows, 16, row, col);
+        const uint32_t n = t->valid_cols - col < 16 ? t->valid_cols - col : 16;
+        uint16_t halves[16];
+        if (dtype == TG_BF16)
+            for (uint32_t i = 0; i < 16; i++) halves[i] = tg_bf16_of_f32(from[i]);
+        else if (dtype == TG_FP16)
+            for (uint32_t i = 0; i < 16; i++) halves[i] = tg_f16_of_f32(from[i]);
+        memcpy(to + (size_t)col * bytes, dtype == TG_FP32 ? (const void *)from : halves, (size_t)n * bytes);
     }
 }
 

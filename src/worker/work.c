@@ -178,6 +178,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     if (w->n_run++ == 0) w->first_start_ns = start;
     w->core->type = kernel->core_type;
     w->core->running = true;
+    w->core->n_kernels++;
     tg_guard_resume(w->guard, kernel->module.text);
     kernel->entry(w->args);
     tg_guard_pause(w->guard);

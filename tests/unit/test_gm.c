@@ -41,6 +41,46 @@ static bool is_poison(uint64_t address, uint64_t bytes)
     return true;
 }
 
+/* Blocks with huge pages are poisoned like others, when they are fresh, freed, and used again by smaller ones. */
+static void huge_blocks_are_poisoned_before_and_after_use(void **state)
+{
+    (void)state;
+    struct tg_gm gm;
+    assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB), TG_OK);
+    gm.huge_pages = true;
+    take(&gm, 700, NULL); /* so that the block begins inside of a page */
+    for (int round = 0; round < 2; round++) {
+        const uint64_t bytes = 13 * MIB + 777, a = take(&gm, bytes, NULL);
+        assert_true(is_poison(a, bytes));
+        memset((void *)(uintptr_t)a, 7, bytes);
+        give(&gm, a);
+        const uint64_t small = take(&gm, 5 * MIB, NULL);
+        assert_true(is_poison(small, 5 * MIB));
+        memset((void *)(uintptr_t)small, 8, 5 * MIB);
+        give(&gm, small);
+    }
+    tg_gm_fini(&gm);
+}
+
+static void the_allocation_around_an_address_is_known_until_one_is_freed(void **state)
+{
+    (void)state;
+    struct tg_gm gm;
+    uint64_t low = 1, high = 2;
+    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    const uint64_t a = take(&gm, 1000, NULL), n_freed = gm.n_freed;
+    assert_true(tg_gm_around(&gm, a + 999, &low, &high));
+    assert_true(low == a && high == a + 1000);
+    assert_false(tg_gm_around(&gm, a - 1, &low, &high));
+    assert_false(tg_gm_around(&gm, a + 1024, &low, &high)); /* free */
+    take(&gm, 8, NULL);
+    assert_int_equal(gm.n_freed, n_freed);
+    give(&gm, a);
+    assert_true(gm.n_freed != n_freed);
+    assert_false(tg_gm_around(&gm, a, &low, &high));
+    tg_gm_fini(&gm);
+}
+
 static void memory_is_aligned_poisoned_and_counted(void **state)
 {
     (void)state;
@@ -334,6 +374,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_aligned_poisoned_and_counted),
+        cmocka_unit_test(huge_blocks_are_poisoned_before_and_after_use),
+        cmocka_unit_test(the_allocation_around_an_address_is_known_until_one_is_freed),
         cmocka_unit_test(a_range_lies_in_one_allocation_or_does_not),
         cmocka_unit_test(what_is_not_there_is_not_freed),
         cmocka_unit_test(what_does_not_fit_is_refused_and_the_rest_still_fits),

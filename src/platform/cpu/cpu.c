@@ -19,17 +19,23 @@
 #include "base/guard.h"
 #include "platform/cpu/topology.h"
 #include "platform/platform.h"
-#include "tile/execute.h"
+#include "tile/lazy.h"
 #include "tile/rules.h"
 
-enum { BUFFER_ALIGNMENT = 4096 };
+enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 
 /* What one worker has. Writer: its thread. */
 struct core {
     alignas(64) struct tg_worker_core known; /* first */
     struct tg_gm *gm;
+    struct {
+        uint64_t low, high;
+    } ranges[N_RANGES]; /* allocations that transfers were in lately, the latest first, as long as nothing is freed */
+    uint64_t n_freed;   /* of gm, when they were found */
     struct tg_buffers buffers;
-    uint8_t *memory; /* all buffers, owned; NULL: not used yet */
+    struct tg_lazy lazy; /* of the task that runs, if it is a cube core's */
+    uint64_t n_begun;    /* known.n_kernels when lazy began */
+    uint8_t *memory;     /* all buffers, owned; NULL: not used yet */
 };
 
 struct cpu;
@@ -43,12 +49,12 @@ struct thread {
 struct cpu {
     struct tg_machine machine; /* first */
     bool pin;
-    const struct tg_tile_variant *variant; /* of the arithmetic */
-    cpu_set_t *place;                      /* [n_workers] */
-    struct core *cores;                    /* [n_workers] */
-    struct thread *threads;                /* [n_workers]; 0 is not started */
-    uint32_t n_started;                    /* writer: worker 0 */
-    uint64_t start_ns;                     /* of the launch. Writer: worker 0, before the others see the launch */
+    enum tg_isa tile_isa;   /* of the arithmetic */
+    cpu_set_t *place;       /* [n_workers] */
+    struct core *cores;     /* [n_workers] */
+    struct thread *threads; /* [n_workers]; 0 is not started */
+    uint32_t n_started;     /* writer: worker 0 */
+    uint64_t start_ns;      /* of the launch. Writer: worker 0, before the others see the launch */
     const struct tg_machine_run *run;
     pthread_mutex_t lock;
     pthread_cond_t launched, finished;
@@ -78,31 +84,44 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
-/* The bytes from the first that a transfer touches to the last. */
-static struct tg_run_of_bytes extent(const struct tg_global *global)
+/* Is it inside one of the allocations that are remembered, or in one that is from now on? */
+static bool is_allocated(struct core *core, struct tg_run_of_bytes run)
 {
-    struct tg_run_of_bytes run, all = {UINT64_MAX, 0};
-    uint64_t end = 0;
-    for (uint32_t i = 0; tg_global_run(global, i, &run); i++) {
-        if (run.address < all.address) all.address = run.address;
-        if (run.address + run.bytes > end) end = run.address + run.bytes;
-    }
-    all.bytes = end - all.address;
-    return all;
+    /* Acquire, pairs with the release in free_locked: an allocation that was freed is not remembered. */
+    const uint64_t n_freed = atomic_load_explicit(&core->gm->n_freed, memory_order_acquire);
+    if (n_freed != core->n_freed) memset(core->ranges, 0, sizeof core->ranges);
+    core->n_freed = n_freed;
+    for (int i = 0; i < N_RANGES; i++)
+        if (run.address >= core->ranges[i].low && run.address < core->ranges[i].high)
+            return run.bytes <= core->ranges[i].high - run.address;
+    uint64_t low, high;
+    if (!tg_gm_around(core->gm, run.address, &low, &high)) return false;
+    memmove(core->ranges + 1, core->ranges, (N_RANGES - 1) * sizeof core->ranges[0]);
+    core->ranges[0].low = low;
+    core->ranges[0].high = high;
+    return run.bytes <= high - run.address;
 }
 
 static void check_global(struct core *core, const struct tg_instr *instr)
 {
-    struct tg_run_of_bytes run = extent(instr->global);
-    if (tg_gm_contains(core->gm, run.address, run.bytes)) return; /* all of it in one allocation, gaps included */
+    struct tg_run_of_bytes run = tg_global_extent(instr->global);
+    if (is_allocated(core, run)) return; /* all of it in one allocation, gaps included */
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (tg_gm_contains(core->gm, run.address, run.bytes)) continue;
+        if (is_allocated(core, run)) continue;
         snprintf(core->known.message, sizeof core->known.message,
                  "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
                  tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
                  (unsigned long long)(run.address + run.bytes));
         stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
     }
+}
+
+/* A task finds nothing in the buffers of a cube core that it has not put there. */
+static void execute_cube(struct core *core, const struct tg_instr *instr)
+{
+    if (core->n_begun != core->known.n_kernels) tg_lazy_begin(&core->lazy);
+    core->n_begun = core->known.n_kernels;
+    tg_lazy_execute(&core->lazy, instr);
 }
 
 static void issue(const struct tg_instr *instr)
@@ -117,7 +136,8 @@ static void issue(const struct tg_instr *instr)
     if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(core, instr);
-    tg_execute(instr, &core->buffers);
+    if (core->known.type == TG_AIC) execute_cube(core, instr);
+    else tg_execute(instr, &core->buffers);
     tg_guard_leave_runtime();
 }
 
@@ -131,7 +151,9 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     own_core = core;
     core->known.n_instructions = 0;
     if (core->memory) return TG_OK;
-    core->buffers.variant = of(machine)->variant;
+    core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
+    core->lazy.buffers = &core->buffers;
+    core->lazy.product = tg_product_variant_for(of(machine)->tile_isa);
     const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
     const size_t bytes = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
     core->memory = aligned_alloc(BUFFER_ALIGNMENT, bytes);
@@ -293,6 +315,7 @@ enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_mach
     cpu->machine.n_workers = n;
     status = tg_gm_init(&cpu->machine.gm, config->gm_bytes);
     if (status != TG_OK) goto release;
+    cpu->machine.gm.huge_pages = true;
     for (uint32_t i = 0; i < n; i++) cpu->cores[i].gm = &cpu->machine.gm;
     cpu->pin = config->pin;
     cpu->n_started = 1;
@@ -300,8 +323,8 @@ enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_mach
     cpu->machine.ops = &cpu_ops;
     cpu->machine.isa = &cpu_isa;
     cpu->machine.catch_faults = config->catch_faults;
-    cpu->variant = tg_tile_variant_for(isa);
-    cpu->machine.isa_name = cpu->variant->name;
+    cpu->tile_isa = isa;
+    cpu->machine.isa_name = tg_product_variant_for(isa)->name;
     *out = &cpu->machine;
     return TG_OK;
 

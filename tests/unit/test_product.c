@@ -1,0 +1,176 @@
+/* product_*.c: every variant, type and awkward size against double precision, with noise around all that may be touched. */
+#include <stdlib.h>
+
+#include "common/check.h"
+#include "reference.h"
+#include "tile/product.h"
+
+enum { ROWS_MAX = 19, K_MAX = 70, COLS_MAX = 150, BLOCKS_MAX = (COLS_MAX + 15) / 16, CANARY = 32 };
+
+static uint64_t random_state = 4711;
+
+struct problem {
+    struct tg_product product;
+    float *left;
+    uint8_t *right; /* of exactly the bytes that may be read: a tool that watches memory sees one too many */
+    float sum[CANARY + BLOCKS_MAX * (ROWS_MAX + 3) * 16 + CANARY],
+        before[CANARY + BLOCKS_MAX * (ROWS_MAX + 3) * 16 + CANARY];
+};
+
+static double ordinary(void)
+{
+    double value;
+    do value = ref_number(&random_state);
+    while (!(fabs(value) < 100 && (fabs(value) > 1e-4 || value == 0)));
+    return value;
+}
+
+static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n)
+{
+    const uint32_t bytes = tg_dtype_bytes(dtype);
+    struct tg_product *q = &p->product;
+    q->m = m;
+    q->k = k;
+    q->n = n;
+    q->dtype = dtype;
+    q->left_ld = k + ref_between(&random_state, 0, 3);
+    q->right_ld = n + ref_between(&random_state, 0, 1) * ref_between(&random_state, 1, 20);
+    q->block_ld = (m + ref_between(&random_state, 0, 3)) * 16;
+    p->left = malloc(((m - 1) * q->left_ld + k) * sizeof *p->left);
+    p->right = malloc(((k - 1) * q->right_ld + n) * bytes);
+    assert_non_null(p->left);
+    assert_non_null(p->right);
+    for (uint32_t i = 0; i < m; i++)
+        for (uint32_t j = 0; j < k; j++) p->left[i * q->left_ld + j] = (float)ordinary();
+    for (uint32_t j = 0; j < k; j++)
+        for (uint32_t col = 0; col < n; col++) ref_store(dtype, ordinary(), p->right + (j * q->right_ld + col) * bytes);
+    for (size_t i = 0; i < sizeof p->sum / sizeof p->sum[0]; i++) p->sum[i] = (float)ordinary();
+    memcpy(p->before, p->sum, sizeof p->sum);
+    q->left = p->left;
+    q->right = p->right;
+    q->sum = p->sum + CANARY;
+}
+
+static double element(const struct problem *p, uint32_t row, uint32_t col, double *size)
+{
+    const struct tg_product *q = &p->product;
+    const size_t bytes = tg_dtype_bytes(q->dtype);
+    double sum = (double)p->before[CANARY + col / 16 * q->block_ld + row * 16 + col % 16];
+    *size = fabs(sum);
+    for (uint32_t j = 0; j < q->k; j++) {
+        const double term = (double)p->left[row * q->left_ld + j] *
+                            ref_load(q->dtype, p->right + (j * q->right_ld + col) * bytes);
+        sum += term;
+        *size += fabs(term);
+    }
+    return sum;
+}
+
+static void problem_check(const struct problem *p, const char *name)
+{
+    const struct tg_product *q = &p->product;
+    static uint8_t seen[sizeof p->sum / sizeof p->sum[0]];
+    memset(seen, 0, sizeof seen);
+    for (uint32_t row = 0; row < q->m; row++)
+        for (uint32_t col = 0; col < q->n; col++) {
+            const size_t at = CANARY + col / 16 * q->block_ld + row * 16 + col % 16;
+            double size, expected = element(p, row, col, &size), got = (double)p->sum[at];
+            seen[at] = 1;
+            CHECK(fabs(got - expected) <= size * (q->k + 2) * 0x1p-24,
+                  "%s type %u %ux%ux%u: [%u][%u] is %.9g, not %.9g", name, q->dtype, q->m, q->k, q->n, row, col, got,
+                  expected);
+        }
+    for (uint32_t row = 0; row < q->m; row++) /* the rest of the last block means nothing */
+        for (uint32_t col = q->n; col % 16; col++) seen[CANARY + col / 16 * q->block_ld + row * 16 + col % 16] = 1;
+    for (size_t i = 0; i < sizeof seen; i++)
+        CHECK(seen[i] || memcmp(&p->sum[i], &p->before[i], sizeof p->sum[i]) == 0,
+              "%s type %u %ux%ux%u wrote outside of the product", name, q->dtype, q->m, q->k, q->n);
+}
+
+static void every_variant_gives_the_product_and_touches_nothing_else(void **state)
+{
+    (void)state;
+    static const uint32_t rows[] = {1, 2, 3, 4, 5, 8, 11, ROWS_MAX}, ks[] = {1, 3, 4, 31, 32, 33, K_MAX},
+                          cols[] = {1, 8, 15, 16, 17, 32, 47, 64, 128, COLS_MAX};
+    static struct problem p;
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        const struct tg_product_variant *variant = tg_product_variant_at(v);
+        if (variant->needs > tg_isa_usable()) {
+            print_message("skipped: this computer has no %s\n", variant->name);
+            continue;
+        }
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0] * 7 * 10 * 3; i++) {
+            if (TEST_TSAN && i % 7) continue;
+            problem_make(&p, (uint32_t)(i % 3), rows[i / 210], ks[i / 30 % 7], cols[i / 3 % 10]);
+            variant->multiply(&p.product, NULL);
+            problem_check(&p, variant->name);
+            free(p.left);
+            free(p.right);
+        }
+    }
+}
+
+/* A line is asked for once, in the order of the ranges; as many as were read, and never one that is in none. */
+static void a_stream_asks_for_each_line_once(void **state)
+{
+    (void)state;
+    static uint8_t memory[64 * TG_LINE_BYTES];
+    struct tg_stream s;
+    memset(&s, 0x5A, sizeof s);
+    tg_stream_clear(&s);
+    tg_stream_used(&s, 3);
+    assert_int_equal(s.n_lines, 0);
+    tg_stream_add(&s, (struct tg_stream_range){memory, 0, 1, 5});
+    tg_stream_add(&s, (struct tg_stream_range){memory + 10 * TG_LINE_BYTES, 4 * TG_LINE_BYTES, 3, 2});
+    assert_ptr_equal(s.at, memory);
+    tg_stream_ask(&s, 4);
+    assert_ptr_equal(s.at, memory + 4 * TG_LINE_BYTES);
+    tg_stream_ask(&s, 2); /* across the end of the first range */
+    assert_ptr_equal(s.at, memory + 11 * TG_LINE_BYTES);
+    tg_stream_ask(&s, 1);
+    assert_ptr_equal(s.at, memory + 14 * TG_LINE_BYTES); /* the next row */
+    tg_stream_ask(&s, 100);
+    assert_int_equal(s.n_lines, 0);
+    assert_int_equal(s.n_ranges, 0);
+    assert_int_equal(s.n_ahead, 11);
+    tg_stream_add(&s, (struct tg_stream_range){memory + 32 * TG_LINE_BYTES, 0, 1, 1}); /* after it had run dry */
+    assert_ptr_equal(s.at, memory + 32 * TG_LINE_BYTES);
+    for (int i = 0; i < TG_STREAM_RANGES + 5; i++) /* more than there is room for */
+        tg_stream_add(&s, (struct tg_stream_range){memory, 0, 1, 1});
+    assert_true(s.n_ranges <= TG_STREAM_RANGES);
+    tg_stream_ask(&s, 1000);
+    assert_int_equal(s.n_ranges, 0);
+    tg_stream_used(&s, 5);
+    tg_stream_idle(&s);
+    assert_int_equal(s.n_lines, 0);
+}
+
+static void variants_go_from_slow_to_fast_and_are_widened_alike(void **state)
+{
+    (void)state;
+    uint8_t bytes[4 * 70];
+    float wide[70 + 1];
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        const struct tg_product_variant *variant = tg_product_variant_at(v);
+        if (v > 0) assert_true(tg_product_variant_at(v - 1)->needs < variant->needs);
+        assert_ptr_equal(tg_product_variant_for(variant->needs), variant);
+        if (variant->needs > tg_isa_usable()) continue;
+        for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+            for (uint32_t n = 0; n <= 70; n++) {
+                for (uint32_t i = 0; i < 70; i++) ref_store(dtype, ordinary(), bytes + i * tg_dtype_bytes(dtype));
+                for (uint32_t i = 0; i <= 70; i++) wide[i] = -1.5f;
+                variant->widen(wide, bytes, dtype, n);
+                for (uint32_t i = 0; i < n; i++)
+                    assert_true((double)wide[i] == ref_load(dtype, bytes + i * tg_dtype_bytes(dtype)));
+                assert_true(wide[n] == -1.5f);
+            }
+    }
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
+    cmocka_unit_test(a_stream_asks_for_each_line_once),
+    cmocka_unit_test(variants_go_from_slow_to_fast_and_are_widened_alike),
+};
+
+CHECK_MAIN(tests)
