@@ -34,8 +34,8 @@ void pa_report_free(struct pa_report *report)
 {
     free(report->summary);
     free(report->findings);
-    free(report->findings_json);
-    report->summary = report->findings = report->findings_json = NULL;
+    free(report->checks_json);
+    report->summary = report->findings = report->checks_json = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -255,6 +255,17 @@ static void json_findings(FILE *stream, const struct tg_run *run)
     fputc(']', stream);
 }
 
+/* What is proven, an object. */
+static void json_proof(FILE *stream, const struct tg_run *run)
+{
+    struct tg_proof p;
+    tg_run_proof(run, &p);
+    fprintf(stream,
+            "{\"schedule_independent\": %s, \"tasks\": %" PRIu64 ", \"pairs\": %" PRIu64 ", \"unordered\": %" PRIu64
+            ", \"unseen\": %" PRIu32 "}",
+            p.schedule_independent ? "true" : "false", p.n_tasks, p.n_pairs, p.n_unordered, p.n_unseen);
+}
+
 /* What print writes, as a string to be freed; NULL: no memory. */
 static char *text_of(void (*print)(FILE *stream, const struct tg_run *run), const struct tg_run *run)
 {
@@ -270,11 +281,20 @@ static char *text_of(void (*print)(FILE *stream, const struct tg_run *run), cons
 
 static void print_findings(FILE *stream, const struct tg_run *run) { tg_run_print_findings(run, stream); }
 
+/* Findings and proof, as they stand in the report's object. */
+static void json_checks(FILE *stream, const struct tg_run *run)
+{
+    fputs(", \"findings\": ", stream);
+    json_findings(stream, run);
+    fputs(", \"proof\": ", stream);
+    json_proof(stream, run);
+}
+
 enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run *run)
 {
     report->findings = text_of(print_findings, run);
-    report->findings_json = text_of(json_findings, run);
-    if (report->findings && report->findings_json) return TG_OK;
+    report->checks_json = text_of(json_checks, run);
+    if (report->findings && report->checks_json) return TG_OK;
     return failure_set(&report->failure, TG_ERR_MEMORY, "no memory for the findings of a run");
 }
 
@@ -301,6 +321,6 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
     json_result(stream, report);
     json_analysis(stream, report);
-    fprintf(stream, ", \"findings\": %s", report->findings_json ? report->findings_json : "null");
+    fputs(report->checks_json ? report->checks_json : ", \"findings\": null, \"proof\": null", stream);
     fputs("}\n", stream);
 }

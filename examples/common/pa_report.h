@@ -23,9 +23,9 @@ struct pa_report {
     struct tg_run_result result;
     bool has_analysis;
     struct tg_analysis analysis;
-    char *summary;       /* text of tg_run_print_summary, or NULL; owned */
-    char *findings;      /* text of tg_run_print_findings, or NULL: not checked; owned */
-    char *findings_json; /* the same as a JSON list; owned */
+    char *summary;     /* text of tg_run_print_summary, or NULL; owned */
+    char *findings;    /* text of tg_run_print_findings, or NULL: not checked; owned */
+    char *checks_json; /* the same and the proof, as members of a JSON object; owned */
     bool has_comparison;
     struct pa_comparison comparison;
     double inputs_s, golden_s; /* host time */

@@ -329,7 +329,6 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(GM_FREED, "device memory is used after it was freed")                                                            \
     X(GM_HOST_ADDRESS, "an address of the host is used on the device")                                                 \
     X(GM_UNWRITTEN, "bytes of device memory are read that nobody has written")                                         \
-    X(GM_MISALIGNED, "device memory is used at an address that is no multiple of the element's size")                  \
     X(GM_READ_ONLY, "bytes are written that the host has declared to be read only")                                    \
     X(OUTPUT_UNWRITTEN, "bytes of an output were never written")
 
@@ -357,7 +356,26 @@ struct tg_finding {
 TG_API size_t tg_run_n_findings(const struct tg_run *run);
 TG_API void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
 
-/* Print them, three lines each. The stream's own errors are left to the caller. */
+/*
+ * What the accesses to device memory of a checked run prove (docs/checking.md).
+ *
+ * A pair is two tasks that use the same bytes, one of them writing, and no third task's write to these bytes in between.
+ * If all pairs are ordered by edges, each task reads the same bytes in every schedule of this graph. What an object that
+ * was not compiled to tell (access.h) does by plain loads and stores is not known; n_unseen counts them.
+ */
+struct tg_proof {
+    uint64_t n_tasks;
+    uint64_t n_pairs;              /* of tasks; each once */
+    uint64_t n_unordered;          /* conflicts that no path of edges orders, those with the orchestration included */
+    uint64_t check_bytes;          /* host memory that the checks of device memory took at most */
+    uint32_t n_unseen;             /* kernels, and the orchestration, that do not tell of plain accesses */
+    uint32_t schedule_independent; /* 1: the run has ended, and all pairs are ordered */
+};
+
+/* Zeros without check. After tg_run_wait. */
+TG_API void tg_run_proof(const struct tg_run *run, struct tg_proof *proof);
+
+/* Print the findings, three lines each, and what is proven. The stream's own errors are left to the caller. */
 TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 
 /* ---- what happened in a run --------------------------------------------------------------------------------------

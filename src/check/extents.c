@@ -184,6 +184,12 @@ const struct tg_extent *tg_extents_find(const struct tg_extents *map, uint64_t a
     return extent_at(map, place);
 }
 
+uint64_t tg_extents_bytes(const struct tg_extents *map)
+{
+    return map->leaves_max * sizeof *map->leaves + map->n_leaves * sizeof **map->leaves +
+           map->readers_max * sizeof *map->readers;
+}
+
 /* ---- readers ---- */
 
 uint32_t tg_extents_reader(struct tg_extents *map, uint32_t readers, tg_who who)

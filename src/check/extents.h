@@ -67,6 +67,9 @@ bool tg_extents_visit(struct tg_extents *map, uint64_t start, uint64_t end, tg_e
 /* The extent that `address` is in, and its end. Borrowed until the next visit. */
 const struct tg_extent *tg_extents_find(const struct tg_extents *map, uint64_t address, uint64_t *end);
 
+/* Host memory that it takes. */
+uint64_t tg_extents_bytes(const struct tg_extents *map);
+
 /* The list `readers` and `who` besides. UINT32_MAX: no memory. */
 uint32_t tg_extents_reader(struct tg_extents *map, uint32_t readers, tg_who who);
 

@@ -187,27 +187,29 @@ void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
 
 /* ---- accesses ---- */
 
-/* Hold the access against an earlier one. */
-static void hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote, const struct tg_extent *extent,
+/* Hold the access against an earlier one. false: nothing orders them. */
+static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote, const struct tg_extent *extent,
                  uint64_t end)
 {
-    if (earlier == TG_NOBODY || earlier == check->who || earlier == check->held) return;
-    check->n_pairs += tg_paths_count(&check->paths, earlier, check->who);
+    if (earlier == TG_NOBODY || earlier == check->who || earlier == check->held) return true;
+    bool first = tg_paths_count(&check->paths, earlier, check->who);
+    check->n_pairs += first;
     if (tg_paths_before(&check->paths, earlier, check->who)) {
         check->held = earlier;
-        return;
+        return true;
     }
-    check->n_unordered++;
+    check->n_unordered += first || !tg_who_is_task(earlier) || !tg_who_is_task(check->who);
     tg_memory_say_race(check, earlier, earlier_wrote, extent, end);
+    return false;
 }
 
 static void hold_against_readers(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
 {
     if (extent->readers == 0 || extent->readers == check->held_readers) return;
-    uint64_t n_unordered = check->n_unordered;
+    bool ordered = true;
     for (uint32_t list = extent->readers; list; list = check->extents.readers[list].before)
-        hold(check, check->extents.readers[list].who, false, extent, end);
-    if (check->n_unordered == n_unordered) check->held_readers = extent->readers;
+        ordered &= hold(check, check->extents.readers[list].who, false, extent, end);
+    if (ordered) check->held_readers = extent->readers;
 }
 
 static void note_reader(struct tg_memory_check *check, struct tg_extent *extent)
@@ -256,7 +258,6 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
     check->who = task_id == TG_BUILDER ? tg_paths_builder(&check->paths) : task_id;
     check->usable = true;
     if (task_id == TG_BUILDER) forget_held(check);
-    if (access->address % access->element_bytes != 0) tg_memory_say_misaligned(check);
     uint64_t end = access->address + access->bytes;
     if (end < access->address) end = UINT64_MAX;
     if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
@@ -267,8 +268,7 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
 void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uint64_t bytes,
                             const struct tg_tensor *tensor, uint32_t idx, uint64_t offset)
 {
-    const struct tg_access access = {
-        .address = address, .bytes = bytes, .element_bytes = 1, .write = true, .op = "copy_to_device"};
+    const struct tg_access access = {.address = address, .bytes = bytes, .write = true, .op = "copy_to_device"};
     if (!tg_memory_check_access(check, TG_BUILDER, &access) || !tensor) return;
     uint64_t end;
     const struct tg_extent *extent = tg_extents_find(&check->extents, address, &end);
@@ -327,7 +327,8 @@ struct census {
 static void count_unwritten(void *context, struct tg_extent *extent, uint64_t end)
 {
     struct census *census = context;
-    if (extent->state != TG_EXTENT_UNWRITTEN) return;
+    /* What the host says holds nothing may stay so. */
+    if (extent->state != TG_EXTENT_UNWRITTEN || extent->declared) return;
     if (census->n == 0) census->first = extent->start;
     census->n += end - extent->start;
 }
@@ -338,3 +339,11 @@ void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uin
     if (!tg_extents_visit(&check->extents, address, address + bytes, count_unwritten, &census)) check->lost = true;
     if (census.n > 0) tg_memory_say_output(check, address, bytes, census.first, census.n);
 }
+
+uint64_t tg_memory_check_bytes(const struct tg_memory_check *check)
+{
+    return tg_paths_bytes(&check->paths) + tg_extents_bytes(&check->extents) + check->tasks_max * sizeof *check->tasks +
+           check->blocks_max * sizeof *check->blocks;
+}
+
+bool tg_memory_check_lost(const struct tg_memory_check *check) { return check->lost || check->paths.lost; }

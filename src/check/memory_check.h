@@ -1,8 +1,8 @@
 /*
  * memory_check.h - what a run does with device memory, held against what every schedule of its graph allows.
  *
- * Each access of a task or of the builder is looked up in the shadow of device memory (extents.h): it has to be inside of
- * an allocation, aligned to its elements, and what it reads must have been written. It is held against the last writer
+ * Each access of a task or of the builder is looked up in the map of device memory (extents.h): it has to be inside of an
+ * allocation, and what it reads must have been written. It is held against the last writer
  * of the same bytes, a write also against those who have read them since: between the two there must be a path of edges
  * (paths.h). Every other conflict follows: if a write, the reads of it and the next write are ordered, one after the
  * other, then so are all of them. When no conflicting pair is unordered, every schedule lets every task read the same
@@ -39,7 +39,6 @@ struct tg_block_note {
 /* One access. Texts are borrowed for the call. */
 struct tg_access {
     uint64_t address, bytes; /* bytes > 0 */
-    uint32_t element_bytes;  /* the address is a multiple of it */
     bool write;
     const char *op;   /* "TLOAD", "a plain load" */
     const char *file; /* NULL: only offset is known */
@@ -124,5 +123,11 @@ void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id);
 
 /* A task, or the builder if task_id is TG_BUILDER, accesses memory. false: not in one allocation, it must not be done. */
 bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
+
+/* Host memory that all of it takes now, which is the most so far. */
+uint64_t tg_memory_check_bytes(const struct tg_memory_check *check);
+
+/* There was no memory for something: what was found holds, but nothing is proven. */
+bool tg_memory_check_lost(const struct tg_memory_check *check);
 
 #endif

@@ -233,20 +233,6 @@ void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent
                          : "check the address that the task was given, its offset, and the shape of the transfer");
 }
 
-void tg_memory_say_misaligned(struct tg_memory_check *check)
-{
-    struct tg_finding_item *item = item_of(check, TG_FINDING_GM_MISALIGNED, 0, &check->blocks[0]);
-    if (!item) return;
-    char access[NAME_BYTES];
-    tg_finding_what(check->findings, item, "%s %s at address 0x%" PRIx64 ", no multiple of its elements' %u bytes",
-                    name_of_access(check, access), check->access->write ? "writes" : "reads", check->access->address,
-                    check->access->element_bytes);
-    say_where(check, item);
-    tg_finding_mend(check->findings, item, "%s",
-                    "transfers go from and to multiples of the element size; offsets are in "
-                    "elements times bytes of the type");
-}
-
 /* ---- contents ---- */
 
 void tg_memory_say_unwritten(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)

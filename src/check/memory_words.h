@@ -18,9 +18,6 @@ void tg_memory_say_unwritten(struct tg_memory_check *check, const struct tg_exte
 /* The host has declared that nobody writes here. */
 void tg_memory_say_read_only(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
 
-/* The address is no multiple of the element's size. */
-void tg_memory_say_misaligned(struct tg_memory_check *check);
-
 /* `n` bytes of an output, the first at `first`, hold nothing. */
 void tg_memory_say_output(struct tg_memory_check *check, uint64_t address, uint64_t bytes, uint64_t first, uint64_t n);
 

@@ -132,6 +132,12 @@ tg_who tg_paths_builder(struct tg_paths *paths)
     return ~paths->stretch;
 }
 
+uint64_t tg_paths_bytes(const struct tg_paths *paths)
+{
+    return (paths->tasks.capacity + paths->waits.capacity) * sizeof(struct tg_path_node) +
+           paths->edges_max * sizeof *paths->edges + paths->frontier_max * sizeof *paths->frontier;
+}
+
 /* ---- the search ---- */
 
 static uint64_t entry_of(const struct tg_paths *paths, int32_t node)

@@ -98,6 +98,9 @@ void tg_paths_start(struct tg_paths *paths, int32_t task_id);
 /* The builder touches memory: this is who it is. */
 tg_who tg_paths_builder(struct tg_paths *paths);
 
+/* Host memory that it takes. */
+uint64_t tg_paths_bytes(const struct tg_paths *paths);
+
 /* ---- questions ---- */
 
 /* Is `earlier`, which has touched memory already, before `later` in every schedule? `later` is a task that has started

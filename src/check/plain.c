@@ -18,7 +18,6 @@ static void seen(uint64_t address, uint64_t bytes, int is_write, const void *pc)
     const struct tg_access access = {
         .address = address,
         .bytes = bytes,
-        .element_bytes = 1,
         .write = is_write != 0,
         .op = is_write ? "a plain store" : "a plain load",
         .offset = (uint64_t)((uintptr_t)pc - 1 - watcher->module->base), /* pc is behind the call */
@@ -28,11 +27,14 @@ static void seen(uint64_t address, uint64_t bytes, int is_write, const void *pc)
     tg_guard_leave_runtime();
 }
 
-bool tg_plain_listen(const struct tg_module *module, bool listen)
+static hook_fn **hook_of(const struct tg_module *module) { return tg_module_symbol(module, "tg_access_hook"); }
+
+bool tg_plain_tells(const struct tg_module *module) { return hook_of(module) != NULL; }
+
+void tg_plain_listen(const struct tg_module *module, bool listen)
 {
-    hook_fn **hook = tg_module_symbol(module, "tg_access_hook");
+    hook_fn **hook = hook_of(module);
     if (hook) *hook = listen ? seen : NULL;
-    return hook != NULL;
 }
 
 void tg_plain_begin(struct tg_watcher *watcher)

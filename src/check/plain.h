@@ -20,8 +20,11 @@ struct tg_watcher {
     struct tg_watcher *outer;
 };
 
-/* Let an object tell of its plain accesses, or not. false: it was not compiled for that. */
-bool tg_plain_listen(const struct tg_module *module, bool listen);
+/* Was the object compiled to tell of its plain accesses? */
+bool tg_plain_tells(const struct tg_module *module);
+
+/* Let it tell, or not. One that cannot is left as it is. */
+void tg_plain_listen(const struct tg_module *module, bool listen);
 
 /* From here to end, what this thread tells is `watcher`'s. Borrows it. */
 void tg_plain_begin(struct tg_watcher *watcher);

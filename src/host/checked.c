@@ -30,6 +30,20 @@ void tg_host_check_launch(struct tg_run *run)
     if (run->config.check) tg_gm_each_foreign(&run->program->device->machine->gm, run, foreign, &run->check.memory);
 }
 
+void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unseen, uint32_t *n_unseen)
+{
+    const struct tg_kernels *kernels = &run->program->kernels;
+    *n_unseen = 0;
+    for (uint32_t i = 0; i < kernels->n; i++) {
+        if (!kernels->by_id[i].entry || tg_plain_tells(&kernels->by_id[i].module)) continue;
+        ++*n_unseen;
+        if (unseen) unseen->visit(unseen->context, "kernel", kernels->by_id[i].name);
+    }
+    if (!run->plugin.handle || tg_plain_tells(&run->plugin)) return;
+    ++*n_unseen;
+    if (unseen) unseen->visit(unseen->context, "the orchestration", "");
+}
+
 /* The tensor that host memory at `data` belongs to, and where in it that is; n_tensors: none. */
 static size_t tensor_of(const struct tg_run *run, const void *data, uint64_t *offset)
 {
@@ -55,8 +69,7 @@ void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host,
 void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes)
 {
     if (!run->config.check || bytes == 0) return;
-    const struct tg_access access = {
-        .address = device, .bytes = bytes, .element_bytes = 1, .op = "copy_from_device", .file = NULL};
+    const struct tg_access access = {.address = device, .bytes = bytes, .op = "copy_from_device", .file = NULL};
     tg_memory_check_access(&run->check.memory, TG_BUILDER, &access);
 }
 

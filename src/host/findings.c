@@ -17,6 +17,46 @@ void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out
                                .mend = text_of(item->mend)};
 }
 
+void tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
+{
+    *proof = (struct tg_proof){0};
+    if (!run->config.check || !run->launched) return;
+    const struct tg_memory_check *memory = &run->check.memory;
+    proof->n_tasks = run->result.n_tasks;
+    proof->n_pairs = memory->n_pairs;
+    proof->n_unordered = memory->n_unordered;
+    proof->check_bytes = tg_memory_check_bytes(memory);
+    tg_host_check_unseen(run, NULL, &proof->n_unseen);
+    proof->schedule_independent = run->result.has_outputs && memory->n_unordered == 0 && !tg_memory_check_lost(memory);
+}
+
+static void print_unseen(void *stream, const char *what, const char *name)
+{
+    fprintf(
+        stream,
+        "check: note: FOOTPRINT_UNKNOWN: %s%s%s was compiled without -fsanitize=thread -DTG_CHECKED: what it does to "
+        "device memory by plain loads and stores is not known\n",
+        what, *name ? " " : "", name);
+}
+
+static void print_proof(const struct tg_run *run, FILE *stream)
+{
+    struct tg_proof proof;
+    tg_run_proof(run, &proof);
+    uint32_t n_unseen;
+    tg_host_check_unseen(run, &(struct tg_unseen){print_unseen, stream}, &n_unseen);
+    if (!run->result.has_outputs) return;
+    if (proof.schedule_independent)
+        fprintf(stream,
+                "check: schedule-independent: %" PRIu64 " tasks, %" PRIu64 " conflicting pairs, all ordered%s\n",
+                proof.n_tasks, proof.n_pairs, n_unseen > 0 ? ", as far as accesses are known" : "");
+    else if (proof.n_unordered > 0)
+        fprintf(stream,
+                "check: not schedule-independent: %" PRIu64 " tasks, %" PRIu64 " conflicting pairs, %" PRIu64
+                " conflicts not ordered\n",
+                proof.n_tasks, proof.n_pairs, proof.n_unordered);
+}
+
 void tg_run_print_findings(const struct tg_run *run, FILE *stream)
 {
     for (size_t i = 0; i < tg_run_n_findings(run); i++) {
@@ -29,6 +69,7 @@ void tg_run_print_findings(const struct tg_run *run, FILE *stream)
     }
     uint64_t beyond = run->check.findings.n_beyond;
     if (beyond > 0) fprintf(stream, "check: %" PRIu64 " more occurrences of other findings are not listed\n", beyond);
+    if (run->config.check && run->launched) print_proof(run, stream);
 }
 
 enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status)

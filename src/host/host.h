@@ -73,6 +73,13 @@ void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host,
 void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes);
 void tg_host_check_outputs(struct tg_run *run);
 
+/* checked.c: who does not tell of plain accesses: how many, and each of them by a call if `unseen` is not NULL. */
+struct tg_unseen {
+    void (*visit)(void *context, const char *what, const char *name); /* "kernel", its name; "the orchestration", "" */
+    void *context;
+};
+void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unseen, uint32_t *n_unseen);
+
 /* findings.c: with findings, TG_ERR_CHECK in place of `status`, which the message then names. */
 enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status);
 

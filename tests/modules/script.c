@@ -10,19 +10,28 @@
 struct player {
     struct tg_runtime *rt;
     const int64_t *words; /* readable here */
-    const uint32_t *data; /* readable here; on the host not what the tasks see */
+    uint32_t *data;       /* readable and writable here; on the host not what the tasks see */
     uint64_t data_addr;   /* device */
     int n_tasks;
+    uint64_t target; /* device: what tasks are given first */
+    uint64_t allocated[SCRIPT_MALLOCS_MAX];
+    int n_allocated;
 };
 
 static void add(struct player *p, const int64_t *op)
 {
     uint64_t args[TG_TASK_ARGS_MAX + 2];
     const int64_t n_args = op[3];
-    args[0] = p->data_addr;
+    args[0] = p->target;
     for (int64_t i = 0; i < n_args && i <= TG_TASK_ARGS_MAX; i++) args[i + 1] = (uint64_t)op[4 + i];
     p->rt->aicpu_build_api.mark(p->rt, SCRIPT_FILE, ++p->n_tasks);
     p->rt->aicpu_build_api.add_task(p->rt, args, (int)n_args + 1, (int)op[1], (enum tg_core_type)op[2], 0);
+}
+
+static void allocate(struct player *p, size_t bytes)
+{
+    const uint64_t address = tg_device_malloc_addr(p->rt, bytes);
+    if (p->n_allocated < SCRIPT_MALLOCS_MAX) p->allocated[p->n_allocated++] = address;
 }
 
 static bool holds(const struct player *p, int64_t index, int64_t value)
@@ -60,8 +69,20 @@ static int play(struct player *p)
             op += 3;
             break;
         case SCRIPT_MALLOC:
-            tg_device_malloc_addr(p->rt, (size_t)op[1]);
+            allocate(p, (size_t)op[1]);
             op += 2;
+            break;
+        case SCRIPT_FREE:
+            tg_device_free_addr(p->rt, p->allocated[op[1]]);
+            op += 2;
+            break;
+        case SCRIPT_TARGET:
+            p->target = op[1] < 0 ? p->data_addr : p->allocated[op[1]];
+            op += 2;
+            break;
+        case SCRIPT_STORE:
+            ((volatile uint32_t *)p->data)[op[1]] = (uint32_t)op[2];
+            op += 3;
             break;
         case SCRIPT_RETURN: return (int)op[1];
         case SCRIPT_FAIL: p->rt->aicpu_build_api.fail(p->rt, "%s", "said by the script"); return 1;
@@ -74,8 +95,11 @@ TG_PLUGIN_EXPORT int orchestration_host(struct tg_runtime *rt, uint64_t *args, i
 
 int orchestration(struct tg_runtime *rt)
 {
-    struct player p = {rt, (const int64_t *)(uintptr_t)rt->orch_args[0], (const uint32_t *)(uintptr_t)rt->orch_args[1],
-                       rt->orch_args[1], 0};
+    struct player p = {.rt = rt,
+                       .words = (const int64_t *)(uintptr_t)rt->orch_args[0],
+                       .data = (uint32_t *)(uintptr_t)rt->orch_args[1],
+                       .data_addr = rt->orch_args[1],
+                       .target = rt->orch_args[1]};
     return play(&p);
 }
 
@@ -83,8 +107,8 @@ int orchestration_host(struct tg_runtime *rt, uint64_t *args, int n_args)
 {
     (void)n_args;
     void *data = (void *)(uintptr_t)args[1];
-    struct player p = {rt, (const int64_t *)(uintptr_t)args[0], data, 0, 0};
-    p.data_addr = tg_device_malloc_addr(rt, (size_t)args[3]);
+    struct player p = {.rt = rt, .words = (const int64_t *)(uintptr_t)args[0], .data = data};
+    p.target = p.data_addr = tg_device_malloc_addr(rt, (size_t)args[3]);
     if (!p.data_addr) return 1;
     rt->host_api.copy_to_device(rt, p.data_addr, data, (size_t)args[3]);
     rt->host_api.record_tensor_pair(rt, data, p.data_addr, (size_t)args[3]);

@@ -11,11 +11,16 @@ enum script_word {
     SCRIPT_WAIT,    /* id: wait_task; a task that cannot complete ends the script with 0 */
     SCRIPT_EXPECT,  /* index value: word `index` of the data tensor is `value` now, else the run fails */
     SCRIPT_MALLOC,  /* bytes: allocate device memory and keep it */
+    SCRIPT_FREE,    /* n: free what the n-th SCRIPT_MALLOC gave, counted from 0 */
+    SCRIPT_TARGET,  /* n: tasks that are added from here on get that address instead of the data tensor's; -1: again */
+    SCRIPT_STORE,   /* index value: write word `index` of the data tensor by a plain store */
     SCRIPT_RETURN,  /* code: return it */
     SCRIPT_FAIL     /* fail() with the words "said by the script", return 1 */
 };
 
 /* Task n of a script says that it was added on line n + 1 of this file. */
 #define SCRIPT_FILE "graph.script"
+
+enum { SCRIPT_MALLOCS_MAX = 16 }; /* that are remembered */
 
 #endif

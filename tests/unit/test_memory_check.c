@@ -46,7 +46,6 @@ static bool touch(int32_t who, bool write, uint64_t address, uint64_t bytes)
 {
     const struct tg_access access = {.address = address,
                                      .bytes = bytes,
-                                     .element_bytes = 4,
                                      .write = write,
                                      .op = write ? "TSTORE" : "TLOAD",
                                      .file = "kern.c",
@@ -340,16 +339,6 @@ static void an_output_that_is_complete(void **state)
     nothing_is_found();
 }
 
-static void misaligned(void **state)
-{
-    (void)state;
-    tensor(BASE, "in", 64, TG_IN);
-    add(0, -1);
-    publish_and_start(0);
-    assert_true(reads(0, BASE + 2, 8));
-    found(TG_FINDING_GM_MISALIGNED, "reads at address 0x10002, no multiple of its elements' 4 bytes", "task 0", "");
-}
-
 /* ---- what the host declares ---- */
 
 static void what_the_host_declares_to_be_undefined(void **state)
@@ -502,7 +491,6 @@ int main(int argc, char **argv)
         TEST(a_tensor_holds_what_its_direction_says),
         TEST(an_output_that_is_not_complete),
         TEST(an_output_that_is_complete),
-        TEST(misaligned),
         TEST(what_the_host_declares_to_be_undefined),
         TEST(what_the_host_declares_to_be_read_only),
         TEST(copies_of_a_builder_on_the_host),

@@ -219,8 +219,7 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
  * allocation. */
 static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
 {
-    struct tg_access access = {.element_bytes = tg_dtype_bytes(instr->global->dtype),
-                               .write = instr->op == TG_OP_TSTORE,
+    struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
