@@ -1,15 +1,8 @@
 #include "base/arena.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 
 enum { ORDINARY_BYTES = 8192 };
-
-struct tg_arena_block {
-    struct tg_arena_block *next;
-    size_t bytes; /* of data */
-    uint64_t data[];
-};
 
 static void *add_block(struct tg_arena *arena, size_t bytes)
 {
@@ -28,11 +21,8 @@ void *tg_arena_alloc(struct tg_arena *arena, size_t bytes)
 {
     if (bytes > SIZE_MAX / 2) return NULL;
     bytes = (bytes + 7) & ~(size_t)7;
-    struct tg_arena_block *block = arena->blocks;
-    if (!block || block->bytes - arena->at < bytes) return add_block(arena, bytes);
-    void *data = (char *)block->data + arena->at;
-    arena->at += bytes;
-    return data;
+    void *data = tg_arena_take(arena, bytes);
+    return data ? data : add_block(arena, bytes);
 }
 
 void tg_arena_reset(struct tg_arena *arena)

@@ -42,13 +42,13 @@ enum { TSAN_NO_ORDER = 1 };
 #endif
 
 static _Thread_local struct tg_coro thread_coro; /* the operating-system thread's own stack */
-static _Thread_local struct tg_coro *current;
-static _Thread_local struct tg_coro *previous; /* who switched to `current` */
+_Thread_local struct tg_coro *tg_coro_running;
+static _Thread_local struct tg_coro *previous; /* who switched to the running one */
 
-struct tg_coro *tg_coro_current(void)
+struct tg_coro *tg_coro_first(void)
 {
-    if (!current) current = &thread_coro;
-    return current;
+    if (!tg_coro_running) tg_coro_running = &thread_coro;
+    return tg_coro_running;
 }
 
 static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
@@ -96,7 +96,7 @@ bool tg_coro_overflowed(const struct tg_coro *coro, const void *address)
 static void arrived(void)
 {
 #ifdef TG_ASAN
-    __sanitizer_finish_switch_fiber(current->fake_stack, &previous->asan_bottom, &previous->asan_bytes);
+    __sanitizer_finish_switch_fiber(tg_coro_running->fake_stack, &previous->asan_bottom, &previous->asan_bytes);
 #endif
 }
 
@@ -104,7 +104,7 @@ static void arrived(void)
 static void enter(void)
 {
     arrived();
-    current->entry(current->arg);
+    tg_coro_running->entry(tg_coro_running->arg);
     __builtin_trap(); /* an entry never returns */
 }
 
@@ -166,7 +166,7 @@ void tg_coro_switch(struct tg_coro *to)
 {
     struct tg_coro *from = tg_coro_current();
     previous = from;
-    current = to;
+    tg_coro_running = to;
 #ifdef TG_ASAN
     __sanitizer_start_switch_fiber(&from->fake_stack, to->asan_bottom, to->asan_bytes);
 #endif

@@ -50,8 +50,12 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
 /* Stop the running coroutine here and go on in `to`. Returns when somebody switches back. */
 void tg_coro_switch(struct tg_coro *to);
 
-/* The running coroutine; the thread's own stack counts as one. Never NULL. */
-struct tg_coro *tg_coro_current(void);
+/* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one. */
+extern _Thread_local struct tg_coro *tg_coro_running __attribute__((tls_model("initial-exec"), visibility("hidden")));
+struct tg_coro *tg_coro_first(void);
+
+/* The running coroutine. Never NULL. */
+static inline struct tg_coro *tg_coro_current(void) { return tg_coro_running ? tg_coro_running : tg_coro_first(); }
 
 /* An order that the thread sanitizer is told of: what the caller of _publish(token) did is visible to a later caller of
  * _observe(token). Nothing without that sanitizer. */

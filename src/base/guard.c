@@ -57,7 +57,7 @@ void tg_guard_alive(void) { life++; }
 void tg_guard_enter_runtime(void)
 {
     struct tg_guard *guard = tg_coro_current()->guard;
-    if (guard) guard->inside = 1;
+    if (guard) tg_guard_enter(guard);
 }
 
 /* In whole pages, as memory is protected. */
@@ -145,12 +145,12 @@ static _Noreturn void leave(struct tg_guard *guard, enum tg_guard_end end)
     siglongjmp(guard->jump, 1);
 }
 
+_Noreturn void tg_guard_expire(struct tg_guard *guard) { leave(guard, TG_GUARD_STUCK); }
+
 void tg_guard_leave_runtime(void)
 {
     struct tg_guard *guard = tg_coro_current()->guard;
-    if (!guard) return;
-    guard->inside = 0;
-    if (guard->expired) leave(guard, TG_GUARD_STUCK);
+    if (guard) tg_guard_leave(guard);
 }
 
 _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_RAISED); }

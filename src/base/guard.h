@@ -74,6 +74,16 @@ void tg_guard_alive(void);
 void tg_guard_enter_runtime(void);
 void tg_guard_leave_runtime(void);
 
+/* The same three for who has the innermost guarded call of its coroutine at hand. */
+static inline void tg_guard_live(struct tg_guard *guard) { ++*guard->life; }
+static inline void tg_guard_enter(struct tg_guard *guard) { guard->inside = 1; }
+_Noreturn void tg_guard_expire(struct tg_guard *guard); /* its time ran out: end it */
+static inline void tg_guard_leave(struct tg_guard *guard)
+{
+    guard->inside = 0;
+    if (guard->expired) tg_guard_expire(guard);
+}
+
 /* What happened, for a message: "SIGSEGV at 0x10". */
 void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes);
 

@@ -6,27 +6,31 @@
 
 static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder *)(void *)rt; }
 
-/* Begin a call. false: it must do nothing, because it is not allowed or the run has failed. */
-static bool call_begin(struct tg_builder *b, const char *call)
+/* Say why a call may not begin. */
+static bool refuse_call(struct tg_builder *b, const char *call)
 {
     const char *why = NULL;
     if (b->coro != tg_coro_current()) why = "from another thread of control than the entry function's";
     else if (b->state == TG_BUILDER_CLOSED) why = "outside of the entry function";
     else if (b->state == TG_BUILDER_IN_CALL) why = "from inside another build call";
-    if (why) {
-        tg_failure_set(b->failure, TG_ERR_MISUSE, "%s is called %s", call, why);
-        return false;
-    }
-    if (tg_failure_status(b->failure) != TG_OK) return false;
+    if (why) tg_failure_set(b->failure, TG_ERR_MISUSE, "%s is called %s", call, why);
+    return false;
+}
+
+/* Begin a call. false: it must do nothing, because it is not allowed or the run has failed. */
+static inline bool call_begin(struct tg_builder *b, const char *call)
+{
+    const bool may = b->coro == tg_coro_current() && b->state == TG_BUILDER_OPEN;
+    if (!may || tg_failure_status(b->failure) != TG_OK) return refuse_call(b, call);
     b->state = TG_BUILDER_IN_CALL;
-    tg_guard_enter_runtime();
+    tg_guard_enter(b->guard);
     return true;
 }
 
 static void call_end(struct tg_builder *b)
 {
     b->state = TG_BUILDER_OPEN;
-    tg_guard_leave_runtime();
+    tg_guard_leave(b->guard);
 }
 
 /* A graph or memory call failed: its message becomes the run's. */
@@ -95,7 +99,7 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     enum tg_status status = tg_graph_add(b->graph, &spec, &id);
     record(b, status);
     if (status != TG_OK) return -1;
-    tg_guard_alive();
+    tg_guard_live(b->guard);
     if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
     if (b->check) tg_memory_check_added(b->check, id, kernel->name, b->file, b->line);
     return id;
@@ -129,7 +133,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
     /* Edges that take memory have an end; edges from complete tasks take none. */
-    if (b->graph->bytes != bytes) tg_guard_alive();
+    if (b->graph->bytes != bytes) tg_guard_live(b->guard);
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
     call_end(b);
@@ -143,7 +147,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     struct tg_task *ready = NULL;
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
-    if (status == TG_OK) tg_guard_alive();
+    if (status == TG_OK) tg_guard_live(b->guard);
     if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
     if (b->check && status == TG_OK) tg_memory_check_published(b->check, id);
     if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
@@ -309,13 +313,14 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
         return;
     }
     b->coro = tg_coro_current();
-    b->state = TG_BUILDER_OPEN;
     struct tg_watcher watcher = {.check = b->check, .task_id = TG_BUILDER, .module = plugin};
     if (b->check) {
         tg_plain_listen(plugin, true);
         tg_plain_begin(&watcher);
     }
     struct tg_guard guard;
+    b->guard = &guard;
+    b->state = TG_BUILDER_OPEN;
     enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
     if (b->check) tg_plain_end(&watcher);
     b->state = TG_BUILDER_CLOSED;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefetch.h"
+
 struct tg_page {
     struct tg_task tasks[TG_PAGE_TASKS];
     struct tg_arena arena;   /* writer: the builder */
@@ -11,6 +13,9 @@ struct tg_page {
     struct tg_page *next;    /* in the retired or the free list */
     uint64_t index;          /* in graph->pages */
 };
+
+/* The pending of a task that is not published: more than it can have edges. */
+#define UNPUBLISHED ((uint32_t)1 << 31)
 
 /* What stands in a complete task's successors: no edge can be pushed any more. */
 static struct tg_edge closed;
@@ -95,6 +100,8 @@ static bool make_room(struct tg_graph *graph, uint64_t bytes)
 /* Memory from a page's arena, accounted and limited. NULL: none. */
 static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t bytes)
 {
+    void *there = tg_arena_take(&page->arena, bytes);
+    if (there) return there;
     if (!make_room(graph, bytes)) return NULL; /* may pass the limit by what is left of one arena block */
     size_t before = page->arena.bytes;
     void *memory = tg_arena_alloc(&page->arena, bytes);
@@ -127,7 +134,7 @@ static enum tg_status add_page(struct tg_graph *graph)
         graph->free_pages = page->next;
     } else {
         if (!make_room(graph, sizeof *page)) return out_of_memory(graph, sizeof *page);
-        page = malloc(sizeof *page);
+        page = aligned_alloc(alignof(struct tg_page), sizeof *page);
         if (!page) return out_of_memory(graph, sizeof *page);
         memset(&page->arena, 0, sizeof page->arena);
         account(graph, sizeof *page);
@@ -139,6 +146,15 @@ static enum tg_status add_page(struct tg_graph *graph)
     return TG_OK;
 }
 
+/* Who completed the tasks that stood here before has their lines: fetch those of the tasks that come next. */
+static void prefetch_ahead(struct tg_page *page, uint32_t slot)
+{
+    enum { AHEAD = 4, LINE_BYTES = 64 };
+    if (slot + AHEAD >= TG_PAGE_TASKS) return;
+    const char *next = (const char *)&page->tasks[slot + AHEAD];
+    for (size_t at = 0; at < sizeof(struct tg_task); at += LINE_BYTES) tg_prefetch_write(next + at);
+}
+
 enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *spec, int32_t *id)
 {
     if (graph->n_added >= INT32_MAX) return tg_error(TG_ERR_MEMORY, "a graph has at most %d tasks", INT32_MAX);
@@ -146,14 +162,16 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     uint64_t index = graph->n_added / TG_PAGE_TASKS;
     if (index >= graph->n_pages_max || !graph->pages[index]) TG_TRY(add_page(graph));
     struct tg_page *page = graph->pages[index];
+    if (!graph->alone) prefetch_ahead(page, slot);
 
-    uint64_t *args = NULL;
-    if (spec->n_args > 0) {
+    struct tg_task *task = &page->tasks[slot];
+    uint64_t *args = task->inline_args;
+    if (spec->n_args > TG_INLINE_ARGS) {
         args = page_alloc(graph, page, spec->n_args * sizeof *args);
         if (!args) return out_of_memory(graph, spec->n_args * sizeof *args);
-        memcpy(args, spec->args, spec->n_args * sizeof *args);
     }
-    struct tg_task *task = &page->tasks[slot];
+    memset(task->inline_args, 0, sizeof task->inline_args);
+    for (uint32_t i = 0; i < spec->n_args; i++) args[i] = spec->args[i];
     task->id = (int32_t)graph->n_added;
     task->n_args = spec->n_args;
     task->args = args;
@@ -164,7 +182,8 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     task->n_inline_edges = 0;
     task->published = false;
     task->next_ready = NULL;
-    atomic_init(&task->pending, 1);
+    task->n_waits = 0;
+    atomic_init(&task->pending, UNPUBLISHED);
     atomic_init(&task->successors, NULL);
     graph->n_added++;
     *id = task->id;
@@ -205,14 +224,22 @@ static struct tg_edge *edge_new(struct tg_graph *graph, struct tg_task *to)
 }
 
 /* Push an edge on a task's successors. false: the task is complete. */
-static bool push(struct tg_task *from, struct tg_edge *edge)
+static bool push(const struct tg_graph *graph, struct tg_task *from, struct tg_edge *edge)
 {
+    /* Acquire, as below. */
     struct tg_edge *head = atomic_load_explicit(&from->successors, memory_order_acquire);
+    if (head == &closed) return false;
+    if (graph->alone || !from->published) {
+        /* Nobody completes `from` at the same time. Relaxed: publishing it, later, publishes the edge. */
+        edge->next = head;
+        atomic_store_explicit(&from->successors, edge, memory_order_relaxed);
+        return true;
+    }
     do {
         if (head == &closed) return false;
         edge->next = head;
-        /* Release, pairs with the exchange in tg_graph_complete: the completer sees the edge and to->pending. Acquire
-         * on failure: `closed` means complete, and its outputs are visible. */
+        /* Release, pairs with the exchange in tg_graph_complete: the completer sees the edge. Acquire on failure:
+         * `closed` means complete, and its outputs are visible. */
     } while (!atomic_compare_exchange_weak_explicit(&from->successors, &head, edge, memory_order_release,
                                                     memory_order_acquire));
     return true;
@@ -222,31 +249,50 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
 {
     TG_TRY(check_edge(graph, from, to));
     struct tg_task *source = task_at(graph, from), *target = task_at(graph, to);
+    /* Acquire, pairs with the exchange in tg_graph_complete: of a source that is complete the outputs are visible. */
     if (source && atomic_load_explicit(&source->successors, memory_order_acquire) != &closed) {
         struct tg_edge *edge = edge_new(graph, target);
         if (!edge) return out_of_memory(graph, sizeof *edge);
         edge->to = target;
-        /* Relaxed: pushing the edge publishes it. `target` is not published, so it cannot become ready here. */
-        atomic_fetch_add_explicit(&target->pending, 1, memory_order_relaxed);
-        if (!push(source, edge)) atomic_fetch_sub_explicit(&target->pending, 1, memory_order_relaxed);
+        if (push(graph, source, edge)) target->n_waits++;
     }
     graph->n_edges++;
     return TG_OK;
 }
 
-/* One thing less to wait for. true: that was the last. */
-static bool release(struct tg_task *task)
+/* An edge less to wait for. true: that was the last, and the task is published. */
+static bool release(const struct tg_graph *graph, struct tg_task *task)
 {
+    if (graph->alone) {
+        const uint32_t left = atomic_load_explicit(&task->pending, memory_order_relaxed) - 1; /* one thread */
+        atomic_store_explicit(&task->pending, left, memory_order_relaxed);
+        return left == 0;
+    }
     /* Release: what this side wrote is visible to who runs the task. Acquire: who makes the last decrement sees what
      * all others wrote. */
     return atomic_fetch_sub_explicit(&task->pending, 1, memory_order_acq_rel) == 1;
 }
 
+/* true: it waits for nothing any more. */
+static bool open_task(const struct tg_graph *graph, struct tg_task *task)
+{
+    const uint32_t change = task->n_waits - UNPUBLISHED;
+    if (graph->alone || task->n_waits == 0) {
+        /* Relaxed: one thread, or nobody else knows the task. */
+        const uint32_t left = atomic_load_explicit(&task->pending, memory_order_relaxed) + change;
+        atomic_store_explicit(&task->pending, left, memory_order_relaxed);
+        return left == 0;
+    }
+    /* As in release(): both sides of it. */
+    return atomic_fetch_add_explicit(&task->pending, change, memory_order_acq_rel) + change == 0;
+}
+
 static struct tg_task *publish(struct tg_graph *graph, struct tg_task *task)
 {
     task->published = true;
-    atomic_fetch_add_explicit(&graph->n_published, 1, memory_order_relaxed);
-    return release(task) ? task : NULL;
+    const uint64_t n = atomic_load_explicit(&graph->n_published, memory_order_relaxed); /* own counter */
+    atomic_store_explicit(&graph->n_published, n + 1, memory_order_relaxed);
+    return open_task(graph, task) ? task : NULL;
 }
 
 enum tg_status tg_graph_publish(struct tg_graph *graph, int64_t id, struct tg_task **ready)
@@ -291,16 +337,25 @@ uint64_t tg_graph_in_flight(struct tg_graph *graph)
     return atomic_load_explicit(&graph->n_published, memory_order_relaxed) - complete;
 }
 
-/* The page has one task less to wait for; with none left it goes back to the builder. */
-static void retire(struct tg_graph *graph, struct tg_page *page)
+/* The page has n tasks less to wait for; with none left it goes back to the builder. */
+static void retire(struct tg_graph *graph, struct tg_page *page, uint32_t n)
 {
     /* Acquire-release: the last completer's push orders all completers' uses before the builder's reuse. */
-    if (atomic_fetch_sub_explicit(&page->n_left, 1, memory_order_acq_rel) != 1) return;
+    if (atomic_fetch_sub_explicit(&page->n_left, n, memory_order_acq_rel) != n) return;
     struct tg_page *head = atomic_load_explicit(&graph->retired_pages, memory_order_relaxed);
     do page->next = head;
     /* Release, pairs with reclaim(). */
     while (!atomic_compare_exchange_weak_explicit(&graph->retired_pages, &head, page, memory_order_release,
                                                   memory_order_relaxed));
+}
+
+void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
+{
+    if (tally->n == 0) return;
+    retire(graph, tally->page, tally->n);
+    /* Release, pairs with tg_graph_n_complete: who sees the last one sees all outputs. */
+    atomic_fetch_add_explicit(&graph->n_complete, tally->n, memory_order_acq_rel);
+    tally->n = 0;
 }
 
 static struct tg_page *page_of(struct tg_task *task)
@@ -310,23 +365,35 @@ static struct tg_page *page_of(struct tg_task *task)
 }
 _Static_assert(offsetof(struct tg_page, tasks) == 0, "page_of finds the page by its first task");
 
-struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task)
+/* Close a task's list of successors and take it. */
+static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_task *task)
 {
+    if (graph->alone) {
+        struct tg_edge *edge = atomic_load_explicit(&task->successors, memory_order_relaxed); /* one thread */
+        atomic_store_explicit(&task->successors, &closed, memory_order_relaxed);
+        return edge;
+    }
     /* Acquire, pairs with push(): edges and their targets are visible. Release: who finds the list closed sees what the
      * task wrote. */
-    struct tg_edge *edge = atomic_exchange_explicit(&task->successors, &closed, memory_order_acq_rel);
+    return atomic_exchange_explicit(&task->successors, &closed, memory_order_acq_rel);
+}
+
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally)
+{
+    struct tg_page *page = page_of(task);
+    struct tg_edge *edge = close_successors(graph, task);
     struct tg_task *ready = NULL;
     /* The newest edge comes first, so pushing in front restores the order in which they were added. */
     for (struct tg_edge *next; edge; edge = next) {
         next = edge->next; /* the edge is its target's, which may run and retire once it is released */
         struct tg_task *to = edge->to;
-        if (!release(to)) continue;
+        if (!release(graph, to)) continue;
         to->next_ready = ready;
         ready = to;
     }
-    retire(graph, page_of(task));
-    /* Release, pairs with tg_graph_n_complete. */
-    atomic_fetch_add_explicit(&graph->n_complete, 1, memory_order_acq_rel);
+    if (tally->page != page) tg_graph_settle(graph, tally);
+    tally->page = page;
+    if (++tally->n >= tally->limit) tg_graph_settle(graph, tally);
     return ready;
 }
 

@@ -5,16 +5,17 @@
  * runs what and where is decided elsewhere.
  *
  *     builder                                   completer
- *     add         pending = 1                                                  (1: not published)
- *     edge a->b   b.pending += 1
- *                 push on a.successors   - - -> complete a: take a.successors, close the list,
- *                 (closed: a is complete,                   each b: b.pending -= 1; 0: b is ready
- *                  b.pending -= 1)
- *     publish b   b.pending -= 1; 0: b is ready
+ *     add         pending = U                                                  (U: not published, more than all edges)
+ *     edge a->b   push on a.successors   - - -> complete a: take a.successors, close the list,
+ *                 (closed: a is complete)                   each b: b.pending -= 1; 0: b is ready
+ *                 b.n_waits += 1
+ *     publish b   b.pending += b.n_waits - U; 0: b is ready
  *
- * Exactly one decrement brings pending to 0, and who makes it gets the task to run.
+ * Exactly one of these brings pending to 0, and who makes it gets the task to run. A task that waits for nothing is
+ * seen by nobody before it is published, so no atomic operation publishes it: handing it over does.
  *
- * Memory: tasks stand in pages of 64 with an arena a page for their arguments and edges. An edge a->b lives with b: it is
+ * Memory: tasks stand in pages of 64 with an arena a page for what they have no room for themselves: many arguments, many
+ * edges. An edge a->b lives with b: it is
  * used last when a completes, which is before b runs. A page whose tasks are all complete is retired: it goes back to
  * the builder, who alone looks tasks up by id and therefore alone may reuse them. An id without a page is complete.
  */
@@ -30,7 +31,7 @@
 #include "base/error.h"
 #include "base/kernels.h"
 
-enum { TG_INLINE_EDGES = 3, TG_PAGE_TASKS = 64 };
+enum { TG_INLINE_EDGES = 3, TG_INLINE_ARGS = 8, TG_PAGE_TASKS = 64 };
 
 struct tg_task;
 
@@ -41,31 +42,37 @@ struct tg_edge {
 };
 
 struct tg_task {
+    /* Writers: builder and completers. */
+    alignas(64) _Atomic(struct tg_edge *) successors; /* closed (see graph.c) once the task is complete */
+    _Atomic uint32_t pending;                         /* edges whose source is not complete; before it is published: U
+                                                         less those of its edges whose source is complete */
     /* Writer: the builder, until the task is ready. */
     int32_t id;
-    uint32_t n_args;
-    const uint64_t *args; /* in the page's arena */
     const struct tg_kernel *kernel;
-    const char *file; /* where it was added; NULL: not known */
+    const uint64_t *args; /* inline_args, or in the page's arena */
+    const char *file;     /* where it was added; NULL: not known */
     int32_t line;
+    uint32_t n_waits; /* edges into this task that were pushed */
+    uint32_t n_args;
     uint16_t func_id;
     uint8_t n_inline_edges; /* of edges[] in use */
     bool published;
-    struct tg_edge edges[TG_INLINE_EDGES]; /* into this task */
     /* Writer: whoever holds the task while it is ready. */
     struct tg_task *next_ready;
-    uint64_t ready_ns;      /* when it became ready */
-    uint64_t dispatched_ns; /* when it was given to a core */
-    /* Writers: builder and completers. */
-    _Atomic uint32_t pending;             /* edges whose source is not complete, + 1 until published */
-    _Atomic(struct tg_edge *) successors; /* closed (see graph.c) once the task is complete */
+    struct tg_edge edges[TG_INLINE_EDGES]; /* into this task. Writer: the builder, until they are pushed */
+    uint64_t ready_ns;                     /* when it became ready */
+    uint64_t dispatched_ns;                /* when it was given to a core */
+    uint64_t inline_args[TG_INLINE_ARGS];  /* zeros behind the task's */
 };
+_Static_assert(sizeof(struct tg_task) == 192, "a task is three cache lines: what runs it, its edges, its arguments");
 
 struct tg_page;
 
 struct tg_graph {
+    /* Written before anybody else sees the graph. A line of its own: everybody reads it all the time. */
+    alignas(64) bool alone; /* the builder is also the only completer, on one thread: nothing has to be atomic */
     /* Writer: the builder. */
-    struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
+    alignas(64) struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
     uint64_t n_pages_max;
     uint64_t n_added, n_edges;
     struct tg_page *free_pages;
@@ -107,18 +114,29 @@ void tg_graph_publish_all(struct tg_graph *graph, struct tg_task **ready);
 /* Is task `id` complete? Its outputs are visible then. Builder only. */
 bool tg_graph_is_complete(struct tg_graph *graph, int64_t id);
 
-/* Published tasks that are not complete. */
+/* Published tasks that are not complete, or not yet counted as such. */
 uint64_t tg_graph_in_flight(struct tg_graph *graph);
 
 /* ---- completers ---- */
 
+/* Completions that one completer has not yet counted in the graph, so that a line which all of them write changes hands
+ * once for many. Zero is empty. */
+struct tg_tally {
+    struct tg_page *page; /* that they are of */
+    uint32_t n;
+    uint32_t limit; /* counted at the latest with that many; 0: with 1 */
+};
+
 /* Task `task` has run. Returns the tasks that became ready, a list by next_ready in the order of their edges. `task` may
- * be gone when this returns. */
-struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task);
+ * be gone once its completion is counted: when this returns, or at the next tg_graph_settle if it is in the tally. */
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally);
+
+/* Count what is in the tally. */
+void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally);
 
 static inline uint64_t tg_graph_n_complete(struct tg_graph *graph)
 {
-    /* Acquire, pairs with the release in tg_graph_complete. */
+    /* Acquire, pairs with the release in tg_graph_settle. */
     return atomic_load_explicit(&graph->n_complete, memory_order_acquire);
 }
 

@@ -1,9 +1,13 @@
 /* Worker 0 as the builder: the plugin builds, and in between runs what is ready. */
 #include "graph/verdict.h"
+#include "worker/ticks.h"
 #include "worker/workers.h"
 
+/* A builder that has published no ready task for this long is slow: what others see at once costs it nothing. */
+#define SLOW_TICKS tg_ticks_of_us(2)
+
 enum {
-    AHEAD_MAX = 32 /* ready tasks that the builder keeps before it runs some itself */
+    SHARE_FROM = 8 /* ready tasks that a fast builder collects before it shares the older half */
 };
 
 static void set_phase(struct tg_workers *all, enum tg_workers_phase phase)
@@ -28,7 +32,7 @@ static void span(struct tg_workers *all, enum tg_span_kind kind)
 static bool few_are_ready(struct tg_worker *w, void *context)
 {
     (void)context;
-    return w->n_own <= AHEAD_MAX / 2;
+    return w->n_own <= TG_BUILDER_AHEAD_MAX / 2;
 }
 
 /* ---- the window ---- */
@@ -53,17 +57,23 @@ static void wait_for_window(struct tg_workers *all)
     span(all, TG_SPAN_WINDOW);
 }
 
+static void add_ready(struct tg_workers *all, struct tg_worker *w, struct tg_task *ready)
+{
+    ready->next_ready = NULL;
+    tg_worker_push(w, ready);
+    if (all->config.sequential || all->n == 1) return;
+    const uint64_t now_ticks = tg_ticks();
+    if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks > SLOW_TICKS) tg_worker_share(w);
+    all->ready_ticks = now_ticks;
+}
+
 static void published(void *context, struct tg_task *ready)
 {
     struct tg_workers *all = context;
     struct tg_worker *w = &all->worker[0];
-    if (ready) {
-        ready->next_ready = NULL;
-        tg_worker_push(w, ready);
-    }
+    if (ready) add_ready(all, w, ready);
     if (all->config.sequential) return;
-    tg_worker_share(w);
-    if (w->n_own > AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
+    if (w->n_own > TG_BUILDER_AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
     if (window > 0 && tg_graph_in_flight(all->config.graph) > window) wait_for_window(all);
 }

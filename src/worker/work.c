@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/prefetch.h"
 #include "graph/verdict.h"
 #include "worker/park.h"
 #include "worker/workers.h"
@@ -23,12 +24,21 @@ static void append(struct tg_worker *w, struct tg_task *task)
     w->n_own++;
 }
 
+enum { PREFETCH_BYTES = 4 * sizeof(struct tg_task), LINE_BYTES = 64 };
+
+/* Fetch a task that runs soon, and those behind it: what is added together usually waits for each other. */
+static void prefetch(const struct tg_task *task)
+{
+    for (size_t at = 0; at < PREFETCH_BYTES; at += LINE_BYTES) tg_prefetch_write((const char *)task + at);
+}
+
 static struct tg_task *pop(struct tg_worker *w)
 {
     struct tg_task *task = w->first;
     if (!task) return NULL;
     w->first = task->next_ready;
-    if (!w->first) w->last = &w->first;
+    if (w->first) prefetch(w->first);
+    else w->last = &w->first;
     w->n_own--;
     return task;
 }
@@ -135,8 +145,10 @@ static void tell_progress(struct tg_worker *w)
 static void copy_args(struct tg_worker *w, const struct tg_task *task)
 {
     const uint32_t n = task->n_args;
-    for (uint32_t i = 0; i < n; i++) w->args[i] = (int64_t)task->args[i];
-    for (uint32_t i = n; i < w->n_args; i++) w->args[i] = 0;
+    memcpy(w->args, task->inline_args, sizeof task->inline_args);
+    if (n <= TG_INLINE_ARGS && w->n_args <= TG_INLINE_ARGS) return;
+    if (n > TG_INLINE_ARGS) memcpy(w->args, task->args, n * sizeof *w->args);
+    for (uint32_t i = n > TG_INLINE_ARGS ? n : TG_INLINE_ARGS; i < w->n_args; i++) w->args[i] = 0;
     w->n_args = n;
 }
 
@@ -185,11 +197,11 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->running = false;
     if (recorded) record(w, task, start, n_instructions);
     w->running = NULL;
-    struct tg_task *ready = tg_graph_complete(all->config.graph, task);
+    struct tg_task *ready = tg_graph_complete(all->config.graph, task, &w->tally);
     tell_builder(all);
     if (w->index == 0 && all->config.progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
     if (!ready) return NULL;
-    tg_worker_push(w, ready->next_ready);
+    if (ready->next_ready) tg_worker_push(w, ready->next_ready);
     ready->ready_ns = recorded ? tg_workers_now(all) : 0;
     return ready;
 }
@@ -289,6 +301,7 @@ static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *con
 {
     struct tg_workers *all = w->all;
     enum found found = FOUND_NOTHING;
+    tg_graph_settle(all->config.graph, &w->tally);
     while (found == FOUND_NOTHING) {
         if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
         do found = look_long(w, enough, context);
@@ -337,7 +350,7 @@ static void loop(void *arg)
             }
         }
         while (task && !tg_workers_failed(all)) {
-            tg_worker_share(w);
+            if (w->n_own > 0) tg_worker_share(w);
             task = run(w, task);
         }
     }

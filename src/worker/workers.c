@@ -4,11 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Completions that a worker keeps for itself are tasks that a window holds back: all workers together no more than a
+ * quarter of it. */
+static uint32_t tally_limit(const struct tg_control_launch *launch)
+{
+    const uint32_t share = launch->window / 4 / launch->n_threads;
+    return launch->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
+}
+
 static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t index)
 {
     w->last = &w->first;
     w->index = index;
     w->all = all;
+    w->tally.limit = tally_limit(&all->config);
     w->first_start_ns = UINT64_MAX;
     atomic_flag_clear(&w->lock);
     atomic_init(&w->n_shared, 0);
@@ -30,6 +39,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     atomic_init(&all->n_asleep, 0);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
+    launch->graph->alone = n == 1;
     if (launch->host_log) {
         all->builder_log = *launch->host_log;
         memset(launch->host_log, 0, sizeof *launch->host_log);

@@ -11,7 +11,7 @@
  *                               +--> run <----+ (back, when the own list is empty)
  *
  * Whoever has more than it runs keeps `shared` filled, a few tasks at a time: so the lines that others write change hands
- * once for many tasks. Of the successors of a completed task the first runs next, on the worker whose caches have what
+ * once for many tasks. A builder that publishes fast shares what is some tasks behind: the lines that it works on are its. Of the successors of a completed task the first runs next, on the worker whose caches have what
  * it reads.
  *
  * Who finds nothing is idle: it looks around for a few microseconds, then sleeps. A task is in a list of somebody who is
@@ -40,7 +40,8 @@
 #include "trace/record.h"
 
 enum {
-    TG_SHARE_MAX = 16 /* tasks that are put where others may take them, at a time */
+    TG_SHARE_MAX = 16,        /* tasks that are put where others may take them, at a time */
+    TG_BUILDER_AHEAD_MAX = 32 /* ready tasks that the builder keeps before it runs some itself */
 };
 
 /* What the builder is doing. */
@@ -57,6 +58,7 @@ struct tg_worker {
     struct tg_worker_core *core;
     struct tg_guard *guard; /* of the kernels that it runs */
     struct tg_task *running;
+    struct tg_tally tally;
     uint64_t n_run;
     uint32_t n_args; /* of args[] that are not 0 */
     bool ran[2];     /* [enum tg_core_type] */
@@ -74,13 +76,18 @@ struct tg_worker {
 };
 
 struct tg_workers {
+    /* Written before the launch. */
     struct tg_control_launch config; /* borrows what the host gave */
     uint32_t n;
-    struct tg_module plugin; /* writer: worker 0; closed by the host */
-    uint64_t last_publish_ns, since_ns;
-    struct tg_record_log builder_log;
+    /* Writer: worker 0, seldom. */
     _Atomic uint32_t window;
-    _Atomic(enum tg_workers_phase) phase; /* writer: worker 0. TG_WORKERS_BUILT publishes the graph's counts. */
+    _Atomic(enum tg_workers_phase) phase; /* TG_WORKERS_BUILT publishes the graph's counts */
+    /* Writer: worker 0; nobody else looks. */
+    alignas(64) uint64_t ready_ticks; /* when it last published a task that was ready */
+    uint64_t last_publish_ns;
+    uint64_t since_ns;       /* start of what it does now, for its log */
+    struct tg_module plugin; /* closed by the host */
+    struct tg_record_log builder_log;
     /* Writers: all, when they become idle or stop being it. */
     alignas(64) _Atomic uint32_t n_idle;
     _Atomic uint32_t n_asleep;

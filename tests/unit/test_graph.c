@@ -22,6 +22,15 @@
 
 static const struct tg_kernel kernel = {.name = (char *)(uintptr_t) "some_kernel"};
 
+/* Complete a task and count it. */
+static struct tg_task *complete(struct tg_graph *graph, struct tg_task *task)
+{
+    struct tg_tally tally = {0};
+    struct tg_task *ready = tg_graph_complete(graph, task, &tally);
+    assert_int_equal(tally.n, 0);
+    return ready;
+}
+
 static int32_t add(struct tg_graph *graph)
 {
     const struct tg_task_spec spec = {.kernel = &kernel, .file = "plugins/orchestration.c", .line = 12};
@@ -70,7 +79,7 @@ static void ids_count_up_and_arguments_are_copied(void **state)
         for (uint32_t a = 0; a < tasks[i]->n_args; a++) assert_int_equal(tasks[i]->args[a], i * 1000 + (int)a);
     }
     assert_int_equal(tg_graph_in_flight(&graph), 200);
-    for (int32_t i = 0; i < 200; i++) assert_null(tg_graph_complete(&graph, tasks[i]));
+    for (int32_t i = 0; i < 200; i++) assert_null(complete(&graph, tasks[i]));
     assert_int_equal(tg_graph_n_complete(&graph), 200);
     assert_int_equal(tg_graph_in_flight(&graph), 0);
     tg_graph_fini(&graph);
@@ -86,7 +95,7 @@ static void successors_become_ready_in_the_order_of_their_edges(void **state)
     for (int i = 1; i <= N; i++) add(&graph);
     for (int i = N; i >= 1; i--) edge(&graph, source, i); /* the last added is first */
     for (int i = 1; i <= N; i++) assert_null(publish(&graph, i));
-    struct tg_task *task = tg_graph_complete(&graph, publish(&graph, source));
+    struct tg_task *task = complete(&graph, publish(&graph, source));
     for (int i = N; i >= 1; i--, task = task->next_ready) {
         assert_non_null(task);
         assert_int_equal(task->id, i);
@@ -107,8 +116,8 @@ static void a_task_waits_for_all_of_many(void **state)
     int32_t last = add(&graph);
     for (int i = 0; i < N; i++) edge(&graph, i, last);
     assert_null(publish(&graph, last));
-    for (int i = 0; i < N - 1; i++) assert_null(tg_graph_complete(&graph, tasks[(i * 7) % N]));
-    struct tg_task *ready = tg_graph_complete(&graph, tasks[((N - 1) * 7) % N]);
+    for (int i = 0; i < N - 1; i++) assert_null(complete(&graph, tasks[(i * 7) % N]));
+    struct tg_task *ready = complete(&graph, tasks[((N - 1) * 7) % N]);
     assert_non_null(ready);
     assert_int_equal(ready->id, last);
     tg_graph_fini(&graph);
@@ -152,7 +161,7 @@ static void what_is_left_is_visited_by_id(void **state)
     char text[2048] = "", expected[2048] = "";
     for (int i = 0; i < 200; i++) {
         int32_t id = add(&graph);
-        if (i >= 60 && i < 150) tg_graph_complete(&graph, publish(&graph, id)); /* a page of them is retired */
+        if (i >= 60 && i < 150) complete(&graph, publish(&graph, id)); /* a page of them is retired */
         else snprintf(expected + strlen(expected), 16, "%d ", i);
     }
     tg_graph_each_incomplete(&graph, note_id, text);
@@ -201,7 +210,7 @@ static void impossible_edges_are_named(void **state)
     struct tg_task *task = publish(&graph, 2);
     assert_error(tg_graph_edge(&graph, 0, 2), TG_ERR_EDGE,
                  "task 2 (some_kernel, orchestration.c:12) is published already");
-    tg_graph_complete(&graph, task);
+    complete(&graph, task);
     assert_error(tg_graph_edge(&graph, 0, 2), TG_ERR_EDGE, "edge 0 -> 2: task 2");
     assert_int_equal(graph.n_edges, 0);
     assert_non_null(publish(&graph, 0)); /* nothing of what failed has stayed */
@@ -223,7 +232,7 @@ static void impossible_publications_are_named(void **state)
     struct tg_task *task = publish(&graph, 0);
     assert_error(tg_graph_publish(&graph, 0, &ready), TG_ERR_PUBLISH,
                  "publish 0: task 0 (some_kernel, orchestration.c:12) was published before");
-    tg_graph_complete(&graph, task);
+    complete(&graph, task);
     assert_error(tg_graph_publish(&graph, 0, &ready), TG_ERR_PUBLISH, "publish 0: ");
     assert_null(ready);
     assert_int_equal(tg_graph_n_complete(&graph), 1);
@@ -234,7 +243,7 @@ static void impossible_publications_are_named(void **state)
 static int32_t retire_the_first_page(struct tg_graph *graph)
 {
     int32_t n = 0;
-    for (; n < 4 * TG_PAGE_TASKS; n++) tg_graph_complete(graph, publish(graph, add(graph)));
+    for (; n < 4 * TG_PAGE_TASKS; n++) complete(graph, publish(graph, add(graph)));
     return n;
 }
 
@@ -347,7 +356,7 @@ static void complete_step(struct tg_graph *graph, struct model *model, int choic
     int task = 0;
     for (;; task++)
         if (model->tasks[task] && choice-- == 0) break;
-    struct tg_task *ready = tg_graph_complete(graph, model->tasks[task]);
+    struct tg_task *ready = complete(graph, model->tasks[task]);
     model->tasks[task] = NULL;
     model->complete[task] = true;
     assert_true(tg_graph_is_complete(graph, task));
@@ -467,7 +476,7 @@ static void stream(struct tg_graph *graph, int32_t n, int32_t window, int32_t fa
             int32_t pick = (int32_t)ref_between(&random, 0, (uint32_t)n_running - 1);
             struct tg_task *task = running[pick];
             running[pick] = running[--n_running];
-            for (ready = tg_graph_complete(graph, task); ready; ready = ready->next_ready) running[n_running++] = ready;
+            for (ready = complete(graph, task); ready; ready = ready->next_ready) running[n_running++] = ready;
         }
     }
     assert_int_equal(tg_graph_n_complete(graph), n);
@@ -504,7 +513,7 @@ static void memory_is_counted_down_to_nothing_new(void **state)
     tg_graph_init(&graph, NO_LIMIT);
     stream(&graph, 5000, 100, 3);
     uint64_t bytes = graph.bytes;
-    for (int32_t i = 0; i < 5000; i++) tg_graph_complete(&graph, publish(&graph, add(&graph)));
+    for (int32_t i = 0; i < 5000; i++) complete(&graph, publish(&graph, add(&graph)));
     assert_true(graph.bytes <= bytes + 64 * 1024);
     tg_graph_fini(&graph);
     assert_int_equal(graph.bytes, 0);
@@ -527,11 +536,11 @@ static void the_limit_is_kept_and_named(void **state)
     assert_true(n > 100);
     assert_true(graph.peak_bytes <= LIMIT + ARENA_BLOCK);
     /* What was built can be finished, and then there is room again. */
-    for (int32_t i = 0; i < n; i++) tg_graph_complete(&graph, publish(&graph, i));
+    for (int32_t i = 0; i < n; i++) complete(&graph, publish(&graph, i));
     for (int32_t i = n; i < 4 * n; i++) {
         assert_int_equal(tg_graph_add(&graph, &spec, &id), TG_OK);
         assert_int_equal(id, i);
-        tg_graph_complete(&graph, publish(&graph, id));
+        complete(&graph, publish(&graph, id));
     }
     assert_true(graph.peak_bytes <= LIMIT + ARENA_BLOCK);
     tg_graph_fini(&graph);
@@ -553,7 +562,7 @@ static void edges_are_held_to_the_limit_too(void **state)
     assert_true(graph.peak_bytes <= LIMIT + ARENA_BLOCK);
     /* The edge that failed is not waited for. */
     assert_null(publish(&graph, 1));
-    struct tg_task *ready = tg_graph_complete(&graph, publish(&graph, 0));
+    struct tg_task *ready = complete(&graph, publish(&graph, 0));
     assert_non_null(ready);
     assert_int_equal(ready->id, 1);
     tg_graph_fini(&graph);
@@ -639,6 +648,7 @@ static void *complete_tasks(void *arg)
     struct inbox *inbox = &shop->inboxes[self->index];
     struct tg_task *own = NULL;
     uint64_t random = shop->seed + 100 + (uint64_t)self->index;
+    struct tg_tally tally = {.limit = ref_between(&random, 0, 20)};
     for (int32_t taken = 0; tg_graph_n_complete(&shop->graph) < (uint64_t)shop->n;) {
         struct tg_task *task = own;
         if (task) {
@@ -646,12 +656,13 @@ static void *complete_tasks(void *arg)
         } else if (taken < atomic_load_explicit(&inbox->n_posted, memory_order_acquire)) {
             task = inbox->tasks[taken++];
         } else {
+            tg_graph_settle(&shop->graph, &tally);
             sched_yield();
             continue;
         }
         if (ref_random(&random) % 32 == 0) sched_yield();
         run_task(shop, task);
-        struct tg_task *ready = tg_graph_complete(&shop->graph, task);
+        struct tg_task *ready = tg_graph_complete(&shop->graph, task, &tally);
         while (ready) {
             struct tg_task *next = ready->next_ready;
             ready->next_ready = own;

@@ -1,0 +1,186 @@
+/*
+ * bench_workers: what a task costs platform cpu, and how well workers are used.
+ *
+ * The flagship's graph, built while it runs, with empty kernels and with kernels of 500 ns and 5 us: nanoseconds a task
+ * (time of the run over tasks), and efficiency (work over workers times time). A JSON array follows the table.
+ *
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <tilegraph/tilegraph.h>
+
+#include "failure.h"
+#include "file.h"
+
+enum { REPEATS = 9, ROWS_MAX = 32 };
+
+/* What is measured. A limit is what is asked of 2 processors, 0: nothing is. */
+struct row {
+    uint32_t workers;
+    int64_t n_tasks;
+    double task_ns; /* of a kernel; 0: it is empty */
+    double limit;   /* ns a task for empty kernels, else efficiency */
+};
+
+static const struct row rows[] = {
+    {1, 1 << 14, 0, 60},     {1, 1 << 20, 0, 60},      {2, 1 << 14, 0, 100}, {2, 1 << 16, 0, 0},
+    {2, 1 << 18, 0, 0},      {2, 1 << 20, 0, 100},     {1, 1 << 14, 500, 0}, {2, 1 << 14, 500, 0.85},
+    {2, 1 << 18, 500, 0.85}, {2, 1 << 14, 5000, 0.97}, {4, 1 << 16, 0, 0},   {16, 1 << 16, 0, 0},
+    {2, 10000000, 0, 0}, /* memory does not grow */
+};
+enum { N_ROWS = sizeof rows / sizeof rows[0] };
+
+struct point {
+    double value[REPEATS]; /* sorted: ns a task, or efficiency */
+    struct tg_run_result result;
+    long resident_kib; /* of the process, at most so far */
+};
+
+static void check(enum tg_status status)
+{
+    if (status == TG_OK) return;
+    fprintf(stderr, "bench_workers: %s: %s\n", tg_status_name(status), tg_last_message());
+    exit(tg_status_exit_code(status));
+}
+
+static void *read_module(const char *name, size_t *n_bytes)
+{
+    struct failure failure;
+    void *bytes = NULL;
+    enum tg_status status = file_read_in(TG_BENCH_MODULE_DIR, name, &bytes, n_bytes, &failure);
+    if (status == TG_OK) return bytes;
+    fprintf(stderr, "bench_workers: %s\n", failure.message);
+    exit(tg_status_exit_code(status));
+}
+
+static struct tg_program *load(struct tg_device *device, const char *kernel)
+{
+    static const char *const names[] = {"QK", "SF", "PV", "UP"};
+    struct tg_program *program;
+    check(tg_program_open(device, &program));
+    size_t n_bytes;
+    void *bytes = read_module(kernel, &n_bytes);
+    for (int i = 0; i < 4; i++)
+        check(tg_program_add_kernel(program, i, i % 2 ? TG_AIV : TG_AIC, names[i], bytes, n_bytes));
+    free(bytes);
+    bytes = read_module("stream.so", &n_bytes);
+    check(tg_program_set_orchestration(program, bytes, n_bytes, "orchestration"));
+    free(bytes);
+    return program;
+}
+
+/* Time from the start of the first task to the end of the last worker, in ns. */
+static double run_once(struct tg_program *program, int64_t n_tasks, int64_t turns, struct tg_run_result *result)
+{
+    struct tg_run_config config;
+    tg_run_config_init(&config);
+    int64_t words[2] = {n_tasks, turns};
+    struct tg_tensor tensor = {"config", words, sizeof words, 2, TG_IN};
+    struct tg_run *run;
+    check(tg_run_open(program, &config, &tensor, 1, &run));
+    check(tg_run_wait(run));
+    tg_run_result(run, result);
+    tg_run_close(run);
+    if (result->n_tasks == (uint64_t)n_tasks) return (double)(result->device_ns - result->first_start_ns);
+    fprintf(stderr, "bench_workers: %llu tasks ran, %lld were meant\n", (unsigned long long)result->n_tasks,
+            (long long)n_tasks);
+    exit(1);
+}
+
+/* Nanoseconds of one turn of the spinning kernel's loop on this processor. */
+static double turn_ns(void)
+{
+    double best = 1e9;
+    for (int i = 0; i < 9; i++) {
+        struct timespec start, end;
+        clock_gettime(CLOCK_MONOTONIC, &start);
+        for (int64_t turn = 1000000; turn > 0; turn--) __asm__ volatile("" : : : "memory");
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        double ns = 1e9 * (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec);
+        if (ns / 1e6 < best) best = ns / 1e6;
+    }
+    return best;
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static void measure(const struct row *row, double turn, struct point *point)
+{
+    struct tg_device_config config;
+    struct tg_device *device;
+    tg_device_config_init(&config);
+    config.platform = "cpu";
+    config.workers = row->workers;
+    config.catch_faults = true;
+    check(tg_device_open(&config, &device));
+    struct tg_program *program = load(device, row->task_ns > 0 ? "spin.so" : "empty.so");
+    const int64_t turns = (int64_t)(row->task_ns / turn);
+    for (int i = 0; i < REPEATS; i++) {
+        double ns = run_once(program, row->n_tasks, turns, &point->result);
+        point->value[i] = row->task_ns > 0 ? (double)row->n_tasks * (double)turns * turn / (row->workers * ns)
+                                           : ns / (double)row->n_tasks;
+    }
+    qsort(point->value, REPEATS, sizeof point->value[0], by_value);
+    tg_program_close(program);
+    tg_device_close(device);
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    point->resident_kib = usage.ru_maxrss;
+}
+
+static void print_row(const struct row *row, const struct point *p)
+{
+    char limit[32] = "";
+    if (row->limit > 0) snprintf(limit, sizeof limit, row->task_ns > 0 ? "%.2f" : "%.0f", row->limit);
+    printf(row->task_ns > 0 ? "%8u %10lld %8.0f %-12s %9.3f %9.3f %9.3f %7s %11llu %12ld\n"
+                            : "%8u %10lld %8.0f %-12s %9.1f %9.1f %9.1f %7s %11llu %12ld\n",
+           row->workers, (long long)row->n_tasks, row->task_ns, row->task_ns > 0 ? "efficiency" : "ns a task",
+           p->value[REPEATS / 2], p->value[0], p->value[REPEATS - 1], limit,
+           (unsigned long long)(p->result.peak_graph_bytes / 1024), p->resident_kib);
+    fflush(stdout);
+}
+
+static void print_json(const struct point *points)
+{
+    printf("\n[");
+    for (int i = 0; i < N_ROWS; i++) {
+        const struct row *row = &rows[i];
+        const struct point *p = &points[i];
+        printf("%s\n {\"bench\": \"workers\", \"runtime\": \"tilegraph\", \"workers\": %u, \"tasks\": %lld, "
+               "\"task_ns\": %.0f, \"quantity\": \"%s\", \"median\": %.4g, \"least\": %.4g, \"most\": %.4g, "
+               "\"asked\": %.4g, \"graph_kib\": %llu, \"process_kib\": %ld}",
+               i ? "," : "", row->workers, (long long)row->n_tasks, row->task_ns,
+               row->task_ns > 0 ? "efficiency" : "ns_per_task", p->value[REPEATS / 2], p->value[0],
+               p->value[REPEATS - 1], row->limit, (unsigned long long)(p->result.peak_graph_bytes / 1024),
+               p->resident_kib);
+    }
+    printf("\n]\n");
+}
+
+int main(void)
+{
+    struct utsname machine;
+    uname(&machine);
+    const double turn = turn_ns();
+    printf("The flagship's graph on platform cpu, built while it runs, %s, %ld processors, %d repetitions\n\n",
+           machine.machine, sysconf(_SC_NPROCESSORS_ONLN), REPEATS);
+    printf("%8s %10s %8s %-12s %9s %9s %9s %7s %11s %12s\n", "workers", "tasks", "kernel", "quantity", "median",
+           "least", "most", "asked", "graph KiB", "process KiB");
+    static struct point points[N_ROWS];
+    for (int i = 0; i < N_ROWS; i++) {
+        measure(&rows[i], turn, &points[i]);
+        print_row(&rows[i], &points[i]);
+    }
+    print_json(points);
+    return 0;
+}
