@@ -187,7 +187,7 @@ TG_API enum tg_status tg_program_set_orchestration(struct tg_program *program, c
 
 enum tg_runtime_kind { TG_AICPU_BUILD_GRAPH = 0, TG_HOST_BUILD_GRAPH = 1 };
 enum tg_build_mode { TG_BUILD_CONCURRENT = 0, TG_BUILD_SEQUENTIAL = 1 };
-enum tg_direction { TG_IN = 0, TG_OUT = 1, TG_INOUT = 2 };
+enum tg_direction { TG_IN = 0, TG_OUT = 1, TG_INOUT = 2, TG_RESIDENT = 3 };
 
 /* The runtime of that name ("aicpu_build_graph", "host_build_graph") into *out. TG_ERR_ARGUMENT: no such name, or known
  * and not offered; the message lists those that are. */
@@ -199,6 +199,9 @@ TG_API enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind 
  * TG_IN is copied to the device before the run, TG_INOUT also back after it. TG_OUT is filled with 0xFF bytes (NaN in
  * every float type) on the device, so that an element nobody writes is seen, and copied back after a run that
  * succeeded. data is borrowed until tg_run_close.
+ *
+ * TG_RESIDENT is in device memory already: data is an address of tg_device_malloc, `bytes` from there on belong to that
+ * allocation, and the run uses them in place. Nothing is copied. aicpu_build_graph only.
  */
 struct tg_tensor {
     const char *name; /* for messages; borrowed until tg_run_close */

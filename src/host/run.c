@@ -85,15 +85,23 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
     return TG_OK;
 }
 
-static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n)
+static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n, const struct tg_run_config *config)
 {
     if (n == 0 || n > 1000) return tg_error(TG_ERR_ARGUMENT, "%zu tensors; 1 to 1000 are possible", n);
     for (size_t i = 0; i < n; i++) {
         const char *name = tensors[i].name ? tensors[i].name : "without a name";
         if (!tensors[i].data || tensors[i].bytes == 0)
             return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s) has no data", i, name);
-        if (tensors[i].direction > TG_INOUT)
+        if (tensors[i].direction > TG_RESIDENT)
             return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s): unknown direction %u", i, name, tensors[i].direction);
+        if (tensors[i].direction != TG_RESIDENT) continue;
+        if (config->runtime == TG_HOST_BUILD_GRAPH)
+            return tg_error(TG_ERR_ARGUMENT,
+                            "tensor %zu (%s) is resident; with host_build_graph the plugin places the tensors", i,
+                            name);
+        if (config->schedules > 1)
+            return tg_error(TG_ERR_ARGUMENT,
+                            "tensor %zu (%s) is resident; a second schedule would see what the first did", i, name);
     }
     return TG_OK;
 }
@@ -106,6 +114,17 @@ static uint64_t graph_limit(const struct tg_run_config *config)
     return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
 }
 
+/* A tensor that the caller has put into device memory. */
+static enum tg_status use_resident(struct tg_run *run, size_t i)
+{
+    const struct tg_tensor *tensor = &run->tensors[i];
+    run->args[i] = (uint64_t)(uintptr_t)tensor->data;
+    if (tg_gm_contains(&run->program->device->machine->gm, run->args[i], tensor->bytes)) return TG_OK;
+    return tg_error(TG_ERR_GLOBAL_MEMORY, "tensor %zu (%s): %llu bytes at 0x%llx are not inside one allocation", i,
+                    tensor->name ? tensor->name : "without a name", (unsigned long long)tensor->bytes,
+                    (unsigned long long)run->args[i]);
+}
+
 /* Tensors in device memory and the plugin's arguments: n addresses, n sizes, the count of the first. */
 static enum tg_status device_args(struct tg_run *run)
 {
@@ -113,10 +132,14 @@ static enum tg_status device_args(struct tg_run *run)
     size_t n = run->n_tensors;
     for (size_t i = 0; i < n; i++) {
         const struct tg_tensor *tensor = &run->tensors[i];
+        run->args[n + i] = tensor->bytes;
+        if (tensor->direction == TG_RESIDENT) {
+            TG_TRY(use_resident(run, i));
+            continue;
+        }
         TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
         /* Fresh device memory is poisoned, which is what an output starts from. */
         if (tensor->direction != TG_OUT) TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
-        run->args[n + i] = tensor->bytes;
         if (run->config.check) tg_memory_check_tensor(&run->check.memory, run->args[i], tensor, (uint32_t)i);
     }
     run->args[2 * n] = run->tensors[0].elements;
@@ -141,7 +164,7 @@ enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_confi
                            const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
 {
     TG_TRY(check_config(config, program->device->machine));
-    TG_TRY(check_tensors(tensors, n_tensors));
+    TG_TRY(check_tensors(tensors, n_tensors, config));
     if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
 
     struct tg_run *run = aligned_alloc(64, (sizeof *run + 63) / 64 * 64);
@@ -167,7 +190,7 @@ static enum tg_status copy_back(struct tg_run *run)
 {
     if (run->config.runtime == TG_HOST_BUILD_GRAPH) return tg_host_copy_back(run);
     for (size_t i = 0; i < run->n_tensors; i++)
-        if (run->tensors[i].direction != TG_IN)
+        if (run->tensors[i].direction == TG_OUT || run->tensors[i].direction == TG_INOUT)
             TG_TRY(
                 tg_copy_from_device(run->program->device, run->tensors[i].data, run->args[i], run->tensors[i].bytes));
     return TG_OK;

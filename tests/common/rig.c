@@ -6,11 +6,14 @@
 
 const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host"};
 
-void rig_open(struct rig *rig, uint64_t gm_bytes)
+void rig_open(struct rig *rig, uint64_t gm_bytes) { rig_open_on(rig, "a2a3sim", gm_bytes); }
+
+void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes)
 {
     memset(rig, 0, sizeof *rig);
     struct tg_device_config config;
     tg_device_config_init(&config);
+    config.platform = platform;
     config.gm_bytes = gm_bytes;
     config.catch_faults = true;
     enum tg_status status = tg_device_open(&config, &rig->device);
@@ -99,13 +102,15 @@ static void run_opened(struct rig *rig, struct tg_run *run)
 
 enum tg_status rig_run(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
 {
+    const uint64_t before = tg_device_bytes_in_use(rig->device);
     struct tg_run *run = NULL;
     memset(&rig->result, 0, sizeof rig->result);
     rig->config.record = rig->trace_path != NULL;
     if (keep(rig, tg_run_open(rig->program, &rig->config, tensors, n_tensors, &run)) == TG_OK) run_opened(rig, run);
     else assert_null(run);
-    CHECK(tg_device_bytes_in_use(rig->device) == 0, "%llu bytes are left after %s: %s",
-          (unsigned long long)tg_device_bytes_in_use(rig->device), tg_status_name(rig->status), rig->message);
+    CHECK(tg_device_bytes_in_use(rig->device) == before, "%llu bytes are left after %s: %s",
+          (unsigned long long)(tg_device_bytes_in_use(rig->device) - before), tg_status_name(rig->status),
+          rig->message);
     return rig->status;
 }
 

@@ -29,6 +29,9 @@ struct rig {
  * defaults, a kernel_limit_ms of 400, and a graph_bytes of 256 MiB, so that what runs away is caught soon. */
 void rig_open(struct rig *rig, uint64_t gm_bytes);
 
+/* The same on another platform. */
+void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes);
+
 /* Close both; asserts that no device memory is in use. */
 void rig_close(struct rig *rig);
 

@@ -1,0 +1,502 @@
+/*
+ * bench_attention: paged attention on `cpu` against the speed at which this computer reads memory.
+ *
+ * One query a sequence, head_dim 128. The cache is a pool of gigabytes in device memory; each run reads other blocks of it,
+ * drawn without an order, so that what it reads is not in a cache. In the same process and with as many threads the best
+ * read bandwidth is measured on the same memory (AVX-512 or AVX2 where there is, lines asked for ahead, huge pages), and
+ * a loop written plainly (plain_attention.c) computes the same; results are compared.
+ *
+ * Of a run the time from the first task's start to the end counts; what a launch takes before (the plugin is opened) is a
+ * column of its own. A JSON array follows the table.
+ *
+ *     bench_attention [TEXT]    only rows whose name contains TEXT
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <tilegraph/tilegraph.h>
+
+#include "file.h"
+#include "pa_dtype.h"
+#include "plain_attention.h"
+
+enum { REPEATS = 9, HEADS = 32, HEAD_DIM = 128, WORKERS_MAX = 2, N_TENSORS = 7, CONFIG_WORDS = 9, CHUNK = 16 << 20 };
+#define POOL_BYTES ((uint64_t)1 << 30) /* of keys, and of values */
+
+static const char folder[] = TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention";
+
+struct row {
+    enum pa_dtype dtype;
+    uint32_t kv_heads, block_size, batch, context;
+};
+
+struct figures {
+    double gb_s[REPEATS];
+    double median, least, most, launch_us, plain, peak;
+    uint64_t tasks;
+};
+
+/* A computer to run on: a device with so many workers, and the pool in it. */
+struct bench {
+    uint32_t workers;
+    struct tg_device *device;
+    struct tg_program *program;
+    uint64_t keys, values; /* device addresses */
+    uint64_t next;         /* block of the pool, in its order */
+    double peak;           /* GB/s */
+};
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void check(enum tg_status status)
+{
+    if (status == TG_OK) return;
+    fprintf(stderr, "bench_attention: %s: %s\n", tg_status_name(status), tg_last_message());
+    exit(tg_status_exit_code(status));
+}
+
+static void *allocate(size_t bytes)
+{
+    void *memory = calloc(1, bytes);
+    if (memory) return memory;
+    fprintf(stderr, "bench_attention: no memory\n");
+    exit(5);
+}
+
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
+
+struct team {
+    void (*body)(void *context, uint32_t thread);
+    void *context;
+    uint32_t thread;
+};
+
+static void *team_main(void *arg)
+{
+    const struct team *team = arg;
+    team->body(team->context, team->thread);
+    return NULL;
+}
+
+static void in_parallel(uint32_t n, void (*body)(void *context, uint32_t thread), void *context)
+{
+    pthread_t threads[WORKERS_MAX];
+    struct team team[WORKERS_MAX] = {{0}};
+    for (uint32_t i = 0; i < n; i++) team[i] = (struct team){body, context, i};
+    for (uint32_t i = 1; i < n; i++)
+        if (pthread_create(&threads[i], NULL, team_main, &team[i]) != 0) exit(5);
+    team_main(&team[0]);
+    for (uint32_t i = 1; i < n; i++) pthread_join(threads[i], NULL);
+}
+
+/* ---- the limit --------------------------------------------------------------------------------------------------- */
+
+typedef uint64_t lanes __attribute__((vector_size(64)));
+
+/* The sum of all words, two lines at a time, `ahead` bytes asked for ahead. Compiled for this computer. */
+static uint64_t read_all(const uint8_t *from, size_t bytes, size_t ahead)
+{
+    lanes a = {0}, b = {0};
+    for (size_t i = 0; i < bytes; i += 128) {
+        __builtin_prefetch(from + i + ahead, 0, 3);
+        __builtin_prefetch(from + i + ahead + 64, 0, 3);
+        a += *(const lanes *)(const void *)(from + i);
+        b += *(const lanes *)(const void *)(from + i + 64);
+    }
+    a += b;
+    return a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+}
+
+struct reading {
+    const uint8_t *from; /* each thread reads CHUNK bytes of its own */
+    size_t ahead;
+    _Atomic uint64_t sum;
+};
+
+static void read_chunk(void *context, uint32_t thread)
+{
+    struct reading *r = context;
+    r->sum ^= read_all(r->from + (size_t)thread * CHUNK, CHUNK - 8192, r->ahead);
+}
+
+static double best_read_bandwidth(const struct bench *b)
+{
+    static const size_t ahead[] = {0, 1024, 1536, 2048};
+    double best = 0;
+    for (uint64_t at = 0, i = 0; at + WORKERS_MAX * CHUNK <= POOL_BYTES; at += WORKERS_MAX * CHUNK, i++) {
+        struct reading r = {(const uint8_t *)(uintptr_t)(b->values + at), ahead[i % 4], 0};
+        const double start = now_s();
+        in_parallel(b->workers, read_chunk, &r);
+        const double gb_s = 1e-9 * (CHUNK - 8192) * b->workers / (now_s() - start);
+        if (gb_s > best) best = gb_s;
+    }
+    return best;
+}
+
+/* ---- a problem --------------------------------------------------------------------------------------------------- */
+
+struct problem {
+    struct row row;
+    uint32_t table_cols, n_blocks;
+    uint64_t block_bytes; /* of one KV head */
+    uint64_t kv_bytes;    /* that a run has to read */
+    uint8_t *query, *out, *plain_out;
+    int32_t *table, *lengths;
+    int64_t config[CONFIG_WORDS];
+    float scale;
+};
+
+static uint64_t mixed(uint64_t x)
+{
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
+    x = (x ^ x >> 27) * 0x94D049BB133111EBu;
+    return x ^ x >> 31;
+}
+
+static float drawn(uint64_t seed) { return (float)(mixed(seed) >> 40) / (1 << 24) - 0.5f; }
+
+static void put(void *to, enum pa_dtype dtype, uint64_t at, float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    if (dtype == PA_FP32) ((float *)to)[at] = value;
+    else ((uint16_t *)to)[at] = (uint16_t)(bits >> 16);
+}
+
+static float get(const void *from, enum pa_dtype dtype, uint64_t at)
+{
+    if (dtype == PA_FP32) return ((const float *)from)[at];
+    const uint32_t bits = (uint32_t)((const uint16_t *)from)[at] << 16;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+struct filling {
+    const struct bench *bench;
+    enum pa_dtype dtype;
+};
+
+/* A page of numbers, copied all over the pool; every block begins elsewhere in it. */
+static void fill_part(void *context, uint32_t thread)
+{
+    const struct filling *f = context;
+    enum { PAGE = (1 << 20) - 4096 };
+    uint8_t *page = allocate(PAGE);
+    const uint64_t part = POOL_BYTES / f->bench->workers;
+    for (uint64_t i = 0; i < PAGE / pa_dtype_bytes(f->dtype); i++) put(page, f->dtype, i, drawn(i + 77));
+    for (uint64_t at = thread * part; at < (thread + 1) * part; at += PAGE) {
+        const uint64_t left = (thread + 1) * part - at, n = left < PAGE ? left : PAGE;
+        memcpy((void *)(uintptr_t)(f->bench->keys + at), page, n);
+        memcpy((void *)(uintptr_t)(f->bench->values + at), page, n);
+    }
+    free(page);
+}
+
+static void problem_open(struct problem *p, const struct row *row)
+{
+    const uint64_t bytes = pa_dtype_bytes(row->dtype), n_query = (uint64_t)row->batch * HEADS * HEAD_DIM;
+    memset(p, 0, sizeof *p);
+    p->row = *row;
+    p->table_cols = (row->context + row->block_size - 1) / row->block_size;
+    p->block_bytes = HEAD_DIM * row->block_size * bytes;
+    p->n_blocks = (uint32_t)(POOL_BYTES / (p->block_bytes * row->kv_heads));
+    p->kv_bytes = 2 * (uint64_t)row->batch * row->context * row->kv_heads * HEAD_DIM * bytes;
+    p->query = allocate(n_query * bytes);
+    p->out = allocate(n_query * bytes);
+    p->plain_out = allocate(n_query * bytes);
+    p->table = allocate((uint64_t)row->batch * p->table_cols * sizeof *p->table);
+    p->lengths = allocate(row->batch * sizeof *p->lengths);
+    for (uint64_t i = 0; i < n_query; i++) put(p->query, row->dtype, i, 4 * drawn(i));
+    for (uint32_t i = 0; i < row->batch; i++) p->lengths[i] = (int32_t)row->context;
+    p->scale = 1 / sqrtf(HEAD_DIM);
+    uint32_t scale_bits;
+    memcpy(&scale_bits, &p->scale, sizeof scale_bits);
+    const int64_t config[CONFIG_WORDS] = {row->batch,    HEADS,      row->kv_heads, HEAD_DIM, row->block_size,
+                                          p->table_cols, scale_bits, row->dtype,    64};
+    memcpy(p->config, config, sizeof config);
+}
+
+static void problem_close(struct problem *p)
+{
+    free(p->query);
+    free(p->out);
+    free(p->plain_out);
+    free(p->table);
+    free(p->lengths);
+}
+
+/* The next blocks of the pool: an odd step through all of them visits each once and in no order that hardware expects. */
+static void take_blocks(struct bench *b, struct problem *p)
+{
+    const uint64_t step = (uint64_t)(0.618 * p->n_blocks) | 1;
+    for (uint64_t i = 0; i < (uint64_t)p->row.batch * p->table_cols; i++)
+        p->table[i] = (int32_t)(b->next++ * step % p->n_blocks);
+}
+
+/* ---- runs -------------------------------------------------------------------------------------------------------- */
+
+static void run_once(struct bench *b, struct problem *p, struct tg_run_result *result)
+{
+    const uint64_t bytes = pa_dtype_bytes(p->row.dtype), n_query = (uint64_t)p->row.batch * HEADS * HEAD_DIM;
+    const uint64_t table = (uint64_t)p->row.batch * p->table_cols,
+                   pool = p->n_blocks * p->block_bytes * p->row.kv_heads;
+    const struct tg_tensor tensors[N_TENSORS] = {
+        {"query", p->query, n_query * bytes, n_query, TG_IN},
+        {"key_cache", (void *)(uintptr_t)b->keys, pool, pool / bytes, TG_RESIDENT},
+        {"value_cache", (void *)(uintptr_t)b->values, pool, pool / bytes, TG_RESIDENT},
+        {"block_table", p->table, table * sizeof(int32_t), table, TG_IN},
+        {"context_lens", p->lengths, p->row.batch * sizeof(int32_t), p->row.batch, TG_IN},
+        {"out", p->out, n_query * bytes, n_query, TG_OUT},
+        {"config", p->config, sizeof p->config, CONFIG_WORDS, TG_IN},
+    };
+    struct tg_run_config config;
+    struct tg_run *run;
+    tg_run_config_init(&config);
+    check(tg_run_open(b->program, &config, tensors, N_TENSORS, &run));
+    check(tg_run_wait(run));
+    tg_run_result(run, result);
+    tg_run_close(run);
+}
+
+struct plainly {
+    const struct bench *bench;
+    const struct problem *p;
+    _Atomic uint32_t next; /* sequence and KV head */
+};
+
+static void plain_part(void *context, uint32_t thread)
+{
+    (void)thread;
+    struct plainly *work = context;
+    const struct problem *p = work->p;
+    const struct row *row = &p->row;
+    const uint32_t rows = HEADS / row->kv_heads, n = row->batch * row->kv_heads;
+    float *scores = allocate(((uint64_t)p->table_cols * row->block_size) * sizeof *scores);
+    for (uint32_t i; (i = work->next++) < n;) {
+        const uint64_t at = (uint64_t)i * rows * HEAD_DIM * pa_dtype_bytes(row->dtype);
+        const struct plain_attention a = {
+            .query = p->query + at,
+            .keys = (const uint8_t *)(uintptr_t)work->bench->keys,
+            .values = (const uint8_t *)(uintptr_t)work->bench->values,
+            .blocks = p->table + (uint64_t)(i / row->kv_heads) * p->table_cols,
+            .out = p->plain_out + at,
+            .scores = scores,
+            .kv_heads = row->kv_heads,
+            .kv_head = i % row->kv_heads,
+            .block_bytes = p->block_bytes,
+            .rows = rows,
+            .head_dim = HEAD_DIM,
+            .block_size = row->block_size,
+            .tokens = row->context,
+            .scale = p->scale,
+        };
+        if (row->dtype == PA_FP32) plain_attention_fp32(&a);
+        else plain_attention_bf16(&a);
+    }
+    free(scores);
+}
+
+static double run_plainly(const struct bench *b, const struct problem *p)
+{
+    struct plainly work = {b, p, 0};
+    const double start = now_s();
+    in_parallel(b->workers, plain_part, &work);
+    return now_s() - start;
+}
+
+/* The last run and the plain loop of the same blocks agree. */
+static void compare(const struct problem *p)
+{
+    const uint64_t n = (uint64_t)p->row.batch * HEADS * HEAD_DIM;
+    double largest = 0, size = 0;
+    for (uint64_t i = 0; i < n; i++) {
+        const double a = (double)get(p->out, p->row.dtype, i), b = (double)get(p->plain_out, p->row.dtype, i);
+        if (!(fabs(a - b) <= largest)) largest = fabs(a - b);
+        size += fabs(b) / (double)n;
+    }
+    if (largest <= size * (p->row.dtype == PA_FP32 ? 1e-3 : 0.1)) return;
+    fprintf(stderr, "bench_attention: the results differ by %g, values are %g\n", largest, size);
+    exit(1);
+}
+
+static int by_value(const void *left, const void *right)
+{
+    const double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static void measure(struct bench *b, const struct row *row, struct figures *f)
+{
+    struct problem p;
+    double launch[REPEATS], plain_s = INFINITY;
+    memset(f, 0, sizeof *f);
+    problem_open(&p, row);
+    for (int i = -1; i < REPEATS; i++) { /* the first one is not counted */
+        struct tg_run_result result;
+        take_blocks(b, &p);
+        run_once(b, &p, &result);
+        if (i < 0) continue;
+        f->gb_s[i] = (double)p.kv_bytes / (double)(result.device_ns - result.first_start_ns);
+        launch[i] = (double)result.first_start_ns * 1e-3;
+        f->tasks = result.n_tasks;
+    }
+    for (int i = 0; i < 3; i++) {
+        const double s = run_plainly(b, &p);
+        if (s < plain_s) plain_s = s;
+        if (i == 0) compare(&p);
+        take_blocks(b, &p);
+    }
+    qsort(f->gb_s, REPEATS, sizeof f->gb_s[0], by_value);
+    qsort(launch, REPEATS, sizeof launch[0], by_value);
+    f->median = f->gb_s[REPEATS / 2];
+    f->least = f->gb_s[0];
+    f->most = f->gb_s[REPEATS - 1];
+    f->launch_us = launch[REPEATS / 2];
+    f->plain = 1e-9 * (double)p.kv_bytes / plain_s;
+    f->peak = b->peak;
+    problem_close(&p);
+}
+
+/* ---- device ------------------------------------------------------------------------------------------------------ */
+
+static struct tg_program *load(struct tg_device *device)
+{
+    static const char *const files[] = {"aic_qk_matmul.so", "aiv_softmax_prepare.so", "aic_pv_matmul.so",
+                                        "aiv_online_update.so", "orchestration.so"};
+    struct tg_program *program;
+    check(tg_program_open(device, &program));
+    for (int i = 0; i < 5; i++) {
+        struct failure failure;
+        void *bytes;
+        size_t n_bytes;
+        if (file_read_in(folder, files[i], &bytes, &n_bytes, &failure) != TG_OK) {
+            fprintf(stderr, "bench_attention: %s\n", failure.message);
+            exit(2);
+        }
+        if (i < 4) check(tg_program_add_kernel(program, i, i % 2 ? TG_AIV : TG_AIC, files[i], bytes, n_bytes));
+        else check(tg_program_set_orchestration(program, bytes, n_bytes, "orchestration"));
+        free(bytes);
+    }
+    return program;
+}
+
+static void bench_open(struct bench *b, uint32_t workers)
+{
+    struct tg_device_config config;
+    memset(b, 0, sizeof *b);
+    b->workers = workers;
+    tg_device_config_init(&config);
+    config.platform = "cpu";
+    config.workers = workers;
+    config.gm_bytes = 4 * POOL_BYTES;
+    check(tg_device_open(&config, &b->device));
+    check(tg_device_malloc(b->device, POOL_BYTES, &b->keys));
+    check(tg_device_malloc(b->device, POOL_BYTES, &b->values));
+    b->program = load(b->device);
+}
+
+static void bench_close(struct bench *b)
+{
+    tg_program_close(b->program);
+    check(tg_device_free(b->device, b->keys));
+    check(tg_device_free(b->device, b->values));
+    tg_device_close(b->device);
+}
+
+/* ---- output ------------------------------------------------------------------------------------------------------ */
+
+static void print_name(char text[64], const struct row *row)
+{
+    snprintf(text, 64, "%s %d/%u block %u context %u batch %u", pa_dtype_name(row->dtype), HEADS, row->kv_heads,
+             row->block_size, row->context, row->batch);
+}
+
+static void print_figures(const struct bench *b, const struct row *row, const struct figures *f)
+{
+    char name[64];
+    print_name(name, row);
+    printf("%-46s %7u %6llu %7.1f %7.1f %7.1f %7.1f %8.2f %8.1f %8.2f %9.0f\n", name, b->workers,
+           (unsigned long long)f->tasks, f->median, f->least, f->most, f->peak, f->median / f->peak, f->plain,
+           f->most / f->peak, f->launch_us);
+    fflush(stdout);
+}
+
+static void print_json(FILE *to, const struct bench *b, const char *isa, const struct row *row, const struct figures *f)
+{
+    static bool again;
+    fprintf(to,
+            "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
+            "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
+            "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"peak\": %.2f, \"fraction\": %.3f, \"plain\": %.2f, "
+            "\"launch_us\": %.0f}",
+            again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM,
+            row->block_size, row->context, row->batch, (unsigned long long)f->tasks, f->median, f->least, f->most,
+            f->peak, f->median / f->peak, f->plain, f->launch_us);
+    again = true;
+}
+
+static const struct {
+    enum pa_dtype dtype;
+    uint32_t kv_heads;
+} kinds[] = {{PA_BF16, 32}, {PA_BF16, 8}, {PA_BF16, 2}, {PA_BF16, 1}, {PA_FP32, 32}};
+static const uint32_t blocks[] = {128, 16}, contexts[] = {1024, 4096, 16384, 65536}, batches[] = {1, 8};
+
+/* All rows of one element type, whose numbers the pool holds then. */
+static void run_rows(struct bench *b, size_t kind, const char *only, FILE *json)
+{
+    for (size_t i = 0; i < 2 * 4 * 2; i++) {
+        const struct row row = {kinds[kind].dtype, kinds[kind].kv_heads, blocks[i / 8], batches[i % 2],
+                                contexts[i / 2 % 4]};
+        char name[64];
+        struct figures f;
+        const uint64_t bytes = pa_dtype_bytes(row.dtype) * HEAD_DIM * row.kv_heads;
+        print_name(name, &row);
+        if (bytes * row.batch * row.context > POOL_BYTES || (only && !strstr(name, only))) continue;
+        measure(b, &row, &f);
+        print_figures(b, &row, &f);
+        print_json(json, b, tg_device_isa(b->device), &row, &f);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const long n_processors = sysconf(_SC_NPROCESSORS_ONLN);
+    struct utsname machine;
+    char *json_text;
+    size_t n_json;
+    FILE *json = open_memstream(&json_text, &n_json);
+    if (!json) return 5;
+    uname(&machine);
+    printf(
+        "%s, %ld processors; medians of %d runs, GB/s of KV cache\n\n%-46s %7s %6s %7s %7s %7s %7s %8s %8s %8s %9s\n",
+        machine.machine, n_processors, REPEATS, "", "workers", "tasks", "median", "least", "most", "limit", "fraction",
+        "plain C", "best", "launch us");
+    for (uint32_t workers = 1; workers <= WORKERS_MAX && workers <= n_processors; workers++) {
+        struct bench b;
+        bench_open(&b, workers);
+        for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
+            struct filling filling = {&b, kinds[kind].dtype};
+            if (kind == 0 || kinds[kind].dtype != kinds[kind - 1].dtype) in_parallel(workers, fill_part, &filling);
+            const double peak = best_read_bandwidth(&b);
+            if (peak > b.peak) b.peak = peak;
+            run_rows(&b, kind, argc > 1 ? argv[1] : NULL, json);
+        }
+        bench_close(&b);
+    }
+    fclose(json);
+    printf("\n[%s\n]\n", json_text);
+    free(json_text);
+    return 0;
+}
