@@ -51,7 +51,7 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
 void tg_coro_switch(struct tg_coro *to);
 
 /* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one. */
-extern _Thread_local struct tg_coro *tg_coro_running __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern _Thread_local struct tg_coro *tg_coro_running __attribute__((visibility("hidden")));
 struct tg_coro *tg_coro_first(void);
 
 /* The running coroutine. Never NULL. */
