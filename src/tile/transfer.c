@@ -46,13 +46,21 @@ struct tg_run_of_bytes tg_global_extent(const struct tg_global *g)
 
 static void *at_global(uint64_t address) { return (void *)(uintptr_t)address; }
 
+/* A row of a fractal, whose last one may be cut. A whole one is a copy of a size that the compiler knows. */
+static void copy_row(uint8_t *to, const uint8_t *from, size_t bytes)
+{
+    if (bytes == 32) memcpy(to, from, 32);
+    else memcpy(to, from, bytes);
+}
+
 /* One row of device memory into the NZ tile: 32 bytes a fractal. */
 static void load_row_nz(uint8_t *tile, const struct tg_tile *t, uint32_t row, const uint8_t *from)
 {
     uint32_t bytes = tg_dtype_bytes(t->dtype), width = tg_fractal_cols(t->dtype);
     for (uint32_t col = 0; col < t->valid_cols; col += width) {
         uint32_t n = t->valid_cols - col < width ? t->valid_cols - col : width;
-        memcpy(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)col * bytes, n * bytes);
+        copy_row(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)col * bytes,
+                 (size_t)n * bytes);
     }
 }
 
@@ -120,20 +128,53 @@ static void move_left(uint8_t *to, const struct tg_tile *dst, const uint8_t *fro
     for (uint32_t row = 0; row < dst->valid_rows; row++)
         for (uint32_t col = 0; col < dst->valid_cols; col += width) {
             uint32_t n = dst->valid_cols - col < width ? dst->valid_cols - col : width;
-            memcpy(to + (size_t)tg_at_zz(dst->cols, width, row, col) * bytes,
-                   from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes, (size_t)n * bytes);
+            copy_row(to + (size_t)tg_at_zz(dst->cols, width, row, col) * bytes,
+                     from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes, (size_t)n * bytes);
         }
 }
 
-/* NZ to ZN: every element changes places. */
-static void move_right(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
+/* NZ to ZN: every element changes places. Elements [row, row + rows) x [col, col + cols), one by one. */
+static void move_right_part(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src,
+                            uint32_t row, uint32_t col, uint32_t rows, uint32_t cols)
 {
-    uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
-    for (uint32_t row = 0; row < dst->valid_rows; row++)
-        for (uint32_t col = 0; col < dst->valid_cols; col++) {
-            size_t out = tg_at_zn(dst->cols, width, row, col), in = tg_at_nz(src->rows, width, row, col);
+    const uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
+    for (uint32_t r = row; r < row + rows; r++)
+        for (uint32_t c = col; c < col + cols; c++) {
+            size_t out = tg_at_zn(dst->cols, width, r, c), in = tg_at_nz(src->rows, width, r, c);
             if (bytes == 2) memcpy(to + out * 2, from + in * 2, 2);
             else memcpy(to + out * 4, from + in * 4, 4);
+        }
+}
+
+/* A whole fractal of 16 x 16 elements of 2 bytes. */
+static void turn_halves(uint16_t *to, const uint16_t *from)
+{
+    for (int c = 0; c < 16; c++)
+        for (int r = 0; r < 16; r++) to[c * 16 + r] = from[r * 16 + c];
+}
+
+/* A whole fractal of 8 x 16 elements of 4 bytes; columns from 8 on come from `next` elements behind the others. */
+static void turn_words(uint32_t *to, const uint32_t *from, size_t next)
+{
+    for (int c = 0; c < 8; c++)
+        for (int r = 0; r < 8; r++) {
+            to[c * 8 + r] = from[r * 8 + c];
+            to[(c + 8) * 8 + r] = from[next + (size_t)(r * 8 + c)];
+        }
+}
+
+static void move_right(uint8_t *to, const struct tg_tile *dst, const uint8_t *from, const struct tg_tile *src)
+{
+    const uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
+    for (uint32_t row = 0; row < dst->valid_rows; row += width)
+        for (uint32_t col = 0; col < dst->valid_cols; col += 16) {
+            const uint32_t rows = dst->valid_rows - row < width ? dst->valid_rows - row : width;
+            const uint32_t cols = dst->valid_cols - col < 16 ? dst->valid_cols - col : 16;
+            void *out = to + (size_t)tg_at_zn(dst->cols, width, row, col) * bytes;
+            const void *in = from + (size_t)tg_at_nz(src->rows, width, row, col) * bytes;
+            if (rows < width || cols < 16) move_right_part(to, dst, from, src, row, col, rows, cols);
+            else if (bytes == 2) turn_halves(out, in);
+            else turn_words(out, in, (size_t)src->rows * width);
         }
 }
 
