@@ -1,8 +1,8 @@
-# tg_add_module(NAME SOURCE OUTDIR [QUIET] [UNSEEN])
+# tg_add_module(NAME SOURCE OUTDIR [QUIET] [CHECKED])
 #
 # Build one kernel or orchestration plugin: the shared object OUTDIR/NAME.so, which sees only the public headers. QUIET
-# is for programs that are wrong on purpose: they are compiled without warnings. Unless UNSEEN, the object can tell of its
-# plain loads and stores (include/tilegraph/access.h), which no sanitizer may instrument for itself then.
+# is for programs that are wrong on purpose: they are compiled without warnings. CHECKED: the object can tell a checked run
+# of its plain loads and stores (include/tilegraph/access.h), which no sanitizer may instrument for itself then.
 function(tg_add_module name source outdir)
     # Two programs may each have an `orchestration`: the target's name tells them apart, the file's name does not.
     file(RELATIVE_PATH place ${PROJECT_BINARY_DIR} ${outdir})
@@ -12,7 +12,7 @@ function(tg_add_module name source outdir)
         LIBRARY_OUTPUT_DIRECTORY ${outdir})
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include)
     target_link_libraries(${target} PRIVATE tg_instrument)
-    if(NOT TG_SANITIZE AND NOT TG_BUILD_FUZZ AND NOT "UNSEEN" IN_LIST ARGN)
+    if(NOT TG_SANITIZE AND NOT TG_BUILD_FUZZ AND "CHECKED" IN_LIST ARGN)
         target_compile_options(${target} PRIVATE -fsanitize=thread)
         target_compile_definitions(${target} PRIVATE TG_CHECKED=1)
     endif()

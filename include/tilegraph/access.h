@@ -8,8 +8,8 @@
  *
  * calls a function before each load and store, and the functions are those below instead of a sanitizer's: they tell the
  * run, if it is checked, and otherwise cost a load and a branch. gcc and clang have the option; nothing else of the
- * thread sanitizer is used or linked. Atomic operations are done and not seen. memcpy, memmove and memset of C sources are seen, too; what other functions of
- * libraries do to device memory is not.
+ * thread sanitizer is used or linked. Atomic operations are done and not seen. memcpy, memmove and memset of C sources are
+ * seen, too; what other functions of libraries do to device memory is not.
  *
  * orchestration.h and tile.h include this file. Without TG_CHECKED it is empty, and a checked run says that plain
  * accesses of this object are not seen.

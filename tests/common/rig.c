@@ -153,6 +153,6 @@ const char *rig_example(const char *example, const char *name)
 {
     size_t n_bytes;
     char *path = name_buffer(&n_bytes);
-    snprintf(path, n_bytes, "%s/examples/%s/%s.so", TG_TEST_BUILD_DIR, example, name);
+    snprintf(path, n_bytes, "%s/examples/%s/checked/%s.so", TG_TEST_BUILD_DIR, example, name);
     return path;
 }

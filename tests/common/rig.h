@@ -58,7 +58,8 @@ enum rig_mode { RIG_CONCURRENT = 0, RIG_SEQUENTIAL, RIG_HOST, RIG_MODES };
 extern const char *const rig_mode_names[RIG_MODES];
 void rig_set_mode(struct rig *rig, enum rig_mode mode);
 
-/* The path of tests/modules/NAME.so, and of a compiled file of an example; in a static buffer of two turns. */
+/* The path of tests/modules/NAME.so, and of a compiled file of an example, as checked runs have it; in a static buffer of
+ * two turns. */
 const char *rig_module(const char *name);
 const char *rig_example(const char *example, const char *name);
 

@@ -110,7 +110,7 @@ static void put_original(const struct bench *bench, const struct part *part)
     char path[PATH_BYTES], built[PATH_BYTES];
     const char *name = base_name(part->file);
     path_in(bench, name, ".so", path);
-    (void)snprintf(built, sizeof built, "%s/" EXAMPLE "/%s.so", TG_TEST_BUILD_DIR, name);
+    (void)snprintf(built, sizeof built, "%s/" EXAMPLE "/checked/%s.so", TG_TEST_BUILD_DIR, name);
     unlink(path);
     NEED(symlink(built, path) == 0, "%s: %s", path, strerror(errno));
 }

@@ -33,8 +33,9 @@ static const struct {
     {3, TG_AIV, "aiv_online_update", "aiv_online_update.so"},
 };
 
-/* Where the build puts them, seen from the folder of this executable. */
+/* Where the build puts them, seen from the folder of this executable; those for checked runs tell of plain accesses. */
 static const char default_program_dir[] = "../examples/aicpu_build_graph/paged_attention";
+static const char checked_program_dir[] = "../examples/aicpu_build_graph/paged_attention/checked";
 
 static double now_s(void)
 {
@@ -85,7 +86,7 @@ static enum tg_status load_program(struct tg_program *program, const struct pa_o
                                    struct failure *failure)
 {
     char *here = file_executable_folder(argv0);
-    char *built = here ? file_join(here, default_program_dir) : NULL;
+    char *built = here ? file_join(here, options->run.check ? checked_program_dir : default_program_dir) : NULL;
     const char *folder = options->program_dir ? options->program_dir : built;
     enum tg_status status = TG_OK;
     if (!folder) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
