@@ -129,11 +129,10 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
     spend(b, TG_WORK_EDGE);
-    uint64_t bytes = b->graph->bytes;
+    uint64_t n_waits = b->graph->n_waits;
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
-    /* Edges that take memory have an end; edges from complete tasks take none. */
-    if (b->graph->bytes != bytes) tg_guard_live(b->guard);
+    if (b->graph->n_waits > n_waits) tg_guard_live(b->guard); /* edges from complete tasks can be added for ever */
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
     call_end(b);

@@ -254,7 +254,10 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
         struct tg_edge *edge = edge_new(graph, target);
         if (!edge) return out_of_memory(graph, sizeof *edge);
         edge->to = target;
-        if (push(graph, source, edge)) target->n_waits++;
+        if (push(graph, source, edge)) {
+            target->n_waits++;
+            graph->n_waits++;
+        }
     }
     graph->n_edges++;
     return TG_OK;

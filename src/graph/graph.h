@@ -75,6 +75,7 @@ struct tg_graph {
     alignas(64) struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
     uint64_t n_pages_max;
     uint64_t n_added, n_edges;
+    uint64_t n_waits; /* edges that were not from a complete task: they take memory, so there is an end to them */
     struct tg_page *free_pages;
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
     _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, it publishes nothing. */

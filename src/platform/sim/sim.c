@@ -48,6 +48,7 @@ struct core {
     uint8_t *memory; /* all buffers, owned */
     enum tg_core_type type;
     struct tg_pipes pipes;
+    struct tg_reorder reorder;
     struct tg_core_check *check; /* owned; made with the core's first checked kernel */
     bool checked;                /* the kernel that runs is */
     int32_t task_id;             /* whose kernel runs */
@@ -64,7 +65,6 @@ struct sim {
     enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
     uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
-    struct tg_reorder reorder;        /* of the kernel that runs: there is one at a time */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
     uint64_t told_ns;  /* host time of the last progress */
@@ -259,7 +259,7 @@ static void execute(struct sim *sim, struct core *core, const struct tg_instr *i
 {
     if (sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) {
         tg_execute(instr, &core->buffers);
-    } else if (!tg_reorder_add(&sim->reorder, instr, tg_op_pipe(instr))) {
+    } else if (!tg_reorder_add(&core->reorder, instr, tg_op_pipe(instr))) {
         snprintf(core->end->message, sizeof core->end->message, "no host memory for its instructions in another order");
         stop_kernel(core, TG_ERR_MEMORY);
     }
@@ -365,10 +365,10 @@ static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
 }
 
 /* The kernel has returned: what was kept of it is executed. */
-static void execute_kept(struct sim *sim, struct tg_kernel_end *end)
+static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_end *end)
 {
     if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
-    if (tg_reorder_end(&sim->reorder)) return;
+    if (tg_reorder_end(&core->reorder)) return;
     end->status = TG_ERR_MEMORY;
     snprintf(end->message, sizeof end->message, "no host memory for its instructions in another order");
 }
@@ -404,7 +404,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     core->end = end;
     core->n_instructions = 0;
     tg_pipes_reset(&core->pipes);
-    tg_reorder_begin(&sim->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
+    tg_reorder_begin(&core->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
     running_sim = sim;
     running_core = core;
     end->message[0] = '\0';
@@ -423,7 +423,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
         if (core->checked) tg_plain_end(&watcher);
         judge_end(end, &guard);
         if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
-        execute_kept(sim, end);
+        execute_kept(sim, core, end);
         running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
@@ -521,8 +521,8 @@ static void sim_close(struct tg_machine *machine)
         free(sim->cores[i].memory);
         tg_core_check_close(sim->cores[i].check);
         tg_pipes_fini(&sim->cores[i].pipes);
+        tg_reorder_fini(&sim->cores[i].reorder);
     }
-    tg_reorder_fini(&sim->reorder);
     tg_memory_fini(&sim->memory);
     tg_gm_fini(&machine->gm);
     free(sim);
