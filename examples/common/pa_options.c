@@ -26,6 +26,7 @@
     X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")               \
     X(WORKERS, "--workers", "N", "cpu: threads that run tasks (default: one a processor)")                             \
     X(NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                       \
+    X(REPRODUCIBLE, "--reproducible", NULL, "cpu: on-chip memory holds NaN whenever a task starts")                    \
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
@@ -295,6 +296,7 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (status == TG_OK) status = read_u32(given, OPT_AICPU_THREADS, 0, UINT32_MAX, &run->aicpu_thread_num, failure);
     if (status == TG_OK) status = read_u32(given, OPT_WINDOW, 0, UINT32_MAX, &run->window, failure);
     if (status == TG_OK) status = read_u64(given, OPT_SCHEDULE_SEED, 0, UINT64_MAX, &run->schedule_seed, failure);
+    run->reproducible = given->text[OPT_REPRODUCIBLE] != NULL;
     run->record = true; /* the summary is made from it, and so are the files */
     return status;
 }
@@ -355,6 +357,7 @@ static enum tg_status check_platform(const struct given *given, const char *plat
         {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},
+        {OPT_REPRODUCIBLE, "cpu", "a2a3sim is reproducible by itself"},
         {OPT_NO_PIN, "cpu", "a2a3sim runs on the thread that launches it"},
     };
     const bool known = strcmp(platform, "cpu") == 0 || strcmp(platform, "a2a3sim") == 0;

@@ -69,7 +69,8 @@ extern "C" {
     X(ERR_SYMBOL, 23, 8, "a shared object lacks its entry function", "export the function that the message names")     \
     X(ERR_ABI, 24, 8, "a shared object was built against other tilegraph headers", "rebuild it")                       \
     X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")      \
-    X(ERR_CHECK, 26, 3, "a check found something", "each finding says what, where, and how to mend it")
+    X(ERR_CHECK, 26, 3, "a check found something", "each finding says what, where, and how to mend it")                \
+    X(ERR_CANCELLED, 27, 2, "the run was cancelled", "somebody called tg_run_cancel")
 
 enum tg_status {
 #define TG_STATUS_VALUE(name, value, exit_code, sentence, hint) TG_##name = value,
@@ -245,6 +246,9 @@ struct tg_run_config {
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
+    bool reproducible;         /* cpu: no kernel finds what another task left in on-chip memory: it is filled with NaN
+                                  before each. Costs time; needed for equal bytes only by kernels that read what they
+                                  did not write. false */
     bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
     uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
     uint32_t schedules;        /* run under so many seeds, from schedule_seed on, and compare the outputs. 1 */
@@ -278,6 +282,11 @@ TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_ru
  *           and if it failed, the message says with what.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
+
+/* Let the run end soon: tg_run_wait, on another thread, fails with TG_ERR_CANCELLED, unless the run has ended or failed
+ * by then. What runs is left to end, nothing more is started, outputs are untouched. From tg_run_open to tg_run_close.
+ * Threads   any, also while tg_run_wait runs. Never blocks. */
+TG_API void tg_run_cancel(struct tg_run *run);
 
 /* Release everything of the run. NULL is allowed. */
 TG_API void tg_run_close(struct tg_run *run);

@@ -50,6 +50,30 @@ static _Thread_local struct {
 static _Atomic(struct tg_guard *) fence_owner; /* writer: the owner's thread. Publishes low and high. */
 static _Atomic uintptr_t fence_low, fence_high;
 
+/* Where this thread's own stack ends, while it is watched; 0: not known. */
+static _Thread_local uintptr_t stack_low;
+
+/* A fault this near the end of a stack is its overflow. */
+enum { BELOW_STACK_BYTES = 1 << 20, ABOVE_STACK_BYTES = 64 << 10 };
+
+static void find_stack(void)
+{
+    pthread_attr_t attr;
+    void *low;
+    size_t bytes;
+    stack_low = 0;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0) return;
+    if (pthread_attr_getstack(&attr, &low, &bytes) == 0) stack_low = (uintptr_t)low;
+    pthread_attr_destroy(&attr);
+}
+
+static bool overflowed(const struct tg_coro *coro, const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    if (coro->stack) return tg_coro_overflowed(coro, address);
+    return stack_low != 0 && at + BELOW_STACK_BYTES >= stack_low && at < stack_low + ABOVE_STACK_BYTES;
+}
+
 static int tick_signal(void) { return SIGRTMIN + 4; }
 
 void tg_guard_alive(void) { life++; }
@@ -231,7 +255,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     guard->signal = signal;
     guard->address = info->si_addr;
     guard->sent = info->si_code <= 0; /* by kill, raise or abort: there is no address */
-    bool overflow = signal == SIGSEGV && tg_coro_overflowed(coro, info->si_addr);
+    bool overflow = signal == SIGSEGV && overflowed(coro, info->si_addr);
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
 
@@ -342,6 +366,7 @@ enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
     watch->stack = malloc(bytes);
     if (!watch->stack) return tg_error(TG_ERR_MEMORY, "no memory for a signal stack of %zu bytes", bytes);
 
+    find_stack();
     handlers_install();
     enum tg_status status = timer_begin(watch, limit_ms);
     if (status != TG_OK) {

@@ -82,6 +82,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .check = run->config.check ? &run->check : NULL,
         .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
         .failure = &run->failure,
+        .clear = run->config.reproducible,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {
         m->core_type[i] = run->core_type[i];

@@ -40,6 +40,14 @@ enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
 
 /* ---- checks ---- */
 
+/* What a machine with cores cannot do. */
+static enum tg_status check_not_workers(const struct tg_run_config *config)
+{
+    if (config->reproducible)
+        return tg_error(TG_ERR_ARGUMENT, "reproducible is set; on a2a3sim every run is, without it");
+    return TG_OK;
+}
+
 /* How many control threads and blocks: questions that a machine with workers does not ask. */
 static enum tg_status check_cores(const struct tg_run_config *config, uint32_t n_blocks)
 {
@@ -77,6 +85,7 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
         return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
     if (config->pipe_order > TG_PIPE_ORDER_EARLY)
         return tg_error(TG_ERR_ARGUMENT, "unknown pipe order %u", config->pipe_order);
+    if (machine->n_workers == 0) TG_TRY(check_not_workers(config));
     if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
     else TG_TRY(check_workers(config));
     if (config->schedules == 0) return tg_error(TG_ERR_ARGUMENT, "schedules is 0; a run is under at least one");
@@ -220,6 +229,8 @@ enum tg_status tg_run_wait(struct tg_run *run)
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
     return status;
 }
+
+void tg_run_cancel(struct tg_run *run) { tg_failure_set(&run->failure, TG_ERR_CANCELLED, "tg_run_cancel was called"); }
 
 void tg_run_result(const struct tg_run *run, struct tg_run_result *result) { *result = run->result; }
 

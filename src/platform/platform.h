@@ -89,6 +89,7 @@ struct tg_machine_run {
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
     struct tg_check *check;     /* is told what kernels do; NULL: the run is not checked */
+    bool clear;                 /* workers: on-chip memory holds NaN whenever a kernel starts */
     bool host_graph;            /* the graph was built on the host and comes with the launch */
     struct tg_failure *failure; /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
 };

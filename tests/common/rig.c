@@ -8,12 +8,13 @@ const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host
 
 void rig_open(struct rig *rig, uint64_t gm_bytes) { rig_open_on(rig, "a2a3sim", gm_bytes); }
 
-void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes)
+static void open_device(struct rig *rig, const char *platform, uint32_t workers, uint64_t gm_bytes)
 {
     memset(rig, 0, sizeof *rig);
     struct tg_device_config config;
     tg_device_config_init(&config);
     config.platform = platform;
+    config.workers = workers;
     config.gm_bytes = gm_bytes;
     config.catch_faults = true;
     enum tg_status status = tg_device_open(&config, &rig->device);
@@ -22,6 +23,13 @@ void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes)
     rig->config.kernel_limit_ms = 400;
     rig->config.graph_bytes = 256u << 20;
     rig_clear(rig);
+}
+
+void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes) { open_device(rig, platform, 0, gm_bytes); }
+
+void rig_open_workers(struct rig *rig, uint32_t workers, uint64_t gm_bytes)
+{
+    open_device(rig, "cpu", workers, gm_bytes);
 }
 
 void rig_clear(struct rig *rig)

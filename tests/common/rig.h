@@ -32,6 +32,9 @@ void rig_open(struct rig *rig, uint64_t gm_bytes);
 /* The same on another platform. */
 void rig_open_on(struct rig *rig, const char *platform, uint64_t gm_bytes);
 
+/* The same on platform cpu, with that many workers. */
+void rig_open_workers(struct rig *rig, uint32_t workers, uint64_t gm_bytes);
+
 /* Close both; asserts that no device memory is in use. */
 void rig_close(struct rig *rig);
 

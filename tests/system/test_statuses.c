@@ -178,6 +178,21 @@ static enum tg_status provoke_abi(void)
     return rig_try_kernel(&rig, 0, TG_AIV, "other_abi", rig_module("other_abi"));
 }
 
+static enum tg_status provoke_cancelled(void)
+{
+    int64_t words[64] = {0};
+    uint32_t data[64] = {0};
+    const struct tg_tensor tensors[] = {{"script", words, sizeof words, 64, TG_IN},
+                                        {"data", data, sizeof data, 64, TG_INOUT}};
+    struct tg_run *run;
+    script_load(&rig, RIG_CONCURRENT);
+    assert_int_equal(tg_run_open(rig.program, &rig.config, tensors, 2, &run), TG_OK);
+    tg_run_cancel(run);
+    enum tg_status status = tg_run_wait(run);
+    tg_run_close(run);
+    return status;
+}
+
 /* ---- the table ----------------------------------------------------------------------------------------------------- */
 
 struct row {
@@ -214,6 +229,7 @@ static const struct row rows[] = {
     {TG_ERR_ABI, provoke_abi, false},
     {TG_ERR_GLOBAL_MEMORY, provoke_global_memory, false},
     {TG_ERR_CHECK, provoke_check, false},
+    {TG_ERR_CANCELLED, provoke_cancelled, false},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 

@@ -22,7 +22,7 @@
 #include "tile/lazy.h"
 #include "tile/rules.h"
 
-enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
+enum { STACK_GUARD_BYTES = 1 << 20, BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 
 /* What one worker has. Writer: its thread. */
 struct core {
@@ -34,7 +34,9 @@ struct core {
     uint64_t n_freed;   /* of gm, when they were found */
     struct tg_buffers buffers;
     struct tg_lazy lazy; /* of the task that runs, if it is a cube core's */
-    uint64_t n_begun;    /* known.n_kernels when lazy began */
+    uint64_t n_begun;    /* known.n_kernels when lazy began, or UB was cleared */
+    bool clear;          /* UB holds NaN when a kernel starts */
+    uint32_t ub_written; /* bytes from its start that may hold something else, while `clear` */
     uint8_t *memory;     /* all buffers, owned; NULL: not used yet */
 };
 
@@ -124,6 +126,28 @@ static void execute_cube(struct core *core, const struct tg_instr *instr)
     tg_lazy_execute(&core->lazy, instr);
 }
 
+/* Bytes of UB from its start to the end of a tile. */
+static uint32_t end_in_ub(const struct tg_tile *tile)
+{
+    return tile && tile->kind == TG_VEC ? tile->offset + tg_tile_bytes(tile) : 0;
+}
+
+/* A task finds in UB what the last one left, or NaN where the launch asks for it. */
+static void execute_vector(struct core *core, const struct tg_instr *instr)
+{
+    if (core->clear) {
+        if (core->n_begun != core->known.n_kernels) {
+            memset(core->buffers.of_kind[TG_VEC], 0xFF, core->ub_written);
+            core->ub_written = 0;
+        }
+        core->n_begun = core->known.n_kernels;
+        const uint32_t dst = end_in_ub(instr->dst), tmp = end_in_ub(instr->tmp);
+        if (dst > core->ub_written) core->ub_written = dst;
+        if (tmp > core->ub_written) core->ub_written = tmp;
+    }
+    tg_execute(instr, &core->buffers);
+}
+
 static void issue(const struct tg_instr *instr)
 {
     struct core *core = own_core;
@@ -137,7 +161,7 @@ static void issue(const struct tg_instr *instr)
         stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(core, instr);
     if (core->known.type == TG_AIC) execute_cube(core, instr);
-    else tg_execute(instr, &core->buffers);
+    else execute_vector(core, instr);
     tg_guard_leave_runtime();
 }
 
@@ -150,6 +174,9 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     *out = &core->known;
     own_core = core;
     core->known.n_instructions = 0;
+    /* A launch that does not ask leaves what it writes uncounted. */
+    core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
+    core->clear = of(machine)->run->clear;
     if (core->memory) return TG_OK;
     core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
     core->lazy.buffers = &core->buffers;
@@ -205,12 +232,24 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
+/* With a guard region that a large frame does not step over. */
+static int start_thread(struct thread *thread)
+{
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error) return error;
+    pthread_attr_setguardsize(&attr, STACK_GUARD_BYTES);
+    error = pthread_create(&thread->id, &attr, thread_main, thread);
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
 /* The threads that are not there yet. They see the first launch that comes after this. */
 static enum tg_status start_threads(struct cpu *cpu)
 {
     for (uint32_t i = cpu->n_started; i < cpu->machine.n_workers; i++) {
         cpu->threads[i] = (struct thread){.cpu = cpu, .worker = i};
-        int error = pthread_create(&cpu->threads[i].id, NULL, thread_main, &cpu->threads[i]);
+        int error = start_thread(&cpu->threads[i]);
         if (error)
             return tg_error(TG_ERR_MEMORY, "worker %u of %u: no thread: %s", i, cpu->machine.n_workers,
                             strerror(error));

@@ -1,0 +1,390 @@
+/*
+ * Platform cpu, with 1, 2 and 16 workers: right results, order, verdicts, faults, cancelling, several graphs at once.
+ *
+ * Graphs are drawn; TG_TEST_SEED chooses others, and the seed is printed.
+ */
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "common/check.h"
+#include "common/flagship.h"
+#include "common/random.h"
+#include "common/random_graph.h"
+#include "common/script.h"
+#include "modules/hostile_kernel.h"
+
+#define GM_BYTES (256ull << 20)
+
+static const uint32_t worker_counts[] = {1, 2, 16};
+enum { N_COUNTS = sizeof worker_counts / sizeof worker_counts[0] };
+
+#if defined(__SANITIZE_THREAD__)
+enum { N_GRAPHS = 40, LEAVES_HANDLERS = false };
+#else
+enum { N_GRAPHS = 120, LEAVES_HANDLERS = true };
+#endif
+
+static uint64_t test_seed(void)
+{
+    const char *text = getenv("TG_TEST_SEED");
+    const uint64_t seed = text ? strtoull(text, NULL, 10) : 20260701;
+    print_message("    seed %llu (TG_TEST_SEED)\n", (unsigned long long)seed);
+    return seed;
+}
+
+/* ---- right results -------------------------------------------------------------------------------------------------- */
+
+static void every_mode_gives_the_golden(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"Case1", "Case2", "ragged", "gqa", "bf16"};
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
+            flagship_load(&rig, mode, NULL);
+            for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+                struct pa_problem problem;
+                flagship_draw(&problem, cases[i], 7);
+                flagship_run(&rig, &problem);
+                flagship_expect_right(&rig, &problem);
+                assert_in_range(rig.result.n_aic, 1, worker_counts[k]);
+                pa_problem_free(&problem);
+            }
+        }
+        rig_close(&rig);
+    }
+}
+
+static void any_number_of_workers_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    struct pa_problem first;
+    flagship_draw(&first, "ragged", 7);
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        rig.config.reproducible = true;
+        flagship_load(&rig, RIG_CONCURRENT, NULL);
+        struct pa_problem problem;
+        flagship_draw(&problem, "ragged", 7);
+        flagship_run(&rig, k == 0 ? &first : &problem);
+        flagship_expect_right(&rig, k == 0 ? &first : &problem);
+        if (k > 0) assert_memory_equal(first.out, problem.out, flagship_out_bytes(&problem));
+        pa_problem_free(&problem);
+        rig_close(&rig);
+    }
+    pa_problem_free(&first);
+}
+
+/* Tasks that store what they find in on-chip memory: NaN, but only if it is asked for. */
+static int n_that_found_nothing(struct rig *rig, bool reproducible)
+{
+    enum { N = 6 };
+    struct script s;
+    script_init(&s);
+    for (int i = 0; i < N; i++) {
+        const int64_t args[] = {i};
+        script_publish(&s, script_add(&s, SCRIPT_VISIT_AIV, TG_AIV, 1, args));
+    }
+    rig_clear(rig);
+    rig_kernel(rig, SCRIPT_VISIT_AIV, TG_AIV, "left", rig_module("kernel_left"));
+    rig_plugin(rig, rig_module("script"), "orchestration");
+    rig_set_mode(rig, RIG_CONCURRENT);
+    rig->config.reproducible = reproducible;
+    script_run(rig, &s);
+    rig_expect(rig, TG_OK, NULL);
+    int n = 0;
+    for (int i = 0; i < 8 * N; i++) {
+        float value;
+        memcpy(&value, &s.data[i], sizeof value);
+        n += isnan(value) != 0;
+    }
+    script_fini(&s);
+    return n;
+}
+
+static void reproducible_tasks_find_nothing_of_others(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open_workers(&rig, 1, GM_BYTES);
+    assert_int_equal(n_that_found_nothing(&rig, false), 8); /* fresh memory, the first task's */
+    assert_int_equal(n_that_found_nothing(&rig, true), 48);
+    assert_int_equal(n_that_found_nothing(&rig, false), 0);
+    assert_int_equal(n_that_found_nothing(&rig, true), 48);
+    rig_close(&rig);
+}
+
+/* ---- order and verdicts ---------------------------------------------------------------------------------------------- */
+
+#define DESCRIBE                                                                                                       \
+    "seed %llu, %u workers, %s, window %u: %s: %s", (unsigned long long)seed, tg_device_workers(rig->device),          \
+        rig_mode_names[mode], rig->config.window, tg_status_name(rig->status), rig->message
+
+static void run_right(struct rig *rig, enum rig_mode mode, uint64_t seed)
+{
+    uint64_t random = seed;
+    struct script s;
+    script_init(&s);
+    struct random_graph graph = {
+        .n_tasks = 1 + random_below(&random, 300), .may_wait = mode == RIG_CONCURRENT, .unpublished = -1, .cycle = -1};
+    random_graph_write(&s, &graph, seed);
+    rig->config.window = random_chance(&random, 50) ? 1 + (uint32_t)random_below(&random, 50) : 4096;
+    rig->config.record = random_chance(&random, 30);
+    script_run(rig, &s);
+    CHECK(rig->status == TG_OK, DESCRIBE);
+    CHECK(script_disorder(&s) == 0, DESCRIBE);
+    CHECK(rig->result.n_tasks == (uint64_t)s.n_tasks && rig->result.n_edges == s.n_edges, DESCRIBE);
+    script_fini(&s);
+}
+
+static void run_wrong(struct rig *rig, enum rig_mode mode, uint64_t seed)
+{
+    uint64_t random = seed;
+    struct script s;
+    script_init(&s);
+    int n_tasks = 1 + random_below(&random, 300);
+    bool cycle = mode == RIG_HOST || random_chance(&random, 50);
+    struct random_graph graph = {.n_tasks = n_tasks,
+                                 .unpublished = cycle ? -1 : random_below(&random, n_tasks),
+                                 .cycle = cycle ? 2 + random_below(&random, 30) : -1};
+    random_graph_write(&s, &graph, seed);
+    rig->config.window = random_chance(&random, 50) ? 1 + (uint32_t)random_below(&random, 50) : 4096;
+    script_run(rig, &s);
+    CHECK(rig->status == (cycle ? TG_ERR_DEADLOCK_CYCLE : TG_ERR_DEADLOCK_UNPUBLISHED), DESCRIBE);
+    char part[64];
+    if (cycle) snprintf(part, sizeof part, "a cycle of %d tasks", graph.cycle);
+    else snprintf(part, sizeof part, "task %d (", graph.unpublished);
+    CHECK(strstr(rig->message, part), DESCRIBE);
+    script_fini(&s);
+}
+
+static void drawn_graphs_run_in_order_or_get_their_verdict(void **state)
+{
+    (void)state;
+    const uint64_t first = test_seed();
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
+            script_load(&rig, mode);
+            for (uint64_t seed = first; seed < first + N_GRAPHS / RIG_MODES; seed++) {
+                run_right(&rig, mode, seed);
+                if (seed % 4 == 0) run_wrong(&rig, mode, seed);
+            }
+        }
+        rig_close(&rig);
+    }
+}
+
+static void a_window_grows_when_nothing_in_it_can_move(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        struct script s;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        script_init(&s);
+        /* 20 tasks wait for one that is published after them. */
+        for (int i = 0; i < 21; i++) script_visit(&s, TG_AIV, 0, 0, NULL);
+        for (int i = 0; i < 20; i++) script_edge(&s, 20, i);
+        for (int i = 0; i < 21; i++) script_publish(&s, i);
+        script_load(&rig, RIG_CONCURRENT);
+        rig.config.window = 4;
+        script_run(&rig, &s);
+        rig_expect(&rig, TG_OK, NULL);
+        assert_int_equal(script_disorder(&s), 0);
+        assert_in_range(rig.result.window, 20, 64);
+        script_fini(&s);
+        rig_close(&rig);
+    }
+}
+
+static void waiting_for_what_cannot_come_is_named(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        struct script s;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        script_init(&s);
+        int a = script_visit(&s, TG_AIV, 0, 0, NULL), b = script_visit(&s, TG_AIC, 0, 1, &a);
+        script_edge(&s, a, b);
+        script_publish(&s, b);
+        script_wait(&s, b);
+        script_load(&rig, RIG_CONCURRENT);
+        script_run(&rig, &s);
+        rig_expect(&rig, TG_ERR_DEADLOCK_WAIT, "the builder waits for task 1", "task 0 (", "never published", NULL);
+        script_prove(&rig, RIG_CONCURRENT);
+        script_fini(&s);
+        rig_close(&rig);
+    }
+}
+
+/* ---- faults ---------------------------------------------------------------------------------------------------------- */
+
+static void kernels_that_fail_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t act;
+        enum tg_status status;
+        const char *part;
+        bool by_signal;
+    } rows[] = {
+        {HOSTILE_SEGV, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10", true},
+        {HOSTILE_ABORT, TG_ERR_KERNEL_FAULT, "SIGABRT", true},
+        {HOSTILE_OVERFLOW, TG_ERR_KERNEL_FAULT, "stack overflow", true},
+        {HOSTILE_SPIN, TG_ERR_KERNEL_TIMEOUT, "time limit", true},
+        {KERNEL_PAST_END, TG_ERR_TILE, "hostile_kernel", false},
+        {KERNEL_STORE, TG_ERR_GLOBAL_MEMORY, "not inside one allocation", false},
+    };
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+            if (rows[i].by_signal && !LEAVES_HANDLERS) continue;
+            struct script s;
+            script_init(&s);
+            int before = script_visit(&s, TG_AIV, 0, 0, NULL);
+            int bad = script_hostile(&s, TG_AIV, rows[i].act, 0);
+            script_edge(&s, before, bad);
+            int after = script_visit(&s, TG_AIC, 0, 1, &bad);
+            script_edge(&s, bad, after);
+            for (int task = 0; task < 3; task++) script_publish(&s, task);
+            script_load(&rig, RIG_CONCURRENT);
+            script_run(&rig, &s);
+            rig_expect(&rig, rows[i].status, "task 1 (hostile", "on worker ", "1 tasks wait for it", rows[i].part,
+                       NULL);
+            script_fini(&s);
+            script_prove(&rig, RIG_CONCURRENT);
+        }
+        rig_close(&rig);
+    }
+}
+
+/* ---- cancelling ------------------------------------------------------------------------------------------------------ */
+
+struct cancel {
+    struct tg_run *run;
+    uint32_t after_us;
+};
+
+static void *cancel_soon(void *arg)
+{
+    const struct cancel *cancel = arg;
+    const struct timespec delay = {.tv_nsec = (long)cancel->after_us * 1000};
+    nanosleep(&delay, NULL);
+    tg_run_cancel(cancel->run);
+    return NULL;
+}
+
+/* A chain of tasks that takes longer than anybody waits for. */
+static void write_long(struct script *s)
+{
+    for (int i = 0; i < 400; i++) {
+        int before = i - 1;
+        script_visit(s, TG_AIV, 20000, i > 0 ? 1 : 0, &before);
+        if (i > 0) script_edge(s, i - 1, i);
+        script_publish(s, i);
+    }
+    script_wait(s, 399);
+}
+
+static void a_run_can_be_cancelled_from_another_thread(void **state)
+{
+    (void)state;
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        struct script s;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        script_init(&s);
+        write_long(&s);
+        script_op(&s, SCRIPT_END, 0);
+        script_load(&rig, RIG_CONCURRENT);
+        uint32_t data[400] = {0};
+        const struct tg_tensor tensors[] = {{"script", s.words, s.n_words * sizeof *s.words, s.n_words, TG_IN},
+                                            {"data", data, sizeof data, 400, TG_INOUT}};
+        struct cancel cancel = {.after_us = 1000};
+        assert_int_equal(tg_run_open(rig.program, &rig.config, tensors, 2, &cancel.run), TG_OK);
+        pthread_t thread;
+        assert_int_equal(pthread_create(&thread, NULL, cancel_soon, &cancel), 0);
+        enum tg_status status = tg_run_wait(cancel.run);
+        CHECK(status == TG_ERR_CANCELLED, "%s: %s", tg_status_name(status), tg_last_message());
+        pthread_join(thread, NULL);
+        tg_run_close(cancel.run);
+        for (int i = 0; i < 400; i++) assert_int_equal(data[i], 0); /* outputs are untouched */
+        script_prove(&rig, RIG_CONCURRENT);
+        script_fini(&s);
+        rig_close(&rig);
+    }
+}
+
+/* ---- several at once -------------------------------------------------------------------------------------------------- */
+
+enum { N_THREADS = 4 };
+
+struct client {
+    pthread_t thread;
+    uint64_t seed;
+};
+
+/* cmocka's assertions belong to the test's own thread: a client stops the program instead. */
+static void must(bool right, const char *what, uint64_t seed)
+{
+    if (right) return;
+    fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, what);
+    abort();
+}
+
+static void *run_own_graphs(void *arg)
+{
+    const struct client *client = arg;
+    struct rig rig;
+    rig_open_workers(&rig, 2, 16u << 20);
+    script_load(&rig, RIG_CONCURRENT);
+    for (uint64_t seed = client->seed; seed < client->seed + 10; seed++) {
+        struct script s;
+        script_init(&s);
+        struct random_graph graph = {.n_tasks = 200, .may_wait = true, .unpublished = -1, .cycle = -1};
+        random_graph_write(&s, &graph, seed);
+        script_run(&rig, &s);
+        must(rig.status == TG_OK, rig.message, seed);
+        must(script_disorder(&s) == 0, "a task ran out of order", seed);
+        script_fini(&s);
+    }
+    rig_close(&rig);
+    return NULL;
+}
+
+static void several_threads_run_graphs_at_once(void **state)
+{
+    (void)state;
+    struct client clients[N_THREADS];
+    const uint64_t seed = test_seed();
+    for (int i = 0; i < N_THREADS; i++) {
+        clients[i].seed = seed + 100 * (uint64_t)i;
+        assert_int_equal(pthread_create(&clients[i].thread, NULL, run_own_graphs, &clients[i]), 0);
+    }
+    for (int i = 0; i < N_THREADS; i++) pthread_join(clients[i].thread, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_mode_gives_the_golden),
+        cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
+        cmocka_unit_test(reproducible_tasks_find_nothing_of_others),
+        cmocka_unit_test(drawn_graphs_run_in_order_or_get_their_verdict),
+        cmocka_unit_test(a_window_grows_when_nothing_in_it_can_move),
+        cmocka_unit_test(waiting_for_what_cannot_come_is_named),
+        cmocka_unit_test(kernels_that_fail_are_named),
+        cmocka_unit_test(a_run_can_be_cancelled_from_another_thread),
+        cmocka_unit_test(several_threads_run_graphs_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
