@@ -34,10 +34,17 @@ test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
-	cd build && $(CTEST)
+	cd build && $(CTEST) -LE slow
 
-test-full: ## what is slow: formatting, sanitizers, clang, ucontext, valgrind
+mutants: ## every single-point mutant of paged attention, and what finds it: a table (minutes)
+	@tools/install_deps.sh build test
+	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
+	@$(call COMPILE,build) || $(HINT)
+	cd build && $(CTEST) -V -R '^test_all_mutants$$'
+
+test-full: ## what is slow: formatting, mutants, sanitizers, clang, ucontext, valgrind
 	@$(MAKE) format-check
+	@$(MAKE) mutants
 	@$(MAKE) test-asan
 	@$(MAKE) test-tsan
 	@$(MAKE) test-clang
@@ -114,5 +121,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
+.PHONY: help build run test mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
     format-check lint tidy install clean

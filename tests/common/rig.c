@@ -100,10 +100,20 @@ void rig_plugin(struct rig *rig, const char *path, const char *entry)
     CHECK(rig_try_plugin(rig, path, entry) == TG_OK, "%s: %s", path, rig->message);
 }
 
+static void keep_findings(struct rig *rig, const struct tg_run *run)
+{
+    FILE *stream = fmemopen(rig->findings, sizeof rig->findings, "w");
+    assert_non_null(stream);
+    rig->n_findings = tg_run_n_findings(run);
+    tg_run_print_findings(run, stream);
+    fclose(stream);
+}
+
 static void run_opened(struct rig *rig, struct tg_run *run)
 {
     keep(rig, tg_run_wait(run));
     tg_run_result(run, &rig->result);
+    keep_findings(rig, run);
     if (rig->trace_path && rig->status == TG_OK) keep(rig, tg_run_write_trace(run, rig->trace_path));
     tg_run_close(run);
 }

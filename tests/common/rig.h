@@ -12,7 +12,7 @@
 
 #include <tilegraph/tilegraph.h>
 
-enum { RIG_MESSAGE_BYTES = 4096 };
+enum { RIG_MESSAGE_BYTES = 4096, RIG_FINDINGS_BYTES = 16384 };
 
 struct rig {
     struct tg_device *device;
@@ -22,6 +22,8 @@ struct rig {
     /* Of the last run: */
     enum tg_status status;
     char message[RIG_MESSAGE_BYTES]; /* "" after TG_OK */
+    size_t n_findings;
+    char findings[RIG_FINDINGS_BYTES]; /* of tg_run_print_findings, as much as has room */
     struct tg_run_result result;
 };
 

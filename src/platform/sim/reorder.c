@@ -44,6 +44,8 @@ void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffe
     reorder->buffers = buffers;
     reorder->early = early;
     reorder->no_memory = false;
+    for (uint32_t kind = 0; kind <= TG_VEC; kind++)
+        if (buffers->of_kind[kind]) memset(buffers->of_kind[kind], 0xFF, tg_kind_capacity(kind));
 }
 
 void tg_reorder_fini(struct tg_reorder *reorder)

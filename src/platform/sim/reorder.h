@@ -72,7 +72,8 @@ struct tg_reorder {
 
 void tg_reorder_fini(struct tg_reorder *reorder);
 
-/* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. `early`: the second order, else the first. */
+/* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. They are filled with NaN, so that what the
+ * last task left is not taken for a result. `early`: the second order, else the first. */
 void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, bool early);
 
 /* Keep an instruction that has passed the rules and whose device memory may be touched. A wait for a flag that nothing

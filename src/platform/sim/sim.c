@@ -404,7 +404,6 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     core->end = end;
     core->n_instructions = 0;
     tg_pipes_reset(&core->pipes);
-    tg_reorder_begin(&core->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
     running_sim = sim;
     running_core = core;
     end->message[0] = '\0';
@@ -419,6 +418,8 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
             tg_plain_begin(&watcher);
         }
         struct tg_guard guard;
+        if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
+            tg_reorder_begin(&core->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
         tg_guard_call(&guard, call->kernel->module.text, call_kernel, &copy);
         if (core->checked) tg_plain_end(&watcher);
         judge_end(end, &guard);
