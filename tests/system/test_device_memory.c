@@ -6,9 +6,11 @@
 
 #include "base/random.h"
 #include "common/check.h"
+#include "common/flagship.h"
 #include "common/random_graph.h"
 #include "common/script.h"
 #include "modules/touch.h"
+#include "pa_declare.h"
 
 #define GM_BYTES (64ull << 20)
 
@@ -397,6 +399,39 @@ static void what_is_shared_is_not_written(void **state)
     close_checked(&c);
 }
 
+/* Paged attention is told what its tensors hold: in its own words it says what is read beside them. */
+static void an_entry_behind_the_context_is_named(void **state)
+{
+    (void)state;
+    static const char *const plugins[] = {NULL, "mutant_past_context"};
+    for (int wrong = 0; wrong < 2; wrong++) {
+        struct checked c = {.status = TG_OK};
+        struct pa_problem problem;
+        struct pa_declared declared;
+        struct failure why;
+        struct tg_tensor tensors[FLAGSHIP_TENSORS];
+        struct tg_run *opened = NULL;
+        rig_open(&c.rig, GM_BYTES);
+        flagship_draw(&problem, "ragged", 42);
+        assert_int_equal(pa_declare(&problem, &declared, &why), TG_OK);
+        flagship_load(&c.rig, RIG_CONCURRENT,
+                      (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = plugins[wrong]});
+        flagship_tensors(&problem, tensors);
+        c.rig.config.check = true;
+        c.rig.config.declared = declared.items;
+        c.rig.config.n_declared = declared.n;
+        assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
+        look_at(&c, opened);
+        tg_run_close(opened);
+        if (wrong)
+            expect(&c, TG_FINDING_GM_UNWRITTEN, "of block_table (elements ");
+        else expect_nothing(&c);
+        pa_declared_free(&declared);
+        pa_problem_free(&problem);
+        rig_close(&c.rig);
+    }
+}
+
 /* ---- what cannot be seen ---- */
 
 static void a_kernel_that_does_not_tell_is_named(void **state)
@@ -459,6 +494,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(an_output_that_is_not_complete),
         cmocka_unit_test(what_holds_nothing_is_not_read),
         cmocka_unit_test(what_is_shared_is_not_written),
+        cmocka_unit_test(an_entry_behind_the_context_is_named),
         cmocka_unit_test(a_kernel_that_does_not_tell_is_named),
         cmocka_unit_test(all_mistakes_of_a_program_are_told_apart),
     };

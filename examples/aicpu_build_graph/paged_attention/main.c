@@ -14,6 +14,7 @@
 #include <tilegraph/tilegraph.h>
 
 #include "file.h"
+#include "pa_declare.h"
 #include "pa_files.h"
 #include "pa_golden.h"
 #include "pa_options.h"
@@ -111,7 +112,27 @@ static enum tg_status write_files(const struct tg_run *run, const struct pa_opti
     return status;
 }
 
-/* Launch the program on the problem's tensors and wait; problem->out is written if all went well. */
+/* Wait for a run and look at it; problem->out is written if all went well. */
+static enum tg_status wait_for(struct tg_run *run, const struct pa_options *options, struct pa_report *report)
+{
+    struct progress progress;
+    progress_begin(&progress, stderr);
+    tg_run_on_progress(run, progress_show, &progress);
+    enum tg_status status = failure_from_library(&report->failure, tg_run_wait(run));
+    progress_end(&progress);
+    tg_run_result(run, &report->result); /* also tells how far a failed run came */
+    report->has_result = true;
+    if (options->run.check || options->run.schedules > 1) {
+        enum tg_status kept = pa_report_findings(report, run);
+        if (status == TG_OK) status = kept;
+    }
+    if (status == TG_OK) status = pa_report_run(report, run);
+    if (status == TG_OK) status = write_files(run, options, &report->failure);
+    return status;
+}
+
+/* Launch the program on the problem's tensors and wait; problem->out is written if all went well. A checked run is also
+ * told what cannot be seen in them. */
 static enum tg_status run_program(struct tg_program *program, const struct pa_options *options,
                                   struct pa_problem *problem, struct pa_report *report)
 {
@@ -127,24 +148,21 @@ static enum tg_status run_program(struct tg_program *program, const struct pa_op
         {"out", problem->out, n.query * bytes, n.query, TG_OUT},
         {"config", problem->config, sizeof problem->config, PA_CONFIG_WORDS, TG_IN},
     };
+    struct tg_run_config config = options->run;
+    struct pa_declared declared = {0};
+    enum tg_status status = config.check ? pa_declare(problem, &declared, &report->failure) : TG_OK;
+    if (status != TG_OK) return status;
+    config.declared = declared.items;
+    config.n_declared = declared.n;
     struct tg_run *run;
-    enum tg_status status = tg_run_open(program, &options->run, tensors, sizeof tensors / sizeof tensors[0], &run);
-    if (status != TG_OK) return failure_from_library(&report->failure, status);
-
-    struct progress progress;
-    progress_begin(&progress, stderr);
-    tg_run_on_progress(run, progress_show, &progress);
-    status = failure_from_library(&report->failure, tg_run_wait(run));
-    progress_end(&progress);
-    tg_run_result(run, &report->result); /* also tells how far a failed run came */
-    report->has_result = true;
-    if (options->run.check || options->run.schedules > 1) {
-        enum tg_status kept = pa_report_findings(report, run);
-        if (status == TG_OK) status = kept;
+    status = tg_run_open(program, &config, tensors, sizeof tensors / sizeof tensors[0], &run);
+    if (status == TG_OK) {
+        status = wait_for(run, options, report);
+        tg_run_close(run);
+    } else {
+        failure_from_library(&report->failure, status);
     }
-    if (status == TG_OK) status = pa_report_run(report, run);
-    if (status == TG_OK) status = write_files(run, options, &report->failure);
-    tg_run_close(run);
+    pa_declared_free(&declared);
     return status;
 }
 
