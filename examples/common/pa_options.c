@@ -37,6 +37,7 @@
     X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
     X(REPORT, "--report", "FILE", "write swimlane, critical path and summary as one HTML page")                        \
     X(CHECK, "--check", NULL, "name hazards, races and wrong memory on stderr; exit code 3")                           \
+    X(EDGES, "--edges", NULL, "list the edges that no conflict needs; includes --check")                               \
     X(JSON, "--json", NULL, "print the result as one JSON object")                                                     \
     X(VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                               \
     X(HELP, "--help", NULL, "print this")
@@ -356,6 +357,7 @@ static enum tg_status check_platform(const struct given *given, const char *plat
         {OPT_SCHEDULES, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
+        {OPT_EDGES, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},
         {OPT_REPRODUCIBLE, "cpu", "a2a3sim is reproducible by itself"},
         {OPT_NO_PIN, "cpu", "a2a3sim runs on the thread that launches it"},
@@ -396,7 +398,8 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->pin = !given->text[OPT_NO_PIN];
     out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
     out->help = given->text[OPT_HELP] != NULL;
-    out->run.check = given->text[OPT_CHECK] != NULL;
+    out->edges = given->text[OPT_EDGES] != NULL;
+    out->run.check = out->edges || given->text[OPT_CHECK] != NULL;
     out->json = given->text[OPT_JSON] != NULL && !out->help;
     out->verbosity = given->verbosity;
     if (out->help) return TG_OK; /* nothing else is going to happen */

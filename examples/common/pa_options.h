@@ -25,6 +25,7 @@ struct pa_options {
     const char *machine_file;
     uint32_t workers;   /* platform cpu; 0: one a processor */
     bool pin;           /* platform cpu: keep each worker on a processor */
+    bool edges;         /* list those that no conflict needs; run.check is set then */
     bool has_block_dim; /* else run.block_dim is to be all blocks of the device */
     bool has_dtype;     /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
     struct tg_run_config run;

@@ -33,9 +33,10 @@ enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
 void pa_report_free(struct pa_report *report)
 {
     free(report->summary);
+    free(report->edges);
     free(report->findings);
     free(report->checks_json);
-    report->summary = report->findings = report->checks_json = NULL;
+    report->summary = report->edges = report->findings = report->checks_json = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -117,6 +118,7 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
     if (report->summary) fprintf(stream, "%s\n", report->summary);
+    if (report->edges) fprintf(stream, "%s\n", report->edges);
     if (report->has_comparison) print_comparison(stream, report);
     fprintf(stream, "%s\n", report->status == TG_OK ? "PASS" : "FAIL");
 }
@@ -255,6 +257,26 @@ static void json_findings(FILE *stream, const struct tg_run *run)
     fputc(']', stream);
 }
 
+enum tg_status pa_report_edges(struct pa_report *report, const struct tg_run *run)
+{
+    size_t n_bytes;
+    enum tg_status status = TG_OK;
+    FILE *stream = open_memstream(&report->edges, &n_bytes);
+    if (!stream) return failure_set(&report->failure, TG_ERR_MEMORY, "no memory for the edges of a run");
+    status = failure_from_library(&report->failure, tg_run_spare_edges(run, &report->spare, stream));
+    if (fclose(stream) != 0 && status == TG_OK)
+        status = failure_set(&report->failure, TG_ERR_MEMORY, "no memory for the edges of a run");
+    return status;
+}
+
+static void json_edges(FILE *stream, const struct pa_report *r)
+{
+    const struct tg_spare_edges *e = &r->spare;
+    json_count(stream, "redundant_edges", r->edges != NULL, e->n_redundant);
+    json_count(stream, "no_conflict_edges", r->edges != NULL, e->n_no_conflict);
+    json_us(stream, "without_spare_edges_us", r->edges != NULL, e->without_ns);
+}
+
 /* What is proven, an object. */
 static void json_proof(FILE *stream, const struct tg_run *run)
 {
@@ -321,6 +343,7 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
     json_result(stream, report);
     json_analysis(stream, report);
+    json_edges(stream, report);
     fputs(report->checks_json ? report->checks_json : ", \"findings\": null, \"proof\": null", stream);
     fputs("}\n", stream);
 }

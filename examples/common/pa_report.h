@@ -23,7 +23,9 @@ struct pa_report {
     struct tg_run_result result;
     bool has_analysis;
     struct tg_analysis analysis;
-    char *summary;     /* text of tg_run_print_summary, or NULL; owned */
+    char *summary; /* text of tg_run_print_summary, or NULL; owned */
+    char *edges;   /* text of tg_run_spare_edges, or NULL: not asked for; owned */
+    struct tg_spare_edges spare;
     char *findings;    /* text of tg_run_print_findings, or NULL: not checked; owned */
     char *checks_json; /* the same and the proof, as members of a JSON object; owned */
     bool has_comparison;
@@ -36,6 +38,9 @@ void pa_report_problem(struct pa_report *report, const struct pa_problem *proble
 
 /* Look at a run that went well: analysis, and the text of its summary. TG_ERR_MEMORY */
 enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run);
+
+/* Keep the edges that no conflict of a run without findings needs. TG_ERR_MEMORY, TG_ERR_ARGUMENT */
+enum tg_status pa_report_edges(struct pa_report *report, const struct tg_run *run);
 
 /* Keep what the checks found, if the run was checked; whether it went well or not. TG_ERR_MEMORY */
 enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run *run);

@@ -387,6 +387,25 @@ struct tg_proof {
 /* Zeros without check. After tg_run_wait. */
 TG_API void tg_run_proof(const struct tg_run *run, struct tg_proof *proof);
 
+/* Edges of a checked run that no conflict needs: without all of them together, what was ordered still is. */
+struct tg_spare_edges {
+    uint64_t n_edges;       /* that were added */
+    uint64_t n_redundant;   /* a longer way orders their tasks */
+    uint64_t n_no_conflict; /* no conflict is ordered by them */
+    uint64_t device_ns;     /* time of the run, and without these edges, timed again; 0 without record */
+    uint64_t without_ns;
+};
+
+/*
+ * Count them and, if stream is not NULL, print them: those that are alike in one line, an example beside it. The stream's
+ * own errors are left to the caller.
+ *
+ * Errors    TG_ERR_ARGUMENT  the run was opened without check, did not go to its end, or has conflicts that nothing
+ *                            orders; or the graph is one in which this takes too long
+ *           TG_ERR_MEMORY
+ */
+TG_API enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream);
+
 /* Print the findings, three lines each, and what is proven. The stream's own errors are left to the caller. */
 TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 

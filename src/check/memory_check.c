@@ -28,6 +28,7 @@ void tg_memory_check_fini(struct tg_memory_check *check)
     tg_extents_fini(&check->extents);
     free(check->tasks);
     free(check->blocks);
+    free(check->pairs);
     memset(check, 0, sizeof *check);
 }
 
@@ -187,6 +188,31 @@ void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
 
 /* ---- accesses ---- */
 
+/* What edges are needed for: to be looked at when the run is over. */
+static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
+{
+    struct tg_conflict pair = {earlier, check->who};
+    if (!tg_who_is_task(check->who)) {
+        if (check->paths.waits.n == 0) return;
+        pair.later = ~(int32_t)(check->paths.waits.n - 1);
+    } else if (!tg_who_is_task(earlier)) {
+        if (~earlier <= check->paths.tasks.items[check->who].published || check->paths.build_first) return;
+    } else if (!first) {
+        return;
+    }
+    if (check->n_kept == check->pairs_max) {
+        size_t more = check->pairs_max + check->pairs_max / 2 + 64;
+        struct tg_conflict *pairs = realloc(check->pairs, more * sizeof *pairs);
+        if (!pairs) {
+            check->lost = true;
+            return;
+        }
+        check->pairs = pairs;
+        check->pairs_max = more;
+    }
+    check->pairs[check->n_kept++] = pair;
+}
+
 /* Hold the access against an earlier one. false: nothing orders them. */
 static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote, const struct tg_extent *extent,
                  uint64_t end)
@@ -196,6 +222,7 @@ static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wro
     check->n_pairs += first;
     if (tg_paths_before(&check->paths, earlier, check->who)) {
         check->held = earlier;
+        keep_pair(check, earlier, first);
         return true;
     }
     check->n_unordered += first || !tg_who_is_task(earlier) || !tg_who_is_task(check->who);
@@ -343,7 +370,7 @@ void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uin
 uint64_t tg_memory_check_bytes(const struct tg_memory_check *check)
 {
     return tg_paths_bytes(&check->paths) + tg_extents_bytes(&check->extents) + check->tasks_max * sizeof *check->tasks +
-           check->blocks_max * sizeof *check->blocks;
+           check->blocks_max * sizeof *check->blocks + check->pairs_max * sizeof *check->pairs;
 }
 
 bool tg_memory_check_lost(const struct tg_memory_check *check) { return check->lost || check->paths.lost; }

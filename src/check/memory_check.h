@@ -15,6 +15,7 @@
 #ifndef TG_CHECK_MEMORY_CHECK_H
 #define TG_CHECK_MEMORY_CHECK_H
 
+#include "check/edges.h"
 #include "check/extents.h"
 #include "check/finding.h"
 #include "check/paths.h"
@@ -61,6 +62,8 @@ struct tg_memory_check {
     size_t n_declared;
     uint64_t base, capacity; /* addresses of device memory */
     uint32_t n_mallocs;
+    struct tg_conflict *pairs; /* [n_kept] who was held against whom and is ordered; of the builder, some twice */
+    size_t n_kept, pairs_max;
     uint64_t n_pairs;     /* of tasks that conflict and were held against each other */
     uint64_t n_unordered; /* of those, and of those with the builder */
     bool lost;            /* there was no memory for something: nothing is proven */

@@ -47,7 +47,7 @@ static bool node_new(struct tg_paths *paths, struct tg_paths_nodes *nodes)
         paths->lost = true;
         return false;
     }
-    nodes->items[nodes->n++] = (struct tg_path_node){.parent = TG_NOBODY, .stretch = -1};
+    nodes->items[nodes->n++] = (struct tg_path_node){.parent = TG_NOBODY, .stretch = -1, .published = -1};
     return true;
 }
 
@@ -84,7 +84,7 @@ void tg_paths_publish(struct tg_paths *paths, int32_t task_id)
 {
     if (!known(paths, task_id)) return;
     struct tg_path_node *task = at(paths, task_id);
-    task->stretch = paths->touched ? paths->stretch++ : paths->stretch - 1;
+    task->stretch = task->published = paths->touched ? paths->stretch++ : paths->stretch - 1;
     paths->touched = false;
     if (paths->waits.n > 0) link(paths, last_wait(paths), task);
 }

@@ -37,14 +37,15 @@ typedef int32_t tg_who;
 static inline bool tg_who_is_task(tg_who who) { return who >= 0; }
 
 struct tg_path_node {
-    uint32_t start;   /* number of its start, from 1; 0: not started */
-    uint32_t mark;    /* the search that found it */
-    int32_t edges;    /* into it: index + 1 of the newest; 0: none */
-    int32_t parent;   /* the predecessor that started last; TG_NOBODY: none */
-    int32_t jump;     /* some ancestor along parents */
-    uint32_t depth;   /* number of parents above it */
-    int32_t stretch;  /* the newest stretch of the builder that is before it; -1: none */
-    uint32_t counted; /* the search in which tg_paths_count counted it */
+    uint32_t start;    /* number of its start, from 1; 0: not started */
+    uint32_t mark;     /* the search that found it */
+    int32_t edges;     /* into it: index + 1 of the newest; 0: none */
+    int32_t parent;    /* the predecessor that started last; TG_NOBODY: none */
+    int32_t jump;      /* some ancestor along parents */
+    uint32_t depth;    /* number of parents above it */
+    int32_t stretch;   /* the newest stretch of the builder that is before it; -1: none */
+    int32_t published; /* the newest stretch before its own publication; -1: none */
+    uint32_t counted;  /* the search in which tg_paths_count counted it */
 };
 
 struct tg_path_edge {

@@ -66,7 +66,7 @@ static uint64_t awaited(struct replay *r, uint32_t i, uint64_t *then)
         uint32_t before = index->before[k];
         /* The clocks of two control threads may be a little apart: complete for one after it was so for the other. */
         uint64_t apart = since(tg_task_ready(&tasks[i]), tasks[before].complete_ns);
-        now = later(now, since(apart, r->complete[before]));
+        if (!r->without.dropped || !r->without.dropped[k]) now = later(now, since(apart, r->complete[before]));
         *then = later(*then, tasks[before].complete_ns - apart);
     }
     return now;

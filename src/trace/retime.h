@@ -9,6 +9,7 @@ struct tg_retime {
     bool unlimited_cores; /* no task waits for a core */
     bool free_control;    /* builder and schedulers take no time */
     bool free_memory;     /* no kernel is held up at device memory */
+    const bool *dropped; /* [n_links] edges that are not waited for, by their place in the index's before; NULL: none */
 };
 
 /*

@@ -28,6 +28,8 @@ struct checked {
     size_t n;
     enum tg_finding_code code; /* of the first */
     struct tg_proof proof;
+    enum tg_status edges_status;
+    struct tg_spare_edges edges;
     char text[16384];
 };
 
@@ -63,6 +65,7 @@ static void look_at(struct checked *c, struct tg_run *run)
     FILE *stream = fmemopen(c->text, sizeof c->text, "w");
     assert_non_null(stream);
     tg_run_print_findings(run, stream);
+    c->edges_status = tg_run_spare_edges(run, &c->edges, stream);
     fclose(stream);
 }
 
@@ -423,13 +426,59 @@ static void an_entry_behind_the_context_is_named(void **state)
         assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
         look_at(&c, opened);
         tg_run_close(opened);
-        if (wrong)
-            expect(&c, TG_FINDING_GM_UNWRITTEN, "of block_table (elements ");
+        if (wrong) expect(&c, TG_FINDING_GM_UNWRITTEN, "of block_table (elements ");
         else expect_nothing(&c);
         pa_declared_free(&declared);
         pa_problem_free(&problem);
         rig_close(&c.rig);
     }
+}
+
+/* ---- edges that nobody needs ---- */
+
+static void edges_that_no_conflict_needs_are_listed(void **state)
+{
+    (void)state;
+    struct checked c;
+    open_mode(&c, RIG_CONCURRENT);
+    c.rig.config.record = true;
+    int first = touch_after(&c, -1, TOUCH_STORE, 0, 8);
+    int second = touch(&c, TOUCH_LOAD, 0, 8);
+    script_edge(&c.script, first, second);
+    script_publish(&c.script, second);
+    int third = touch(&c, TOUCH_STORE, 0, 8);
+    script_edge(&c.script, second, third);
+    script_edge(&c.script, first, third); /* the way over the second is enough */
+    script_publish(&c.script, third);
+    touch_after(&c, third, TOUCH_STORE, 64, 8); /* other bytes: it need not wait */
+    run(&c);
+    expect_nothing(&c);
+    assert_int_equal(c.edges_status, TG_OK);
+    assert_int_equal(c.edges.n_edges, 4);
+    assert_int_equal(c.edges.n_redundant, 1);
+    assert_int_equal(c.edges.n_no_conflict, 1);
+    CHECK(c.edges.without_ns < c.edges.device_ns, "%s", c.text);
+    static const char *const lines[] = {
+        "edges: 2 of 4 are needed by no conflict",
+        "1 like task 0 (touch, graph.script:1) -> task 2 (touch, graph.script:3): a longer way orders them",
+        "1 like task 2 (touch, graph.script:3) -> task 3 (touch, graph.script:4): no conflict needs it",
+        "us without, estimated",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        CHECK(strstr(c.text, lines[i]), "'%s' in:\n%s", lines[i], c.text);
+    close_checked(&c);
+}
+
+static void edges_are_not_looked_at_where_conflicts_are_not_ordered(void **state)
+{
+    (void)state;
+    struct checked c;
+    open_mode(&c, RIG_CONCURRENT);
+    touch_after(&c, -1, TOUCH_STORE, 0, 8);
+    touch_after(&c, -1, TOUCH_STORE, 0, 8);
+    run(&c);
+    assert_int_equal(c.edges_status, TG_ERR_ARGUMENT);
+    close_checked(&c);
 }
 
 /* ---- what cannot be seen ---- */
@@ -495,6 +544,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_holds_nothing_is_not_read),
         cmocka_unit_test(what_is_shared_is_not_written),
         cmocka_unit_test(an_entry_behind_the_context_is_named),
+        cmocka_unit_test(edges_that_no_conflict_needs_are_listed),
+        cmocka_unit_test(edges_are_not_looked_at_where_conflicts_are_not_ordered),
         cmocka_unit_test(a_kernel_that_does_not_tell_is_named),
         cmocka_unit_test(all_mistakes_of_a_program_are_told_apart),
     };

@@ -127,6 +127,7 @@ static enum tg_status wait_for(struct tg_run *run, const struct pa_options *opti
         if (status == TG_OK) status = kept;
     }
     if (status == TG_OK) status = pa_report_run(report, run);
+    if (status == TG_OK && options->edges) status = pa_report_edges(report, run);
     if (status == TG_OK) status = write_files(run, options, &report->failure);
     return status;
 }
