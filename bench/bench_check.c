@@ -16,7 +16,10 @@
 #include "file.h"
 #include "pa_problem.h"
 
-static const char flagship_folder[] = TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention";
+/* [checked]: what a checked run takes also tells of plain loads and stores. */
+static const char *const flagship_folders[2] = {TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention",
+                                                TG_BENCH_BUILD_DIR
+                                                "/examples/aicpu_build_graph/paged_attention/checked"};
 
 enum { REPEATS = 3 };
 
@@ -77,15 +80,16 @@ static void set_plugin(struct tg_program *program, const char *folder, const cha
     free(bytes);
 }
 
-static struct tg_program *load(struct tg_device *device, const struct row *row)
+static struct tg_program *load(struct tg_device *device, const struct row *row, bool checked)
 {
     static const char *const files[] = {"aic_qk_matmul.so", "aiv_softmax_prepare.so", "aic_pv_matmul.so",
                                         "aiv_online_update.so"};
     struct tg_program *program;
     check(tg_program_open(device, &program));
     if (row->batch > 0) {
-        for (int i = 0; i < 4; i++) add_kernel(program, flagship_folder, i, i % 2 ? TG_AIV : TG_AIC, files[i]);
-        set_plugin(program, flagship_folder, "orchestration.so");
+        const char *folder = flagship_folders[checked];
+        for (int i = 0; i < 4; i++) add_kernel(program, folder, i, i % 2 ? TG_AIV : TG_AIC, files[i]);
+        set_plugin(program, folder, "orchestration.so");
     } else {
         add_kernel(program, TG_BENCH_MODULE_DIR, 0, TG_AIV, "update.so");
         set_plugin(program, TG_BENCH_MODULE_DIR, "accumulate.so");
@@ -117,19 +121,20 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void measure(struct tg_program *program, const struct tg_tensor *tensors, size_t n, struct point *point)
+static void measure(struct tg_program *const programs[2], const struct tg_tensor *tensors, size_t n,
+                    struct point *point)
 {
     double seconds[2][REPEATS];
     for (int i = 0; i < REPEATS; i++)
         for (int checked = 0; checked < 2; checked++)
-            seconds[checked][i] = run_once(program, tensors, n, checked, point);
+            seconds[checked][i] = run_once(programs[checked], tensors, n, checked, point);
     for (int checked = 0; checked < 2; checked++) {
         qsort(seconds[checked], REPEATS, sizeof seconds[0][0], by_value);
         point->seconds[checked] = seconds[checked][REPEATS / 2];
     }
 }
 
-static void measure_flagship(struct tg_program *program, const struct row *row, struct point *point)
+static void measure_flagship(struct tg_program *const programs[2], const struct row *row, struct point *point)
 {
     struct failure failure;
     struct pa_problem p;
@@ -148,11 +153,11 @@ static void measure_flagship(struct tg_program *program, const struct row *row, 
         {"out", p.out, n.query * bytes, n.query, TG_OUT},
         {"config", p.config, sizeof p.config, PA_CONFIG_WORDS, TG_IN},
     };
-    measure(program, tensors, sizeof tensors / sizeof tensors[0], point);
+    measure(programs, tensors, sizeof tensors / sizeof tensors[0], point);
     pa_problem_free(&p);
 }
 
-static void measure_accumulators(struct tg_program *program, const struct row *row, struct point *point)
+static void measure_accumulators(struct tg_program *const programs[2], const struct row *row, struct point *point)
 {
     int64_t config[] = {row->n_tasks, row->n_accumulators};
     const uint64_t n = (uint64_t)row->n_accumulators * 16;
@@ -160,7 +165,7 @@ static void measure_accumulators(struct tg_program *program, const struct row *r
     if (!data) stop(TG_ERR_MEMORY, "accumulators");
     const struct tg_tensor tensors[] = {{"config", config, sizeof config, 2, TG_IN},
                                         {"accumulators", data, n * sizeof *data, n, TG_INOUT}};
-    measure(program, tensors, 2, point);
+    measure(programs, tensors, 2, point);
     free(data);
 }
 
@@ -209,10 +214,11 @@ int main(void)
     struct point points[N_ROWS] = {0};
     print_head();
     for (int i = 0; i < N_ROWS; i++) {
-        struct tg_program *program = load(device, &rows[i]);
-        if (rows[i].batch > 0) measure_flagship(program, &rows[i], &points[i]);
-        else measure_accumulators(program, &rows[i], &points[i]);
-        tg_program_close(program);
+        struct tg_program *programs[2] = {load(device, &rows[i], false), load(device, &rows[i], true)};
+        if (rows[i].batch > 0) measure_flagship(programs, &rows[i], &points[i]);
+        else measure_accumulators(programs, &rows[i], &points[i]);
+        tg_program_close(programs[0]);
+        tg_program_close(programs[1]);
         print_row(&rows[i], &points[i]);
     }
     print_json(points);
