@@ -34,6 +34,7 @@
     X(PIPES, "--pipes", "ORDER", "run each core's pipes in program order (default), late or early")                    \
     X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
     X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
+    X(TRACE_PIPES, "--trace-pipes", NULL, "with --trace: each instruction of each pipe, too")                          \
     X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
     X(REPORT, "--report", "FILE", "write swimlane, critical path and summary as one HTML page")                        \
     X(CHECK, "--check", NULL, "name hazards, races and wrong memory on stderr; exit code 3")                           \
@@ -299,6 +300,7 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     if (status == TG_OK) status = read_u64(given, OPT_SCHEDULE_SEED, 0, UINT64_MAX, &run->schedule_seed, failure);
     run->reproducible = given->text[OPT_REPRODUCIBLE] != NULL;
     run->record = true; /* the summary is made from it, and so are the files */
+    run->record_pipes = given->text[OPT_TRACE_PIPES] != NULL;
     return status;
 }
 
@@ -329,6 +331,8 @@ static enum tg_status check_combinations(const struct given *given, const struct
                            "%s does not combine with --load, whose files say what the problem is; leave one out",
                            options[drawing[i]].name);
     }
+    if (run->record_pipes && !given->text[OPT_TRACE])
+        return failure_set(failure, TG_ERR_ARGUMENT, "--trace-pipes says what --trace writes; give --trace FILE, too");
     bool on_host = run->runtime == TG_HOST_BUILD_GRAPH;
     if (on_host && given->text[OPT_BUILD_MODE] && run->build_mode == TG_BUILD_CONCURRENT) {
         return failure_set(failure, TG_ERR_ARGUMENT,
@@ -356,6 +360,7 @@ static enum tg_status check_platform(const struct given *given, const char *plat
         {OPT_PIPES, "a2a3sim", "cpu has no pipes"},
         {OPT_SCHEDULES, "a2a3sim", "cpu runs in real time, which no seed repeats"},
         {OPT_SCHEDULE_SEED, "a2a3sim", "cpu runs in real time, which no seed repeats"},
+        {OPT_TRACE_PIPES, "a2a3sim", "cpu has no pipes"},
         {OPT_CHECK, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_EDGES, "a2a3sim", "cpu runs kernels as they are; check them on a2a3sim"},
         {OPT_WORKERS, "cpu", "a2a3sim has cores; use --block-dim"},

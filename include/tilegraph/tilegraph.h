@@ -246,6 +246,7 @@ struct tg_run_config {
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
+    bool record_pipes;         /* with record, on a2a3sim: each instruction of each pipe, too; 24 bytes each. false */
     bool reproducible;         /* cpu: no kernel finds what another task left in on-chip memory: it is filled with NaN
                                   before each. Costs time; needed for equal bytes only by kernels that read what they
                                   did not write. false */

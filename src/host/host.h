@@ -43,7 +43,8 @@ struct tg_run {
     struct tg_module plugin;   /* open until the run is closed: tasks point into it */
     struct tg_pair *pairs;     /* [n_pairs], owned */
     size_t n_pairs;
-    struct tg_record_log log; /* host_build_graph: of the builder, until the launch */
+    struct tg_record_log log;      /* host_build_graph: of the builder, until the launch */
+    struct tg_record_log pipe_log; /* of the cores, during the launch */
     struct tg_record record;
     struct tg_check check; /* used if config.check, or if there are several schedules */
     enum tg_core_type core_type[TG_CORES_MAX];

@@ -79,6 +79,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .kernel_limit_ms = run->config.kernel_limit_ms,
         .progress = launch->control.progress,
         .progress_context = run,
+        .pipe_log = run->config.record_pipes ? &run->pipe_log : NULL,
         .check = run->config.check ? &run->check : NULL,
         .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
         .failure = &run->failure,
@@ -131,6 +132,7 @@ static enum tg_status run_on_cores(struct tg_run *run, struct launch *launch, st
     TG_TRY(tg_control_open(&launch->control, &control));
     enum tg_status status = run_machine(run, launch, tg_control_main, control);
     enum tg_status recorded = tg_control_close(control, report, &run->record);
+    tg_record_take_pipes(&run->record, &run->pipe_log);
     return status == TG_OK ? recorded : status;
 }
 

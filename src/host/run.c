@@ -70,6 +70,7 @@ static enum tg_status check_workers(const struct tg_run_config *config)
                         "schedule_seed is %llu; workers run in real time, which no seed repeats: use 0",
                         (unsigned long long)config->schedule_seed);
     if (config->check) return tg_error(TG_ERR_ARGUMENT, "check is set; only platform a2a3sim has checks");
+    if (config->record_pipes) return tg_error(TG_ERR_ARGUMENT, "record_pipes is set; only platform a2a3sim has pipes");
     if (config->pipe_order != TG_PIPE_ORDER_PROGRAM)
         return tg_error(TG_ERR_ARGUMENT, "pipe_order is %u; only platform a2a3sim has pipes", config->pipe_order);
     if (config->schedules > 1)
@@ -88,6 +89,8 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
     if (machine->n_workers == 0) TG_TRY(check_not_workers(config));
     if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
     else TG_TRY(check_workers(config));
+    if (config->record_pipes && !config->record)
+        return tg_error(TG_ERR_ARGUMENT, "record_pipes is set and record is not; set both");
     if (config->schedules == 0) return tg_error(TG_ERR_ARGUMENT, "schedules is 0; a run is under at least one");
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
     if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
@@ -323,6 +326,7 @@ void tg_run_close(struct tg_run *run)
     free(run->args);
     free(run->pairs);
     tg_record_log_fini(&run->log);
+    tg_record_log_fini(&run->pipe_log);
     tg_record_fini(&run->record);
     tg_check_fini(&run->check);
     free(run);

@@ -52,7 +52,7 @@ static enum tg_status run_again(const struct tg_run *run, uint64_t seed, const s
     struct tg_run *again;
     config.schedule_seed = seed;
     config.schedules = 1;
-    config.record = config.check = false;
+    config.record = config.record_pipes = config.check = false;
     TG_TRY(tg_run_open(run->program, &config, tensors, run->n_tensors, &again));
     tg_run_on_progress(again, run->progress, run->progress_context);
     enum tg_status status = tg_run_wait(again);

@@ -88,10 +88,11 @@ struct tg_machine_run {
     /* Called now and then in host time with the virtual time; NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    struct tg_check *check;     /* is told what kernels do; NULL: the run is not checked */
-    bool clear;                 /* workers: on-chip memory holds NaN whenever a kernel starts */
-    bool host_graph;            /* the graph was built on the host and comes with the launch */
-    struct tg_failure *failure; /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
+    struct tg_record_log *pipe_log; /* what each pipe does; NULL: not wanted */
+    struct tg_check *check;         /* is told what kernels do; NULL: the run is not checked */
+    bool clear;                     /* workers: on-chip memory holds NaN whenever a kernel starts */
+    bool host_graph;                /* the graph was built on the host and comes with the launch */
+    struct tg_failure *failure;     /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
 };
 
 struct tg_machine;

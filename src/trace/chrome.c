@@ -9,8 +9,9 @@
 #include "trace/spans.h"
 #include "trace/summary.h"
 
-enum { THREADS = 1, CORES = 2 };             /* processes */
+enum { THREADS = 1, CORES = 2, PIPES = 3 };  /* processes */
 enum { FIRST_THREAD = 1, FIRST_CORE = 100 }; /* ids of tracks; viewers keep 0 for themselves */
+enum { FIRST_PIPE = 1000 };
 #define NO_LINK UINT32_MAX
 
 struct trace {
@@ -22,6 +23,7 @@ struct trace {
     uint32_t *chain_link; /* [n_tasks] the link into the task that is part of a chain; NO_LINK: none */
     uint32_t *chain;      /* [n_tasks] the chain's number: the position of its first task */
     bool *goes_on;        /* [n_tasks] a chain leaves the task */
+    bool *pipe_named;     /* [n_cores x TG_RECORD_PIPES] the pipe has a track */
 };
 
 /* ---- chains ---- */
@@ -79,6 +81,42 @@ static void write_tracks(const struct tg_record *record, FILE *file)
         write_track(file, CORES, FIRST_CORE + i, core, i,
                     record->has_workers ? "" : tg_core_type_name(record->core_type[i]));
 }
+
+/* ---- pipes ---- */
+
+static uint32_t pipe_track(const struct tg_record_step *step)
+{
+    return FIRST_PIPE + step->core * (uint32_t)TG_RECORD_PIPES + step->pipe;
+}
+
+/* A track for each pipe that did anything. */
+static void write_pipe_tracks(const struct trace *trace, FILE *file)
+{
+    const struct tg_record *record = trace->index->record;
+    if (record->n_steps > 0) write_process(file, PIPES, "pipes");
+    for (size_t i = 0; i < record->n_steps; i++) {
+        const struct tg_record_step *step = &record->steps[i];
+        bool *named = &trace->pipe_named[step->core * TG_RECORD_PIPES + step->pipe];
+        if (!*named) write_track(file, PIPES, pipe_track(step), "core", step->core, tg_pipe_name(step->pipe));
+        *named = true;
+    }
+}
+
+static const char *const instructions[] = {
+#define INSTRUCTION(name, pipe, text) #name,
+    TG_INSTRUCTIONS(INSTRUCTION)
+#undef INSTRUCTION
+};
+
+static void write_step(const struct tg_record_step *step, FILE *file)
+{
+    fprintf(file, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u", PIPES, pipe_track(step));
+    write_us(file, "ts", step->start_ns);
+    write_us(file, "dur", step->end_ns - step->start_ns);
+    fprintf(file, ",\"name\":\"%s\"},\n", instructions[step->op]);
+}
+
+/* ---- threads and cores ---- */
 
 static void write_span(const struct tg_record_span *span, FILE *file)
 {
@@ -144,11 +182,13 @@ static void write_all(const void *context, FILE *file)
     const struct tg_record *record = trace->index->record;
     fputs("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n", file);
     write_tracks(record, file);
+    write_pipe_tracks(trace, file);
     for (size_t i = 0; i < trace->n_spans; i++) write_span(&trace->spans[i], file);
     for (size_t i = 0; i < record->n_tasks; i++) {
         write_task(trace, trace->by_start[i], file);
         write_edges(trace, trace->by_start[i], file);
     }
+    for (size_t i = 0; i < record->n_steps; i++) write_step(&record->steps[i], file);
     /* JSON allows no comma behind the last event, so this one is written last. */
     fprintf(file, "{\"ph\":\"M\",\"pid\":%d,\"name\":\"process_labels\",\"args\":{\"labels\":\"tilegraph\"}}\n]}\n",
             CORES);
@@ -165,10 +205,11 @@ enum tg_status tg_chrome_write(const struct tg_index *index, const char *path)
                           .by_start = tg_index_sorted(index->record, start_ns),
                           .chain_link = malloc((n + 1) * sizeof *trace.chain_link),
                           .chain = malloc((n + 1) * sizeof *trace.chain),
-                          .goes_on = calloc(n + 1, sizeof *trace.goes_on)};
+                          .goes_on = calloc(n + 1, sizeof *trace.goes_on),
+                          .pipe_named = calloc((size_t)index->record->n_cores * TG_RECORD_PIPES + 1, 1)};
     trace.spans = tg_spans_shown(index->record, &trace.n_spans);
     enum tg_status status = TG_ERR_MEMORY;
-    if (trace.by_start && trace.spans && trace.chain_link && trace.chain && trace.goes_on) {
+    if (trace.by_start && trace.spans && trace.chain_link && trace.chain && trace.goes_on && trace.pipe_named) {
         find_chains(&trace);
         status = tg_output(path, write_all, &trace);
     } else {
@@ -179,5 +220,6 @@ enum tg_status tg_chrome_write(const struct tg_index *index, const char *path)
     free(trace.chain_link);
     free(trace.chain);
     free(trace.goes_on);
+    free(trace.pipe_named);
     return status;
 }

@@ -73,6 +73,19 @@ void tg_record_span(struct tg_record_log *log, enum tg_span_kind kind, uint32_t 
     append(log, &log->spans, &span, sizeof span);
 }
 
+void tg_record_step(struct tg_record_log *log, const struct tg_record_step *step)
+{
+    append(log, &log->steps, step, sizeof *step);
+}
+
+void tg_record_take_pipes(struct tg_record *record, struct tg_record_log *log)
+{
+    record->steps = log->steps.items;
+    record->n_steps = log->steps.n;
+    record->lost |= log->lost;
+    log->steps = (struct tg_log){0};
+}
+
 void tg_record_log_fini(struct tg_record_log *log)
 {
     struct tg_record_label *labels = log->labels.items;
@@ -82,6 +95,7 @@ void tg_record_log_fini(struct tg_record_log *log)
     free(log->edges.items);
     free(log->labels.items);
     free(log->spans.items);
+    free(log->steps.items);
     memset(log, 0, sizeof *log);
 }
 
@@ -187,6 +201,7 @@ void tg_record_fini(struct tg_record *record)
     free(record->tasks);
     free(record->edges);
     free(record->spans);
+    free(record->steps);
     free(record->labels);
     memset(record, 0, sizeof *record);
 }

@@ -64,6 +64,14 @@ struct tg_record_span {
     uint8_t thread;
 };
 
+/* An instruction on its pipe. */
+struct tg_record_step {
+    uint64_t start_ns, end_ns;
+    uint16_t core;
+    uint8_t pipe; /* enum tg_pipe */
+    uint8_t op;   /* enum tg_op */
+};
+
 /* One growable array. */
 struct tg_log {
     void *items;
@@ -77,6 +85,7 @@ struct tg_record_log {
     struct tg_log edges;  /* struct tg_record_edge */
     struct tg_log labels; /* struct tg_record_label */
     struct tg_log spans;  /* struct tg_record_span */
+    struct tg_log steps;  /* struct tg_record_step */
     bool lost;            /* something found no memory */
 };
 
@@ -87,6 +96,8 @@ struct tg_record {
     size_t n_edges;
     struct tg_record_span *spans; /* [n_spans] by start */
     size_t n_spans;
+    struct tg_record_step *steps; /* [n_steps] if asked for; in the order of each pipe */
+    size_t n_steps;
     char *labels; /* the texts, owned */
     bool lost;    /* incomplete for want of memory */
     /* The launch. */
@@ -105,6 +116,10 @@ void tg_record_published(struct tg_record_log *log, int32_t task_id, uint64_t no
 void tg_record_edge(struct tg_record_log *log, int32_t from, int32_t to);
 void tg_record_label(struct tg_record_log *log, int32_t task_id, const char *label); /* copies */
 void tg_record_span(struct tg_record_log *log, enum tg_span_kind kind, uint32_t thread, uint64_t start, uint64_t end);
+void tg_record_step(struct tg_record_log *log, const struct tg_record_step *step);
+
+/* Move the steps of a log, which is empty then, into a record that has been merged. */
+void tg_record_take_pipes(struct tg_record *record, struct tg_record_log *log);
 
 /* Move all logs into one record; the logs are empty then. TG_ERR_MEMORY: the record is empty. */
 enum tg_status tg_record_merge(struct tg_record *record, struct tg_record_log *logs, size_t n_logs);

@@ -144,6 +144,8 @@ static void options_of_the_other_platform(void **state)
     for (size_t i = 0; i < sizeof cores_only / sizeof cores_only[0]; i++)
         expect(2, ARGS("-p", "cpu", cores_only[i][0], cores_only[i][1]),
                ARGS("TG_ERR_ARGUMENT", cores_only[i][0], "-p cpu"));
+    expect(2, ARGS("-p", "cpu", "--trace", "/dev/null", "--trace-pipes"), ARGS("TG_ERR_ARGUMENT", "--trace-pipes"));
+    expect(2, ARGS("--trace-pipes"), ARGS("TG_ERR_ARGUMENT", "--trace-pipes", "--trace FILE"));
     expect(2, ARGS("-p", "cpu", "--check"), ARGS("TG_ERR_ARGUMENT", "--check", "a2a3sim"));
     expect(2, ARGS("--workers", "2"), ARGS("TG_ERR_ARGUMENT", "--workers", "a2a3sim"));
     expect(2, ARGS("--no-pin"), ARGS("TG_ERR_ARGUMENT", "--no-pin", "a2a3sim"));

@@ -170,6 +170,39 @@ static void an_edge_is_an_arrow(void **state)
     made_init(&made, 1, 1, 0);
 }
 
+/* A pipe that worked has one track, and each of its instructions is a slice there; the others have none. */
+static void an_instruction_of_a_pipe_is_a_slice(void **state)
+{
+    (void)state;
+    static struct tg_record_step steps[] = {{1000, 2500, 0, PIPE_MTE2, TG_OP_TLOAD},
+                                            {2500, 2600, 1, PIPE_V, TG_OP_TEXP},
+                                            {2600, 2700, 0, PIPE_MTE2, TG_OP_TLOAD}};
+    made_init(&made, 1, 1, 5000);
+    made_index(&made);
+    made.record.steps = steps;
+    made.record.n_steps = 3;
+    struct json *trace = write_trace();
+    made.record.steps = NULL; /* not the record's to free */
+    made.record.n_steps = 0;
+    int n_tracks = 0, n_slices = 0;
+    double track = -1;
+    for (const struct json *event = events_of(trace); event; event = event->next) {
+        if (json_number(event, "pid") != 3) continue;
+        if (is(event, "name", "thread_name")) {
+            n_tracks++;
+            if (is(json_get(event, "args"), "name", "core 0 MTE2")) track = json_number(event, "tid");
+        }
+        if (!is(event, "ph", "X")) continue;
+        n_slices++;
+        assert_true(is(event, "name", "TLOAD") == (json_number(event, "tid") == track));
+        assert_true(is(event, "name", "TLOAD") || is(event, "name", "TEXP"));
+    }
+    assert_int_equal(n_tracks, 2);
+    assert_int_equal(n_slices, 3);
+    assert_true(track >= 0);
+    json_free(trace);
+}
+
 static void equal_records_give_equal_files(void **state)
 {
     (void)state;
@@ -211,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_task_is_a_slice, clear, release),
         cmocka_unit_test_setup_teardown(an_edge_is_an_arrow, clear, release),
+        cmocka_unit_test_setup_teardown(an_instruction_of_a_pipe_is_a_slice, clear, release),
         cmocka_unit_test_setup_teardown(equal_records_give_equal_files, clear, release),
         cmocka_unit_test_setup_teardown(an_empty_record_is_a_trace, clear, release),
         cmocka_unit_test_setup_teardown(a_place_that_cannot_be_written, clear, release),

@@ -103,6 +103,38 @@ static int end(void **state)
     return 0;
 }
 
+/* ---- what is told ---- */
+
+static void each_instruction_is_logged_where_it_was_played(void **state)
+{
+    (void)state;
+    struct tg_record_log log = {.lost = false};
+    struct tg_record record = {.n_steps = 0};
+    pipes.log = &log;
+    pipes.core = 7;
+    transfer(PIPE_MTE2, 10, 4);
+    set(PIPE_MTE2, PIPE_V, 0);
+    wait(PIPE_MTE2, PIPE_V, 0);
+    work_after(PIPE_V, 5, 20);
+    work_after(PIPE_V, 5, 30);
+    struct shared shared = {0};
+    play_from(100, &shared);
+    tg_record_take_pipes(&record, &log);
+    static const struct tg_record_step expected[] = {
+        {100, 110, 7, PIPE_MTE2, TG_OP_TLOAD}, {110, 135, 7, PIPE_V, TG_OP_TADD}, {135, 165, 7, PIPE_V, TG_OP_TADD}};
+    assert_int_equal(record.n_steps, 3);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(record.steps[i].start_ns, expected[i].start_ns);
+        assert_int_equal(record.steps[i].end_ns, expected[i].end_ns);
+        assert_int_equal(record.steps[i].core, expected[i].core);
+        assert_int_equal(record.steps[i].pipe, expected[i].pipe);
+        assert_int_equal(record.steps[i].op, expected[i].op);
+    }
+    assert_int_equal(log.steps.n, 0);
+    tg_record_fini(&record);
+    tg_record_log_fini(&log);
+}
+
 /* ---- one pipe, several pipes -------------------------------------------------------------------------------------------- */
 
 static void nothing_takes_no_time(void **state)
@@ -417,6 +449,7 @@ static void a_long_program_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(each_instruction_is_logged_where_it_was_played, begin, end),
         TEST(nothing_takes_no_time),
         TEST(one_pipe_does_one_thing_after_the_other),
         TEST(pipes_overlap),

@@ -76,7 +76,8 @@ static bool append_barrier_all(struct tg_pipes *pipes)
 enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_instr *instr, enum tg_pipe pipe,
                                      const struct tg_cost *cost)
 {
-    struct tg_pipe_step step = {.pipe = (uint8_t)pipe, .startup = cost->startup, .cycles = cost->cycles};
+    struct tg_pipe_step step = {
+        .pipe = (uint8_t)pipe, .op = (uint8_t)instr->op, .startup = cost->startup, .cycles = cost->cycles};
     switch ((enum tg_op)instr->op) {
     case TG_OP_SET_FLAG:
         step.kind = STEP_SET;
@@ -133,12 +134,21 @@ static void add_ns(uint32_t *sum, double ns)
     *sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
 }
 
+static void log_step(const struct tg_pipes *pipes, const struct tg_pipe_step *step, double start, double end)
+{
+    if (!pipes->log) return;
+    const struct tg_record_step logged = {(uint64_t)(start + 0.5), (uint64_t)(end + 0.5), pipes->core, step->pipe,
+                                          step->op};
+    tg_record_step(pipes->log, &logged);
+}
+
 static void work(struct player *p, const struct tg_pipe_step *step)
 {
     struct tg_pipes *pipes = p->pipes;
     /* Vector instructions behind each other are started in the shadow of the one before. */
     uint32_t startup = step->pipe == PIPE_V && pipes->flowing ? 0 : step->startup;
     double duration = ((double)startup + step->cycles) * p->ns_per_cycle;
+    log_step(pipes, step, pipes->free_at[step->pipe], pipes->free_at[step->pipe] + duration);
     pipes->free_at[step->pipe] += duration;
     add_ns(&p->times->pipe_busy_ns[step->pipe], duration);
     if (step->pipe == PIPE_V) pipes->flowing = step->startup > 0;
@@ -210,6 +220,7 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     double start = pipes->free_at[pipe], alone = start + step->cycles * p->ns_per_cycle;
     double passed = shared(context, &pipes->globals[step->global], start);
     double end = passed > alone ? passed : alone;
+    log_step(pipes, step, start, end);
     pipes->free_at[pipe] = end;
     add_ns(&p->times->pipe_busy_ns[pipe], end - start);
     add_ns(&p->times->memory_wait_ns, end - alone);

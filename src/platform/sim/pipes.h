@@ -27,6 +27,7 @@ enum { TG_PIPES = PIPE_FIX + 1, TG_EVENTS = EVENT_ID7 + 1 };
 struct tg_pipe_step {
     uint8_t pipe;
     uint8_t kind;     /* enum in pipes.c */
+    uint8_t op;       /* enum tg_op */
     uint16_t flag;    /* set, wait: source, destination, event in one number */
     uint32_t startup; /* cycles */
     uint32_t cycles;
@@ -40,6 +41,8 @@ struct tg_pipes {
     uint32_t n_steps, steps_max, n_globals, globals_max;
     uint32_t first[TG_PIPES], last[TG_PIPES];        /* step of each pipe, index + 1; 0: none */
     uint16_t n_set[TG_PIPES * TG_PIPES * TG_EVENTS]; /* flags set and not waited for, in program order */
+    struct tg_record_log *log; /* gets what each pipe does, as of core `core`; NULL: nobody wants it */
+    uint16_t core;
     /* While playing: */
     double free_at[TG_PIPES];
     bool flowing;                                      /* V: the next vector instruction follows without a gap */

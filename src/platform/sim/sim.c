@@ -470,6 +470,8 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         core->actor = &sim->clock.actors[sim->clock.n_actors];
         core->dispatch = core->cond = (struct visible){0};
         core->warm = false;
+        core->pipes.log = run->pipe_log;
+        core->pipes.core = (uint16_t)i;
         TG_TRY(tg_clock_add(&sim->clock, begin, CORE_STACK_BYTES, false, core_main, start));
     }
     return TG_OK;
