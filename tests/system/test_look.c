@@ -187,6 +187,19 @@ static void progress_goes_forward(void **state)
     tg_run_close(run);
 }
 
+static void pipes_without_a_record_are_refused(void **state)
+{
+    (void)state;
+    chain(1);
+    struct tg_run *run = open_run(RIG_CONCURRENT, false);
+    tg_run_close(run);
+    const struct tg_tensor tensor = {"script", script.words, script.n_words * sizeof *script.words, script.n_words,
+                                     TG_IN};
+    rig.config.record_pipes = true;
+    assert_int_equal(tg_run_open(rig.program, &rig.config, &tensor, 1, &run), TG_ERR_ARGUMENT);
+    assert_non_null(strstr(tg_last_message(), "record_pipes"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -195,6 +208,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_run_that_was_not_launched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_run_that_failed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(places_that_cannot_be_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pipes_without_a_record_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(progress_goes_forward, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -398,11 +398,34 @@ static void expect_core_adds_up(const struct tg_record *record, const struct tg_
     if (tasks_on_it == 0) assert_int_equal(use->idle_ns, record->device_ns);
 }
 
+/* The instructions of a pipe follow each other, and are what it was busy with, but for the rounding of each. */
+static void expect_pipes_add_up(const struct tg_record *record, uint32_t core)
+{
+    uint64_t at_work[TG_RECORD_PIPES] = {0}, steps[TG_RECORD_PIPES] = {0}, ended[TG_RECORD_PIPES] = {0},
+             n_steps[TG_RECORD_PIPES] = {0};
+    for (size_t i = 0; i < record->n_tasks; i++)
+        for (int pipe = 0; pipe < TG_RECORD_PIPES && record->tasks[i].core == core; pipe++)
+            at_work[pipe] += record->tasks[i].kernel.pipe_busy_ns[pipe];
+    for (size_t i = 0; i < record->n_steps; i++) {
+        const struct tg_record_step *step = &record->steps[i];
+        if (step->core != core) continue;
+        assert_true(step->start_ns >= ended[step->pipe] && step->end_ns <= record->device_ns);
+        ended[step->pipe] = step->end_ns;
+        steps[step->pipe] += step->end_ns - step->start_ns;
+        n_steps[step->pipe]++;
+    }
+    for (int pipe = 0; pipe < TG_RECORD_PIPES; pipe++)
+        CHECK(steps[pipe] + n_steps[pipe] >= at_work[pipe] && steps[pipe] <= at_work[pipe] + n_steps[pipe],
+              "core %u, pipe %d: instructions %llu ns, busy %llu ns", core, pipe, (unsigned long long)steps[pipe],
+              (unsigned long long)at_work[pipe]);
+}
+
 static void busy_and_waiting_add_up(void **state)
 {
     (void)state;
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         open_device("hbm_rate = 200\n");
+        rig.config.record_pipes = true;
         load_flagship(mode);
         for (int i = 0; i < N_FLAGSHIPS; i++) {
             struct tg_index index;
@@ -411,7 +434,11 @@ static void busy_and_waiting_add_up(void **state)
             run_flagship(i);
             assert_int_equal(tg_index_init(&index, &run->record), TG_OK);
             assert_int_equal(tg_analyse(&index, &found), TG_OK);
-            for (uint32_t core = 0; core < run->record.n_cores; core++) expect_core_adds_up(&run->record, &found, core);
+            for (uint32_t core = 0; core < run->record.n_cores; core++) {
+                expect_core_adds_up(&run->record, &found, core);
+                expect_pipes_add_up(&run->record, core);
+            }
+            assert_true(run->record.n_steps > run->record.n_tasks);
             for (int bound = 0; bound < TG_BOUNDS; bound++) sum += found.figures.bound_ns[bound];
             assert_int_equal(sum, run->record.device_ns);
             for (size_t part = 0; part < found.n_path_parts; part++) {
