@@ -356,8 +356,9 @@ void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
 {
     if (tally->n == 0) return;
     retire(graph, tally->page, tally->n);
-    /* Release, pairs with tg_graph_n_complete: who sees the last one sees all outputs. */
-    atomic_fetch_add_explicit(&graph->n_complete, tally->n, memory_order_acq_rel);
+    /* Release, pairs with tg_graph_n_complete: who sees the last one sees all outputs, because additions to a counter
+     * continue each other's release. */
+    atomic_fetch_add_explicit(&graph->n_complete, tally->n, memory_order_release);
     tally->n = 0;
 }
 

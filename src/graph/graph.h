@@ -80,7 +80,7 @@ struct tg_graph {
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
     _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, it publishes nothing. */
     /* Writers: completers. */
-    alignas(64) _Atomic uint64_t n_complete; /* acquire-release: who sees the last one sees all outputs */
+    alignas(64) _Atomic uint64_t n_complete; /* release: who sees the last one sees all outputs */
     _Atomic(struct tg_page *) retired_pages; /* stack, taken as a whole by the builder */
 };
 
