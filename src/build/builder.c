@@ -105,11 +105,13 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     return id;
 }
 
-/* A mark holds for one call. */
+/* A mark holds for one call. Then that of the call around it holds again, if there is one. */
 static void forget_mark(struct tg_builder *b)
 {
-    b->file = NULL;
-    b->line = 0;
+    b->file = b->outer_file;
+    b->line = b->outer_line;
+    b->outer_file = NULL;
+    b->outer_line = 0;
 }
 
 static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
@@ -228,6 +230,8 @@ static void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
     if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
+    b->outer_file = b->file;
+    b->outer_line = b->line;
     b->file = intern(b, file);
     b->line = line;
 }

@@ -57,6 +57,8 @@ struct tg_builder {
     /* Where the next add_task, device_malloc or device_free is. */
     const char *file; /* one of files */
     int line;
+    const char *outer_file; /* of the call among whose arguments the next one is made */
+    int outer_line;
     struct tg_source_file files[TG_BUILDER_FILES_MAX];
     int n_files;
 };

@@ -154,8 +154,9 @@ static void decide(struct survey *s, const struct tg_conflict *pairs, size_t n_p
     for (size_t i = 0; i < n_pairs; i++) need_direct(s, &pairs[i]);
     for (size_t i = 0; i < n_pairs && s->n_steps < STEPS_MAX; i++) need_way(s, &pairs[i]);
     for (size_t edge = 0; edge < s->paths->n_edges && s->n_steps < STEPS_MAX; edge++) {
-        if (s->state[edge] != NEEDED) s->state[edge] = SPARE_NO_CONFLICT;
-        else if (is_task_edge(s, (int32_t)edge) && has_longer_way(s, (int32_t)edge)) s->state[edge] = SPARE_REDUNDANT;
+        if (!is_task_edge(s, (int32_t)edge)) continue;
+        if (has_longer_way(s, (int32_t)edge)) s->state[edge] = SPARE_REDUNDANT;
+        else if (s->state[edge] != NEEDED) s->state[edge] = SPARE_NO_CONFLICT;
     }
 }
 

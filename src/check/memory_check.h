@@ -8,8 +8,8 @@
  * other, then so are all of them. When no conflicting pair is unordered, every schedule lets every task read the same
  * bytes.
  *
- * Memory    about 100 bytes a task, 8 an edge, 32 to 64 an extent and 8 a reader; growing arrays keep up to half as much
- *           in hand.
+ * Memory    60 bytes a task, 8 an edge, 8 a conflicting pair, 32 to 64 an extent and 8 a reader; growing arrays keep up
+ *           to half as much in hand.
  * Threads   one at a time.
  */
 #ifndef TG_CHECK_MEMORY_CHECK_H
@@ -45,7 +45,8 @@ struct tg_access {
     const char *file; /* NULL: only offset is known */
     uint32_t line;
     uint64_t offset; /* of the code in its shared object */
-    uint32_t core;
+    uint32_t core;   /* of a task */
+    enum tg_core_type core_type;
 };
 
 enum { TG_BUILDER = -1 }; /* in place of a task's id */

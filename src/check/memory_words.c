@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/kernels.h"
+
 enum { NAME_BYTES = 320, RANGE_BYTES = 640 };
 
 /* ---- names ---- */
@@ -99,7 +101,8 @@ static void say_where(struct tg_memory_check *check, struct tg_finding_item *ite
     char name[NAME_BYTES];
     name_of(check, check->who, name);
     if (tg_who_is_task(check->who))
-        tg_finding_where(check->findings, item, "%s, on core %u", name, check->access->core);
+        tg_finding_where(check->findings, item, "%s on core %u (%s)", name, check->access->core,
+                         tg_core_type_name(check->access->core_type));
     else tg_finding_where(check->findings, item, "%s", "the orchestration");
 }
 

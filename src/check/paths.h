@@ -19,7 +19,7 @@
  * chains are not walked: every task knows the predecessor that started last, and jumps over many of these at once
  * (E. Myers, "An applicative random-access stack", Information Processing Letters 17, 1983).
  *
- * Memory    48 bytes a task and 8 an edge, and what growing arrays keep in hand, which is as much again at most.
+ * Memory    36 bytes a task and 8 an edge, and what growing arrays keep in hand, which is half of that at most.
  * Threads   one at a time.
  */
 #ifndef TG_CHECK_PATHS_H

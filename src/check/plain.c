@@ -22,6 +22,7 @@ static void seen(uint64_t address, uint64_t bytes, int is_write, const void *pc)
         .op = is_write ? "a plain store" : "a plain load",
         .offset = (uint64_t)((uintptr_t)pc - 1 - watcher->module->base), /* pc is behind the call */
         .core = watcher->core,
+        .core_type = watcher->core_type,
     };
     tg_memory_check_access(watcher->check, watcher->task_id, &access);
     tg_guard_leave_runtime();

@@ -16,6 +16,7 @@ struct tg_watcher {
     struct tg_memory_check *check;
     int32_t task_id; /* or TG_BUILDER */
     uint32_t core;
+    enum tg_core_type core_type;
     const struct tg_module *module; /* whose code runs */
     struct tg_watcher *outer;
 };

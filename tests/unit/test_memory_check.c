@@ -50,7 +50,8 @@ static bool touch(int32_t who, bool write, uint64_t address, uint64_t bytes)
                                      .op = write ? "TSTORE" : "TLOAD",
                                      .file = "kern.c",
                                      .line = write ? 20 : 10,
-                                     .core = 3};
+                                     .core = 3,
+                                     .core_type = TG_AIV};
     return tg_memory_check_access(&check, who, &access);
 }
 
@@ -115,7 +116,7 @@ static void a_missing_edge_is_named(void **state)
     found(TG_FINDING_TASK_RACE,
           "task 1 (kern, plan.c:101) reads (TLOAD at kern.c:10) what task 0 (kern, plan.c:100) writes, and no path of "
           "edges orders them: bytes 64 to 128 of device_malloc #1 of the orchestration (1024 bytes, plan.c:5)",
-          "task 1 (kern, plan.c:101), on core 3", "an edge from task 0 to task 1");
+          "task 1 (kern, plan.c:101) on core 3 (AIV)", "an edge from task 0 to task 1");
 }
 
 static void a_write_after_a_read_needs_an_edge_too(void **state)

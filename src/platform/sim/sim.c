@@ -223,7 +223,8 @@ static bool check_accesses(struct sim *sim, const struct core *core, const struc
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
-                               .core = core_index(sim)};
+                               .core = core_index(sim),
+                               .core_type = core->type};
     struct tg_memory_check *memory = &sim->run->check->memory;
     struct tg_run_of_bytes run;
     bool usable = true;
@@ -411,8 +412,10 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     end->start_ns = core->actor->now;
     if (core_memory(sim, core) && begin_check(sim, core, call)) {
         struct tg_kernel_call copy = *call;
-        struct tg_watcher watcher = {
-            .task_id = call->task_id, .core = core_index(sim), .module = &call->kernel->module};
+        struct tg_watcher watcher = {.task_id = call->task_id,
+                                     .core = core_index(sim),
+                                     .core_type = core->type,
+                                     .module = &call->kernel->module};
         if (core->checked) {
             watcher.check = &sim->run->check->memory;
             tg_plain_begin(&watcher);
