@@ -1,9 +1,10 @@
 /*
  * check.h - the checks of one run: what they share, and who is told what.
  *
- *     core        tg_core_check (core_check.h)   each instruction of a kernel: pipes, flags, buffers
+ *     core               tg_core_check (core_check.h)       each instruction of a kernel: pipes, flags, buffers
+ *     core, builder      tg_memory_check (memory_check.h)   each access to device memory; edges, publications, waits
  *                                   \
- *                                    findings    each once, with a count (finding.h)
+ *                                    findings               each once, with a count (finding.h)
  *
  * A run that is not checked has none of this, and pays for none of it.
  *

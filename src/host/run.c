@@ -145,13 +145,11 @@ static enum tg_status device_args(struct tg_run *run)
     for (size_t i = 0; i < n; i++) {
         const struct tg_tensor *tensor = &run->tensors[i];
         run->args[n + i] = tensor->bytes;
-        if (tensor->direction == TG_RESIDENT) {
-            TG_TRY(use_resident(run, i));
-            continue;
-        }
-        TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
+        if (tensor->direction == TG_RESIDENT) TG_TRY(use_resident(run, i));
+        else TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
         /* Fresh device memory is poisoned, which is what an output starts from. */
-        if (tensor->direction != TG_OUT) TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
+        if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
+            TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
         if (run->config.check) tg_memory_check_tensor(&run->check.memory, run->args[i], tensor, (uint32_t)i);
     }
     run->args[2 * n] = run->tensors[0].elements;
