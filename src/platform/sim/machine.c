@@ -59,7 +59,8 @@ static enum tg_status read_value(struct tg_sim_machine *machine, struct place *a
     at->given[p - parameters] = true;
     char *end = NULL;
     double value = strtod(text, &end);
-    if (end == text || *end != '\0')
+    /* strtod takes hexadecimal numbers, too. */
+    if (end == text || *end != '\0' || strpbrk(text, "xX"))
         return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: no number", at->path, at->line, p->name, text);
     if (!isfinite(value) || value < p->least || value > p->most)
         return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: it has to be %g to %g (%s)", at->path, at->line, p->name,
@@ -79,6 +80,7 @@ static enum tg_status read_line(struct tg_sim_machine *machine, struct place *at
     if (*line == '\0') return TG_OK;
     char *equals = strchr(line, '=');
     if (!equals) return tg_error(TG_ERR_ARGUMENT, "%s:%d: '%s' is no 'name = value'", at->path, at->line, line);
+    if (equals == line) return tg_error(TG_ERR_ARGUMENT, "%s:%d: '%s' has no name", at->path, at->line, line);
     *equals = '\0';
     const char *name = trim(line), *value = trim(equals + 1);
     for (int i = 0; i < N_PARAMETERS; i++)
