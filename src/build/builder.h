@@ -53,7 +53,7 @@ struct tg_builder {
     /* Who may call: */
     const struct tg_coro *coro; /* a task on another one, or a thread of the plugin's, may not */
     enum { TG_BUILDER_CLOSED, TG_BUILDER_OPEN, TG_BUILDER_IN_CALL } state; /* writer and reader: that coroutine */
-    struct tg_guard *guard; /* of the entry function, while it runs */
+    struct tg_guard *guard;                                                /* of the entry function, while it runs */
     /* Where the next add_task, device_malloc or device_free is. */
     const char *file; /* one of files */
     int line;

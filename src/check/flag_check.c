@@ -116,6 +116,6 @@ static void report_left(struct tg_core_check *c, int index)
 
 void tg_check_flags_left(struct tg_core_check *c)
 {
-    for (int i = 0; i < TG_ORDER_FLAGS; i++)
-        if (c->order.flags[i].set) report_left(c, i);
+    for (uint32_t i = 0; i < c->order.n_used; i++)
+        if (c->order.flags[c->order.used[i]].set) report_left(c, c->order.used[i]);
 }

@@ -6,7 +6,12 @@ void tg_order_begin(struct tg_order *order)
 {
     for (int q = 0; q < TG_ORDER_PIPES; q++)
         for (int p = 0; p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
-    for (int i = 0; i < TG_ORDER_FLAGS; i++) order->flags[i].set = false, order->flags[i].starved.number = 0;
+    for (uint32_t i = 0; i < order->n_used; i++) {
+        struct tg_flag *flag = &order->flags[order->used[i]];
+        flag->set = flag->used = false;
+        flag->starved.number = 0;
+    }
+    order->n_used = 0;
 }
 
 /* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put
@@ -31,7 +36,11 @@ struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *inst
 
 struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *instr)
 {
-    return &order->flags[(instr->src_pipe * TG_ORDER_PIPES + instr->dst_pipe) * TG_ORDER_EVENTS + instr->event];
+    int index = (instr->src_pipe * TG_ORDER_PIPES + instr->dst_pipe) * TG_ORDER_EVENTS + instr->event;
+    struct tg_flag *flag = &order->flags[index];
+    if (!flag->used) order->used[order->n_used++] = (uint16_t)index;
+    flag->used = true;
+    return flag;
 }
 
 bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const struct tg_mark *mark)

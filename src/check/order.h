@@ -41,6 +41,7 @@ struct tg_mark {
 
 struct tg_flag {
     bool set;
+    bool used;                      /* by the kernel that runs: it is one of tg_order.used */
     struct tg_mark by;              /* who set it */
     struct tg_mark waited;          /* who waited for it last */
     struct tg_mark starved;         /* a wait that found it not set; number 0: none */
@@ -52,6 +53,8 @@ struct tg_order {
     uint32_t number;                                /* of the last instruction; goes on from kernel to kernel */
     uint32_t known[TG_ORDER_PIPES][TG_ORDER_PIPES]; /* [q][p] */
     struct tg_flag flags[TG_ORDER_FLAGS];
+    uint16_t used[TG_ORDER_FLAGS]; /* [n_used] flags that this kernel has set or waited for, in that order */
+    uint32_t n_used;
 };
 
 /* Does the next instruction of its pipe find the result of `instr` without a barrier? */
