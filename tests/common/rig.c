@@ -4,6 +4,13 @@
 
 #include "common/check.h"
 
+/* What runs away is caught soon; what does not has enough, also where everything is slow. */
+enum {
+    LIMIT_MS = TEST_ASAN || TEST_TSAN ? 1500 : 400,
+    SLOWEST_LIMIT_MS = 4000,
+    GRAPH_BYTES = (TEST_ASAN || TEST_TSAN ? 64 : 256) << 20
+};
+
 const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host"};
 
 void rig_open(struct rig *rig, uint64_t gm_bytes) { rig_open_on(rig, "a2a3sim", gm_bytes); }
@@ -20,8 +27,8 @@ static void open_device(struct rig *rig, const char *platform, uint32_t workers,
     enum tg_status status = tg_device_open(&config, &rig->device);
     CHECK(status == TG_OK, "no device: %s", tg_last_message());
     tg_run_config_init(&rig->config);
-    rig->config.kernel_limit_ms = 400;
-    rig->config.graph_bytes = 256u << 20;
+    rig->config.kernel_limit_ms = TG_TEST_EMULATOR[0] ? SLOWEST_LIMIT_MS : LIMIT_MS;
+    rig->config.graph_bytes = GRAPH_BYTES;
     rig_clear(rig);
 }
 

@@ -28,7 +28,7 @@ struct rig {
 };
 
 /* Open a virtual device of gm_bytes, which turns faults into statuses, and an empty program on it. config has the
- * defaults, a kernel_limit_ms of 400, and a graph_bytes of 256 MiB, so that what runs away is caught soon. */
+ * defaults, but for a kernel_limit_ms and graph_bytes that catch soon what runs away. */
 void rig_open(struct rig *rig, uint64_t gm_bytes);
 
 /* The same on another platform. */
