@@ -69,7 +69,7 @@ static void draw_shape(struct fuzz_input *in, struct given *g)
 static int64_t draw_word(struct fuzz_input *in, int64_t value)
 {
     static const int64_t words[] = {
-        0, 1, -1, 7, 8, 16, 128, 129, 136, INT32_MAX, INT64_MAX, INT64_MIN, (int64_t)1 << 61};
+        0, 1, -1, 7, 8, 16, 128, 129, 136, 256, 264, INT32_MAX, INT64_MAX, INT64_MIN, (int64_t)1 << 61};
     uint8_t code = fuzz_u8(in);
     if (code < 0x40) return words[code % (sizeof words / sizeof words[0])];
     if (code < 0x80) return (int64_t)((uint64_t)value + (uint64_t)(int64_t)(int8_t)fuzz_u8(in));

@@ -1,7 +1,7 @@
 /*
- * kernel_plain_softmax.c - aiv_softmax_prepare in plainer form: a block after the other, a row maximum of each, and
- * in the second pass loads and stores in line with the work. Arguments as there; whole blocks only, rows x block_size of
- * up to 4,096 elements.
+ * kernel_plain_softmax.c - aiv_softmax_prepare in plainer form: a block of BLOCK tokens after the other, a row maximum of each, and
+ * in the second pass loads and stores in line with the work. Arguments as there; whole blocks only, up to
+ * 32 rows.
  *
  *     first pass    load s | scale, row maximum, maximum so far
  *     second pass   load s, scale, subtract, exp, round, add to the sum, store p
@@ -23,19 +23,20 @@ static struct tg_tile column_at(uint32_t rows, uint32_t offset)
 }
 
 #define TILE 16384u
+#define BLOCK 128u
 enum { S, P, SUM, SCRATCH, ROUNDED, TOP, BLOCK_TOP, TOTAL }; /* tiles and columns of UB, TILE bytes each */
 
 struct task {
     uint64_t s, p;
-    uint32_t rows, cols, n_blocks, dtype;
+    uint32_t rows, ld, n_blocks, dtype;
     float scale;
 };
 
 /* Load a block's scores into `s` and scale them. `event`: that they are there. */
 static void load_scaled(const struct task *t, uint32_t block, struct tg_tile s, uint32_t event)
 {
-    const uint64_t at = t->s + (uint64_t)block * t->rows * t->cols * 4;
-    const struct tg_global s_gm = tg_global_nd(at, TG_FP32, t->rows, t->cols, t->cols);
+    const uint64_t at = t->s + (uint64_t)block * BLOCK * 4;
+    const struct tg_global s_gm = tg_global_nd(at, TG_FP32, t->rows, BLOCK, t->ld);
     TLOAD(s, s_gm);
     set_flag(PIPE_MTE2, PIPE_V, event);
     wait_flag(PIPE_MTE2, PIPE_V, event);
@@ -46,13 +47,13 @@ static void load_scaled(const struct task *t, uint32_t block, struct tg_tile s, 
 /* Two places for scores take turns, so that a block is loaded while V works on the one before. */
 static void find_top(const struct task *t)
 {
-    const struct tg_tile scratch = vec_at(TG_FP32, t->rows, t->cols, SCRATCH * TILE);
+    const struct tg_tile scratch = vec_at(TG_FP32, t->rows, BLOCK, SCRATCH * TILE);
     const struct tg_tile column = column_at(t->rows, BLOCK_TOP * TILE);
     struct tg_tile block_top = tg_tile_vec(TG_FP32, 1, t->rows);
     const struct tg_tile top = vec_at(TG_FP32, 1, t->rows, TOP * TILE);
     for (uint32_t i = 0; i < t->n_blocks; i++) {
         const uint32_t place = i % 2;
-        const struct tg_tile s = vec_at(TG_FP32, t->rows, t->cols, (place ? P : S) * TILE);
+        const struct tg_tile s = vec_at(TG_FP32, t->rows, BLOCK, (place ? P : S) * TILE);
         if (i >= 2) wait_flag(PIPE_V, PIPE_MTE2, place);
         load_scaled(t, i, s, place);
         TROWMAX(column, s, scratch);
@@ -68,14 +69,13 @@ static void find_top(const struct task *t)
 
 static void write_p(const struct task *t)
 {
-    const struct tg_tile s = vec_at(TG_FP32, t->rows, t->cols, S * TILE),
-                         p = vec_at(TG_FP32, t->rows, t->cols, P * TILE);
-    const struct tg_tile sum = vec_at(TG_FP32, t->rows, t->cols, SUM * TILE);
-    const struct tg_tile rounded = vec_at(t->dtype, t->rows, t->cols, ROUNDED * TILE);
+    const struct tg_tile s = vec_at(TG_FP32, t->rows, BLOCK, S * TILE), p = vec_at(TG_FP32, t->rows, BLOCK, P * TILE);
+    const struct tg_tile sum = vec_at(TG_FP32, t->rows, BLOCK, SUM * TILE);
+    const struct tg_tile rounded = vec_at(t->dtype, t->rows, BLOCK, ROUNDED * TILE);
     const struct tg_tile top = column_at(t->rows, TOP * TILE);
     for (uint32_t i = 0; i < t->n_blocks; i++) {
-        const uint64_t at = t->p + (uint64_t)i * t->rows * t->cols * tg_dtype_bytes(t->dtype);
-        const struct tg_global p_gm = tg_global_nd(at, t->dtype, t->rows, t->cols, t->cols);
+        const uint64_t at = t->p + (uint64_t)i * BLOCK * tg_dtype_bytes(t->dtype);
+        const struct tg_global p_gm = tg_global_nd(at, t->dtype, t->rows, BLOCK, t->ld);
         load_scaled(t, i, s, EVENT_ID0);
         TROWEXPANDSUB(p, s, top);
         pipe_barrier(PIPE_V);
@@ -109,15 +109,15 @@ void kernel_entry(int64_t *args)
     t.s = tg_arg_addr(args[0]);
     t.p = tg_arg_addr(args[1]);
     t.rows = tg_arg_u32(args[4]);
-    t.cols = tg_arg_u32(args[5]);
-    t.n_blocks = tg_arg_u32(args[6]) / t.cols;
+    t.ld = tg_arg_u32(args[5]);
+    t.n_blocks = tg_arg_u32(args[6]) / BLOCK;
     t.dtype = tg_arg_u32(args[7]);
     t.scale = tg_arg_f32(args[8]);
     find_top(&t);
     write_p(&t);
     pipe_barrier(PIPE_V);
-    const struct tg_tile sum = vec_at(TG_FP32, t.rows, t.cols, SUM * TILE);
-    const struct tg_tile scratch = vec_at(TG_FP32, t.rows, t.cols, SCRATCH * TILE);
+    const struct tg_tile sum = vec_at(TG_FP32, t.rows, BLOCK, SUM * TILE);
+    const struct tg_tile scratch = vec_at(TG_FP32, t.rows, BLOCK, SCRATCH * TILE);
     const struct tg_tile total = column_at(t.rows, TOTAL * TILE);
     TROWSUM(total, sum, scratch);
     store_rows(tg_arg_addr(args[2]), tg_arg_addr(args[3]), t.rows);

@@ -93,7 +93,8 @@ static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
     }
 }
 
-/* Shapes at the kernels' limits: buffers that fit once or twice, many slices of rows, more blocks than places in UB. */
+/* Shapes at the kernels' limits: buffers that fit once or twice, many slices of rows, more chunks than places in UB; heads
+ * and blocks that are cut, small blocks that share a tile, a query that does not stay in L0A. */
 static void shapes_at_the_limits_are_right(void **state)
 {
     (void)state;
@@ -104,6 +105,9 @@ static void shapes_at_the_limits_are_right(void **state)
         {{1, 128, 1, 128, 128, PA_FP32}, 128 * 9 + 5}, {{1, 128, 1, 128, 128, PA_BF16}, 128 * 7},
         {{2, 97, 1, 72, 40, PA_FP16}, 40 * 13 + 1},    {{1, 33, 1, 8, 8, PA_FP32}, 8 * 70 + 3},
         {{1, 16, 1, 128, 128, PA_BF16}, 128 * 64},     {{1, 64, 1, 128, 64, PA_FP16}, 64 * 64 - 63},
+        {{1, 128, 1, 256, 256, PA_FP32}, 256 * 3 + 7}, {{1, 65, 1, 136, 200, PA_FP32}, 200 * 2 + 130},
+        {{2, 8, 2, 256, 16, PA_BF16}, 16 * 21 + 1},    {{1, 40, 1, 200, 48, PA_FP16}, 48 * 9 - 1},
+        {{1, 3, 1, 256, 256, PA_BF16}, 256 * 2 + 129}, {{1, 5, 1, 144, 112, PA_FP32}, 112 * 4},
     };
     static const int64_t blocks[] = {1, 5, 6, 7, 13, 64};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -192,7 +192,7 @@ static void options_that_make_no_sense(void **state)
         {{"--context", "1,2,3", "--batch", "2"}, "--context has 3 values"},
         {{"--dtype", "fp8"}, "fp32, fp16, bf16"},
         {{"--head-dim", "12"}, "head_dim"},
-        {{"--head-dim", "136"}, "head_dim"},
+        {{"--head-dim", "264"}, "head_dim"},
         {{"--block-size", "9"}, "block_size"},
         {{"--heads", "16", "--kv-heads", "5"}, "heads"},
         {{"--block-dim", "0"}, "0"},

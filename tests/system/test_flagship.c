@@ -381,7 +381,7 @@ static void break_batch_overflow(struct pa_problem *p) { set_config(p, 0, INT64_
 static void break_heads(struct pa_problem *p) { set_config(p, 1, -16); }
 static void break_kv_heads(struct pa_problem *p) { set_config(p, 2, 5); }
 static void break_head_dim(struct pa_problem *p) { set_config(p, 3, 12); }
-static void break_head_dim_max(struct pa_problem *p) { set_config(p, 3, 136); }
+static void break_head_dim_max(struct pa_problem *p) { set_config(p, 3, 264); }
 static void break_block_size(struct pa_problem *p) { set_config(p, 4, 17); }
 static void break_block_num(struct pa_problem *p) { set_config(p, 5, 0); }
 static void break_block_num_overflow(struct pa_problem *p) { set_config(p, 5, INT64_MAX / 2); }

@@ -73,8 +73,10 @@ static void expect_shown(enum flagship_part part, const char *module, uint32_t o
     struct pa_problem problem;
     modules[part] = module;
     flagship_load(&rig, RIG_CONCURRENT, modules);
-    flagship_draw(&problem, "Case2", 42);
-    problem.config[PA_CONFIG_BLOCKS_PER_TASK] = part == FLAGSHIP_UP ? 1 : 4;
+    /* Several spans for UP; for the others a span of several tiles, so that they use their buffers again. */
+    const struct pa_case drawn = {"tiles", "", {1, 16, 1, 16, 16, PA_FP32}, (const uint32_t[]){1000}, 1, 0, 0.1f};
+    flagship_draw_case(&problem, &drawn, 42);
+    problem.config[PA_CONFIG_BLOCKS_PER_TASK] = part == FLAGSHIP_UP ? 1 : 64;
     free(out_of(&problem, TG_PIPE_ORDER_PROGRAM));
     assert_int_equal(flagship_mismatches(&problem), 0);
     free(out_of(&problem, order));

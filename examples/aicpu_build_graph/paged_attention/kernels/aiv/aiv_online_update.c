@@ -10,7 +10,7 @@
  *         m, l     [rows]  o   [rows][head_dim]  fp32: the running softmax of the spans before j; becomes m', l', o'
  *         out [rows][head_dim]                   dtype, written with the last span
  * args    0 m_j, 1 l_j, 2 o_j, 3 m, 4 l, 5 o, 6 out: device addresses
- *         7 rows: 1 or more; 8 head_dim: a multiple of 8 up to 128
+ *         7 rows: 1 or more; 8 head_dim: a multiple of 8 up to 256
  *         9 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
  *         10 span: j; 11 n_spans: of the sequence
  *
@@ -25,9 +25,9 @@
 #include <tilegraph/tile.h>
 
 /* 32 rows of 128 floats are 16 KiB, from which on a transfer runs at nearly full speed. UB holds two sets of buffers,
- * 82 of 192 KiB. */
+ * 162 of 192 KiB. */
 #define SLICE_ROWS 32u
-#define FLOATS (SLICE_ROWS * 128u * 4u) /* bytes of o and o_j of a slice */
+#define FLOATS (SLICE_ROWS * 256u * 4u) /* bytes of o and o_j of a slice */
 #define ROW (SLICE_ROWS * 4u)           /* bytes of m and l of a slice */
 
 /* Where things are in a set of buffers; o is at its start. */

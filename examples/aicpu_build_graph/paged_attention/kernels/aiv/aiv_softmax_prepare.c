@@ -3,36 +3,36 @@
  *
  *     m = max over tokens of scale * s       p = exp(scale * s - m), rounded to dtype       l = sum over tokens of p
  *
- * Shapes  s    [block][rows][block_size]  fp32: scores
- *         p    [block][rows][block_size]  dtype, written
- *         m, l [rows]                     fp32, written; over the tokens of all blocks. l sums p as rounded, so that
- *                                         numerator and divisor agree
+ * Shapes  s    [rows][ld]  fp32: scores; column j is the span's token j
+ *         p    [rows][ld]  dtype, written
+ *         m, l [rows]      fp32, written; over all tokens. l sums p as rounded, so that numerator and divisor agree
  * args    0 s, 1 p, 2 m, 3 l: device addresses
- *         4 rows: 1 to 128; 5 block_size: a multiple of 8 up to 128
- *         6 tokens: of the span, 1 or more; only the last block may hold fewer than block_size
+ *         4 rows: 1 to 128; 5 ld: of s and p, tokens or more
+ *         6 tokens: of the span, 1 or more
  *         7 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
  *         8 scale: float
  *
- * A span is the consecutive blocks of a sequence that one task covers, one or more. Columns that hold no token are
- * masked: they are neither read nor written.
+ * Columns that hold no token are masked: they are neither read nor written.
  *
- * The rows are worked off in slices, and the blocks of a slice in two passes: the first finds m, the second, which
- * needs it, p and l. Blocks go through PLACES for scores and two for p, so that the next are loaded and the previous
- * ones stored while V computes. A place goes round the pipes, and each hand-over is an event with the place's number:
+ * The rows are worked off in slices, and the tokens of a slice in chunks, as wide as a tile can be, in two passes: the
+ * first finds m, the second, which needs it, p and l. Chunks go through PLACES for scores and two for p, so that the next
+ * are loaded and the previous ones stored while V computes. A place goes round the pipes, and each hand-over is an event
+ * with the place's number:
  *
  *     scores   MTE2 (load) ---> V (compute) ---> MTE2, PLACES loads later
- *     p                         V (compute) ---> MTE3 (store) ---> V, two blocks later
+ *     p                         V (compute) ---> MTE3 (store) ---> V, two chunks later
  *
  * The scores that the first pass leaves in the places are not loaded again: the second pass begins with them and then
- * goes on with the first blocks. A task of up to PLACES blocks loads each of them once.
+ * goes on with the first chunks. A task of up to PLACES chunks loads each of them once.
  */
 #include <math.h>
 #include <tilegraph/tile.h>
 
-/* 32 rows of 128 floats are 16 KiB: from this size on a transfer runs at nearly full speed. */
+/* 32 rows of 128 floats are 16 KiB: from this size on a transfer runs at nearly full speed. Fewer rows are longer. */
 #define SLICE_ROWS 32u
-#define TILE (SLICE_ROWS * 128u * 4u) /* bytes of a slice of a block in fp32 */
-#define PLACES 6u                     /* as many as there is room for */
+#define TILE_FLOATS (SLICE_ROWS * 128u)
+#define TILE (TILE_FLOATS * 4u) /* bytes of a slice of a chunk in fp32 */
+#define PLACES 6u               /* as many as there is room for */
 
 /* Where things are in UB: 177 of 192 KiB. */
 #define UB_S 0u
@@ -45,19 +45,20 @@
 
 struct task {
     uint64_t s, p;
-    uint32_t rows, block_size, tokens, dtype;
+    uint32_t rows, ld, tokens, dtype;
     float scale;
-    uint32_t n_blocks;
-    uint32_t first_kept; /* the first block whose scores are still in UB after the first pass */
+    uint32_t chunk; /* tokens of a chunk; the last one may have fewer */
+    uint32_t n_chunks;
+    uint32_t first_kept; /* the first chunk whose scores are still in UB after the first pass */
     uint32_t n_loads;    /* of all slices */
     uint32_t n_stores;   /* of p, of all slices */
 };
 
-/* Rows [row, row + n) of all blocks. The tiles are as wide as a whole block, or as the task's only one. */
+/* Rows [row, row + n) of all chunks. The tiles are as wide as a whole chunk, or as the task's only one. */
 struct slice {
     uint32_t row, n;
     uint32_t first_load, first_store; /* the numbers that its loads and stores begin with */
-    struct tg_tile top, sum;          /* over the blocks, element by element: maximum of scores, sum of p */
+    struct tg_tile top, sum;          /* over the chunks, element by element: maximum of scores, sum of p */
     struct tg_tile m, l, scratch;
 };
 
@@ -75,11 +76,11 @@ static struct tg_tile column_at(uint32_t rows, uint32_t offset)
     return tile;
 }
 
-/* Tokens of a block. Those of block 0 are the width of a tile. */
-static uint32_t valid_of(const struct task *t, uint32_t block)
+/* Tokens of a chunk. Those of chunk 0 are the width of a tile. */
+static uint32_t valid_of(const struct task *t, uint32_t chunk)
 {
-    const uint32_t left = t->tokens - block * t->block_size;
-    return left < t->block_size ? left : t->block_size;
+    const uint32_t left = t->tokens - chunk * t->chunk;
+    return left < t->chunk ? left : t->chunk;
 }
 
 static struct slice slice_make(const struct task *t, uint32_t row)
@@ -88,8 +89,8 @@ static struct slice slice_make(const struct task *t, uint32_t row)
     struct slice s;
     s.row = row;
     s.n = t->rows - row < SLICE_ROWS ? t->rows - row : SLICE_ROWS;
-    s.first_load = idx * (t->first_kept + t->n_blocks);
-    s.first_store = idx * t->n_blocks;
+    s.first_load = idx * (t->first_kept + t->n_chunks);
+    s.first_store = idx * t->n_chunks;
     s.top = vec_at(TG_FP32, s.n, cols, UB_TOP);
     s.sum = vec_at(TG_FP32, s.n, cols, UB_SUM);
     s.scratch = vec_at(TG_FP32, s.n, cols, UB_SCRATCH);
@@ -98,19 +99,19 @@ static struct slice slice_make(const struct task *t, uint32_t row)
     return s;
 }
 
-/* The tile, cut to the columns of a block that hold tokens. */
-static struct tg_tile masked(struct tg_tile tile, const struct task *t, uint32_t block)
+/* The tile, cut to the columns of a chunk that hold tokens. */
+static struct tg_tile masked(struct tg_tile tile, const struct task *t, uint32_t chunk)
 {
-    tile.valid_cols = valid_of(t, block);
+    tile.valid_cols = valid_of(t, chunk);
     return tile;
 }
 
-/* The slice's part of a block in s or p. */
-static struct tg_global block_gm(uint64_t array, uint32_t dtype, const struct task *t, const struct slice *s,
-                                 uint32_t block)
+/* The slice's part of a chunk in s or p. */
+static struct tg_global chunk_gm(uint64_t array, uint32_t dtype, const struct task *t, const struct slice *s,
+                                 uint32_t chunk)
 {
-    const uint64_t at = ((uint64_t)block * t->rows + s->row) * t->block_size;
-    return tg_global_nd(array + at * tg_dtype_bytes(dtype), dtype, s->n, valid_of(t, block), t->block_size);
+    const uint64_t at = (uint64_t)s->row * t->ld + (uint64_t)chunk * t->chunk;
+    return tg_global_nd(array + at * tg_dtype_bytes(dtype), dtype, s->n, valid_of(t, chunk), t->ld);
 }
 
 /* Where the scores of a load are. */
@@ -119,12 +120,12 @@ static struct tg_tile scores_at(const struct slice *s, uint32_t load)
     return vec_at(TG_FP32, s->n, s->top.valid_cols, UB_S + load % PLACES * TILE);
 }
 
-/* MTE2, V. Load the scores of a block and multiply them by the scale. What is masked becomes -infinity, which adds
+/* MTE2, V. Load the scores of a chunk and multiply them by the scale. What is masked becomes -infinity, which adds
  * nothing to a maximum nor to a sum of exp. */
-static void load_scores(const struct task *t, const struct slice *s, uint32_t block, uint32_t load)
+static void load_scores(const struct task *t, const struct slice *s, uint32_t chunk, uint32_t load)
 {
-    const struct tg_global s_gm = block_gm(t->s, TG_FP32, t, s, block);
-    const struct tg_tile whole = scores_at(s, load), scores = masked(whole, t, block);
+    const struct tg_global s_gm = chunk_gm(t->s, TG_FP32, t, s, chunk);
+    const struct tg_tile whole = scores_at(s, load), scores = masked(whole, t, chunk);
     if (load >= PLACES) wait_flag(PIPE_V, PIPE_MTE2, load % PLACES);
     TLOAD(scores, s_gm);
     set_flag(PIPE_MTE2, PIPE_V, load % PLACES);
@@ -133,7 +134,7 @@ static void load_scores(const struct task *t, const struct slice *s, uint32_t bl
     if (scores.valid_cols == whole.valid_cols) {
         TMULS(whole, whole, t->scale);
     } else {
-        const struct tg_tile scaled = masked(s->scratch, t, block);
+        const struct tg_tile scaled = masked(s->scratch, t, chunk);
         TMULS(scaled, scores, t->scale);
         pipe_barrier(PIPE_V);
         TFILLPAD(whole, scaled, -INFINITY);
@@ -147,20 +148,20 @@ static void release(const struct task *t, uint32_t load)
     if (load + PLACES < t->n_loads) set_flag(PIPE_V, PIPE_MTE2, load % PLACES);
 }
 
-/* The first pass. With one block its scores are all there is to look at. */
+/* The first pass. With one chunk its scores are all there is to look at. */
 static void find_max(const struct task *t, const struct slice *s)
 {
-    for (uint32_t i = 0; i < t->n_blocks; i++) {
+    for (uint32_t i = 0; i < t->n_chunks; i++) {
         const uint32_t load = s->first_load + i;
         const struct tg_tile scores = scores_at(s, load);
         load_scores(t, s, i, load);
-        if (t->n_blocks == 1) TROWMAX(s->m, scores, s->scratch);
+        if (t->n_chunks == 1) TROWMAX(s->m, scores, s->scratch);
         else if (i == 0) TMOV(s->top, scores);
         else TMAX(s->top, s->top, scores);
         if (i < t->first_kept) release(t, load);
     }
     pipe_barrier(PIPE_V);
-    if (t->n_blocks == 1) return;
+    if (t->n_chunks == 1) return;
     TROWMAX(s->m, s->top, s->scratch);
     pipe_barrier(PIPE_V);
 }
@@ -184,16 +185,16 @@ static struct tg_tile exponentials(const struct slice *s, struct tg_tile scores,
     return scores;
 }
 
-/* V. Add p of the i-th block to the sum; l after the last. */
+/* V. Add p of the i-th chunk to the sum; l after the last. */
 static void add_up(const struct task *t, const struct slice *s, uint32_t i, struct tg_tile p)
 {
-    if (t->n_blocks == 1) {
+    if (t->n_chunks == 1) {
         TROWSUM(s->l, p, s->scratch);
         return;
     }
     if (i == 0) TMOV(s->sum, p);
     else TADD(s->sum, s->sum, p);
-    if (i + 1 < t->n_blocks) return;
+    if (i + 1 < t->n_chunks) return;
     pipe_barrier(PIPE_V);
     TROWSUM(s->l, s->sum, s->scratch);
 }
@@ -201,13 +202,13 @@ static void add_up(const struct task *t, const struct slice *s, uint32_t i, stru
 /* The second pass. */
 static void write_p(const struct task *t, const struct slice *s)
 {
-    for (uint32_t i = 0; i < t->n_blocks; i++) {
-        const uint32_t block = (t->first_kept + i) % t->n_blocks;
+    for (uint32_t i = 0; i < t->n_chunks; i++) {
+        const uint32_t chunk = (t->first_kept + i) % t->n_chunks;
         const uint32_t load = s->first_load + t->first_kept + i, store = s->first_store + i;
-        const struct tg_global p_gm = block_gm(t->p, t->dtype, t, s, block);
+        const struct tg_global p_gm = chunk_gm(t->p, t->dtype, t, s, chunk);
         const struct tg_tile p = vec_at(t->dtype, s->n, s->top.valid_cols, UB_P + store % 2 * TILE);
-        const struct tg_tile p_tokens = masked(p, t, block);
-        if (load >= s->first_load + t->n_blocks) load_scores(t, s, block, load);
+        const struct tg_tile p_tokens = masked(p, t, chunk);
+        if (load >= s->first_load + t->n_chunks) load_scores(t, s, chunk, load);
 
         if (store >= 2) wait_flag(PIPE_MTE3, PIPE_V, store % 2);
         add_up(t, s, i, exponentials(s, scores_at(s, load), p));
@@ -236,15 +237,16 @@ void kernel_entry(int64_t *args)
     t.s = tg_arg_addr(args[0]);
     t.p = tg_arg_addr(args[1]);
     t.rows = tg_arg_u32(args[4]);
-    t.block_size = tg_arg_u32(args[5]);
+    t.ld = tg_arg_u32(args[5]);
     t.tokens = tg_arg_u32(args[6]);
     t.dtype = tg_arg_u32(args[7]);
     t.scale = tg_arg_f32(args[8]);
-    t.n_blocks = (t.tokens + t.block_size - 1) / t.block_size;
-    t.first_kept = t.n_blocks > PLACES ? t.n_blocks - PLACES : 0;
+    t.chunk = TILE_FLOATS / (t.rows < SLICE_ROWS ? t.rows : SLICE_ROWS) / 16 * 16;
+    t.n_chunks = (t.tokens + t.chunk - 1) / t.chunk;
+    t.first_kept = t.n_chunks > PLACES ? t.n_chunks - PLACES : 0;
     const uint32_t n_slices = (t.rows + SLICE_ROWS - 1) / SLICE_ROWS;
-    t.n_loads = n_slices * (t.first_kept + t.n_blocks);
-    t.n_stores = n_slices * t.n_blocks;
+    t.n_loads = n_slices * (t.first_kept + t.n_chunks);
+    t.n_stores = n_slices * t.n_chunks;
 
     for (uint32_t row = 0; row < t.rows; row += SLICE_ROWS) {
         const struct slice s = slice_make(&t, row);

@@ -49,10 +49,11 @@ static const char *const size_names[] = {"batch", "num_heads", "kv_head_num", "h
 static const uint64_t bytes_of_dtype[] = {4, 2, 2}; /* [enum tg_dtype]: fp32, fp16, bf16 */
 
 #define DIM_STEP 8u  /* head_dim and block_size are multiples of it ... */
-#define DIM_MAX 128u /* ... up to this, which also bounds the rows: 128 x 128 fp32 fill L0A */
+#define DIM_MAX 256u /* ... up to this */
+#define ROWS_MAX 128u
 
 #define SPAN_BLOCKS_MAX 64u
-#define CUBE_ARGS 7 /* arguments of a cube kernel before those of the blocks */
+#define CUBE_ARGS 8 /* arguments of a cube kernel before those of the blocks */
 
 #define WAVE_SPANS 8u
 #define TURN_CHAINS 32u
@@ -156,11 +157,11 @@ static int check_config(struct tg_runtime *rt, struct problem *p)
                       p->heads, p->kv_heads);
     }
     p->rows = p->heads / p->kv_heads;
-    if (p->rows > DIM_MAX) {
+    if (p->rows > ROWS_MAX) {
         return refuse(rt,
                       "%" PRIu64 " query heads share a KV head (config[1] num_heads / config[2] kv_head_num): the "
                       "kernels take up to %u",
-                      p->rows, DIM_MAX);
+                      p->rows, ROWS_MAX);
     }
     if (!isfinite(p->scale)) {
         return refuse(rt, "config[6] holds the bits of a scale that is infinite or no number: give those of a float32 "
@@ -254,8 +255,8 @@ struct partial {
 
 /* What the four tasks of a span hand to each other: device addresses. */
 struct slot {
-    uint64_t s; /* fp32 [span_blocks][rows][block_size] */
-    uint64_t p; /* element type [span_blocks][rows][block_size] */
+    uint64_t s; /* fp32 [rows][span_tokens] */
+    uint64_t p; /* element type [rows][span_tokens] */
     struct partial part;
 };
 
@@ -282,7 +283,10 @@ static uint64_t partial_bytes(const struct problem *p)
     return 2 * row_bytes(p) + gm_round_up(p->rows * p->head_dim * sizeof(float));
 }
 
-static uint64_t scores_of_span(const struct problem *p) { return p->span_blocks * p->rows * p->block_size; }
+/* Tokens of a whole span: the distance between rows of its scores. */
+static uint64_t span_tokens(const struct problem *p) { return p->span_blocks * p->block_size; }
+
+static uint64_t scores_of_span(const struct problem *p) { return p->rows * span_tokens(p); }
 
 static uint64_t slot_bytes(const struct problem *p)
 {
@@ -379,8 +383,8 @@ static int put_blocks(const struct problem *p, const struct chain *c, const stru
 static int add_qk(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {rows_addr(p, c, QUERY), k->slot.s, p->rows, p->head_dim,
-                                                  p->block_size,          k->tokens, p->dtype};
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {rows_addr(p, c, QUERY), k->slot.s, p->rows,  p->head_dim,
+                                                  p->block_size,          k->tokens, p->dtype, span_tokens(p)};
     const int n_args = CUBE_ARGS + put_blocks(p, c, k, KEY_CACHE, args + CUBE_ARGS);
     return tg_add_task(b->rt, args, n_args, FUNC_QK, TG_AIC);
 }
@@ -389,15 +393,15 @@ static int add_sf(struct builder *b, const struct span *k)
 {
     const struct problem *p = b->p;
     const uint64_t m = k->slot.part.m, l = k->slot.part.l, scale = tg_pack_f32(p->scale);
-    const uint64_t args[] = {k->slot.s, k->slot.p, m, l, p->rows, p->block_size, k->tokens, p->dtype, scale};
+    const uint64_t args[] = {k->slot.s, k->slot.p, m, l, p->rows, span_tokens(p), k->tokens, p->dtype, scale};
     return tg_add_task(b->rt, args, N_ARGS(args), FUNC_SF, TG_AIV);
 }
 
 static int add_pv(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {k->slot.p,     k->slot.part.o, p->rows, p->head_dim,
-                                                  p->block_size, k->tokens,      p->dtype};
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {k->slot.p,     k->slot.part.o, p->rows,  p->head_dim,
+                                                  p->block_size, k->tokens,      p->dtype, span_tokens(p)};
     const int n_args = CUBE_ARGS + put_blocks(p, c, k, VALUE_CACHE, args + CUBE_ARGS);
     return tg_add_task(b->rt, args, n_args, FUNC_PV, TG_AIC);
 }
