@@ -6,7 +6,7 @@
 #include "platform/sim/memory.h"
 #include "reference.h"
 
-enum { PAGE = TG_L2_PAGE_BYTES };
+enum { PAGE = TG_L2_PAGE_BYTES, LINE = TG_L2_LINE_BYTES };
 
 /* 4 bytes a ns from the HBM, 16 from the L2, which has n_pages. */
 static void open_memory(struct tg_memory *memory, uint32_t n_pages)
@@ -126,10 +126,12 @@ static void rows_count_by_themselves(void **state)
     (void)state;
     struct tg_memory memory;
     open_memory(&memory, 100);
-    struct tg_global rows = tg_global_nd(64 * PAGE, TG_FP32, 8, 16, PAGE / 4);    /* 64 bytes of each page */
-    struct tg_global columns = tg_global_dn(64 * PAGE, TG_FP32, 16, 8, PAGE / 4); /* the same */
-    assert_time(tg_memory_transfer(&memory, &rows, 0), 8 * 64 / 4.0);
-    assert_time(tg_memory_transfer(&memory, &columns, 1000), 1000 + 8 * 64 / 16.0);
+    struct tg_global rows = tg_global_nd(64 * PAGE, TG_FP32, 8, 16, PAGE / 4);          /* 64 bytes of each page */
+    struct tg_global columns = tg_global_dn(64 * PAGE, TG_FP32, 16, 8, PAGE / 4);       /* the same */
+    struct tg_global behind = tg_global_nd(64 * PAGE + LINE, TG_FP32, 8, 16, PAGE / 4); /* the next line of each */
+    assert_time(tg_memory_transfer(&memory, &rows, 0), 8 * LINE / 4.0);
+    assert_time(tg_memory_transfer(&memory, &columns, 10000), 10000 + 8 * 64 / 16.0);
+    assert_time(tg_memory_transfer(&memory, &behind, 20000), 20000 + 8 * LINE / 4.0);
     assert_int_equal(memory.n_used, 8);
     tg_memory_fini(&memory);
 }
@@ -139,8 +141,8 @@ static void a_row_over_a_page_border_is_two_pages(void **state)
     (void)state;
     struct tg_memory memory;
     open_memory(&memory, 100);
-    move(&memory, 20 * PAGE, 2, 0);
-    assert_time(move(&memory, 21 * PAGE - 100, 300, 1000), 1000 + 200 / 4.0); /* 100 hit, 200 miss */
+    move(&memory, 21 * PAGE - 2, 2, 0);
+    assert_time(move(&memory, 21 * PAGE - 100, 300, 1000), 1000 + LINE / 4.0); /* the line behind the border */
     tg_memory_fini(&memory);
 }
 

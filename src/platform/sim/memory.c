@@ -10,6 +10,7 @@ struct tg_l2_page {
     uint64_t number;       /* address / TG_L2_PAGE_BYTES */
     uint32_t newer, older; /* by last use; NONE at the ends */
     uint32_t next;         /* in the bucket; index + 1 */
+    uint32_t lines;        /* that it holds, a bit each */
 };
 
 #define NONE UINT32_MAX
@@ -93,40 +94,50 @@ static uint32_t take_page(struct tg_memory *memory)
     return index;
 }
 
-/* Use a page. Returns whether the L2 held it. */
-static bool touch(struct tg_memory *memory, uint64_t number)
+/* Use a page, which need not be there yet; the L2 has pages. */
+static struct tg_l2_page *use(struct tg_memory *memory, uint64_t number)
 {
-    if (memory->n_pages == 0) return false;
     uint32_t index = find(memory, number);
-    bool hit = index != NONE;
-    if (hit) {
-        if (memory->newest == index) return true;
+    if (index != NONE) {
+        if (memory->newest == index) return &memory->pages[index];
         unlink_page(memory, index);
     } else {
         index = take_page(memory);
         memory->pages[index].number = number;
+        memory->pages[index].lines = 0;
         memory->pages[index].next = *bucket_of(memory, number);
         *bucket_of(memory, number) = index + 1;
     }
     link_newest(memory, index);
-    return hit;
+    return &memory->pages[index];
+}
+
+/* Use [at, end) of one page. Returns how many bytes the L2 has to get: all of the lines that it did not hold. */
+static uint64_t miss(struct tg_memory *memory, uint64_t at, uint64_t end)
+{
+    if (memory->n_pages == 0) return end - at;
+    struct tg_l2_page *page = use(memory, at / TG_L2_PAGE_BYTES);
+    uint64_t missed = 0;
+    for (uint64_t line = at / TG_L2_LINE_BYTES; line <= (end - 1) / TG_L2_LINE_BYTES; line++) {
+        const uint32_t bit = 1u << line % (TG_L2_PAGE_BYTES / TG_L2_LINE_BYTES);
+        if (!(page->lines & bit)) missed += TG_L2_LINE_BYTES;
+        page->lines |= bit;
+    }
+    return missed;
 }
 
 static double later(double a, double b) { return a > b ? a : b; }
 
 double tg_memory_transfer(struct tg_memory *memory, const struct tg_global *global, double now_ns)
 {
-    uint64_t bytes = 0, missed = 0, last_page = UINT64_MAX;
-    bool last_hit = false;
+    uint64_t bytes = 0, missed = 0;
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(global, i, &run); i++) {
         bytes += run.bytes;
         for (uint64_t at = run.address; at < run.address + run.bytes;) {
             uint64_t page = at / TG_L2_PAGE_BYTES, end = (page + 1) * TG_L2_PAGE_BYTES;
             if (end > run.address + run.bytes) end = run.address + run.bytes;
-            if (page != last_page) last_hit = touch(memory, page);
-            last_page = page;
-            if (!last_hit) missed += end - at;
+            missed += miss(memory, at, end);
             at = end;
         }
     }

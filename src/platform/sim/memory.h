@@ -3,8 +3,8 @@
  *
  * Each is a server that works off bytes at its rate in the order of their virtual time: a transfer that finds it busy
  * waits for what came before. Many cores at once therefore get equal shares, to within one transfer, and together never
- * more than the rate. Every byte passes the L2; what the L2 does not hold passes the HBM, too. The L2 is kept by pages,
- * least recently used first out.
+ * more than the rate. Every byte passes the L2; the lines that the L2 does not hold pass the HBM, too. The L2 is kept by
+ * pages of several lines, least recently used first out.
  */
 #ifndef TG_PLATFORM_SIM_MEMORY_H
 #define TG_PLATFORM_SIM_MEMORY_H
@@ -16,7 +16,7 @@
 
 #include "platform/sim/machine.h"
 
-enum { TG_L2_PAGE_BYTES = 4096 };
+enum { TG_L2_PAGE_BYTES = 4096, TG_L2_LINE_BYTES = 512 };
 
 struct tg_memory {
     double l2_free_ns, hbm_free_ns; /* when all that came is worked off */

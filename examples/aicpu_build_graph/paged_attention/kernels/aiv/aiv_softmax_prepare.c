@@ -28,10 +28,10 @@
 #include <math.h>
 #include <tilegraph/tile.h>
 
-/* 32 rows of 128 floats are 16 KiB: from this size on a transfer runs at nearly full speed. Fewer rows are longer. */
+/* 32 rows of 128 floats are 16 KiB: from half of it on a transfer runs at nearly full speed. Few rows are longer. */
 #define SLICE_ROWS 32u
-#define TILE_FLOATS (SLICE_ROWS * 128u)
-#define TILE (TILE_FLOATS * 4u) /* bytes of a slice of a chunk in fp32 */
+#define TILE (SLICE_ROWS * 128u * 4u) /* bytes of a slice of a chunk in fp32 */
+#define LONG_FLOATS 2048u             /* of a chunk of few rows */
 #define PLACES 6u               /* as many as there is room for */
 
 /* Where things are in UB: 177 of 192 KiB. */
@@ -241,7 +241,8 @@ void kernel_entry(int64_t *args)
     t.tokens = tg_arg_u32(args[6]);
     t.dtype = tg_arg_u32(args[7]);
     t.scale = tg_arg_f32(args[8]);
-    t.chunk = TILE_FLOATS / (t.rows < SLICE_ROWS ? t.rows : SLICE_ROWS) / 16 * 16;
+    t.chunk = LONG_FLOATS / t.rows / 16 * 16;
+    if (t.chunk < 128) t.chunk = 128;
     t.n_chunks = (t.tokens + t.chunk - 1) / t.chunk;
     t.first_kept = t.n_chunks > PLACES ? t.n_chunks - PLACES : 0;
     const uint32_t n_slices = (t.rows + SLICE_ROWS - 1) / SLICE_ROWS;
