@@ -22,6 +22,8 @@ static const char *const kernel_cases[] = {
     "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
     "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 3",
     "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 16 --context 90,16 --blocks-per-task 2",
+    "--batch 2 --heads 66 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
+    "--batch 2 --heads 20 --head-dim 200 --block-size 48 --context 700,48 --blocks-per-task 9 --dtype bf16",
     NULL,
 };
 
