@@ -28,10 +28,11 @@ static int close_rig(void **state)
     return 0;
 }
 
-static double now_s(void)
+/* Of this process: what else the computer does does not count. */
+static double processor_s(void)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
@@ -258,8 +259,8 @@ static void a_cycle_behind_a_full_window_is_named(void **state)
 
 /* ---- size ---------------------------------------------------------------------------------------------------------- */
 
-/* A second is meant; a loaded computer and a sanitizer get more. */
-#define LIMIT_S (TEST_ASAN || TEST_TSAN ? 20.0 : 3.0)
+/* A second is meant; slow computers get more. */
+#define LIMIT_S (TEST_ASAN || TEST_TSAN || TG_TEST_EMULATOR[0] ? 30.0 : 2.0)
 
 static void large_graph(enum rig_mode mode, bool cycle)
 {
@@ -273,9 +274,9 @@ static void large_graph(enum rig_mode mode, bool cycle)
         if (cycle || i != 1) script_publish(&s, i);
     script_load(&rig, mode);
     rig.config.window = 2 * N;
-    double start = now_s();
+    double start = processor_s();
     script_run(&rig, &s);
-    double took = now_s() - start;
+    double took = processor_s() - start;
     rig_expect(&rig, cycle ? TG_ERR_DEADLOCK_CYCLE : TG_ERR_DEADLOCK_UNPUBLISHED,
                cycle ? "a cycle of 50000 tasks" : "1 of 99999 unfinished tasks", NULL);
     print_message("    %s, %s: %.3f s\n", rig_mode_names[mode], cycle ? "cycle" : "unpublished", took);
