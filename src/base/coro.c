@@ -44,6 +44,9 @@ enum { TSAN_NO_ORDER = 1 };
 static _Thread_local struct tg_coro thread_coro; /* the operating-system thread's own stack */
 _Thread_local struct tg_coro *tg_coro_running;
 static _Thread_local struct tg_coro *previous; /* who switched to the running one */
+#ifdef TG_TSAN
+static _Thread_local bool keeps_order;
+#endif
 
 struct tg_coro *tg_coro_first(void)
 {
@@ -172,7 +175,7 @@ void tg_coro_switch(struct tg_coro *to)
 #endif
 #ifdef TG_TSAN
     if (!from->stack) from->sanitizer_fiber = __tsan_get_current_fiber();
-    __tsan_switch_to_fiber(to->sanitizer_fiber, TSAN_NO_ORDER);
+    __tsan_switch_to_fiber(to->sanitizer_fiber, keeps_order ? 0 : TSAN_NO_ORDER);
 #endif
     swap(from, to);
     arrived();
@@ -191,5 +194,13 @@ void tg_coro_observe(void *token)
     (void)token;
 #ifdef TG_TSAN
     __tsan_acquire(token);
+#endif
+}
+
+void tg_coro_keep_order(bool keep)
+{
+    (void)keep;
+#ifdef TG_TSAN
+    keeps_order = keep;
 #endif
 }

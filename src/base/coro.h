@@ -62,6 +62,10 @@ static inline struct tg_coro *tg_coro_current(void) { return tg_coro_running ? t
 void tg_coro_publish(void *token);
 void tg_coro_observe(void *token);
 
+/* Let the thread sanitizer take this thread's switches for an order, or no more: while one observer, who is no part of what
+ * runs, looks at all coroutines in turn. Races between them are not found then. */
+void tg_coro_keep_order(bool keep);
+
 /* Is `address` in the guard region below the stack of `coro`? Safe in a signal handler. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address);
 

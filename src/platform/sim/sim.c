@@ -508,7 +508,9 @@ static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machin
     enum tg_status status = TG_ERR_MEMORY;
     if (starts) {
         sim->run = run;
+        tg_coro_keep_order(run->check != NULL);
         status = simulate(sim, starts);
+        tg_coro_keep_order(false);
         sim->run = NULL;
     } else {
         tg_error(status, "no memory for a launch");
