@@ -35,8 +35,9 @@ void pa_report_free(struct pa_report *report)
     free(report->summary);
     free(report->edges);
     free(report->findings);
+    free(report->proof);
     free(report->checks_json);
-    report->summary = report->edges = report->findings = report->checks_json = NULL;
+    report->summary = report->edges = report->proof = report->findings = report->checks_json = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -118,6 +119,7 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
     if (report->summary) fprintf(stream, "%s\n", report->summary);
+    if (report->proof && *report->proof) fprintf(stream, "%s\n", report->proof);
     if (report->edges) fprintf(stream, "%s\n", report->edges);
     if (report->has_comparison) print_comparison(stream, report);
     fprintf(stream, "%s\n", report->status == TG_OK ? "PASS" : "FAIL");
@@ -303,6 +305,8 @@ static char *text_of(void (*print)(FILE *stream, const struct tg_run *run), cons
 
 static void print_findings(FILE *stream, const struct tg_run *run) { tg_run_print_findings(run, stream); }
 
+static void print_proof(FILE *stream, const struct tg_run *run) { tg_run_print_proof(run, stream); }
+
 /* Findings and proof, as they stand in the report's object. */
 static void json_checks(FILE *stream, const struct tg_run *run)
 {
@@ -315,8 +319,9 @@ static void json_checks(FILE *stream, const struct tg_run *run)
 enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run *run)
 {
     report->findings = text_of(print_findings, run);
+    report->proof = text_of(print_proof, run);
     report->checks_json = text_of(json_checks, run);
-    if (report->findings && report->checks_json) return TG_OK;
+    if (report->findings && report->proof && report->checks_json) return TG_OK;
     return failure_set(&report->failure, TG_ERR_MEMORY, "no memory for the findings of a run");
 }
 

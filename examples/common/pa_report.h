@@ -27,6 +27,7 @@ struct pa_report {
     char *edges;   /* text of tg_run_spare_edges, or NULL: not asked for; owned */
     struct tg_spare_edges spare;
     char *findings;    /* text of tg_run_print_findings, or NULL: not checked; owned */
+    char *proof;       /* of tg_run_print_proof, the same */
     char *checks_json; /* the same and the proof, as members of a JSON object; owned */
     bool has_comparison;
     struct pa_comparison comparison;

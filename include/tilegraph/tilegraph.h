@@ -407,8 +407,11 @@ struct tg_spare_edges {
  */
 TG_API enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream);
 
-/* Print the findings, three lines each, and what is proven. The stream's own errors are left to the caller. */
+/* Print the findings, three lines each. The stream's own errors are left to the caller. */
 TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
+
+/* Print what is proven, and whose accesses are not known; nothing without check. The same. */
+TG_API void tg_run_print_proof(const struct tg_run *run, FILE *stream);
 
 /* ---- what happened in a run --------------------------------------------------------------------------------------
  * All of these look at what was recorded. They work after tg_run_wait; of a run that failed they show the tasks that

@@ -39,8 +39,9 @@ static void print_unseen(void *stream, const char *what, const char *name)
         what, *name ? " " : "", name);
 }
 
-static void print_proof(const struct tg_run *run, FILE *stream)
+void tg_run_print_proof(const struct tg_run *run, FILE *stream)
 {
+    if (!run->config.check || !run->launched) return;
     struct tg_proof proof;
     tg_run_proof(run, &proof);
     uint32_t n_unseen;
@@ -69,7 +70,6 @@ void tg_run_print_findings(const struct tg_run *run, FILE *stream)
     }
     uint64_t beyond = run->check.findings.n_beyond;
     if (beyond > 0) fprintf(stream, "check: %" PRIu64 " more occurrences of other findings are not listed\n", beyond);
-    if (run->config.check && run->launched) print_proof(run, stream);
 }
 
 enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status)

@@ -118,6 +118,22 @@ static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n, c
     return TG_OK;
 }
 
+static enum tg_status check_declared(const struct tg_run_config *config, const struct tg_tensor *tensors, size_t n)
+{
+    if (config->n_declared > 0 && !config->declared)
+        return tg_error(TG_ERR_ARGUMENT, "declared is NULL, n_declared %zu", config->n_declared);
+    for (size_t i = 0; i < config->n_declared; i++) {
+        const struct tg_declared *d = &config->declared[i];
+        if (d->tensor >= n) return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: there is no tensor %u", i, d->tensor);
+        if (d->kind > TG_READ_ONLY) return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: unknown kind %u", i, d->kind);
+        uint64_t bytes = tensors[d->tensor].bytes;
+        if (d->bytes == 0 || d->offset > bytes || d->bytes > bytes - d->offset)
+            return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: %llu bytes from byte %llu on are not in the tensor's %llu",
+                            i, (unsigned long long)d->bytes, (unsigned long long)d->offset, (unsigned long long)bytes);
+    }
+    return TG_OK;
+}
+
 /* ---- open ---- */
 
 static uint64_t graph_limit(const struct tg_run_config *config)
@@ -175,6 +191,7 @@ enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_confi
 {
     TG_TRY(check_config(config, program->device->machine));
     TG_TRY(check_tensors(tensors, n_tensors, config));
+    TG_TRY(check_declared(config, tensors, n_tensors));
     if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
 
     struct tg_run *run = aligned_alloc(64, (sizeof *run + 63) / 64 * 64);

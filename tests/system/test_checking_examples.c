@@ -58,6 +58,7 @@ static void run_program(struct rig *rig, const char *name, bool mended, char *te
     FILE *stream = fmemopen(text, n_bytes, "w");
     assert_non_null(stream);
     tg_run_print_findings(run, stream);
+    tg_run_print_proof(run, stream);
     struct tg_spare_edges edges;
     if (strcmp(name, "spare_edges") == 0) assert_int_equal(tg_run_spare_edges(run, &edges, stream), TG_OK);
     fclose(stream);

@@ -82,6 +82,29 @@ static void help_is_no_failure(void **state)
     process_free(&process);
 }
 
+static void json_of_a_checked_run(void **state)
+{
+    (void)state;
+    struct json *json = expect_json(0, ARGS("--case", "Case2", "--check"));
+    const struct json *findings = json_get(json, "findings"), *proof = json_get(json, "proof");
+    assert_true(findings && findings->type == JSON_ARRAY && !findings->first);
+    assert_true(proof && json_get(proof, "schedule_independent")->type == JSON_TRUE);
+    assert_int_equal((int)json_number(proof, "tasks"), 16);
+    assert_int_equal((int)json_number(proof, "pairs"), 19);
+    assert_int_equal((int)json_number(proof, "unordered"), 0);
+    json_free(json);
+}
+
+static void json_of_the_edges(void **state)
+{
+    (void)state;
+    struct json *json = expect_json(0, ARGS("--case", "Case2", "--edges"));
+    assert_int_equal((int)json_number(json, "redundant_edges"), 0);
+    assert_int_equal((int)json_number(json, "no_conflict_edges"), 0);
+    assert_true(json_number(json, "without_spare_edges_us") > 1);
+    json_free(json);
+}
+
 static void json_of_a_success(void **state)
 {
     (void)state;
@@ -461,6 +484,8 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(this_computer_says_what_happened),
     cmocka_unit_test(help_is_no_failure),
     cmocka_unit_test(json_of_a_success),
+    cmocka_unit_test(json_of_a_checked_run),
+    cmocka_unit_test(json_of_the_edges),
     cmocka_unit_test(platforms),
     cmocka_unit_test(options_of_the_other_platform),
     cmocka_unit_test(runtimes),

@@ -65,6 +65,7 @@ static void look_at(struct checked *c, struct tg_run *run)
     FILE *stream = fmemopen(c->text, sizeof c->text, "w");
     assert_non_null(stream);
     tg_run_print_findings(run, stream);
+    tg_run_print_proof(run, stream);
     c->edges_status = tg_run_spare_edges(run, &c->edges, stream);
     fclose(stream);
 }
@@ -388,6 +389,33 @@ static void what_holds_nothing_is_not_read(void **state)
     }
 }
 
+static void what_cannot_be_declared_is_refused(void **state)
+{
+    (void)state;
+    static uint32_t data[16];
+    static const struct {
+        struct tg_declared declared;
+        const char *says;
+    } wrong[] = {
+        {{1, TG_UNDEFINED, 0, 4, NULL}, "there is no tensor 1"},
+        {{0, 2, 0, 4, NULL}, "unknown kind 2"},
+        {{0, TG_READ_ONLY, 60, 8, NULL}, "8 bytes from byte 60 on are not in the tensor's 64"},
+        {{0, TG_READ_ONLY, UINT64_MAX, 2, NULL}, "are not in the tensor's 64"},
+        {{0, TG_READ_ONLY, 0, 0, NULL}, "0 bytes from byte 0"},
+    };
+    const struct tg_tensor tensor = {"data", data, sizeof data, 16, TG_INOUT};
+    struct checked c;
+    open_mode(&c, RIG_CONCURRENT);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct tg_run *opened = NULL;
+        c.rig.config.declared = &wrong[i].declared;
+        c.rig.config.n_declared = 1;
+        assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, &tensor, 1, &opened), TG_ERR_ARGUMENT);
+        CHECK(strstr(tg_last_message(), wrong[i].says), "%s", tg_last_message());
+    }
+    close_checked(&c);
+}
+
 static void what_is_shared_is_not_written(void **state)
 {
     (void)state;
@@ -542,6 +570,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(bytes_that_nobody_has_written),
         cmocka_unit_test(an_output_that_is_not_complete),
         cmocka_unit_test(what_holds_nothing_is_not_read),
+        cmocka_unit_test(what_cannot_be_declared_is_refused),
         cmocka_unit_test(what_is_shared_is_not_written),
         cmocka_unit_test(an_entry_behind_the_context_is_named),
         cmocka_unit_test(edges_that_no_conflict_needs_are_listed),
