@@ -3,6 +3,7 @@
 JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PREFIX ?= /usr/local
 SECONDS ?= 60
+CONDITIONS ?= On a quiet machine.
 
 MAKEFLAGS += --no-print-directory
 CONFIGURE = cmake --preset
@@ -26,9 +27,10 @@ build: ## build the library and the examples into build/
 	@$(CONFIGURE) release $(if $(WERROR),-DTG_WERROR=$(WERROR)) >/dev/null
 	@$(call COMPILE,build)
 
-run: build ## build, then run paged attention, Case1 and Case2
+run: build ## build, then run paged attention, Case1 and Case2, and Case2 on this computer
 	build/bin/paged_attention --case Case1
 	build/bin/paged_attention --case Case2
+	build/bin/paged_attention --case Case2 -p cpu
 
 test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test
@@ -87,6 +89,15 @@ bench: ## build and run the benchmarks
 	@$(call COMPILE,build)
 	@cmake --build build --target bench
 
+performance: ## measure tasks on platform cpu beside other runtimes, write docs/performance.md
+	@tools/install_deps.sh build peers
+	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
+	@$(call COMPILE,build) --target bench_workers
+	$(RUN) build/bench/bench_workers >build/bench/workers.json
+	RUN="$(RUN)" bench/peers/run.sh build/bench/peers.json
+	cat build/bench/workers.json build/bench/peers.json >build/bench/performance.json
+	tools/performance_page.py build/bench/performance.json "$(CONDITIONS)"
+
 device-times: build ## published device times beside the predicted ones, as a table
 	@tools/device_times.sh
 
@@ -121,5 +132,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench device-times coverage format \
+.PHONY: help build run test mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
     format-check lint tidy install clean

@@ -2,11 +2,12 @@
 # install_deps.sh GROUP...: see that what the groups need is there.
 #
 #   build     compile the library and the examples
-#   test      the tests: cmocka, numpy, pytest, gdb
+#   test      the tests: cmocka, hwloc, numpy, pytest, gdb
 #   full      sanitizers, clang, valgrind
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
 #   lint      clang-format, clang-tidy
 #   coverage  gcovr
+#   peers     other task runtimes, for the benchmark beside them: libomp, oneTBB, StarPU
 #
 # Does nothing when nothing lacks. As root on Debian or Ubuntu it installs what lacks; elsewhere it prints the command
 # to run and exits with 2.
@@ -29,6 +30,7 @@ need_build() {
 
 need_test() {
     includes "${CC:-cc}" cmocka.h || lacks libcmocka-dev
+    includes "${CC:-cc}" hwloc.h || lacks libhwloc-dev
     "$root/tools/find_python.sh" numpy pytest >/dev/null 2>&1 || lacks python3 python3-numpy python3-pytest
     has c++ || lacks g++
     has gdb || lacks gdb
@@ -59,13 +61,22 @@ need_lint() {
     has clang-tidy || lacks clang-tidy
 }
 
+need_peers() {
+    has clang || lacks clang
+    links clang -fopenmp || lacks libomp-dev
+    has c++ || lacks g++
+    has pkg-config || lacks pkg-config
+    echo '#include <oneapi/tbb/flow_graph.h>' | c++ -x c++ -E - >/dev/null 2>&1 || lacks libtbb-dev
+    pkg-config --exists starpu-1.3 2>/dev/null || lacks libstarpu-dev
+}
+
 need_coverage() { has gcovr || lacks gcovr; }
 
 for group in "$@"; do
     case $group in
-        build | test | full | aarch64 | lint | coverage) "need_$group" ;;
+        build | test | full | aarch64 | lint | coverage | peers) "need_$group" ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint or coverage" >&2
+            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint, coverage or peers" >&2
             exit 2
             ;;
     esac

@@ -79,6 +79,7 @@ static bool take(struct tg_worker *w, struct tg_worker *from)
     atomic_store_explicit(&from->n_shared, 0, memory_order_relaxed); /* written under the lock */
     unlock(from);
     if (n == 0) return false;
+    if (w != from) prefetch(first);
     *w->last = first;
     w->last = &last->next_ready;
     w->n_own += n;

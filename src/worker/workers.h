@@ -41,7 +41,7 @@
 
 enum {
     TG_SHARE_MAX = 16,        /* tasks that are put where others may take them, at a time */
-    TG_BUILDER_AHEAD_MAX = 32 /* ready tasks that the builder keeps before it runs some itself */
+    TG_BUILDER_AHEAD_MAX = 64 /* ready tasks that the builder keeps before it runs some itself */
 };
 
 /* What the builder is doing. */
