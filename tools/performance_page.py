@@ -31,7 +31,7 @@ def read(path):
 
 
 def find(rows, **wanted):
-    return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
+    return next((row for row in rows if not row["quantity"].startswith("replay") and all(row[key] == value for key, value in wanted.items())), None)
 
 
 def cell(row):
@@ -62,7 +62,7 @@ def comparison(rows):
 
 
 def sizes(rows):
-    own = [row for row in rows if row["runtime"] == "tilegraph" and row["task_ns"] == 0]
+    own = [row for row in rows if row["runtime"] == "tilegraph" and row["quantity"] == "ns_per_task"]
     lines = ["| workers | tasks | ns a task | graph, KiB at most | process, KiB at most so far |",
              "|---:|---:|---:|---:|---:|"]
     for row in sorted(own, key=lambda row: (row["workers"], row["tasks"])):
@@ -71,10 +71,19 @@ def sizes(rows):
     return lines
 
 
+def replays(rows):
+    lines = ["| workers | tasks | ns a task |", "|---:|---:|---:|"]
+    for row in rows:
+        if row["quantity"] == "replay_ns_per_task":
+            lines.append(f"| {row['workers']} | {row['tasks']:,} | {cell(row)} |")
+    return lines
+
+
 def picture(rows):
     """Time of a run against its tasks, both on logarithmic axes: a straight line of slope 1 is linear."""
     width, height, left, bottom = 640, 360, 70, 40
-    own = [row for row in rows if row["runtime"] == "tilegraph" and row["task_ns"] == 0 and row["workers"] <= 2]
+    own = [row for row in rows if row["runtime"] == "tilegraph" and row["quantity"] == "ns_per_task" and
+           row["workers"] <= 2]
     x_low, x_high, y_low, y_high = 4, 7.2, -4, 0.2  # powers of ten: tasks, seconds
 
     def x(tasks):
@@ -136,6 +145,12 @@ def page(rows, conditions):
         "",
         "A run's time is linear in its tasks, and the graph's memory hardly grows: pages of complete tasks come back. The "
         "process's memory has the program's own tensors in it and what earlier rows took.",
+        "",
+        "## A graph that is replayed",
+        "",
+        "Built once, run again with other arguments (`tg_run_replay`): time from the first task's start to the end.",
+        "",
+        *replays(rows),
         "",
     ])
 

@@ -247,6 +247,7 @@ struct tg_run_config {
     uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
     bool record_pipes;         /* with record, on a2a3sim: each instruction of each pipe, too; 24 bytes each. false */
+    bool keep;                 /* keep the graph for tg_run_replay; needs aicpu_build_graph, sequential. false */
     bool reproducible;         /* cpu: no kernel finds what another task left in on-chip memory: it is filled with NaN
                                   before each. Costs time; needed for equal bytes only by kernels that read what they
                                   did not write. false */
@@ -283,6 +284,24 @@ TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_ru
  *           and if it failed, the message says with what.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
+
+/* Another value for an argument of a task. */
+struct tg_argument {
+    int32_t task_id;
+    uint32_t index; /* of the argument, less than the task has */
+    uint64_t value;
+};
+
+/*
+ * Run the graph of a run that succeeded once more, without building it: tensors are copied to the device again, TG_OUT is
+ * poisoned again, the n_changes arguments get their new values, for this replay and later ones; outputs are copied back.
+ * tg_run_result and the record are then of this replay. Any number of times.
+ *
+ * Blocks    as tg_run_wait
+ * Errors    as tg_run_wait; TG_ERR_ARGUMENT   the run was opened without keep, not waited for, or failed; or a task or
+ *           index of a change is not there: nothing was changed then
+ */
+TG_API enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
 
 /* Let the run end soon: tg_run_wait, on another thread, fails with TG_ERR_CANCELLED, unless the run has ended or failed
  * by then. What runs is left to end, nothing more is started, outputs are untouched. From tg_run_open to tg_run_close.

@@ -355,7 +355,7 @@ static void retire(struct tg_graph *graph, struct tg_page *page, uint32_t n)
 void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
 {
     if (tally->n == 0) return;
-    retire(graph, tally->page, tally->n);
+    if (!graph->keep) retire(graph, tally->page, tally->n);
     /* Release, pairs with tg_graph_n_complete: who sees the last one sees all outputs, because additions to a counter
      * continue each other's release. */
     atomic_fetch_add_explicit(&graph->n_complete, tally->n, memory_order_release);
@@ -372,6 +372,11 @@ _Static_assert(offsetof(struct tg_page, tasks) == 0, "page_of finds the page by 
 /* Close a task's list of successors and take it. */
 static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_task *task)
 {
+    if (graph->keep) {
+        /* Relaxed: all edges were there before the first task ran, and the next decrement is of the next replay. */
+        atomic_store_explicit(&task->pending, task->n_waits, memory_order_relaxed);
+        return atomic_load_explicit(&task->successors, memory_order_relaxed);
+    }
     if (graph->alone) {
         struct tg_edge *edge = atomic_load_explicit(&task->successors, memory_order_relaxed); /* one thread */
         atomic_store_explicit(&task->successors, &closed, memory_order_relaxed);
@@ -399,6 +404,33 @@ struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, 
     tally->page = page;
     if (++tally->n >= tally->limit) tg_graph_settle(graph, tally);
     return ready;
+}
+
+struct tg_task *tg_graph_find(struct tg_graph *graph, int64_t id)
+{
+    return added(graph, id) ? task_at(graph, id) : NULL;
+}
+
+void tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value)
+{
+    struct tg_task *task = task_at(graph, id);
+    uint64_t *args = (uint64_t *)(uintptr_t)task->args; /* the page's, which is the graph's */
+    args[index] = value;
+}
+
+void tg_graph_rewind(struct tg_graph *graph, struct tg_task **ready)
+{
+    struct tg_task *first = NULL, **last = &first;
+    for (uint64_t id = 0; id < graph->n_added; id++) {
+        struct tg_task *task = task_at(graph, (int64_t)id);
+        if (task->n_waits > 0) continue;
+        *last = task;
+        last = &task->next_ready;
+    }
+    *last = NULL;
+    *ready = first;
+    /* Relaxed: nobody runs. */
+    atomic_store_explicit(&graph->n_complete, 0, memory_order_relaxed);
 }
 
 void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, void *context)

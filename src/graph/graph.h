@@ -71,6 +71,7 @@ struct tg_page;
 struct tg_graph {
     /* Written before anybody else sees the graph. A line of its own: everybody reads it all the time. */
     alignas(64) bool alone; /* the builder is also the only completer, on one thread: nothing has to be atomic */
+    bool keep;              /* nothing is retired: the graph can be rewound. It is built before the first task runs */
     /* Writer: the builder. */
     alignas(64) struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
     uint64_t n_pages_max;
@@ -114,6 +115,16 @@ void tg_graph_publish_all(struct tg_graph *graph, struct tg_task **ready);
 
 /* Is task `id` complete? Its outputs are visible then. Builder only. */
 bool tg_graph_is_complete(struct tg_graph *graph, int64_t id);
+
+/* The task of that id, NULL: there is none, or it was retired. Builder only. */
+struct tg_task *tg_graph_find(struct tg_graph *graph, int64_t id);
+
+/* Give argument `index` of a task, which has it, another value. Of a kept graph, while nobody runs. */
+void tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value);
+
+/* Let all tasks of a kept graph, all of them complete, be incomplete again. *ready: a list by next_ready of those that
+ * can run. */
+void tg_graph_rewind(struct tg_graph *graph, struct tg_task **ready);
 
 /* Published tasks that are not complete, or not yet counted as such. */
 uint64_t tg_graph_in_flight(struct tg_graph *graph);

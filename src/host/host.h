@@ -52,6 +52,8 @@ struct tg_run {
     tg_progress_fn *progress; /* to be called while the run goes on, or NULL */
     void *progress_context;
     bool launched;
+    bool replays; /* the graph is there from the launch before */
+    bool may_replay;
 };
 
 /* host_build.c: call the plugin on the host; the graph and `ready` are there then. */

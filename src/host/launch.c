@@ -30,10 +30,15 @@ static void set_core_types(struct tg_run *run, bool workers)
         run->core_type[i] = !workers && i % TG_CORES_PER_BLOCK == 0 ? TG_AIC : TG_AIV;
 }
 
+static bool builds_on_device(const struct tg_run *run)
+{
+    return run->config.runtime == TG_AICPU_BUILD_GRAPH && !run->replays;
+}
+
 static void prepare_control(struct tg_run *run, struct launch *launch)
 {
     const struct tg_program *program = run->program;
-    bool on_device = run->config.runtime == TG_AICPU_BUILD_GRAPH;
+    bool on_device = builds_on_device(run);
     bool sequential = run->config.build_mode == TG_BUILD_SEQUENTIAL;
     const uint32_t n_workers = program->device->machine->n_workers;
     set_core_types(run, n_workers > 0);
@@ -81,7 +86,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .progress_context = run,
         .pipe_log = run->config.record_pipes ? &run->pipe_log : NULL,
         .check = run->config.check ? &run->check : NULL,
-        .host_graph = run->config.runtime == TG_HOST_BUILD_GRAPH,
+        .host_graph = !builds_on_device(run),
         .failure = &run->failure,
         .clear = run->config.reproducible,
     };
@@ -94,7 +99,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
 static void collect(struct tg_run *run, const struct tg_control_report *report)
 {
     const uint32_t n_workers = run->program->device->machine->n_workers;
-    const bool has_builder = run->config.runtime == TG_AICPU_BUILD_GRAPH;
+    const bool has_builder = builds_on_device(run);
     struct tg_run_result *result = &run->result;
     result->n_tasks = run->graph.n_added;
     result->n_edges = run->graph.n_edges;

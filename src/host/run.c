@@ -92,6 +92,11 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
     if (config->record_pipes && !config->record)
         return tg_error(TG_ERR_ARGUMENT, "record_pipes is set and record is not; set both");
     if (config->schedules == 0) return tg_error(TG_ERR_ARGUMENT, "schedules is 0; a run is under at least one");
+    const bool sequential = config->runtime == TG_AICPU_BUILD_GRAPH && config->build_mode == TG_BUILD_SEQUENTIAL;
+    if (config->keep && !sequential)
+        return tg_error(TG_ERR_ARGUMENT, "keep is set; it needs aicpu_build_graph with build_mode TG_BUILD_SEQUENTIAL");
+    if (config->keep && (config->check || config->schedules > 1))
+        return tg_error(TG_ERR_ARGUMENT, "keep is set; it does not combine with check or schedules");
     if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
     if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
     return TG_OK;
@@ -202,6 +207,7 @@ enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_confi
     run->n_tensors = n_tensors;
     tg_failure_init(&run->failure);
     tg_graph_init(&run->graph, graph_limit(config));
+    run->graph.keep = config->keep;
     enum tg_status status = prepare(run, tensors);
     if (status != TG_OK) {
         tg_run_close(run);
@@ -230,11 +236,11 @@ static uint64_t host_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-enum tg_status tg_run_wait(struct tg_run *run)
+/* Launch, wait, copy back. */
+static enum tg_status launch_and_wait(struct tg_run *run)
 {
-    if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
-    run->launched = true;
     uint64_t start = host_now();
+    run->may_replay = false;
     tg_host_check_launch(run);
     enum tg_status status = tg_launch(run);
     if (status == TG_OK) tg_host_check_outputs(run);
@@ -243,9 +249,59 @@ enum tg_status tg_run_wait(struct tg_run *run)
     if (status == TG_OK) status = tg_schedules_compare(run);
     if (run->config.check || run->config.schedules > 1) status = tg_host_judge(run, status);
     run->result.host_ns = host_now() - start;
+    run->may_replay = status == TG_OK;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
     return status;
+}
+
+enum tg_status tg_run_wait(struct tg_run *run)
+{
+    if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
+    run->launched = true;
+    return launch_and_wait(run);
+}
+
+/* Does every change name an argument that is there? */
+static enum tg_status check_changes(struct tg_run *run, const struct tg_argument *changes, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const struct tg_task *task = tg_graph_find(&run->graph, changes[i].task_id);
+        if (!task)
+            return tg_error(TG_ERR_ARGUMENT, "change %zu: there is no task %d; the graph has %llu", i,
+                            changes[i].task_id, (unsigned long long)run->graph.n_added);
+        if (changes[i].index >= task->n_args)
+            return tg_error(TG_ERR_ARGUMENT, "change %zu: task %d has %u arguments, no number %u", i,
+                            changes[i].task_id, task->n_args, changes[i].index);
+    }
+    return TG_OK;
+}
+
+/* Inputs as the caller has them now, outputs as if nobody had written them. */
+static enum tg_status refill(struct tg_run *run)
+{
+    struct tg_device *device = run->program->device;
+    for (size_t i = 0; i < run->n_tensors; i++) {
+        const struct tg_tensor *tensor = &run->tensors[i];
+        if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
+            TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
+        if (tensor->direction == TG_OUT) memset((void *)(uintptr_t)run->args[i], 0xFF, tensor->bytes);
+    }
+    return TG_OK;
+}
+
+enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
+{
+    if (!run->config.keep) return tg_error(TG_ERR_ARGUMENT, "the run was opened without keep; set tg_run_config.keep");
+    if (!run->may_replay) return tg_error(TG_ERR_ARGUMENT, "only a run that succeeded can be replayed");
+    TG_TRY(check_changes(run, changes, n_changes));
+    TG_TRY(refill(run));
+    for (size_t i = 0; i < n_changes; i++)
+        tg_graph_set_arg(&run->graph, changes[i].task_id, changes[i].index, changes[i].value);
+    tg_graph_rewind(&run->graph, &run->ready);
+    tg_record_fini(&run->record);
+    run->replays = true;
+    return launch_and_wait(run);
 }
 
 void tg_run_cancel(struct tg_run *run) { tg_failure_set(&run->failure, TG_ERR_CANCELLED, "tg_run_cancel was called"); }

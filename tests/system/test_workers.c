@@ -324,6 +324,109 @@ static void a_run_can_be_cancelled_from_another_thread(void **state)
     }
 }
 
+/* ---- replays --------------------------------------------------------------------------------------------------------- */
+
+/* Other inputs in the same tensors, and the same graph. */
+static void replay_flagship(struct rig *rig)
+{
+    struct pa_problem problem, other;
+    struct tg_tensor tensors[FLAGSHIP_TENSORS];
+    struct tg_run *run;
+    flagship_load(rig, RIG_SEQUENTIAL, NULL);
+    flagship_draw(&problem, "ragged", 7);
+    flagship_tensors(&problem, tensors);
+    rig->config.keep = true;
+    assert_int_equal(tg_run_open(rig->program, &rig->config, tensors, FLAGSHIP_TENSORS, &run), TG_OK);
+    assert_int_equal(tg_run_replay(run, NULL, 0), TG_ERR_ARGUMENT); /* not waited for */
+    assert_int_equal(tg_run_wait(run), TG_OK);
+    assert_int_equal(flagship_mismatches(&problem), 0);
+    for (uint64_t seed = 8; seed < 11; seed++) {
+        flagship_draw(&other, "ragged", seed);
+        memcpy(problem.query, other.query, flagship_out_bytes(&problem));
+        pa_problem_free(&other);
+        memset(problem.out, 0, flagship_out_bytes(&problem));
+        enum tg_status status = tg_run_replay(run, NULL, 0);
+        CHECK(status == TG_OK, "seed %llu: %s", (unsigned long long)seed, tg_last_message());
+        CHECK(flagship_mismatches(&problem) == 0, "seed %llu", (unsigned long long)seed);
+    }
+    tg_run_close(run);
+    pa_problem_free(&problem);
+}
+
+/* A task marks the word that its argument names. */
+static void replay_with_arguments(struct rig *rig)
+{
+    struct script s;
+    script_init(&s);
+    script_publish(&s, script_visit(&s, TG_AIV, 0, 0, NULL));
+    script_op(&s, SCRIPT_END, 0);
+    script_load(rig, RIG_SEQUENTIAL);
+    rig->config.keep = true;
+    uint32_t data[64] = {0};
+    const struct tg_tensor tensors[] = {{"script", s.words, s.n_words * sizeof *s.words, s.n_words, TG_IN},
+                                        {"data", data, sizeof data, 64, TG_INOUT}};
+    struct tg_run *run;
+    assert_int_equal(tg_run_open(rig->program, &rig->config, tensors, 2, &run), TG_OK);
+    assert_int_equal(tg_run_wait(run), TG_OK);
+    assert_true(data[0] == 1 && data[5] == 0);
+    const struct tg_argument changes[] = {{0, 1, 5}}, no_task[] = {{1, 1, 5}}, no_index[] = {{0, 4, 5}};
+    assert_int_equal(tg_run_replay(run, no_task, 1), TG_ERR_ARGUMENT);
+    assert_int_equal(tg_run_replay(run, no_index, 1), TG_ERR_ARGUMENT);
+    assert_int_equal(tg_run_replay(run, changes, 1), TG_OK);
+    assert_true(data[0] == 1 && data[5] == 1);
+    tg_run_close(run);
+    script_fini(&s);
+}
+
+static void a_graph_is_replayed_with_other_tensors_and_arguments(void **state)
+{
+    (void)state;
+    for (int k = -1; k < N_COUNTS; k++) {
+        struct rig rig;
+        if (k < 0) rig_open(&rig, GM_BYTES); /* the virtual device can, too */
+        else rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        replay_flagship(&rig);
+        replay_with_arguments(&rig);
+        rig_close(&rig);
+    }
+}
+
+/* Random graphs, replayed: every task once, in order, each time. */
+static void drawn_graphs_are_replayed_in_order(void **state)
+{
+    (void)state;
+    const uint64_t first = test_seed();
+    for (int k = 0; k < N_COUNTS; k++) {
+        struct rig rig;
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        script_load(&rig, RIG_SEQUENTIAL);
+        rig.config.keep = true;
+        for (uint64_t seed = first; seed < first + 10; seed++) {
+            struct script s;
+            script_init(&s);
+            struct random_graph graph = {.n_tasks = 200, .may_wait = false, .unpublished = -1, .cycle = -1};
+            random_graph_write(&s, &graph, seed);
+            script_op(&s, SCRIPT_END, 0);
+            s.n_data = s.n_tasks > 64 ? (size_t)s.n_tasks : 64;
+            s.data = calloc(s.n_data, sizeof *s.data);
+            const struct tg_tensor tensors[] = {{"script", s.words, s.n_words * sizeof *s.words, s.n_words, TG_IN},
+                                                {"data", s.data, s.n_data * sizeof *s.data, s.n_data, TG_INOUT}};
+            struct tg_run *run;
+            assert_int_equal(tg_run_open(rig.program, &rig.config, tensors, 2, &run), TG_OK);
+            assert_int_equal(tg_run_wait(run), TG_OK);
+            for (int replay = 0; replay < 4; replay++) {
+                assert_int_equal(script_disorder(&s), 0);
+                memset(s.data, 0, s.n_data * sizeof *s.data);
+                assert_int_equal(tg_run_replay(run, NULL, 0), TG_OK);
+            }
+            assert_int_equal(script_disorder(&s), 0);
+            tg_run_close(run);
+            script_fini(&s);
+        }
+        rig_close(&rig);
+    }
+}
+
 /* ---- several at once -------------------------------------------------------------------------------------------------- */
 
 enum { N_THREADS = 4 };
@@ -384,6 +487,8 @@ int main(void)
         cmocka_unit_test(waiting_for_what_cannot_come_is_named),
         cmocka_unit_test(kernels_that_fail_are_named),
         cmocka_unit_test(a_run_can_be_cancelled_from_another_thread),
+        cmocka_unit_test(a_graph_is_replayed_with_other_tensors_and_arguments),
+        cmocka_unit_test(drawn_graphs_are_replayed_in_order),
         cmocka_unit_test(several_threads_run_graphs_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
