@@ -52,7 +52,7 @@
     X(l1_to_l0_fixed, 4, 0, 1e9, "cycles", "L", "assumed")                                                             \
     X(matmul_fixed, 6, 0, 1e9, "cycles", "H", "P TMATMUL formula")                                                     \
     X(matmul_fractal, 1, 0.001, 1e6, "cycles a 16 x 32 B x 16 fractal, twice that for fp32", "H", "P; INI")            \
-    X(hbm_rate, 1030, 0.001, 1e9, "GB/s of all cores together", "F", "480 sequences of PA-1: 2.2 ms (V200)")           \
+    X(hbm_rate, 1080, 0.001, 1e9, "GB/s of all cores together", "F", "480 sequences of PA-1: 2.2 ms (V200)")           \
     X(l2_rate, 4880, 0.001, 1e9, "GB/s of all cores together", "M", "INI l2_read_rate 110 B a cycle and core")         \
     X(l2_bytes, 201326592, 0, 1e15, "bytes", "H", "INI l2_size, 192 MiB")
 
