@@ -35,7 +35,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     all->n = n;
     atomic_init(&all->window, launch->window);
     atomic_init(&all->phase, launch->plugin_bytes ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
-    atomic_init(&all->n_idle, 0);
+    atomic_init(&all->n_idle, n - 1); /* who has not begun is idle */
     atomic_init(&all->n_asleep, 0);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
@@ -88,6 +88,7 @@ void tg_workers_main(void *arg, uint32_t worker)
     struct tg_workers *all = arg;
     struct tg_worker *w = &all->worker[worker];
     struct tg_machine *machine = all->config.machine;
+    if (worker != 0) atomic_fetch_sub(&all->n_idle, 1);
     enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
     if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
     if (worker == 0) tg_worker_push(w, all->config.ready);

@@ -16,7 +16,7 @@
  *
  * Who finds nothing is idle: it looks around for a few microseconds, then sleeps. A task is in a list of somebody who is
  * not idle, or in a `shared` that is not empty, or runs. A worker stops being idle before it takes a task, and puts what
- * it has into the graph's counts before it becomes idle. So when all are idle nothing can move: the last one to become
+ * it has into the graph's counts before it becomes idle; who has not begun is idle, and may never begin. So when all are idle nothing can move: the last one to become
  * idle knows it, and says what it means:
  *
  *     builder in its window           the window grows

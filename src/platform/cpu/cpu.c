@@ -3,9 +3,11 @@
  *
  * The thread that launches is worker 0; the others live as long as the device and wait between launches.
  *
- *     tg_run_wait ---> worker 0  -----------------------------------> returns when all others are done
+ *     tg_run_wait ---> worker 0  -----------------------------------> returns when all that have begun are done
  *          | launch += 1                                                ^ n_working == 0
  *          +---------> worker 1 ... n - 1, each: pin, watch, work, ----+
+ *
+ * A launch is carried out by those that come in time: a thread that wakes when it is over goes to sleep again.
  *
  * An instruction is checked and executed by the worker that runs the kernel, in the worker's own buffers.
  */
@@ -51,17 +53,18 @@ struct thread {
 struct cpu {
     struct tg_machine machine; /* first */
     bool pin;
-    enum tg_isa tile_isa;   /* of the arithmetic */
-    cpu_set_t *place;       /* [n_workers] */
-    struct core *cores;     /* [n_workers] */
-    struct thread *threads; /* [n_workers]; 0 is not started */
-    uint32_t n_started;     /* writer: worker 0 */
-    uint64_t start_ns;      /* of the launch. Writer: worker 0, before the others see the launch */
-    const struct tg_machine_run *run;
+    enum tg_isa tile_isa;             /* of the arithmetic */
+    cpu_set_t *place;                 /* [n_workers] */
+    struct core *cores;               /* [n_workers] */
+    struct thread *threads;           /* [n_workers]; 0 is not started */
+    uint32_t n_started;               /* writer: worker 0 */
+    uint64_t start_ns;                /* of the launch. Writer: worker 0, before the others see the launch */
+    bool clear;                       /* of the launch */
+    const struct tg_machine_run *run; /* under the lock: NULL: none, or nobody may begin any more */
     pthread_mutex_t lock;
     pthread_cond_t launched, finished;
-    uint64_t launch; /* under the lock: how many there were */
-    uint32_t n_working;
+    uint64_t launch;    /* under the lock: how many there were */
+    uint32_t n_working; /* workers that have begun and not ended, worker 0 apart */
     bool closing;
 };
 
@@ -176,7 +179,7 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     core->known.n_instructions = 0;
     /* A launch that does not ask leaves what it writes uncounted. */
     core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
-    core->clear = of(machine)->run->clear;
+    core->clear = of(machine)->clear;
     if (core->memory) return TG_OK;
     core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
     core->lazy.buffers = &core->buffers;
@@ -199,9 +202,8 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
 /* ---- a launch ---- */
 
 /* One worker's part of a launch, on its thread. */
-static void work(struct cpu *cpu, uint32_t worker)
+static void work(struct cpu *cpu, const struct tg_machine_run *run, uint32_t worker)
 {
-    const struct tg_machine_run *run = cpu->run;
     struct tg_watch watch = {0};
     cpu_set_t before;
     if (cpu->pin) tg_topology_pin(&cpu->place[worker], &before);
@@ -223,8 +225,11 @@ static void *thread_main(void *arg)
         while (cpu->launch == seen && !cpu->closing) pthread_cond_wait(&cpu->launched, &cpu->lock);
         if (cpu->closing) break;
         seen = cpu->launch;
+        if (!cpu->run) continue; /* too late: it is over */
+        const struct tg_machine_run *run = cpu->run;
+        cpu->n_working++;
         pthread_mutex_unlock(&cpu->lock);
-        work(cpu, thread->worker);
+        work(cpu, run, thread->worker);
         pthread_mutex_lock(&cpu->lock);
         if (--cpu->n_working == 0) pthread_cond_signal(&cpu->finished);
     }
@@ -264,17 +269,17 @@ static enum tg_status cpu_run(struct tg_machine *machine, const struct tg_machin
     TG_TRY(start_threads(cpu));
     pthread_mutex_lock(&cpu->lock);
     cpu->run = run;
-    cpu->n_working = machine->n_workers - 1;
+    cpu->clear = run->clear;
     cpu->start_ns = clock_ns();
     cpu->launch++;
     pthread_cond_broadcast(&cpu->launched);
     pthread_mutex_unlock(&cpu->lock);
-    work(cpu, 0);
+    work(cpu, run, 0);
     pthread_mutex_lock(&cpu->lock);
+    cpu->run = NULL; /* who has not begun need not */
     while (cpu->n_working > 0) pthread_cond_wait(&cpu->finished, &cpu->lock);
     pthread_mutex_unlock(&cpu->lock);
     *device_ns = cpu_now(machine);
-    cpu->run = NULL;
     return TG_OK;
 }
 
