@@ -462,6 +462,39 @@ static void an_entry_behind_the_context_is_named(void **state)
     }
 }
 
+/* Every case of the command line, those with many sequences with three of them: no finding, all conflicts ordered. */
+static void every_case_is_schedule_independent(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < pa_n_cases; i++) {
+        struct checked c = {.status = TG_OK};
+        struct pa_case drawn = pa_cases[i];
+        struct pa_problem problem;
+        struct pa_declared declared;
+        struct failure why;
+        struct tg_tensor tensors[FLAGSHIP_TENSORS];
+        struct tg_run *opened = NULL;
+        if (drawn.shape.batch > 16) drawn.shape.batch = 3;
+        if (drawn.n_lengths > drawn.shape.batch) drawn.n_lengths = drawn.shape.batch;
+        rig_open(&c.rig, 0);
+        flagship_draw_case(&problem, &drawn, 42);
+        assert_int_equal(pa_declare(&problem, &declared, &why), TG_OK);
+        flagship_load(&c.rig, (enum rig_mode)(i % RIG_MODES), NULL);
+        flagship_tensors(&problem, tensors);
+        c.rig.config.check = true;
+        c.rig.config.declared = declared.items;
+        c.rig.config.n_declared = declared.n;
+        assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
+        look_at(&c, opened);
+        tg_run_close(opened);
+        expect_nothing(&c);
+        assert_int_equal(c.proof.n_unseen, 0);
+        pa_declared_free(&declared);
+        pa_problem_free(&problem);
+        rig_close(&c.rig);
+    }
+}
+
 /* ---- edges that nobody needs ---- */
 
 static void edges_that_no_conflict_needs_are_listed(void **state)
@@ -573,6 +606,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_cannot_be_declared_is_refused),
         cmocka_unit_test(what_is_shared_is_not_written),
         cmocka_unit_test(an_entry_behind_the_context_is_named),
+        cmocka_unit_test(every_case_is_schedule_independent),
         cmocka_unit_test(edges_that_no_conflict_needs_are_listed),
         cmocka_unit_test(edges_are_not_looked_at_where_conflicts_are_not_ordered),
         cmocka_unit_test(a_kernel_that_does_not_tell_is_named),
