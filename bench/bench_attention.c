@@ -24,10 +24,18 @@
 #include <tilegraph/tilegraph.h>
 
 #include "file.h"
-#include "pa_dtype.h"
+#include "pa_problem.h"
 #include "plain_attention.h"
 
-enum { REPEATS = 9, HEADS = 32, HEAD_DIM = 128, WORKERS_MAX = 2, N_TENSORS = 7, CONFIG_WORDS = 9, CHUNK = 16 << 20 };
+enum {
+    REPEATS = 9,
+    HEADS = 32,
+    HEAD_DIM = 128,
+    WORKERS_MAX = 2,
+    N_TENSORS = 7,
+    CONFIG_WORDS = PA_CONFIG_WORDS,
+    CHUNK = 16 << 20
+};
 #define POOL_BYTES ((uint64_t)1 << 30) /* of keys, and of values */
 
 static const char folder[] = TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention";
@@ -232,8 +240,11 @@ static void problem_open(struct problem *p, const struct row *row)
     uint32_t scale_bits;
     memcpy(&scale_bits, &p->scale, sizeof scale_bits);
     const int64_t config[CONFIG_WORDS] = {row->batch,    HEADS,      row->kv_heads, HEAD_DIM, row->block_size,
-                                          p->table_cols, scale_bits, row->dtype,    64};
+                                          p->table_cols, scale_bits, row->dtype,    0};
     memcpy(p->config, config, sizeof config);
+    const struct pa_problem shape = {.shape = {row->batch, HEADS, row->kv_heads, HEAD_DIM, row->block_size, row->dtype},
+                                     .context_lens = p->lengths};
+    p->config[PA_CONFIG_BLOCKS_PER_TASK] = pa_problem_blocks_per_task(&shape);
 }
 
 static void problem_close(struct problem *p)

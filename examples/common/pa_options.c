@@ -19,7 +19,8 @@
     X(SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                                      \
     X(LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                               \
     X(SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                         \
-    X(BLOCKS_PER_TASK, "--blocks-per-task", "N", "KV blocks that a task covers, 1 to 64 (default 1)")                  \
+    X(BLOCKS_PER_TASK, "--blocks-per-task", "N",                                                                       \
+      "KV blocks that a task covers, 1 to 64 (default 1; cpu: by the shape)")                                          \
     X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
     X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
     X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default: all of the device)")                   \
@@ -382,7 +383,6 @@ static void set_defaults(int argc, char **argv, struct pa_options *out)
     out->platform = "a2a3sim";
     out->drawn = pa_cases[0];
     out->seed = 42;
-    out->blocks_per_task = 1;
     out->pin = true;
     tg_run_config_init(&out->run);
     /* Looked for by itself, so that whoever reads JSON gets the refusal of the other options as JSON too. */
@@ -413,6 +413,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     if (status == TG_OK) status = read_u32(given, OPT_WORKERS, 1, UINT32_MAX, &out->workers, failure);
     if (status == TG_OK) status = check_combinations(given, &out->run, failure);
     if (status == TG_OK) status = read_problem(given, out, failure);
+    out->blocks_per_task = strcmp(out->platform, "cpu") == 0 ? 0 : 1;
     if (status == TG_OK) status = read_u32(given, OPT_BLOCKS_PER_TASK, 1, 64, &out->blocks_per_task, failure);
     /* With a graph that is built on the device one more thread builds. */
     uint32_t schedulers = pa_case_schedulers(&out->drawn);

@@ -30,6 +30,17 @@ struct pa_counts pa_problem_counts(const struct pa_problem *problem)
     return counts;
 }
 
+uint32_t pa_problem_blocks_per_task(const struct pa_problem *problem)
+{
+    const struct pa_shape *s = &problem->shape;
+    const uint64_t least = (PA_SPAN_TOKENS + s->block_size - 1) / s->block_size;
+    uint64_t n_blocks = 0;
+    for (uint32_t i = 0; i < s->batch; i++)
+        n_blocks += ((uint64_t)problem->context_lens[i] + s->block_size - 1) / s->block_size * s->kv_heads;
+    const uint64_t fair = n_blocks / PA_SPANS, chosen = fair > least ? fair : least;
+    return chosen < PA_SPAN_BLOCKS ? (uint32_t)chosen : PA_SPAN_BLOCKS;
+}
+
 /* Say what does not fit before it is allocated: a system that promises more memory than it has kills the process when
  * the promise is called in. The tensors are here and on the device; the golden is two more of the query's size. */
 static enum tg_status check_memory(const struct pa_problem *problem, struct failure *failure)

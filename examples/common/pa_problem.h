@@ -68,6 +68,14 @@ enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struc
  */
 enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *failure);
 
+/*
+ * How many KV blocks a task should cover on a computer's own processors, 1 to 64, by the problem's shape and lengths alone:
+ * as many as leave PA_SPANS spans to share out, but so many that a task has PA_SPAN_TOKENS to work on. So long contexts of
+ * few sequences and KV heads are split, and the result does not depend on the number of workers.
+ */
+enum { PA_SPANS = 32, PA_SPAN_TOKENS = 512, PA_SPAN_BLOCKS = 64 };
+uint32_t pa_problem_blocks_per_task(const struct pa_problem *problem);
+
 /* Fill a cache of the problem from `plain`, which has the same elements in the plain layout, or the other way round. */
 enum pa_cache { PA_KEY, PA_VALUE };
 void pa_problem_from_plain(struct pa_problem *problem, enum pa_cache cache, const void *plain);

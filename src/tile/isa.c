@@ -37,9 +37,9 @@ enum tg_status tg_isa_choose(enum tg_isa *out)
         return tg_error(TG_ERR_ARGUMENT, "TG_ISA is '%s'; there are: portable, avx2, avx512, amx", name);
     *out = cap < usable ? cap : usable;
     if (cap > usable)
-        tg_log(TG_LOG_WARN, "TG_ISA is '%s', which this computer or its system does not offer: tiles run on %s", name,
-               tg_isa_name(usable));
-    else tg_log(TG_LOG_INFO, "tiles run on %s", tg_isa_name(*out));
+        tg_log(TG_LOG_WARN, "TG_ISA is '%s', which this computer or its system does not offer: tiles use up to %s",
+               name, tg_isa_name(usable));
+    else tg_log(TG_LOG_INFO, "tiles use instruction sets up to %s", tg_isa_name(*out));
     return TG_OK;
 }
 

@@ -57,6 +57,7 @@ static void defaults_are_case1_on_the_simulator(void **state)
     assert_int_equal(o.run.block_dim, 24);
     assert_int_equal(o.run.aicpu_thread_num, 3);
     assert_int_equal(o.blocks_per_task, 1);
+    assert_int_equal(accept("paged_attention -p cpu").blocks_per_task, 0); /* by the problem */
     assert_int_equal(o.run.schedule_seed, 0);
     assert_false(o.json || o.help || o.has_dtype);
     assert_true(o.run.record); /* the summary is made from it */

@@ -239,6 +239,28 @@ static void what_does_not_fit_is_refused(void **state)
     assert_non_null(strstr(why.message, "2 context lengths for a batch of 3"));
 }
 
+static void blocks_per_task_follow_from_the_shape(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t batch, kv_heads, block_size, length, blocks;
+    } rows[] = {
+        {1, 1, 16, 16, 32},      /* little to do: one span */
+        {1, 1, 128, 65536, 16},  /* 512 blocks, 32 spans */
+        {1, 1, 128, 4096, 4},    /* no span of less than 512 tokens */
+        {1, 32, 128, 4096, 32},  /* 32 KV heads: a span each */
+        {8, 32, 128, 65536, 64}, /* as many as a task can have */
+        {1, 1, 200, 0, 3},       /* no token at all */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int32_t lengths[8];
+        for (int k = 0; k < 8; k++) lengths[k] = (int32_t)rows[i].length;
+        const struct pa_problem problem = {
+            .shape = {rows[i].batch, 32, rows[i].kv_heads, 128, rows[i].block_size, PA_BF16}, .context_lens = lengths};
+        assert_int_equal(pa_problem_blocks_per_task(&problem), rows[i].blocks);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -251,6 +273,7 @@ int main(void)
         cmocka_unit_test(the_plain_layout_holds_the_same),
         cmocka_unit_test(config_describes_the_problem),
         cmocka_unit_test(what_does_not_fit_is_refused),
+        cmocka_unit_test(blocks_per_task_follow_from_the_shape),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

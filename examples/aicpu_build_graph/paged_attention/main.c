@@ -193,8 +193,7 @@ static void compare_anyway(const struct pa_problem *problem, struct pa_report *r
     report->failure = findings;
 }
 
-static enum tg_status make_problem(const struct pa_options *options, struct pa_problem *problem,
-                                   struct pa_report *report)
+static enum tg_status make_problem(struct pa_options *options, struct pa_problem *problem, struct pa_report *report)
 {
     double start_s = now_s();
     enum tg_status status;
@@ -205,6 +204,7 @@ static enum tg_status make_problem(const struct pa_options *options, struct pa_p
         status = pa_problem_draw(&options->drawn, options->seed, problem, &report->failure);
     }
     if (status == TG_OK) {
+        if (options->blocks_per_task == 0) options->blocks_per_task = pa_problem_blocks_per_task(problem);
         problem->config[PA_CONFIG_BLOCKS_PER_TASK] = options->blocks_per_task;
         pa_report_problem(report, problem);
     }
@@ -225,7 +225,7 @@ static enum tg_status check_files(const struct pa_options *options, struct failu
 
 /* Everything that needs the device. What can be refused early is: the program and the places that will be written come
  * before the tensors, which may be gigabytes. */
-static enum tg_status use_device(struct tg_device *device, const struct pa_options *options, const char *argv0,
+static enum tg_status use_device(struct tg_device *device, struct pa_options *options, const char *argv0,
                                  struct pa_report *report)
 {
     struct failure *failure = &report->failure;
