@@ -16,14 +16,15 @@ enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_M
 
 /* Slices of rows, the last one short; tasks of more blocks than there are places, the last block short; a sequence of
  * one span, of no token, of one; both element sizes; tiles that leave no room for a second set; products so small that
- * they need a barrier, of one row more than whole fractals have. */
+ * they need a barrier, of one row more than whole fractals have; heads and blocks that are cut, with a query that stays in
+ * L0A and one that does not. */
 static const char *const kernel_cases[] = {
     "--batch 4 --heads 100 --head-dim 32 --block-size 32 --context 905,1,0,200 --blocks-per-task 8",
     "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
     "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 3",
-    "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 16 --context 90,16 --blocks-per-task 2",
-    "--batch 2 --heads 66 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
-    "--batch 2 --heads 20 --head-dim 200 --block-size 48 --context 700,48 --blocks-per-task 9 --dtype bf16",
+    "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 8 --context 90,8 --blocks-per-task 4",
+    "--batch 2 --heads 65 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
+    "--batch 2 --heads 17 --head-dim 200 --block-size 48 --context 700,48 --blocks-per-task 9 --dtype bf16",
     NULL,
 };
 
