@@ -20,7 +20,7 @@ enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_M
  * L0A and one that does not. */
 static const char *const kernel_cases[] = {
     "--batch 4 --heads 100 --head-dim 32 --block-size 32 --context 905,1,0,200 --blocks-per-task 8",
-    "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
+    "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 14 --dtype bf16",
     "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 3",
     "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 8 --context 90,8 --blocks-per-task 4",
     "--batch 2 --heads 65 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
@@ -31,7 +31,7 @@ static const char *const kernel_cases[] = {
 /* Tiles as large as they get; more spans than slots, in one chain and in many; more long chains than accumulators; several
  * KV heads. */
 static const char *const plugin_cases[] = {
-    "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 205,1,0,40 --blocks-per-task 3 "
+    "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 2005,1,0,40 --blocks-per-task 30 "
     "--dtype bf16",
     "--batch 80 --heads 4 --kv-heads 2 --head-dim 8 --block-size 8 --context 20 --dtype fp16",
     "--batch 2 --heads 3 --head-dim 16 --block-size 8 --context 2400,50",
