@@ -58,8 +58,9 @@ static void expect_as_fastest(enum flagship_part part, double us, double toleran
 
 static void expect_as_published(enum flagship_part part, double us)
 {
-    CHECK(us >= 0.99 * published[part].least && us <= published[part].most, "%s: %.2f us, on the device %.2f to %.2f us",
-          published[part].name, us, published[part].least, published[part].most);
+    CHECK(us >= 0.99 * published[part].least && us <= published[part].most,
+          "%s: %.2f us, on the device %.2f to %.2f us", published[part].name, us, published[part].least,
+          published[part].most);
 }
 
 /* The published softmax goes block by block, as the plain one does. The store of QK's scores is known to be slow. */

@@ -32,7 +32,7 @@
 #define SLICE_ROWS 32u
 #define TILE (SLICE_ROWS * 128u * 4u) /* bytes of a slice of a chunk in fp32 */
 #define LONG_FLOATS 2048u             /* of a chunk of few rows */
-#define PLACES 6u               /* as many as there is room for */
+#define PLACES 6u                     /* as many as there is room for */
 
 /* Where things are in UB: 177 of 192 KiB. */
 #define UB_S 0u
