@@ -5,11 +5,7 @@
 #include "common/check.h"
 
 /* What runs away is caught soon; what does not has enough, also where everything is slow. */
-enum {
-    LIMIT_MS = TEST_ASAN || TEST_TSAN ? 1500 : 400,
-    SLOWEST_LIMIT_MS = 4000,
-    GRAPH_BYTES = (TEST_ASAN || TEST_TSAN ? 64 : 256) << 20
-};
+enum { LIMIT_MS = 400, SLOW_LIMIT_MS = 4000, GRAPH_BYTES = 256 << 20, SLOW_GRAPH_BYTES = 64 << 20 };
 
 const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host"};
 
@@ -18,6 +14,7 @@ void rig_open(struct rig *rig, uint64_t gm_bytes) { rig_open_on(rig, "a2a3sim", 
 static void open_device(struct rig *rig, const char *platform, uint32_t workers, uint64_t gm_bytes)
 {
     memset(rig, 0, sizeof *rig);
+    const bool slow = TEST_ASAN || TEST_TSAN || TG_TEST_EMULATOR[0];
     struct tg_device_config config;
     tg_device_config_init(&config);
     config.platform = platform;
@@ -27,8 +24,8 @@ static void open_device(struct rig *rig, const char *platform, uint32_t workers,
     enum tg_status status = tg_device_open(&config, &rig->device);
     CHECK(status == TG_OK, "no device: %s", tg_last_message());
     tg_run_config_init(&rig->config);
-    rig->config.kernel_limit_ms = TG_TEST_EMULATOR[0] ? SLOWEST_LIMIT_MS : LIMIT_MS;
-    rig->config.graph_bytes = GRAPH_BYTES;
+    rig->config.kernel_limit_ms = slow ? SLOW_LIMIT_MS : LIMIT_MS;
+    rig->config.graph_bytes = slow ? SLOW_GRAPH_BYTES : GRAPH_BYTES;
     rig_clear(rig);
 }
 
