@@ -161,18 +161,29 @@ static void mutate_sync(const struct maker *m, const struct call *call)
 
 /* ---- offsets ----------------------------------------------------------------------------------------------------- */
 
-/* The part of a tile's name that says which buffer it is in: "_l1" of kt_l1; "" if there is none. */
-static const char *buffer_of(const char *tile)
+/* Which buffer a tile is in, as its text says: "mat" of tg_tile_mat(...), "l1" of kt_l1; "" if it does not say. */
+static void buffer_of(const char *tile, char *buffer, size_t size)
 {
+    static const char maker[] = "tg_tile_";
+    const bool made = strncmp(tile, maker, strlen(maker)) == 0;
     const char *suffix = strrchr(tile, '_');
-    return suffix ? suffix : "";
+    const char *name = made ? tile + strlen(maker) : suffix ? suffix + 1 : "";
+    (void)snprintf(buffer, size, "%.*s", (int)strcspn(name, "("), name);
+}
+
+static bool in_one_buffer(const char *a, const char *b)
+{
+    char of_a[64], of_b[64];
+    buffer_of(a, of_a, sizeof of_a);
+    buffer_of(b, of_b, sizeof of_b);
+    return strcmp(of_a, of_b) == 0;
 }
 
 /* The argument of a call that places a tile: TASSIGN's second, the last of functions that make a placed tile. */
 static bool offset_arg(const struct source *source, const struct call *call, struct range *offset)
 {
-    bool places = range_is(source, call->name, "TASSIGN") || range_is(source, call->name, "vec_at") ||
-                  range_is(source, call->name, "column_at");
+    bool places = range_is(source, call->name, "TASSIGN") || range_is(source, call->name, "place") ||
+                  range_is(source, call->name, "vec_at") || range_is(source, call->name, "column_at");
     if (places) *offset = call->args[call->n_args - 1];
     return places;
 }
@@ -190,7 +201,8 @@ static void take_others(const struct maker *m, const struct call *call, struct r
         if (other.all.at == call->all.at || strcmp(here, there) != 0) continue;
         if (!offset_arg(m->source, &other, &other_offset)) continue;
         char *other_tile = range_text(m->source, other.args[0]), *text = range_text(m->source, other_offset);
-        bool same = !range_is(m->source, call->name, "TASSIGN") || strcmp(buffer_of(tile), buffer_of(other_tile)) == 0;
+        bool all_in_ub = range_is(m->source, call->name, "vec_at") || range_is(m->source, call->name, "column_at");
+        bool same = all_in_ub || in_one_buffer(tile, other_tile);
         if (same) add_part(m, MUTANT_OFFSET, call->all, offset, text);
         free(other_tile);
         free(text);
@@ -282,22 +294,22 @@ static void mutate_mask(const struct maker *m, const struct call *call)
 }
 
 /* Variables that hold a size or a count, wherever they get a value. */
-static const char *const sizes[] = {"valid",       "s.n",          "tile.valid_cols", "n_blocks", "t.n_blocks",
-                                    "t.n_loads",   "t.n_stores",   "t.first_kept",    "n_slices", "k->tokens",
-                                    "k->n_blocks", "s.first_load", "s.first_store"};
+static const char *const kernel_sizes[] = {
+    "valid",       "n",          "s.n",         "depth",        "width",      "tile.valid_cols", "t.chunk",
+    "t.n_chunks",  "t.n_loads",  "t.n_stores",  "t.first_kept", "n_slices",   "s.first_load",    "s.first_store",
+    "t->n_slices", "t->q_bytes", "t->kt_bytes", "t->p_bytes",   "t->v_bytes", "t->l0_sets"};
+static const char *const plugin_sizes[] = {"k->tokens", "k->n_blocks"};
 
-static void mutate_variables(const struct maker *m)
+static void mutate_variable(const struct maker *m, const char *name)
 {
-    for (size_t i = 0; i < N_OF(sizes); i++) {
-        struct range value;
-        for (size_t at = 0; source_next_value(m->source, sizes[i], &at, &value);) {
-            const size_t from = value.at - strlen(sizes[i]) - strlen(" = ");
-            const struct range whole = {from, value.at + value.length - from};
-            char *text = range_text(m->source, value);
-            add_wrapped(m, MUTANT_SHRUNK, whole, value, "(%s) - 1", text);
-            add_wrapped(m, MUTANT_WIDENED, whole, value, "(%s) + 1", text);
-            free(text);
-        }
+    struct range value;
+    for (size_t at = 0; source_next_value(m->source, name, &at, &value);) {
+        const size_t from = value.at - strlen(name) - strlen(" = ");
+        const struct range whole = {from, value.at + value.length - from};
+        char *text = range_text(m->source, value);
+        add_wrapped(m, MUTANT_SHRUNK, whole, value, "(%s) - 1", text);
+        add_wrapped(m, MUTANT_WIDENED, whole, value, "(%s) + 1", text);
+        free(text);
     }
 }
 
@@ -312,10 +324,10 @@ static bool ends_with(const char *text, const char *end)
 /* Offsets and distances that have a name. */
 static bool names_a_place(const char *name)
 {
-    static const char *const names[] = {"TILE", "FLOATS", "ROW"};
+    static const char *const names[] = {"TILE", "FLOATS", "ROW", "PART"};
     for (size_t i = 0; i < N_OF(names); i++)
         if (strcmp(name, names[i]) == 0) return true;
-    return strncmp(name, "UB_", 3) == 0 || strncmp(name, "SET_", 4) == 0;
+    return strncmp(name, "UB_", 3) == 0 || strncmp(name, "L1_", 3) == 0 || strncmp(name, "SET_", 4) == 0;
 }
 
 static void mutate_definition(const struct maker *m, struct range name, struct range value)
@@ -433,11 +445,12 @@ void mutants_make(struct mutants *mutants, const struct source *source, enum mut
     struct call call;
     struct range name, value;
     memset(mutants, 0, sizeof *mutants);
-    mutate_variables(&m);
     if (core >= MUTANT_DEVICE_PLUGIN) {
+        for (size_t i = 0; i < N_OF(plugin_sizes); i++) mutate_variable(&m, plugin_sizes[i]);
         mutate_plugin(&m);
         return;
     }
+    for (size_t i = 0; i < N_OF(kernel_sizes); i++) mutate_variable(&m, kernel_sizes[i]);
     for (size_t at = 0; source_next_define(source, &at, &name, &value);) mutate_definition(&m, name, value);
     for (size_t at = 0; source_next_call(source, &at, &call);) {
         mutate_sync(&m, &call);

@@ -14,27 +14,30 @@
 #define EXAMPLE "examples/aicpu_build_graph/paged_attention"
 enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_MISMATCH = 1 };
 
-/* Slices of rows, the last one short; tasks of more blocks than there are places, the last block short; a sequence of
- * one span, of no token, of one; both element sizes; tiles that leave no room for a second set; products so small that
- * they need a barrier, of one row more than whole fractals have; heads and blocks that are cut, with a query that stays in
- * L0A and one that does not. */
+/* Slices of rows, the last one short; tasks of more chunks of tokens than there are places, the last one short; a sequence
+ * of one span, of no token, of one; both element sizes; tiles that leave no room for a second set; products so small that
+ * they need a barrier, of one row more than whole fractals have; heads and blocks that are cut. */
+#define MANY_CHUNKS                                                                                                    \
+    "--batch 1 --heads 70 --head-dim 16 --block-size 128 --context 1140 --blocks-per-task 9 --dtype bf16"
 static const char *const kernel_cases[] = {
     "--batch 4 --heads 100 --head-dim 32 --block-size 32 --context 905,1,0,200 --blocks-per-task 8",
-    "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 14 --dtype bf16",
+    "--batch 3 --heads 72 --head-dim 128 --block-size 24 --context 403,0,70 --blocks-per-task 9 --dtype bf16",
     "--batch 2 --heads 128 --head-dim 128 --block-size 128 --context 700,128 --blocks-per-task 3",
-    "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 8 --context 90,8 --blocks-per-task 4",
-    "--batch 2 --heads 65 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
+    "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 16 --context 330,16 --blocks-per-task 12",
+    "--batch 2 --heads 66 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
     "--batch 2 --heads 17 --head-dim 200 --block-size 48 --context 700,48 --blocks-per-task 9 --dtype bf16",
+    MANY_CHUNKS,
     NULL,
 };
 
 /* Tiles as large as they get; more spans than slots, in one chain and in many; more long chains than accumulators; several
  * KV heads. */
 static const char *const plugin_cases[] = {
-    "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 2005,1,0,40 --blocks-per-task 30 "
+    "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 205,1,0,40 --blocks-per-task 3 "
     "--dtype bf16",
     "--batch 80 --heads 4 --kv-heads 2 --head-dim 8 --block-size 8 --context 20 --dtype fp16",
     "--batch 2 --heads 3 --head-dim 16 --block-size 8 --context 2400,50",
+    MANY_CHUNKS,
     NULL,
 };
 
