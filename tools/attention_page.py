@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""Write docs/attention-on-cpu.md from what bench_attention prints.
+
+    tools/attention_page.py RESULTS CONDITIONS
+
+RESULTS: the benchmark's output. CONDITIONS: a sentence on how it was measured.
+"""
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "attention-on-cpu.md"
+# What is asked of a computer without AMX: element type, KV heads of 32 -> fraction of the read bandwidth.
+ASKED = {("bf16", 32): 0.70, ("bf16", 8): 0.50, ("fp32", 32): 0.80}
+
+
+def read(path):
+    lines = (line.strip().rstrip(",") for line in Path(path).read_text(encoding="utf-8").splitlines())
+    rows = [json.loads(line) for line in lines if line.startswith("{")]
+    return [row for row in rows if row.get("bench") == "attention"]
+
+
+def processor():
+    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.machine()
+
+
+def table(rows):
+    lines = ["| type | heads | block | context | batch | workers | GB/s (least to most) | limit | fraction | asked | plain C |",
+             "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"]
+    for r in rows:
+        asked = ASKED.get((r["dtype"], r["kv_heads"]))
+        mark = "" if asked is None else f"{asked:.2f}{'' if r['fraction'] >= asked else ', missed'}"
+        lines.append(f"| {r['dtype']} | {r['heads']}/{r['kv_heads']} | {r['block_size']} | {r['context']:,} | {r['batch']} | "
+                     f"{r['workers']} | {r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | {r['peak']:.1f} | "
+                     f"{r['fraction']:.2f} | {mark} | {r['plain']:.1f} |")
+    return lines
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    rows = read(sys.argv[1])
+    if not rows:
+        sys.exit(f"attention_page.py: no result of bench_attention in {sys.argv[1]}")
+    isas = ", ".join(sorted({row["isa"] for row in rows}))
+    PAGE.write_text("\n".join([
+        "# Paged attention on cpu, against the speed of memory",
+        "",
+        "This page is written by `tools/attention_page.py` from what `build/bench/bench_attention` prints.",
+        "",
+        f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {sys.argv[2]}",
+        "",
+        "One query a sequence, head_dim 128, 32 query heads on as many KV heads as the second number says. GB/s are of K and "
+        "V, each read once: median, least and most of 9 runs, from the first task's start to the end. The limit is the best "
+        "read bandwidth of as many threads on the same memory in the same run; the cache is larger than L3. Plain C is a "
+        "loop over query heads, compiled for this computer with -O3 -ffast-math, on as many threads.",
+        "",
+        *table(rows),
+        "",
+        "With few KV heads a byte of the cache is used by many query heads, and the products are what takes the time: without "
+        "AMX they are far from the speed of memory. Small blocks cost an instruction or two each. [Decision "
+        "13](decisions/0013-loads-are-views-on-cpu.md) says how the tiles get to the products.",
+        "",
+    ]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
