@@ -34,10 +34,8 @@ class RunConfig(ctypes.Structure):
     _fields_ = [("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
                 ("block_dim", c_uint32), ("window", c_uint32), ("kernel_limit_ms", c_uint32),
                 ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("record", c_bool), ("record_pipes", c_bool),
-                ("reproducible", c_bool),
-                ("check", c_bool),
-                ("pipe_order", c_uint32), ("schedules", c_uint32),
-                ("declared", c_void_p), ("n_declared", c_size_t)]
+                ("keep", c_bool), ("reproducible", c_bool), ("check", c_bool), ("pipe_order", c_uint32),
+                ("schedules", c_uint32), ("declared", c_void_p), ("n_declared", c_size_t)]
 
 
 class RunResult(ctypes.Structure):
