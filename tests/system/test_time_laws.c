@@ -220,7 +220,7 @@ static void cores_that_share_memory_gain_by_more_of_it(void **state)
             script_init(&s);
             open_with(b, factors[f]);
             load_script(RIG_HOST);
-            for (int i = 0; i < N; i++) script_add(&s, BUFFERS, TG_AIV, 4, (int64_t[]){CHUNKS, 2, 2, 1});
+            for (int i = 0; i < N; i++) script_add(&s, BUFFERS, TG_AIV, 5, (int64_t[]){CHUNKS, 2, 2, 1, i * CHUNKS});
             uint64_t ns = run_script(&s);
             CHECK(ns <= before, "%s times %g: %llu ns, %llu ns before", bandwidths[b].name, factors[f],
                   (unsigned long long)ns, (unsigned long long)before);
