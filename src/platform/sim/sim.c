@@ -508,7 +508,7 @@ static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machin
     enum tg_status status = TG_ERR_MEMORY;
     if (starts) {
         sim->run = run;
-        tg_coro_keep_order(run->check != NULL);
+        tg_coro_keep_order(run->check || run->pipe_log); /* both look at all cores in turn */
         status = simulate(sim, starts);
         tg_coro_keep_order(false);
         sim->run = NULL;
