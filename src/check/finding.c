@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/random.h"
+
 enum { TABLE_MIN = 64, TEXT_BYTES = 1024 };
 
 void tg_finding_list_fini(struct tg_finding_list *list)
@@ -19,18 +21,13 @@ void tg_finding_list_fini(struct tg_finding_list *list)
     memset(list, 0, sizeof *list);
 }
 
-/* One step of the 64-bit mixing of splitmix64 (S. Vigna, public domain). */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-    return x ^ (x >> 31);
-}
+/* `x` spread over all bits. */
+static uint64_t mix(uint64_t x) { return tg_random_next(&x); }
 
 uint64_t tg_finding_key(const uint64_t *values, size_t n_values)
 {
     uint64_t key = 0;
-    for (size_t i = 0; i < n_values; i++) key = mix(key + 0x9e3779b97f4a7c15u + values[i]);
+    for (size_t i = 0; i < n_values; i++) key = mix(key + values[i]);
     return key;
 }
 
