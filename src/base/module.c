@@ -10,26 +10,44 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 
 enum { PROBE_LIMIT_MS = 5000, REASON_BYTES = 512 };
 
-/* The loader has a lock that a child process would inherit in the state in which another thread has it: nobody forks while
- * somebody opens or closes. */
+/* How long a child may take until it has begun, at first, and how often that is doubled. */
+enum { BEGIN_LIMIT_MS = 250, BEGIN_TRIES = 6 };
+
+/* How often it is looked whether a child that says nothing is still there. */
+enum { LOOK_MS = 20 };
+
+/* The loader's list of objects is copied into a child process as it is at that moment: nobody forks while somebody here
+ * opens, closes or walks it. */
 static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* What the child answers: how far it came, and the loader's words if not far enough. */
+/* What the child answers: that it has begun; then how far it came, and the loader's words if not far enough. */
 struct probe_answer {
-    enum { PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL, PROBE_OTHER_ABI } result;
+    enum { PROBE_BEGUN, PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL, PROBE_OTHER_ABI } result;
     uint32_t abi; /* PROBE_OTHER_ABI: the one that it has */
     char reason[REASON_BYTES];
 };
+
+/* The child process, as its parent knows it. */
+struct probe {
+    pid_t child;
+    int answer_fd;
+    int state; /* of its end, as waitpid tells it */
+};
+
+/* How listening to it ended. */
+enum probe_end { PROBE_ANSWERED, PROBE_ENDED, PROBE_SILENT };
 
 static enum tg_status file_of(const void *bytes, size_t n_bytes, const char *what, int *out)
 {
@@ -75,6 +93,34 @@ static void probe_symbols(const struct tg_module *module, const struct tg_rehear
     }
 }
 
+static void probe_say(int answer_fd, const struct probe_answer *answer)
+{
+    ssize_t written = write(answer_fd, answer, sizeof *answer);
+    if (written != (ssize_t)sizeof *answer) _exit(1);
+}
+
+static int first_object(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)info;
+    (void)size;
+    (void)arg;
+    return 1;
+}
+
+/*
+ * In the child: say that it can open something. A lock that another thread of the parent had at the fork is never released
+ * in the copy, and not all of them are ours: whoever throws an exception or takes a profile has the loader's. They are
+ * taken once where only we are to blame.
+ */
+static void probe_begin(int answer_fd, struct probe_answer *answer)
+{
+    void *volatile some = malloc(1);
+    free(some);
+    dl_iterate_phdr(first_object, NULL);
+    answer->result = PROBE_BEGUN;
+    probe_say(answer_fd, answer);
+}
+
 /* In the child: open, look, answer, leave without running anything else. */
 static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehearsal *rehearsal)
 {
@@ -88,6 +134,8 @@ static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehears
 
     struct probe_answer answer;
     memset(&answer, 0, sizeof answer);
+    probe_begin(answer_fd, &answer);
+    answer.result = PROBE_OPENS;
     void *handle = open_file(fd);
     if (!handle) {
         answer.result = PROBE_NOT_LOADED;
@@ -98,19 +146,76 @@ static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehears
         if (rehearsal->use) rehearsal->use(&module, rehearsal->context);
         dlclose(handle); /* its destructors may crash, too */
     }
-    ssize_t written = write(answer_fd, &answer, sizeof answer);
-    _exit(written == (ssize_t)sizeof answer ? 0 : 1);
+    probe_say(answer_fd, &answer);
+    _exit(0);
 }
 
-/* Wait for the child's answer. false: it ended or hung without one. */
-static bool probe_listen(int answer_fd, struct probe_answer *answer, bool *hung)
+static long now_ms(void)
 {
-    struct pollfd poll_fd = {.fd = answer_fd, .events = POLLIN};
-    int ready;
-    do ready = poll(&poll_fd, 1, PROBE_LIMIT_MS);
-    while (ready < 0 && errno == EINTR);
-    *hung = ready == 0;
-    return ready > 0 && read(answer_fd, answer, sizeof *answer) == (ssize_t)sizeof *answer;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void probe_reap(struct probe *probe)
+{
+    while (waitpid(probe->child, &probe->state, 0) < 0 && errno == EINTR) continue;
+}
+
+/* Wait for the child's next answer, or its end. That end cannot be heard while another process has the pipe's other end
+ * as well, which a fork on another thread gives it: so it is looked for now and then. */
+static enum probe_end probe_listen(struct probe *probe, long limit_ms, struct probe_answer *answer)
+{
+    struct pollfd poll_fd = {.fd = probe->answer_fd, .events = POLLIN};
+    for (const long end = now_ms() + limit_ms; now_ms() < end;) {
+        const int ready = poll(&poll_fd, 1, LOOK_MS);
+        if (ready > 0 && read(probe->answer_fd, answer, sizeof *answer) == (ssize_t)sizeof *answer)
+            return PROBE_ANSWERED;
+        if (ready > 0) {
+            probe_reap(probe);
+            return PROBE_ENDED;
+        }
+        if (ready == 0 && waitpid(probe->child, &probe->state, WNOHANG) == probe->child) return PROBE_ENDED;
+    }
+    return PROBE_SILENT;
+}
+
+/* Whatever it does, it need not. */
+static void probe_stop(struct probe *probe)
+{
+    kill(probe->child, SIGKILL);
+    probe_reap(probe);
+}
+
+static enum tg_status probe_fork(struct probe *probe, int fd, const struct tg_rehearsal *rehearsal, const char *what)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return tg_error(TG_ERR_MEMORY, "%s: no pipe: %s", what, strerror(errno));
+    pthread_mutex_lock(&loader_lock);
+    const pid_t child = fork();
+    const int error = errno;
+    if (child == 0) probe_child(fd, ends[1], rehearsal);
+    pthread_mutex_unlock(&loader_lock);
+    close(ends[1]);
+    *probe = (struct probe){.child = child, .answer_fd = ends[0]};
+    if (child > 0) return TG_OK;
+    close(ends[0]);
+    return tg_error(TG_ERR_MEMORY, "%s: no process to try it in: %s", what, strerror(error));
+}
+
+/* Start a child that has begun. One that does not is the copy of a moment at which another thread had a lock. */
+static enum tg_status probe_start(struct probe *probe, int fd, const struct tg_rehearsal *rehearsal, const char *what)
+{
+    long limit_ms = BEGIN_LIMIT_MS;
+    for (int i = 0; i < BEGIN_TRIES; i++, limit_ms *= 2) {
+        struct probe_answer answer;
+        TG_TRY(probe_fork(probe, fd, rehearsal, what));
+        const enum probe_end end = probe_listen(probe, limit_ms, &answer);
+        if (end == PROBE_ANSWERED) return TG_OK;
+        if (end == PROBE_SILENT) probe_stop(probe);
+        close(probe->answer_fd);
+    }
+    return tg_error(TG_ERR_LOAD, "%s: cannot be tried: no child process of this one begins", what);
 }
 
 static enum tg_status probe_verdict(const struct probe_answer *answer, const struct tg_rehearsal *rehearsal,
@@ -144,34 +249,23 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
                                const char *what)
 {
     TG_TRY(check_header(bytes, n_bytes, what));
-    int fd = -1, pipe_fd[2];
+    int fd = -1;
+    struct probe probe;
     TG_TRY(file_of(bytes, n_bytes, what, &fd));
-    if (pipe(pipe_fd) != 0) {
-        close(fd);
-        return tg_error(TG_ERR_MEMORY, "%s: no pipe: %s", what, strerror(errno));
-    }
-    pthread_mutex_lock(&loader_lock);
-    pid_t child = fork();
-    if (child == 0) probe_child(fd, pipe_fd[1], rehearsal);
-    pthread_mutex_unlock(&loader_lock);
-    close(pipe_fd[1]);
+    enum tg_status status = probe_start(&probe, fd, rehearsal, what);
     close(fd);
-    if (child < 0) {
-        close(pipe_fd[0]);
-        return tg_error(TG_ERR_MEMORY, "%s: no process to try it in: %s", what, strerror(errno));
-    }
+    if (status != TG_OK) return status;
     struct probe_answer answer;
-    bool hung = false;
-    bool answered = probe_listen(pipe_fd[0], &answer, &hung);
-    close(pipe_fd[0]);
-    if (hung || answered) kill(child, SIGKILL); /* whatever it does after its answer, it need not */
-    int state = 0;
-    while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
-    if (answered) return probe_verdict(&answer, rehearsal, what);
-    if (hung) return tg_error(TG_ERR_LOAD, "%s: opening or closing it does not end (%d ms)", what, PROBE_LIMIT_MS);
-    if (WIFSIGNALED(state))
-        return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(state)));
-    return tg_error(TG_ERR_LOAD, "%s: opening or closing it ends the process (exit code %d)", what, WEXITSTATUS(state));
+    const enum probe_end end = probe_listen(&probe, PROBE_LIMIT_MS, &answer);
+    if (end != PROBE_ENDED) probe_stop(&probe);
+    close(probe.answer_fd);
+    if (end == PROBE_ANSWERED) return probe_verdict(&answer, rehearsal, what);
+    if (end == PROBE_SILENT)
+        return tg_error(TG_ERR_LOAD, "%s: opening or closing it does not end (%d ms)", what, PROBE_LIMIT_MS);
+    if (WIFSIGNALED(probe.state))
+        return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(probe.state)));
+    return tg_error(TG_ERR_LOAD, "%s: opening or closing it ends the process (exit code %d)", what,
+                    WEXITSTATUS(probe.state));
 }
 
 struct text_search {
@@ -193,28 +287,33 @@ static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)
+/* Under the lock: where its code is. */
+static void locate(struct tg_module *module)
 {
-    int fd = -1;
-    TG_TRY(file_of(bytes, n_bytes, what, &fd));
-    pthread_mutex_lock(&loader_lock);
-    void *handle = open_file(fd);
-    const char *reason = handle ? NULL : dlerror();
-    pthread_mutex_unlock(&loader_lock);
-    if (!handle) {
-        close(fd);
-        return tg_error(TG_ERR_LOAD, "%s: %s", what, reason ? reason : "the loader gives no reason");
-    }
     struct text_search search = {0};
     struct link_map *map = NULL;
-    if (dlinfo(handle, RTLD_DI_LINKMAP, &map) == 0) {
+    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) == 0) {
         search.base = map->l_addr;
         dl_iterate_phdr(find_text, &search);
     }
-    module->handle = handle;
-    module->fd = fd;
     module->base = search.base;
     module->text = search.text;
+}
+
+enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)
+{
+    struct tg_module opened = {.fd = -1};
+    TG_TRY(file_of(bytes, n_bytes, what, &opened.fd));
+    pthread_mutex_lock(&loader_lock);
+    opened.handle = open_file(opened.fd);
+    const char *reason = opened.handle ? NULL : dlerror();
+    if (opened.handle) locate(&opened);
+    pthread_mutex_unlock(&loader_lock);
+    if (!opened.handle) {
+        close(opened.fd);
+        return tg_error(TG_ERR_LOAD, "%s: %s", what, reason ? reason : "the loader gives no reason");
+    }
+    *module = opened;
     return TG_OK;
 }
 

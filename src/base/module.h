@@ -3,6 +3,11 @@
  *
  * The bytes go to an anonymous file, which the loader opens by its /proc name. The loader tells objects apart by name,
  * so the file stays open until the object is closed: a reused descriptor would give the previous object.
+ *
+ * Threads: any, also at the same time. A child process is a copy that has one thread: what another thread had locked or
+ * was changing is so for ever there. Our own threads leave the loader alone meanwhile; a child that finds a lock of
+ * somebody else's is given up, and another tried. Not seen is another thread that is inside dlopen or dlclose by itself at
+ * that moment.
  */
 #ifndef TG_BASE_MODULE_H
 #define TG_BASE_MODULE_H

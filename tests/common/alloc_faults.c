@@ -64,7 +64,7 @@ FAULT(void *, mmap, (void *at, size_t n, int protection, int flags, int fd, off_
       (at, n, protection, flags, fd, offset), MAP_FAILED)
 FAULT(int, mprotect, (void *at, size_t n, int protection), (at, n, protection), -1)
 FAULT(int, memfd_create, (const char *name, unsigned flags), (name, flags), -1)
-FAULT(int, pipe, (int ends[2]), (ends), -1)
+FAULT(int, pipe2, (int ends[2], int flags), (ends, flags), -1)
 FAULT(int, dup, (int fd), (fd), -1)
 FAULT(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 FAULT(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)

@@ -586,6 +586,62 @@ static void a_device_is_not_disturbed_by_another_thread_device(void **state)
     for (int i = 0; i < 2; i++) CHECK(!pairs[i].problem, "%s, run %d", pairs[i].problem, pairs[i].n_runs);
 }
 
+/* ---- programs that are loaded at the same time --------------------------------------------------------------------- */
+
+struct loader {
+    pthread_t thread;
+    const char *platform;
+    const char *problem; /* as in struct pair */
+    char message[RIG_MESSAGE_BYTES];
+};
+
+static bool refused(struct rig *rig, const struct load_row *row)
+{
+    const char *path = rig_module(row->module);
+    if (rig_try_kernel(rig, SCRIPT_VISIT_AIV, TG_AIV, "it", path) != row->kernel) return false;
+    if (!strstr(rig->message, SAYS(row->says))) return false;
+    return rig_try_plugin(rig, path, "orchestration") == row->plugin && strstr(rig->message, SAYS(row->says));
+}
+
+/* Broken programs and one that works, in turns. */
+static const char *load_and_run(struct rig *rig)
+{
+    rig_clear(rig);
+    for (int i = 0; i < N_LOAD_ROWS; i++)
+        if (strcmp(load_rows[i].module, "hang_in_constructor") != 0 && !refused(rig, &load_rows[i]))
+            return load_rows[i].name;
+    struct script s;
+    script_init(&s);
+    for (int i = 0; i < 20; i++) script_publish(&s, script_visit(&s, i % 2 ? TG_AIC : TG_AIV, 0, 0, NULL));
+    script_load(rig, RIG_CONCURRENT);
+    bool good = script_run(rig, &s) == TG_OK && script_disorder(&s) == 0;
+    script_fini(&s);
+    return good ? NULL : "the program that works";
+}
+
+static void *load_again_and_again(void *arg)
+{
+    struct loader *loader = arg;
+    struct rig rig;
+    rig_open_on(&rig, loader->platform, GM_BYTES / 8);
+    for (int round = 0; round < (TEST_TSAN ? 1 : 10) && !loader->problem; round++) loader->problem = load_and_run(&rig);
+    memcpy(loader->message, rig.message, sizeof loader->message);
+    rig_close(&rig);
+    return NULL;
+}
+
+static void programs_are_loaded_on_several_threads_at_once(void **state)
+{
+    (void)state;
+    static struct loader loaders[4];
+    for (int i = 0; i < 4; i++) {
+        loaders[i] = (struct loader){.platform = i % 2 ? "cpu" : "a2a3sim"};
+        assert_int_equal(pthread_create(&loaders[i].thread, NULL, load_again_and_again, &loaders[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(loaders[i].thread, NULL);
+    for (int i = 0; i < 4; i++) CHECK(!loaders[i].problem, "%s: %s", loaders[i].problem, loaders[i].message);
+}
+
 /* ---- the document -------------------------------------------------------------------------------------------------- */
 
 static const char *document;
@@ -631,6 +687,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(faults_of_others_go_to_the_handler_before),
     cmocka_unit_test(a_thread_that_blocks_signals_is_guarded_too),
     cmocka_unit_test(a_device_is_not_disturbed_by_another_thread_device),
+    cmocka_unit_test(programs_are_loaded_on_several_threads_at_once),
     cmocka_unit_test(the_document_lists_these_tests_and_no_others),
 };
 enum { N_OTHERS = sizeof others / sizeof others[0] };

@@ -5,12 +5,17 @@
 #include <dirent.h>
 #include <elf.h>
 #include <fenv.h>
+#include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "base/error.h"
 #include "base/module.h"
 #include "common/check.h"
 #include "reference.h"
@@ -237,7 +242,6 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
     } cases[] = {
         {"crash_in_constructor", "crashes (Segmentation fault)"},
         {"exit_in_constructor", "ends the process (exit code 3)"},
-        {"hang_in_constructor", "does not end"},
         {"crash_in_destructor", "crashes"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -374,6 +378,111 @@ static void threads_load_at_the_same_time(void **state)
     for (int i = 0; i < N; i++) assert_string_equal(tg_status_name(statuses[i]), "TG_OK");
 }
 
+/* A probe on a thread of its own. */
+struct probing {
+    pthread_t thread;
+    const char *module;
+    enum tg_status status;
+    char message[TG_MESSAGE_BYTES];
+};
+
+static void *probe_module(void *arg)
+{
+    struct probing *probing = arg;
+    size_t n;
+    uint8_t *it = read_module(probing->module, &n);
+    probing->status = probe(it, n);
+    snprintf(probing->message, sizeof probing->message, "%s", tg_last_message());
+    free(it);
+    return NULL;
+}
+
+static double now_s(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void one_that_hangs_does_not_hold_up_the_others(void **state)
+{
+    (void)state;
+    struct probing hanging = {.module = "hang_in_constructor"}, crashing = {.module = "crash_in_constructor"};
+    assert_int_equal(pthread_create(&hanging.thread, NULL, probe_module, &hanging), 0);
+    const double start = now_s();
+    for (int i = 0; i < 20; i++) {
+        probe_module(&crashing);
+        assert_int_equal(crashing.status, TG_ERR_LOAD);
+        CHECK(strstr(crashing.message, "crashes"), "%s", crashing.message);
+    }
+    CHECK(TEST_TSAN || TG_TEST_EMULATOR[0] || now_s() - start < 4, "%.1f s", now_s() - start);
+    pthread_join(hanging.thread, NULL);
+    assert_int_equal(hanging.status, TG_ERR_LOAD);
+    CHECK(strstr(hanging.message, "does not end"), "%s", hanging.message);
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+/* What a fork on another thread does at the worst moment: a process that has all pipes of this one. */
+static pid_t copy;
+static bool copies;
+
+static void copy_this_process(void)
+{
+    if (!copies) return;
+    copies = false;
+    copy = _Fork();
+    if (copy != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) pause();
+}
+
+static void a_crash_is_seen_although_another_process_has_the_pipe(void **state)
+{
+    (void)state;
+    if (TEST_TSAN) SKIP("a process that is copied twice at a time");
+    struct probing crashing = {.module = "crash_in_constructor"};
+    assert_int_equal(pthread_atfork(copy_this_process, NULL, NULL), 0);
+    copies = true;
+    probe_module(&crashing);
+    assert_true(copy > 0);
+    assert_int_equal(kill(copy, SIGKILL), 0);
+    assert_int_equal(waitpid(copy, NULL, 0), copy);
+    assert_int_equal(crashing.status, TG_ERR_LOAD);
+    CHECK(strstr(crashing.message, "crashes"), "%s", crashing.message);
+}
+
+/* In the loader, on behalf of nobody: as when an exception is thrown, or a profile taken. */
+static _Atomic bool walking;
+
+static int walk_slowly(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)info;
+    (void)size;
+    (void)arg;
+    walking = true;
+    const struct timespec longer_than_a_child_takes_to_begin = {0, 400000000};
+    nanosleep(&longer_than_a_child_takes_to_begin, NULL);
+    return 1;
+}
+
+static void *walk_objects(void *arg)
+{
+    dl_iterate_phdr(walk_slowly, arg);
+    return NULL;
+}
+
+static void another_thread_in_the_loader_is_waited_for(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    walking = false;
+    assert_int_equal(pthread_create(&thread, NULL, walk_objects, NULL), 0);
+    while (!walking) continue;
+    enum tg_status status = probe(bytes, n_bytes);
+    pthread_join(thread, NULL);
+    CHECK(status == TG_OK, "%s", tg_last_message());
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +501,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_truncated_object_is_refused_or_opens),
         cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
         cmocka_unit_test(threads_load_at_the_same_time),
+        cmocka_unit_test(one_that_hangs_does_not_hold_up_the_others),
+        cmocka_unit_test(a_crash_is_seen_although_another_process_has_the_pipe),
+        cmocka_unit_test(another_thread_in_the_loader_is_waited_for),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, load, release);
