@@ -32,6 +32,7 @@ static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned n_watches;
 static struct sigaction previous_action[N_FAULT_SIGNALS];
 static struct sigaction previous_tick;
+static sigset_t ticks; /* the tick's signal; written before the first handler is there */
 
 /* One thread's clock of life, written by the thread and read by the tick that interrupts it. */
 static _Thread_local volatile unsigned life; /* counts up and wraps */
@@ -49,6 +50,7 @@ static _Thread_local struct {
  */
 static _Atomic(struct tg_guard *) fence_owner; /* writer: the owner's thread. Publishes low and high. */
 static _Atomic uintptr_t fence_low, fence_high;
+static _Atomic unsigned n_fences; /* how many there were; wraps */
 
 /* Where this thread's own stack ends, while it is watched; 0: not known. */
 static _Thread_local uintptr_t stack_low;
@@ -106,6 +108,7 @@ static void fence_raise(struct tg_guard *guard)
         return;
     atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread looks twice */
     atomic_store_explicit(&fence_high, pages.high, memory_order_relaxed);
+    atomic_fetch_add_explicit(&n_fences, 1, memory_order_relaxed);
     if (!protect(pages, PROT_READ)) atomic_store_explicit(&fence_owner, NULL, memory_order_release);
 }
 
@@ -123,18 +126,25 @@ static bool behind_fence(uintptr_t address)
            address < atomic_load_explicit(&fence_high, memory_order_relaxed);
 }
 
-/* Another thread of the foreign code may run into the fence: it has to wait until the fence is down. Behind the last fence
- * an address gets one more try, for a fence that goes down while we look. */
+/* Another thread of the foreign code may run into the fence: it has to wait until the fence is down. Behind each fence an
+ * address gets one more try, for a fence that goes down while we look. */
 static bool waits_at_fence(uintptr_t address)
 {
     static _Thread_local uintptr_t tried;
+    static _Thread_local unsigned tried_after;
     if (!behind_fence(address)) return false;
-    if (!atomic_load_explicit(&fence_owner, memory_order_acquire) && tried == address) return false;
-    tried = address;
+    const bool is_up = atomic_load_explicit(&fence_owner, memory_order_acquire);
+    const unsigned n = atomic_load_explicit(&n_fences, memory_order_relaxed);
+    if (!is_up && tried == address && tried_after == n) return false;
+    tried = is_up ? 0 : address;
+    tried_after = n;
     const struct timespec pause = {0, 1000000};
     nanosleep(&pause, NULL);
     return true;
 }
+
+/* Whoever leaves a handler for good leaves the ticks blocked. */
+static void unblock_ticks(void) { pthread_sigmask(SIG_UNBLOCK, &ticks, NULL); }
 
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
 {
@@ -151,7 +161,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->expired = 0;
     fenv_t environment;
     fegetenv(&environment); /* foreign code may change how we round */
-    /* The handlers block no signal, so there is no mask to save. */
+    /* The handlers block nothing but ticks, so there is no mask to save. */
     if (sigsetjmp(guard->jump, 0) == 0) {
         coro->guard = guard;
         tg_guard_alive();
@@ -160,6 +170,9 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     fesetenv(&environment);
     tg_coro_current()->guard = guard->outer;
     fence_lower(guard);
+    if (guard->end == TG_GUARD_RETURNED) return TG_GUARD_RETURNED;
+    tg_guard_alive();
+    unblock_ticks();
     return guard->end;
 }
 
@@ -249,6 +262,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         if (again) return;
     }
     if (!guard) {
+        unblock_ticks(); /* whoever had the signal before us may leave as well */
         chain(signal, info, context);
         return;
     }
@@ -319,7 +333,11 @@ static void handlers_install(void)
     if (n_watches++ == 0) {
         struct sigaction action;
         memset(&action, 0, sizeof action);
-        sigemptyset(&action.sa_mask);
+        /* On a busy computer the next tick comes before a handler is over: handlers within handlers would fill the
+         * signal stack. A crash in a handler is none of ours. */
+        sigemptyset(&ticks);
+        sigaddset(&ticks, tick_signal());
+        action.sa_mask = ticks;
         action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
         action.sa_sigaction = on_fault;
         for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaction(fault_signals[i], &action, &previous_action[i]);
