@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <pthread.h>
 #include <search.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -14,12 +15,16 @@
 #include <sys/types.h>
 #include <time.h>
 
-/* Atomic, for coroutines allocate in turns that the thread sanitizer does not take for an order; relaxed, for they make
- * none either. */
+#ifdef TG_HWLOC
+#include <hwloc.h>
+#endif
+
+/* Atomic, for workers allocate at the same time, and coroutines in turns that the thread sanitizer does not take for an
+ * order; relaxed, for they make none either. */
 static _Atomic bool armed;
 static _Atomic uint64_t n_made;
 static uint64_t nth_fails;
-static const char *failed;
+static const char *_Atomic failed;
 
 void alloc_faults_arm(uint64_t nth)
 {
@@ -40,7 +45,7 @@ static bool fails(const char *name)
 {
     if (!atomic_load_explicit(&armed, memory_order_relaxed)) return false;
     if (atomic_fetch_add_explicit(&n_made, 1, memory_order_relaxed) + 1 != nth_fails) return false;
-    failed = name;
+    atomic_store_explicit(&failed, name, memory_order_relaxed);
     errno = ENOMEM;
     return true;
 }
@@ -71,6 +76,17 @@ FAULT(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
 FAULT(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
 FAULT(locale_t, newlocale, (int mask, const char *name, locale_t base), (mask, name, base), (locale_t)0)
 FAULT(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer), (clock, event, timer), -1)
+FAULT(int, pthread_create, (pthread_t * id, const pthread_attr_t *attr, void *(*main)(void *), void *arg),
+      (id, attr, main, arg), EAGAIN)
+FAULT(int, pthread_getattr_np, (pthread_t id, pthread_attr_t *attr), (id, attr), ENOMEM)
+
+#ifdef TG_HWLOC
+FAULT(int, hwloc_topology_init, (hwloc_topology_t * topology), (topology), -1)
+FAULT(int, hwloc_topology_load, (hwloc_topology_t topology), (topology), -1)
+FAULT(int, hwloc_topology_restrict, (hwloc_topology_t topology, hwloc_const_bitmap_t set, unsigned long flags),
+      (topology, set, flags), -1)
+FAULT(hwloc_bitmap_t, hwloc_bitmap_alloc, (void), (), NULL)
+#endif
 
 int __real_open(const char *path, int flags, ...);
 int __wrap_open(const char *path, int flags, ...);

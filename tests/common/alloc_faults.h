@@ -1,11 +1,11 @@
 /*
  * alloc_faults.h - let one allocation of the library fail.
  *
- * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a timer. The linker
- * sends the calls of everything in the test's program through here (--wrap, see tests/CMakeLists.txt); what libc allocates
- * for itself is not counted.
+ * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a thread, a timer. The linker
+ * sends the calls of everything in the test's program through here (--wrap, see tests/CMakeLists.txt); what libc
+ * and hwloc allocate for themselves is not counted.
  *
- * Threads: arm and disarm around calls of one thread.
+ * Threads: arm and disarm on one, while no other is in the library; what threads allocate that it starts is counted.
  */
 #ifndef TESTS_COMMON_ALLOC_FAULTS_H
 #define TESTS_COMMON_ALLOC_FAULTS_H

@@ -20,11 +20,18 @@
 
 enum { GM_BYTES = 64 << 20, ALLOCATIONS_MAX = 20000 };
 
+/* Of platform cpu, in every scenario that has a device of it: the thread that waits, and two that are started. */
+enum { N_WORKERS = 3 };
+
+/* Workers that come too late for a run allocate nothing for it: so many runs without a fault end a scenario. */
+enum { RUNS_WITHOUT = 3 };
+
 /* ---- one scenario after the other ---------------------------------------------------------------------------------- */
 
 /* What a scenario works with. What it does is under test; what is prepared before it is not. */
 struct stage {
     struct rig rig;
+    uint32_t n_workers; /* of a device of platform cpu; 0: it is of a2a3sim */
     struct pa_problem problem;
     struct folder folder;
     void *parts[FLAGSHIP_PARTS]; /* the program's shared objects */
@@ -67,14 +74,15 @@ static void check_failure(enum tg_status status, const char *function, uint64_t 
 /* `expected`: what the scenario comes to without a fault. */
 static void fail_each(struct stage *stage, scenario_fn *scenario, enum tg_status expected)
 {
-    const char *function = "";
     uint64_t nth = 1, n_failed = 0, n_survived = 0;
     const uint64_t step = TG_TEST_EMULATOR[0] ? 17 : 1; /* an emulator takes minutes for all */
-    for (; function && nth < ALLOCATIONS_MAX; nth += step) {
+    for (int n_without = 0; n_without < RUNS_WITHOUT; nth += step) {
+        CHECK(nth < ALLOCATIONS_MAX, "more than %d allocations", ALLOCATIONS_MAX);
         int fd = free_descriptor();
         alloc_faults_arm(nth);
         enum tg_status status = scenario(stage);
-        function = alloc_faults_disarm();
+        const char *function = alloc_faults_disarm();
+        n_without += !function;
         n_failed += function != NULL;
         n_survived += function && status == expected;
         if (function && status != expected) check_failure(status, function, nth);
@@ -87,7 +95,6 @@ static void fail_each(struct stage *stage, scenario_fn *scenario, enum tg_status
         CHECK(status == expected, "after a fault of %s (%llu): %s: %s", function ? function : "nothing",
               (unsigned long long)nth, tg_status_name(status), tg_last_message());
     }
-    CHECK(!function, "more than %d allocations", ALLOCATIONS_MAX);
     print_message("  %llu allocations failed, the library does without %llu of them\n", (unsigned long long)n_failed,
                   (unsigned long long)n_survived);
 }
@@ -231,11 +238,13 @@ static enum tg_status run_and_write(struct stage *stage)
     return status;
 }
 
-/* On a new device each time, whose memory, stacks and buffers are the run's first. */
+/* On a new device each time, whose memory, stacks, threads and buffers are the run's first. */
 static enum tg_status run_on_new_device(struct stage *stage)
 {
     struct tg_device_config config;
     tg_device_config_init(&config);
+    config.platform = stage->n_workers > 0 ? "cpu" : "a2a3sim";
+    config.workers = stage->n_workers;
     config.gm_bytes = GM_BYTES;
     config.catch_faults = true;
     enum tg_status status = tg_device_open(&config, &stage->rig.device);
@@ -251,16 +260,20 @@ static enum tg_status run_on_new_device(struct stage *stage)
     return status;
 }
 
-static void stage_open(struct stage *stage, const char *plugin)
+static void stage_open_on(struct stage *stage, uint32_t n_workers, const char *plugin)
 {
     memset(stage, 0, sizeof *stage);
-    rig_open(&stage->rig, GM_BYTES);
+    stage->n_workers = n_workers;
+    if (n_workers > 0) rig_open_workers(&stage->rig, n_workers, GM_BYTES);
+    else rig_open(&stage->rig, GM_BYTES);
     stage->rig.config.block_dim = 2;
     stage->rig.config.kernel_limit_ms = 10000;
     flagship_draw(&stage->problem, "Case2", 1);
     folder_make(&stage->folder);
     read_parts(stage, plugin);
 }
+
+static void stage_open(struct stage *stage, const char *plugin) { stage_open_on(stage, 0, plugin); }
 
 static void stage_close(struct stage *stage)
 {
@@ -279,28 +292,36 @@ static void a_program_loads_or_says_why_not(void **state)
     stage_close(&stage);
 }
 
+/* `check`: as a checked run. */
+static void first_run(uint32_t n_workers, bool check)
+{
+    struct stage stage;
+    stage_open_on(&stage, n_workers, NULL);
+    rig_close(&stage.rig);
+    stage.rig.config.check = check;
+    fail_each(&stage, run_on_new_device, TG_OK);
+    assert_int_equal(flagship_mismatches(&stage.problem), 0);
+    stage_close(&stage);
+}
+
 static void a_first_run_succeeds_or_says_why_not(void **state)
 {
     (void)state;
-    for (int check = 0; check < 2; check++) {
-        struct stage stage;
-        stage_open(&stage, NULL);
-        rig_close(&stage.rig);
-        stage.rig.config.check = check;
-        fail_each(&stage, run_on_new_device, TG_OK);
-        assert_int_equal(flagship_mismatches(&stage.problem), 0);
-        stage_close(&stage);
-    }
+    first_run(0, false);
+    first_run(0, true);
+    first_run(N_WORKERS, false);
 }
 
 static void run_in_mode(enum rig_mode mode)
 {
-    struct stage stage;
-    stage_open(&stage, NULL);
-    flagship_load(&stage.rig, mode, NULL);
-    fail_each(&stage, run_program, TG_OK);
-    assert_int_equal(flagship_mismatches(&stage.problem), 0);
-    stage_close(&stage);
+    for (uint32_t n_workers = 0; n_workers <= N_WORKERS; n_workers += N_WORKERS) {
+        struct stage stage;
+        stage_open_on(&stage, n_workers, NULL);
+        flagship_load(&stage.rig, mode, NULL);
+        fail_each(&stage, run_program, TG_OK);
+        assert_int_equal(flagship_mismatches(&stage.problem), 0);
+        stage_close(&stage);
+    }
 }
 
 static void a_graph_of_the_device_is_run_or_it_is_said_why_not(void **state)
@@ -318,12 +339,14 @@ static void a_graph_of_the_host_is_run_or_it_is_said_why_not(void **state)
 static void what_happened_is_written_or_it_is_said_why_not(void **state)
 {
     (void)state;
-    struct stage stage;
-    stage_open(&stage, NULL);
-    flagship_load(&stage.rig, RIG_CONCURRENT, NULL);
-    stage.rig.config.record = true;
-    fail_each(&stage, run_and_write, TG_OK);
-    stage_close(&stage);
+    for (uint32_t n_workers = 0; n_workers <= N_WORKERS; n_workers += N_WORKERS) {
+        struct stage stage;
+        stage_open_on(&stage, n_workers, NULL);
+        flagship_load(&stage.rig, RIG_CONCURRENT, NULL);
+        stage.rig.config.record = true;
+        fail_each(&stage, run_and_write, TG_OK);
+        stage_close(&stage);
+    }
 }
 
 static void what_is_wrong_is_found_or_it_is_said_why_not(void **state)
@@ -340,12 +363,14 @@ static void what_is_wrong_is_found_or_it_is_said_why_not(void **state)
 static void a_deadlock_is_judged_or_it_is_said_why_not(void **state)
 {
     (void)state;
-    struct stage stage;
-    stage_open(&stage, "mutant_cycle");
     const char *const modules[FLAGSHIP_PARTS] = {[FLAGSHIP_ORCHESTRATION] = "mutant_cycle"};
-    flagship_load(&stage.rig, RIG_CONCURRENT, modules);
-    fail_each(&stage, run_program, TG_ERR_DEADLOCK_CYCLE);
-    stage_close(&stage);
+    for (uint32_t n_workers = 0; n_workers <= N_WORKERS; n_workers += N_WORKERS) {
+        struct stage stage;
+        stage_open_on(&stage, n_workers, "mutant_cycle");
+        flagship_load(&stage.rig, RIG_CONCURRENT, modules);
+        fail_each(&stage, run_program, TG_ERR_DEADLOCK_CYCLE);
+        stage_close(&stage);
+    }
 }
 
 int main(int argc, char **argv)

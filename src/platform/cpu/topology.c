@@ -1,11 +1,8 @@
 #include "platform/cpu/topology.h"
 
-#include <limits.h>
-
 #ifdef TG_HWLOC
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
-#include <stdlib.h>
 #endif
 
 static void allowed(cpu_set_t *set)
@@ -53,18 +50,20 @@ static bool load(hwloc_topology_t *topology)
     return loaded;
 }
 
+/* At even distances in the order of the tree, in which processors that share the most are neighbours. Not hwloc_distrib,
+ * which uses copies of sets that it found no memory for. */
 static bool spread_over(hwloc_topology_t topology, uint32_t n, cpu_set_t *place)
 {
-    hwloc_bitmap_t *sets = calloc(n, sizeof *sets);
-    hwloc_obj_t root = hwloc_get_root_obj(topology);
-    bool done = sets && hwloc_distrib(topology, &root, 1, sets, n, INT_MAX, 0) == 0;
-    for (uint32_t i = 0; done && i < n; i++) {
-        hwloc_bitmap_singlify(sets[i]);
-        done = hwloc_cpuset_to_glibc_sched_affinity(topology, sets[i], &place[i], sizeof place[i]) == 0;
+    const int n_units = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);
+    if (n_units <= 0) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const unsigned at = (unsigned)((uint64_t)i * (unsigned)n_units / n);
+        const hwloc_obj_t unit = hwloc_get_obj_by_type(topology, HWLOC_OBJ_PU, at);
+        if (!unit || unit->os_index >= CPU_SETSIZE) return false;
+        CPU_ZERO(&place[i]);
+        CPU_SET(unit->os_index, &place[i]);
     }
-    for (uint32_t i = 0; sets && i < n; i++) hwloc_bitmap_free(sets[i]);
-    free(sets);
-    return done;
+    return true;
 }
 
 void tg_topology_spread(uint32_t n, cpu_set_t *place)
