@@ -4,7 +4,8 @@
  * One query a sequence, head_dim 128. The cache is a pool of gigabytes in device memory; each run reads other blocks of it,
  * drawn without an order, so that what it reads is not in a cache. In the same process and with as many threads the best
  * read bandwidth is measured on the same memory (AVX-512 or AVX2 where there is, lines asked for ahead, huge pages), and
- * a loop written plainly (plain_attention.c) computes the same; results are compared.
+ * two loops compute the same, one written plainly (plain_attention.c) and one by hand as fast as it goes
+ * (fused_attention.c); results are compared.
  *
  * Least, median and most of the runs are by the clock; "own" is by the processor time of the best one, launch included: what
  * it takes when nobody else uses the computer. Of a run the time from the first task's start to the end counts; what a launch takes before (the plugin is opened) is a
@@ -14,6 +15,7 @@
  */
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +26,15 @@
 #include <tilegraph/tilegraph.h>
 
 #include "file.h"
+#include "fused_attention.h"
 #include "pa_problem.h"
 #include "plain_attention.h"
 
 enum {
     REPEATS = 9,
+    PLAIN_REPEATS = 3,
+    SPANS_LEAST = 16, /* for the fused loop to share out, if they have so many tokens: */
+    SPAN_TOKENS_LEAST = 512,
     HEADS = 32,
     HEAD_DIM = 128,
     WORKERS_MAX = 2,
@@ -47,7 +53,8 @@ struct row {
 
 struct figures {
     double gb_s[REPEATS];
-    double median, least, most, own, launch_us, plain, peak;
+    double fused[REPEATS];
+    double plain, own, launch_us, peak; /* plain: the best */
     uint64_t tasks;
 };
 
@@ -90,30 +97,54 @@ static void *allocate(size_t bytes)
     exit(5);
 }
 
+static void *allocate_lines(size_t bytes)
+{
+    void *memory = aligned_alloc(64, bytes);
+    if (memory) return memset(memory, 0, bytes);
+    fprintf(stderr, "bench_attention: no memory\n");
+    exit(5);
+}
+
 /* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 struct team {
     void (*body)(void *context, uint32_t thread);
     void *context;
+    uint32_t n;
+    _Atomic uint32_t ready, done; /* threads */
+    _Atomic double start;         /* 0: not yet */
+};
+
+struct member {
+    struct team *team;
     uint32_t thread;
 };
 
-static void *team_main(void *arg)
+static void *member_main(void *arg)
 {
-    const struct team *team = arg;
-    team->body(team->context, team->thread);
+    const struct member *member = arg;
+    struct team *team = member->team;
+    if (++team->ready == team->n) team->start = now_s();
+    while (team->start == 0) sched_yield();
+    team->body(team->context, member->thread);
+    team->done++;
     return NULL;
 }
 
-static void in_parallel(uint32_t n, void (*body)(void *context, uint32_t thread), void *context)
+/* Returns the seconds from when all threads are there to when all are done. */
+static double in_parallel(uint32_t n, void (*body)(void *context, uint32_t thread), void *context)
 {
     pthread_t threads[WORKERS_MAX];
-    struct team team[WORKERS_MAX] = {{0}};
-    for (uint32_t i = 0; i < n; i++) team[i] = (struct team){body, context, i};
+    struct member members[WORKERS_MAX];
+    struct team team = {.body = body, .context = context, .n = n};
+    for (uint32_t i = 0; i < n; i++) members[i] = (struct member){&team, i};
     for (uint32_t i = 1; i < n; i++)
-        if (pthread_create(&threads[i], NULL, team_main, &team[i]) != 0) exit(5);
-    team_main(&team[0]);
+        if (pthread_create(&threads[i], NULL, member_main, &members[i]) != 0) exit(5);
+    member_main(&members[0]);
+    while (team.done < n) sched_yield();
+    const double seconds = now_s() - team.start;
     for (uint32_t i = 1; i < n; i++) pthread_join(threads[i], NULL);
+    return seconds;
 }
 
 /* ---- the limit --------------------------------------------------------------------------------------------------- */
@@ -152,9 +183,7 @@ static double best_read_bandwidth(const struct bench *b)
     double best = 0;
     for (uint64_t at = 0, i = 0; at + WORKERS_MAX * CHUNK <= POOL_BYTES; at += WORKERS_MAX * CHUNK, i++) {
         struct reading r = {(const uint8_t *)(uintptr_t)(b->values + at), ahead[i % 4], 0};
-        const double start = now_s();
-        in_parallel(b->workers, read_chunk, &r);
-        const double gb_s = 1e-9 * (CHUNK - 8192) * b->workers / (now_s() - start);
+        const double gb_s = 1e-9 * (CHUNK - 8192) * b->workers / in_parallel(b->workers, read_chunk, &r);
         if (gb_s > best) best = gb_s;
     }
     return best;
@@ -167,7 +196,7 @@ struct problem {
     uint32_t table_cols, n_blocks;
     uint64_t block_bytes; /* of one KV head */
     uint64_t kv_bytes;    /* that a run has to read */
-    uint8_t *query, *out, *plain_out;
+    uint8_t *query, *out, *loop_out;
     int32_t *table, *lengths;
     int64_t config[CONFIG_WORDS];
     float scale;
@@ -231,7 +260,7 @@ static void problem_open(struct problem *p, const struct row *row)
     p->kv_bytes = 2 * (uint64_t)row->batch * row->context * row->kv_heads * HEAD_DIM * bytes;
     p->query = allocate(n_query * bytes);
     p->out = allocate(n_query * bytes);
-    p->plain_out = allocate(n_query * bytes);
+    p->loop_out = allocate(n_query * bytes);
     p->table = allocate((uint64_t)row->batch * p->table_cols * sizeof *p->table);
     p->lengths = allocate(row->batch * sizeof *p->lengths);
     for (uint64_t i = 0; i < n_query; i++) put(p->query, row->dtype, i, 4 * drawn(i));
@@ -251,7 +280,7 @@ static void problem_close(struct problem *p)
 {
     free(p->query);
     free(p->out);
-    free(p->plain_out);
+    free(p->loop_out);
     free(p->table);
     free(p->lengths);
 }
@@ -293,64 +322,107 @@ static double run_once(struct bench *b, struct problem *p, struct tg_run_result 
     return used;
 }
 
-struct plainly {
+/* A loop over a problem: the spans of each KV head of each sequence are shared out among threads. */
+struct loop {
     const struct bench *bench;
     const struct problem *p;
-    _Atomic uint32_t next; /* sequence and KV head */
+    uint32_t n_spans, span_tokens; /* of a KV head of a sequence */
+    struct fused_part *parts;      /* of the fused loop: [sequence][KV head][span] */
+    _Atomic uint32_t *n_done;      /* [sequence][KV head]: spans; whoever does the last one puts them together */
+    _Atomic uint32_t next;         /* span */
 };
+
+static struct attention_loop span_of(const struct loop *loop, uint32_t item, uint32_t span)
+{
+    const struct problem *p = loop->p;
+    const struct row *row = &p->row;
+    const uint32_t rows = HEADS / row->kv_heads, first = span * loop->span_tokens;
+    const uint32_t left = row->context - first;
+    return (struct attention_loop){
+        .query = p->query + (uint64_t)item * rows * HEAD_DIM * pa_dtype_bytes(row->dtype),
+        .keys = (const uint8_t *)(uintptr_t)loop->bench->keys,
+        .values = (const uint8_t *)(uintptr_t)loop->bench->values,
+        .blocks = p->table + (uint64_t)(item / row->kv_heads) * p->table_cols + first / row->block_size,
+        .kv_heads = row->kv_heads,
+        .kv_head = item % row->kv_heads,
+        .block_bytes = p->block_bytes,
+        .rows = rows,
+        .head_dim = HEAD_DIM,
+        .block_size = row->block_size,
+        .tokens = left < loop->span_tokens ? left : loop->span_tokens,
+        .scale = p->scale,
+    };
+}
+
+static void *loop_out(const struct problem *p, uint32_t item)
+{
+    return p->loop_out + (uint64_t)item * (HEADS / p->row.kv_heads) * HEAD_DIM * pa_dtype_bytes(p->row.dtype);
+}
 
 static void plain_part(void *context, uint32_t thread)
 {
     (void)thread;
-    struct plainly *work = context;
-    const struct problem *p = work->p;
-    const struct row *row = &p->row;
-    const uint32_t rows = HEADS / row->kv_heads, n = row->batch * row->kv_heads;
-    float *scores = allocate(((uint64_t)p->table_cols * row->block_size) * sizeof *scores);
-    for (uint32_t i; (i = work->next++) < n;) {
-        const uint64_t at = (uint64_t)i * rows * HEAD_DIM * pa_dtype_bytes(row->dtype);
-        const struct plain_attention a = {
-            .query = p->query + at,
-            .keys = (const uint8_t *)(uintptr_t)work->bench->keys,
-            .values = (const uint8_t *)(uintptr_t)work->bench->values,
-            .blocks = p->table + (uint64_t)(i / row->kv_heads) * p->table_cols,
-            .out = p->plain_out + at,
-            .scores = scores,
-            .kv_heads = row->kv_heads,
-            .kv_head = i % row->kv_heads,
-            .block_bytes = p->block_bytes,
-            .rows = rows,
-            .head_dim = HEAD_DIM,
-            .block_size = row->block_size,
-            .tokens = row->context,
-            .scale = p->scale,
-        };
-        if (row->dtype == PA_FP32) plain_attention_fp32(&a);
-        else plain_attention_bf16(&a);
+    struct loop *loop = context;
+    const struct row *row = &loop->p->row;
+    float *scores = allocate((uint64_t)row->context * sizeof *scores);
+    for (uint32_t i; (i = loop->next++) < row->batch * row->kv_heads;) {
+        const struct attention_loop a = span_of(loop, i, 0);
+        if (row->dtype == PA_FP32) plain_attention_fp32(&a, loop_out(loop->p, i), scores);
+        else plain_attention_bf16(&a, loop_out(loop->p, i), scores);
     }
     free(scores);
 }
 
-static double run_plainly(const struct bench *b, const struct problem *p)
+static void fused_part(void *context, uint32_t thread)
 {
-    struct plainly work = {b, p, 0};
-    const double start = now_s();
-    in_parallel(b->workers, plain_part, &work);
-    return now_s() - start;
+    (void)thread;
+    struct loop *loop = context;
+    const struct row *row = &loop->p->row;
+    for (uint32_t i; (i = loop->next++) < row->batch * row->kv_heads * loop->n_spans;) {
+        const uint32_t item = i / loop->n_spans;
+        const struct attention_loop a = span_of(loop, item, i % loop->n_spans);
+        struct fused_part *parts = &loop->parts[(size_t)item * loop->n_spans];
+        if (row->dtype == PA_FP32) fused_attention_fp32(&a, &parts[i % loop->n_spans]);
+        else fused_attention_bf16(&a, &parts[i % loop->n_spans]);
+        if (++loop->n_done[item] < loop->n_spans) continue;
+        if (row->dtype == PA_FP32) fused_finish_fp32(parts, loop->n_spans, a.rows, loop_out(loop->p, item));
+        else fused_finish_bf16(parts, loop->n_spans, a.rows, loop_out(loop->p, item));
+    }
 }
 
-/* The last run and the plain loop of the same blocks agree. */
-static void compare(const struct problem *p)
+/* Both return seconds. */
+static double run_plain(const struct bench *b, const struct problem *p)
+{
+    struct loop loop = {.bench = b, .p = p, .n_spans = 1, .span_tokens = p->row.context};
+    return in_parallel(b->workers, plain_part, &loop);
+}
+
+static double run_fused(const struct bench *b, const struct problem *p)
+{
+    const uint32_t n = p->row.batch * p->row.kv_heads, wanted = (SPANS_LEAST + n - 1) / n;
+    const uint32_t most = p->row.context / SPAN_TOKENS_LEAST, n_spans = wanted < most ? wanted : most;
+    struct loop loop = {.bench = b, .p = p, .n_spans = n_spans, .span_tokens = p->row.context / n_spans};
+    loop.parts = allocate_lines((size_t)n * n_spans * sizeof *loop.parts);
+    loop.n_done = allocate(n * sizeof *loop.n_done);
+    const double seconds = in_parallel(b->workers, fused_part, &loop);
+    free(loop.parts);
+    free(loop.n_done);
+    return seconds;
+}
+
+/* A run and a loop over the same blocks agree. */
+static void compare(const struct problem *p, const char *loop)
 {
     const uint64_t n = (uint64_t)p->row.batch * HEADS * HEAD_DIM;
     double largest = 0, size = 0;
     for (uint64_t i = 0; i < n; i++) {
-        const double a = (double)get(p->out, p->row.dtype, i), b = (double)get(p->plain_out, p->row.dtype, i);
+        const double a = (double)get(p->out, p->row.dtype, i), b = (double)get(p->loop_out, p->row.dtype, i);
         if (!(fabs(a - b) <= largest)) largest = fabs(a - b);
         size += fabs(b) / (double)n;
     }
     if (largest <= size * (p->row.dtype == PA_FP32 ? 1e-3 : 0.1)) return;
-    fprintf(stderr, "bench_attention: the results differ by %g, values are %g\n", largest, size);
+    fprintf(stderr, "bench_attention: the results differ from the %s loop's by %g, values are %g\n", loop, largest,
+            size);
     exit(1);
 }
 
@@ -360,35 +432,42 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
+static void sort(double values[REPEATS]) { qsort(values, REPEATS, sizeof values[0], by_value); }
+
 static void measure(struct bench *b, const struct row *row, struct figures *f)
 {
     struct problem p;
-    double launch[REPEATS], plain_s = INFINITY;
+    double launch[REPEATS];
     memset(f, 0, sizeof *f);
     problem_open(&p, row);
+    const double bytes = (double)p.kv_bytes;
     for (int i = -1; i < REPEATS; i++) { /* the first one is not counted */
         struct tg_run_result result;
         take_blocks(b, &p);
-        const double own = 1e-9 * (double)p.kv_bytes * b->workers / run_once(b, &p, &result);
-        if (i < 0) continue;
+        const double own = 1e-9 * bytes * b->workers / run_once(b, &p, &result);
+        if (i < 0) {
+            run_plain(b, &p);
+            compare(&p, "plain");
+            run_fused(b, &p);
+            compare(&p, "fused");
+            continue;
+        }
         if (own > f->own) f->own = own;
-        f->gb_s[i] = (double)p.kv_bytes / (double)(result.device_ns - result.first_start_ns);
+        f->gb_s[i] = bytes / (double)(result.device_ns - result.first_start_ns);
         launch[i] = (double)result.first_start_ns * 1e-3;
         f->tasks = result.n_tasks;
-    }
-    for (int i = 0; i < 3; i++) {
-        const double s = run_plainly(b, &p);
-        if (s < plain_s) plain_s = s;
-        if (i == 0) compare(&p);
         take_blocks(b, &p);
+        f->fused[i] = 1e-9 * bytes / run_fused(b, &p);
     }
-    qsort(f->gb_s, REPEATS, sizeof f->gb_s[0], by_value);
-    qsort(launch, REPEATS, sizeof launch[0], by_value);
-    f->median = f->gb_s[REPEATS / 2];
-    f->least = f->gb_s[0];
-    f->most = f->gb_s[REPEATS - 1];
+    for (int i = 0; i < PLAIN_REPEATS; i++) {
+        take_blocks(b, &p);
+        const double gb_s = 1e-9 * bytes / run_plain(b, &p);
+        if (gb_s > f->plain) f->plain = gb_s;
+    }
+    sort(f->gb_s);
+    sort(f->fused);
+    sort(launch);
     f->launch_us = launch[REPEATS / 2];
-    f->plain = 1e-9 * (double)p.kv_bytes / plain_s;
     f->peak = b->peak;
     problem_close(&p);
 }
@@ -449,26 +528,28 @@ static void print_name(char text[64], const struct row *row)
 
 static void print_figures(const struct bench *b, const struct row *row, const struct figures *f)
 {
+    const double median = f->gb_s[REPEATS / 2];
     char name[64];
     print_name(name, row);
-    printf("%-46s %7u %6llu %7.1f %7.1f %7.1f %7.1f %7.1f %8.2f %8.1f %8.2f %9.0f\n", name, b->workers,
-           (unsigned long long)f->tasks, f->median, f->least, f->most, f->own, f->peak, f->median / f->peak, f->plain,
-           f->own / f->peak, f->launch_us);
+    printf("%-46s %7u %6llu %7.1f %7.1f %7.1f %7.1f %7.1f %8.2f %8.1f %8.1f %8.2f %9.0f\n", name, b->workers,
+           (unsigned long long)f->tasks, median, f->gb_s[0], f->gb_s[REPEATS - 1], f->own, f->peak, median / f->peak,
+           f->fused[REPEATS / 2], f->plain, f->own / f->peak, f->launch_us);
     fflush(stdout);
 }
 
 static void print_json(FILE *to, const struct bench *b, const char *isa, const struct row *row, const struct figures *f)
 {
     static bool again;
-    fprintf(
-        to,
-        "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
-        "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
-        "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, \"peak\": %.2f, \"fraction\": %.3f, \"plain\": %.2f, "
-        "\"launch_us\": %.0f}",
-        again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM, row->block_size,
-        row->context, row->batch, (unsigned long long)f->tasks, f->median, f->least, f->most, f->own, f->peak,
-        f->median / f->peak, f->plain, f->launch_us);
+    const double median = f->gb_s[REPEATS / 2];
+    fprintf(to,
+            "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
+            "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
+            "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, \"peak\": %.2f, \"fraction\": %.3f, "
+            "\"fused\": %.2f, \"fused_least\": %.2f, \"fused_most\": %.2f, \"plain\": %.2f, \"launch_us\": %.0f}",
+            again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM,
+            row->block_size, row->context, row->batch, (unsigned long long)f->tasks, median, f->gb_s[0],
+            f->gb_s[REPEATS - 1], f->own, f->peak, median / f->peak, f->fused[REPEATS / 2], f->fused[0],
+            f->fused[REPEATS - 1], f->plain, f->launch_us);
     again = true;
 }
 
@@ -505,9 +586,9 @@ int main(int argc, char **argv)
     if (!json) return 5;
     uname(&machine);
     printf(
-        "%s, %ld processors; medians of %d runs, GB/s of KV cache\n\n%-46s %7s %6s %7s %7s %7s %7s %7s %8s %8s %8s %9s\n",
+        "%s, %ld processors; medians of %d runs, GB/s of KV cache\n\n%-46s %7s %6s %7s %7s %7s %7s %7s %8s %8s %8s %8s %9s\n",
         machine.machine, n_processors, REPEATS, "", "workers", "tasks", "median", "least", "most", "own", "limit",
-        "fraction", "plain C", "own/lim", "launch us");
+        "fraction", "fused C", "plain C", "own/lim", "launch us");
     for (uint32_t workers = 1; workers <= WORKERS_MAX && workers <= n_processors; workers++) {
         struct bench b;
         bench_open(&b, workers);

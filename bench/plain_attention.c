@@ -22,36 +22,36 @@ static float to_fp32(float value) { return value; }
 
 /* One query head; K of a block is [head_dim][block_size], V [block_size][head_dim]. */
 #define PLAIN(name, type, of, to)                                                                                      \
-    static void name##_head(const struct plain_attention *p, const type *query, type *out)                             \
+    static void name##_head(const struct attention_loop *p, const type *query, type *out, float *weights)              \
     {                                                                                                                  \
         float top = -FLT_MAX, sum = 0, total[256] = {0};                                                               \
         for (uint32_t first = 0; first < p->tokens; first += p->block_size) {                                          \
             const uint64_t block = (uint64_t)p->blocks[first / p->block_size] * p->kv_heads + p->kv_head;              \
             const type *keys = (const type *)(const void *)(p->keys + block * p->block_bytes);                         \
             const uint32_t n = p->tokens - first < p->block_size ? p->tokens - first : p->block_size;                  \
-            float *scores = p->scores + first;                                                                         \
+            float *scores = weights + first;                                                                           \
             for (uint32_t j = 0; j < n; j++) scores[j] = 0;                                                            \
             for (uint32_t d = 0; d < p->head_dim; d++)                                                                 \
                 for (uint32_t j = 0; j < n; j++) scores[j] += of(query[d]) * of(keys[d * p->block_size + j]);          \
             for (uint32_t j = 0; j < n; j++) scores[j] *= p->scale;                                                    \
             for (uint32_t j = 0; j < n; j++) top = scores[j] > top ? scores[j] : top;                                  \
         }                                                                                                              \
-        for (uint32_t j = 0; j < p->tokens; j++) p->scores[j] = expf(p->scores[j] - top);                              \
-        for (uint32_t j = 0; j < p->tokens; j++) sum += p->scores[j];                                                  \
+        for (uint32_t j = 0; j < p->tokens; j++) weights[j] = expf(weights[j] - top);                                  \
+        for (uint32_t j = 0; j < p->tokens; j++) sum += weights[j];                                                    \
         for (uint32_t first = 0; first < p->tokens; first += p->block_size) {                                          \
             const uint64_t block = (uint64_t)p->blocks[first / p->block_size] * p->kv_heads + p->kv_head;              \
             const type *values = (const type *)(const void *)(p->values + block * p->block_bytes);                     \
             const uint32_t n = p->tokens - first < p->block_size ? p->tokens - first : p->block_size;                  \
             for (uint32_t j = 0; j < n; j++)                                                                           \
                 for (uint32_t d = 0; d < p->head_dim; d++)                                                             \
-                    total[d] += p->scores[first + j] * of(values[j * p->head_dim + d]);                                \
+                    total[d] += weights[first + j] * of(values[j * p->head_dim + d]);                                  \
         }                                                                                                              \
         for (uint32_t d = 0; d < p->head_dim; d++) out[d] = to(total[d] / sum);                                        \
     }                                                                                                                  \
-    void name(const struct plain_attention *p)                                                                         \
+    void name(const struct attention_loop *p, void *out, float *scores)                                                \
     {                                                                                                                  \
         for (uint32_t row = 0; row < p->rows; row++)                                                                   \
-            name##_head(p, (const type *)p->query + row * p->head_dim, (type *)p->out + row * p->head_dim);            \
+            name##_head(p, (const type *)p->query + row * p->head_dim, (type *)out + row * p->head_dim, scores);       \
     }
 
 PLAIN(plain_attention_bf16, uint16_t, of_bf16, to_bf16)
