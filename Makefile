@@ -4,6 +4,7 @@ JOBS ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PREFIX ?= /usr/local
 SECONDS ?= 60
 CONDITIONS ?= On a quiet machine.
+ATTENTION ?= context 4096
 
 MAKEFLAGS += --no-print-directory
 CONFIGURE = cmake --preset
@@ -89,14 +90,16 @@ bench: ## build and run the benchmarks
 	@$(call COMPILE,build)
 	@cmake --build build --target bench
 
-performance: ## measure tasks on platform cpu beside other runtimes, write docs/performance.md
+performance: ## measure platform cpu beside other runtimes, write docs/performance.md and docs/attention-on-cpu.md
 	@tools/install_deps.sh build peers
 	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
-	@$(call COMPILE,build) --target bench_workers
+	@$(call COMPILE,build)
 	$(RUN) build/bench/bench_workers >build/bench/workers.json
-	RUN="$(RUN)" bench/peers/run.sh build/bench/peers.json
-	cat build/bench/workers.json build/bench/peers.json >build/bench/performance.json
+	$(RUN) build/bench/bench_attention '$(ATTENTION)' >build/bench/attention.json
+	RUN="$(RUN)" bench/peers/run.sh build/bench/peers.json '$(ATTENTION)'
+	cat build/bench/workers.json build/bench/attention.json build/bench/peers.json >build/bench/performance.json
 	tools/performance_page.py build/bench/performance.json "$(CONDITIONS)"
+	tools/attention_page.py build/bench/performance.json "$(CONDITIONS)"
 
 device-times: build ## published device times beside the predicted ones, as a table
 	@tools/device_times.sh

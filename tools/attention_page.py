@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write docs/attention-on-cpu.md from what bench_attention prints.
+"""Write docs/attention-on-cpu.md from what bench_attention and bench/peers/attention.py print.
 
-    tools/attention_page.py RESULTS CONDITIONS
+    tools/attention_page.py RESULTS CONDITIONS [PAGE]
 
-RESULTS: the benchmark's output. CONDITIONS: a sentence on how it was measured.
+RESULTS: a file with a JSON object of a benchmark a line, or in arrays. CONDITIONS: a sentence on how it was measured.
 """
 import json
 import os
@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "attention-on-cpu.md"
 # What is asked of a computer without AMX: element type, KV heads of 32 -> fraction of the read bandwidth.
 ASKED = {("bf16", 32): 0.70, ("bf16", 8): 0.50, ("fp32", 32): 0.80}
+SAME_BYTES = {"fp16": "bf16"}
 
 
 def read(path):
@@ -42,26 +43,52 @@ def table(rows):
     return lines
 
 
-def main():
-    if len(sys.argv) != 3:
-        sys.exit(__doc__)
-    rows = read(sys.argv[1])
-    if not rows:
-        sys.exit(f"attention_page.py: no result of bench_attention in {sys.argv[1]}")
+def peers(rows, peer_rows):
+    """What other runtimes reach beside the graph, on the shapes that both have."""
+    lines = ["| runtime | type | heads | context | batch | workers | GB/s (least to most) | graph, block 128 | fused C |",
+             "|---|---|---:|---:|---:|---:|---:|---:|---:|"]
+    for r in peer_rows:
+        own = find(rows, {**r, "dtype": SAME_BYTES.get(r["dtype"], r["dtype"])})
+        beside = f"{own['gb_s']:.1f} | {own['fused']:.1f}" if own else " | "
+        lines.append(f"| {r['runtime']} {r['version']} | {r['dtype']} | {r['heads']}/{r['kv_heads']} | {r['context']:,} | "
+                     f"{r['batch']} | {r['workers']} | {r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | {beside} |")
+    return lines
+
+
+def find(rows, shape):
+    keys = ("dtype", "kv_heads", "context", "batch", "workers")
+    return next((r for r in rows if r["block_size"] == 128 and all(r[key] == shape[key] for key in keys)), None)
+
+
+def peers_section(rows, peer_rows):
+    measured = [r for r in peer_rows if "left_out" not in r]
+    left_out = [f"{r['runtime']}: {r['left_out']}." for r in peer_rows if "left_out" in r]
+    lines = ["## Beside other runtimes", ""]
+    if measured:
+        lines += ["`bench/peers/attention.py`: the same queries and lengths, caches without blocks of 1 GiB in all, used in "
+                  "turn; median, least and most of 9 runs. fp16 stands beside the graph's bf16, which has as many bytes.", "",
+                  *peers(rows, measured), ""]
+    if left_out:
+        lines += ["Left out:", "", *(f"- {reason}" for reason in left_out), ""]
+    return lines if measured or left_out else []
+
+
+def page(rows, peer_rows, conditions):
     isas = ", ".join(sorted({row["isa"] for row in rows}))
-    PAGE.write_text("\n".join([
+    return "\n".join([
         "# Paged attention on cpu, against the speed of memory",
         "",
-        "This page is written by `tools/attention_page.py` from what `build/bench/bench_attention` prints.",
+        "This page is written by `tools/attention_page.py` from what `build/bench/bench_attention` and "
+        "`bench/peers/attention.py` print; `make performance` measures and writes.",
         "",
-        f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {sys.argv[2]}",
+        f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {conditions}",
         "",
         "One query a sequence, head_dim 128, 32 query heads on as many KV heads as the second number says. GB/s are of K and "
         "V, each read once: median, least and most of 9 runs, from the first task's start to the end. The limit is the best "
         "read bandwidth of as many threads on the same memory in the same run; the cache is larger than L3. Fused C is one "
-        "loop written by hand for this shape, scores, softmax and values of 128 tokens and then of the next, with neither tasks "
-        "nor tiles: the median of runs that alternate with the graph's. Plain C is a loop over query heads, compiled for this "
-        "computer with -O3 -ffast-math. Both run on as many threads.",
+        "loop written by hand for this shape, scores, softmax and values of 128 tokens and then of the next, with neither "
+        "tasks nor tiles: the median of runs that alternate with the graph's. Plain C is a loop over query heads, compiled "
+        "for this computer with -O3 -ffast-math. Both run on as many threads.",
         "",
         *table(rows),
         "",
@@ -69,8 +96,20 @@ def main():
         "AMX they are far from the speed of memory. Small blocks cost an instruction or two each. [Decision "
         "13](decisions/0013-loads-are-views-on-cpu.md) says how the tiles get to the products.",
         "",
-    ]), encoding="utf-8")
+        *peers_section(rows, peer_rows),
+    ])
+
+
+def main(argv):
+    if len(argv) not in (2, 3):
+        sys.exit(__doc__)
+    results = read(argv[0])
+    rows = [row for row in results if "runtime" not in row]
+    if not rows:
+        sys.exit(f"attention_page.py: no result of bench_attention in {argv[0]}")
+    path = Path(argv[2]) if len(argv) == 3 else PAGE
+    path.write_text(page(rows, [row for row in results if "runtime" in row], argv[1]), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

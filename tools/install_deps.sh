@@ -7,7 +7,8 @@
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
 #   lint      clang-format, clang-tidy
 #   coverage  gcovr
-#   peers     other task runtimes, for the benchmark beside them: libomp, oneTBB, StarPU
+#   peers     other runtimes, for the benchmarks beside them: libomp, oneTBB, StarPU; ONNX Runtime, which is a Python
+#             package, into build/peers-python
 #
 # Does nothing when nothing lacks. As root on Debian or Ubuntu it installs what lacks; elsewhere it prints the command
 # to run and exits with 2.
@@ -15,7 +16,9 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 packages=
+python_packages=
 foreign= # an architecture whose packages are needed beside the own ones
+peers_python=$root/build/peers-python/bin/python
 
 lacks() { packages="$packages $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -68,6 +71,8 @@ need_peers() {
     has pkg-config || lacks pkg-config
     echo '#include <oneapi/tbb/flow_graph.h>' | c++ -x c++ -E - >/dev/null 2>&1 || lacks libtbb-dev
     pkg-config --exists starpu-1.3 2>/dev/null || lacks libstarpu-dev
+    python3 -c 'import ensurepip, venv' 2>/dev/null || lacks python3 python3-venv
+    "$peers_python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null || python_packages="numpy onnx onnxruntime"
 }
 
 need_coverage() { has gcovr || lacks gcovr; }
@@ -81,26 +86,39 @@ for group in "$@"; do
             ;;
     esac
 done
-[ -n "$packages" ] || exit 0
+install_packages() {
+    command="apt-get update && apt-get install -y$packages"
+    [ -z "$foreign" ] || command="dpkg --add-architecture $foreign && $command"
 
-command="apt-get update && apt-get install -y$packages"
-[ -z "$foreign" ] || command="dpkg --add-architecture $foreign && $command"
+    if ! has apt-get; then
+        echo "install_deps: lacking; install what your system calls these Debian packages:$packages" >&2
+        exit 2
+    elif [ "$(id -u)" -ne 0 ]; then
+        echo "install_deps: lacking:$packages. Run: sudo sh -c '$command'" >&2
+        exit 2
+    fi
 
-if ! has apt-get; then
-    echo "install_deps: lacking; install what your system calls these Debian packages:$packages" >&2
-    exit 2
-elif [ "$(id -u)" -ne 0 ]; then
-    echo "install_deps: lacking:$packages. Run: sudo sh -c '$command'" >&2
-    exit 2
-fi
+    echo "install_deps: installing$packages"
+    export DEBIAN_FRONTEND=noninteractive
+    [ -z "$foreign" ] || dpkg --add-architecture "$foreign"
+    if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        echo "install_deps: could not install$packages" >&2
+        exit 2
+    fi
+}
 
-echo "install_deps: installing$packages"
-export DEBIAN_FRONTEND=noninteractive
+# No failure: there are systems that these packages are not made for, and the benchmark names what it leaves out.
+install_python_packages() {
+    echo "install_deps: installing $python_packages into ${peers_python%/bin/python}"
+    if ! { python3 -m venv "${peers_python%/bin/python}" && "$peers_python" -m pip install -q $python_packages; } \
+        >"$log" 2>&1; then
+        tail -n 3 "$log" >&2
+        echo "install_deps: could not install $python_packages: the benchmark leaves them out" >&2
+    fi
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-[ -z "$foreign" ] || dpkg --add-architecture "$foreign"
-if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } >"$log" 2>&1; then
-    tail -n 20 "$log" >&2
-    echo "install_deps: could not install$packages" >&2
-    exit 2
-fi
+[ -z "$packages" ] || install_packages
+[ -z "$python_packages" ] || install_python_packages
