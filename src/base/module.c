@@ -328,3 +328,7 @@ void tg_module_close(struct tg_module *module)
 }
 
 void *tg_module_symbol(const struct tg_module *module, const char *symbol) { return dlsym(module->handle, symbol); }
+
+void tg_module_hold_loader(void) { pthread_mutex_lock(&loader_lock); }
+
+void tg_module_release_loader(void) { pthread_mutex_unlock(&loader_lock); }

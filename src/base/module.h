@@ -60,4 +60,8 @@ void tg_module_close(struct tg_module *module);
 /* The address of `symbol`, or NULL. */
 void *tg_module_symbol(const struct tg_module *module, const char *symbol);
 
+/* While the calling thread calls a library that opens and closes shared objects by itself. Blocks while others do. */
+void tg_module_hold_loader(void);
+void tg_module_release_loader(void);
+
 #endif

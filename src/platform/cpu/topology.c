@@ -3,6 +3,8 @@
 #ifdef TG_HWLOC
 #include <hwloc.h>
 #include <hwloc/glibc-sched.h>
+
+#include "base/module.h"
 #endif
 
 static void allowed(cpu_set_t *set)
@@ -70,10 +72,12 @@ void tg_topology_spread(uint32_t n, cpu_set_t *place)
 {
     hwloc_topology_t topology;
     bool done = false;
+    tg_module_hold_loader(); /* hwloc has plugins */
     if (load(&topology)) {
         done = spread_over(topology, n, place);
         hwloc_topology_destroy(topology);
     }
+    tg_module_release_loader();
     if (!done) spread_by_number(n, place);
 }
 
