@@ -1,11 +1,12 @@
 /*
  * A verdict on every graph that cannot move, soon and with names, and on no graph that can: cycles, unpublished tasks,
- * builders that wait for what cannot come, full windows, and random graphs.
+ * builders that wait for what cannot come, full windows, and random graphs. On every device.
  */
 #include <stdlib.h>
 #include <time.h>
 
 #include "common/check.h"
+#include "common/devices.h"
 #include "common/random.h"
 #include "common/random_graph.h"
 #include "common/script.h"
@@ -13,11 +14,12 @@
 #define GM_BYTES (256ull << 20)
 
 static struct rig rig;
+static const struct device *device;
 
 static int open_rig(void **state)
 {
-    (void)state;
-    rig_open(&rig, GM_BYTES);
+    device = *state;
+    device_open(&rig, device, GM_BYTES);
     return 0;
 }
 
@@ -297,19 +299,20 @@ static void a_graph_of_100000_tasks_is_judged_soon(void **state)
 
 /* ---- random graphs ------------------------------------------------------------------------------------------------- */
 
-/* Run a graph in one of all combinations of cores, threads, modes and schedules. */
+/* Run a graph in one of all combinations of cores, threads, modes and schedules; workers make their own schedule. */
 static void run_random(struct script *s, uint64_t seed, uint64_t *random)
 {
     rig.config.block_dim = 1 + (uint32_t)random_below(random, 24);
     rig.config.aicpu_thread_num = 2 + (uint32_t)random_below(random, 3);
-    rig.config.schedule_seed = random_chance(random, 30) ? 0 : seed + 1;
+    rig.config.schedule_seed = random_chance(random, 30) || !device_is_virtual(device) ? 0 : seed + 1;
     rig.config.window = random_chance(random, 50) ? 1 + (uint32_t)random_below(random, 50) : 16384;
+    rig.config.record = random_chance(random, 30);
     script_run(&rig, s);
 }
 
 #define DESCRIBE                                                                                                       \
-    "seed %llu, %s, block_dim %u, %u threads, window %u, schedule seed %llu: %s: %s", (unsigned long long)seed,        \
-        rig_mode_names[mode], rig.config.block_dim, rig.config.aicpu_thread_num, rig.config.window,                    \
+    "seed %llu, %s, %s, block_dim %u, %u threads, window %u, schedule seed %llu: %s: %s", (unsigned long long)seed,    \
+        device->name, rig_mode_names[mode], rig.config.block_dim, rig.config.aicpu_thread_num, rig.config.window,      \
         (unsigned long long)rig.config.schedule_seed, tg_status_name(rig.status), rig.message
 
 static void random_right(enum rig_mode mode, uint64_t seed)
@@ -356,7 +359,8 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void each_random(void (*run)(enum rig_mode mode, uint64_t seed))
 {
-    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", TEST_ASAN || TEST_TSAN ? 60 : 400);
+    const uint64_t usual = device_is_virtual(device) ? 400 : 60;
+    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", TEST_ASAN || TEST_TSAN ? 60 : usual);
     print_message("    seeds %llu to %llu\n", (unsigned long long)first, (unsigned long long)(first + n - 1));
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         script_load(&rig, mode);
@@ -377,21 +381,27 @@ static void random_graphs_that_cannot_move_are_named(void **state)
     each_random(random_wrong);
 }
 
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_rig, close_rig)
+
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(a_cycle_is_named, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(what_can_run_has_run_when_a_cycle_is_judged, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(an_unpublished_task_is_named, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(the_host_publishes_what_the_plugin_did_not, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(waiting_for_an_unpublished_task_is_named, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(waiting_for_a_cycle_is_named, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(an_edge_from_a_failed_task_is_no_deadlock, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(a_builder_sees_what_the_task_wrote_that_it_waited_for, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(a_window_that_is_too_small_grows, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(a_window_that_is_large_enough_stays, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(a_cycle_behind_a_full_window_is_named, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(a_graph_of_100000_tasks_is_judged_soon, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(random_graphs_that_can_move_run_in_order, open_rig, close_rig),
-    cmocka_unit_test_setup_teardown(random_graphs_that_cannot_move_are_named, open_rig, close_rig),
+    TEST(a_cycle_is_named),
+    TEST(what_can_run_has_run_when_a_cycle_is_judged),
+    TEST(an_unpublished_task_is_named),
+    TEST(the_host_publishes_what_the_plugin_did_not),
+    TEST(waiting_for_an_unpublished_task_is_named),
+    TEST(waiting_for_a_cycle_is_named),
+    TEST(an_edge_from_a_failed_task_is_no_deadlock),
+    TEST(a_builder_sees_what_the_task_wrote_that_it_waited_for),
+    TEST(a_window_that_is_too_small_grows),
+    TEST(a_window_that_is_large_enough_stays),
+    TEST(a_cycle_behind_a_full_window_is_named),
+    TEST(a_graph_of_100000_tasks_is_judged_soon),
+    TEST(random_graphs_that_can_move_run_in_order),
+    TEST(random_graphs_that_cannot_move_are_named),
 };
 
-CHECK_MAIN(tests)
+int main(int argc, char **argv)
+{
+    const size_t n = sizeof tests / sizeof tests[0];
+    return devices_run(tests, n, n, argc, argv);
+}
