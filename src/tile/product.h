@@ -2,11 +2,13 @@
 #ifndef TG_TILE_PRODUCT_H
 #define TG_TILE_PRODUCT_H
 
+#include <stdbool.h>
+
 #include "tile/isa.h"
 #include "tile/stream.h"
 
 /*
- * sum [m][n] += left [m][k] x right [k][n]
+ * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
  * Shapes    left [m][k] fp32, left_ld elements apart. right [k][n] of dtype (fp32, fp16, bf16), right_ld elements apart.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
@@ -20,6 +22,7 @@ struct tg_product {
     float *sum;
     size_t left_ld, right_ld, block_ld;
     uint32_t m, k, n, dtype;
+    bool fresh; /* what sum holds before means nothing */
 };
 
 /* Compute it; what is read of right is told to `stream`, which may be NULL. Threads: any, on other sums. */

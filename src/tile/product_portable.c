@@ -33,6 +33,37 @@ static inline struct lanes lanes_bf16(const uint8_t *from)
     for (int i = 0; i < 16; i++) a.of[i] = tg_f32_of_bf16(halves[i]);
     return a;
 }
+
+struct pair {
+    struct lanes a, b;
+};
+
+static inline struct pair pair_split(struct pair blocks)
+{
+    struct pair pair;
+    for (int i = 0; i < 8; i++) {
+        pair.a.of[i] = blocks.a.of[2 * i];
+        pair.a.of[8 + i] = blocks.b.of[2 * i];
+        pair.b.of[i] = blocks.a.of[2 * i + 1];
+        pair.b.of[8 + i] = blocks.b.of[2 * i + 1];
+    }
+    return pair;
+}
+static inline struct pair pair_join(struct pair pair)
+{
+    struct pair blocks;
+    for (int i = 0; i < 8; i++) {
+        blocks.a.of[2 * i] = pair.a.of[i];
+        blocks.a.of[2 * i + 1] = pair.b.of[i];
+        blocks.b.of[2 * i] = pair.a.of[8 + i];
+        blocks.b.of[2 * i + 1] = pair.b.of[8 + i];
+    }
+    return blocks;
+}
+static inline struct pair pair_bf16(const uint8_t *from)
+{
+    return pair_split((struct pair){lanes_bf16(from), lanes_bf16(from + 32)});
+}
 static inline struct lanes lanes_f16(const uint8_t *from)
 {
     uint16_t halves[16];
@@ -44,7 +75,7 @@ static inline struct lanes lanes_f16(const uint8_t *from)
 
 #define TG_PRODUCT_FN tg_product_portable
 #define TG_WIDEN_FN tg_widen_portable
-#define BLOCKS_OF_1 2
-#define BLOCKS_OF_2 1
-#define BLOCKS_OF_4 1
+#define PAIRS_OF_1 1
+#define PAIRS_OF_2 1
+#define PAIRS_OF_4 1
 #include "tile/product.inc"

@@ -14,8 +14,8 @@
 enum {
     TG_STREAM_RANGES = 32,
     TG_LINE_BYTES = 64,
-    TG_STREAM_AHEAD = 48,     /* lines on their way while a tile is read: 3 KiB */
-    TG_STREAM_AHEAD_IDLE = 64 /* and while instructions read nothing: they stay in L1 until then */
+    TG_STREAM_AHEAD = 128,     /* lines asked for ahead while a tile is read: 8 KiB, in L2 */
+    TG_STREAM_AHEAD_IDLE = 192 /* and while instructions read nothing */
 };
 
 /* Rows of whole lines that are `stride` bytes apart. */
@@ -54,7 +54,7 @@ static inline void tg_stream_ask(struct tg_stream *s, uint32_t n)
 {
     while (n > 0 && s->n_lines > 0) {
         const uint32_t part = n < s->n_lines ? n : s->n_lines;
-        for (uint32_t i = 0; i < part; i++) __builtin_prefetch(s->at + (size_t)i * TG_LINE_BYTES, 0, 3);
+        for (uint32_t i = 0; i < part; i++) __builtin_prefetch(s->at + (size_t)i * TG_LINE_BYTES, 0, 2);
         s->at += (size_t)part * TG_LINE_BYTES;
         s->n_lines -= part;
         s->n_ahead += part;
@@ -81,7 +81,7 @@ static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
 /* Nothing has been read, but time passes. */
 static inline void tg_stream_idle(struct tg_stream *s)
 {
-    if (s->n_lines > 0 && s->n_ahead < TG_STREAM_AHEAD_IDLE) tg_stream_ask(s, 2);
+    if (s->n_lines > 0 && s->n_ahead < TG_STREAM_AHEAD_IDLE) tg_stream_ask(s, 8);
 }
 
 #endif

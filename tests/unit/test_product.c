@@ -33,6 +33,7 @@ static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t
     q->k = k;
     q->n = n;
     q->dtype = dtype;
+    q->fresh = ref_between(&random_state, 0, 1);
     q->left_ld = k + ref_between(&random_state, 0, 3);
     q->right_ld = n + ref_between(&random_state, 0, 1) * ref_between(&random_state, 1, 20);
     q->block_ld = (m + ref_between(&random_state, 0, 3)) * 16;
@@ -55,7 +56,7 @@ static double element(const struct problem *p, uint32_t row, uint32_t col, doubl
 {
     const struct tg_product *q = &p->product;
     const size_t bytes = tg_dtype_bytes(q->dtype);
-    double sum = (double)p->before[CANARY + col / 16 * q->block_ld + row * 16 + col % 16];
+    double sum = q->fresh ? 0 : (double)p->before[CANARY + col / 16 * q->block_ld + row * 16 + col % 16];
     *size = fabs(sum);
     for (uint32_t j = 0; j < q->k; j++) {
         const double term = (double)p->left[row * q->left_ld + j] *
