@@ -319,13 +319,9 @@ static bool check_reshape(const struct check *c)
 
 /* ---- order ---- */
 
-/* The pipes that a core has. */
 static bool has_pipe(enum tg_core_type core_type, uint32_t pipe)
 {
-    if (pipe == PIPE_S || pipe == PIPE_MTE2) return true;
-    bool vector = pipe == PIPE_V || pipe == PIPE_MTE3;
-    bool cube = pipe == PIPE_M || pipe == PIPE_MTE1 || pipe == PIPE_FIX || pipe == PIPE_MTE3;
-    return core_type == TG_AIV ? vector : cube;
+    return pipe < PIPE_ALL && tg_core_pipes(core_type) >> pipe & 1u;
 }
 
 static bool check_flag(const struct check *c)

