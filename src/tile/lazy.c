@@ -14,14 +14,21 @@ void tg_lazy_begin(struct tg_lazy *lazy)
 
 /* ---- parts and bytes ---- */
 
-static bool overlap(const struct tg_tile *a, const struct tg_tile *b)
+/* The bytes of a tile in its buffer. */
+struct span {
+    uint32_t low, high;
+};
+
+static struct span span_of(const struct tg_tile *t) { return (struct span){t->offset, t->offset + tg_tile_bytes(t)}; }
+
+static bool overlaps(const struct tg_lazy_part *part, struct span span)
 {
-    return a->offset < b->offset + tg_tile_bytes(b) && b->offset < a->offset + tg_tile_bytes(a);
+    return part->low < span.high && span.low < part->high;
 }
 
-static bool is_inside(const struct tg_tile *a, const struct tg_tile *b)
+static bool is_inside(const struct tg_lazy_part *part, struct span span)
 {
-    return a->offset >= b->offset && a->offset + tg_tile_bytes(a) <= b->offset + tg_tile_bytes(b);
+    return part->low >= span.low && part->high <= span.high;
 }
 
 /* Where element [row][col] of a tile is, in elements from its start. */
@@ -51,18 +58,34 @@ static void settle(const struct tg_lazy *lazy, const struct tg_lazy_part *part)
 static void clear(struct tg_lazy *lazy, const struct tg_tile *tile, bool settle_all)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[tile->kind];
+    const struct span span = span_of(tile);
     uint32_t n_kept = 0;
     for (uint32_t i = 0; i < buffer->n; i++) {
         const struct tg_lazy_part *part = &buffer->parts[i];
-        if (!overlap(&part->tile, tile)) {
+        if (!overlaps(part, span)) {
             if (n_kept != i) buffer->parts[n_kept] = *part;
             n_kept++;
-        } else if (settle_all || !is_inside(&part->tile, tile)) {
+        } else if (settle_all || !is_inside(part, span)) {
             settle(lazy, part);
         }
     }
     buffer->n = n_kept;
     if (tile->kind == TG_LEFT) lazy->widened.at = NULL;
+}
+
+/* The one part that overlaps `tile` and has its bytes, so that a new one may take its place; NULL: it is not so. */
+static struct tg_lazy_part *find(struct tg_lazy *lazy, const struct tg_tile *tile)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[tile->kind];
+    const struct span span = span_of(tile);
+    struct tg_lazy_part *found = NULL;
+    for (uint32_t i = 0; i < buffer->n; i++) {
+        struct tg_lazy_part *part = &buffer->parts[i];
+        if (!overlaps(part, span)) continue;
+        if (found || part->low != span.low || part->high != span.high) return NULL;
+        found = part;
+    }
+    return found;
 }
 
 static bool touches(const struct tg_lazy_part *part, uint64_t low, uint64_t high)
@@ -107,22 +130,44 @@ static void expect(struct tg_lazy *lazy, const struct tg_lazy_part *part)
     if (lazy->stream.n_ahead < TG_STREAM_AHEAD) tg_stream_ask(&lazy->stream, TG_STREAM_AHEAD - lazy->stream.n_ahead);
 }
 
+/* A part for all of `tile`, whose other parts are gone; the place of the one before, if that was one. NULL: there is no
+ * room. */
+static struct tg_lazy_part *renew(struct tg_lazy *lazy, const struct tg_tile *tile)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[tile->kind];
+    struct tg_lazy_part *part = find(lazy, tile);
+    if (part) return part;
+    clear(lazy, tile, false);
+    return buffer->n < TG_LAZY_PARTS ? &buffer->parts[buffer->n++] : NULL;
+}
+
+static struct tg_lazy_part part_of(const struct tg_tile *tile, const uint8_t *at, size_t ld)
+{
+    const struct span span = span_of(tile);
+    return (struct tg_lazy_part){.tile = *tile,
+                                 .low = span.low,
+                                 .high = span.high,
+                                 .n_rows = tile->valid_rows,
+                                 .n_cols = tile->valid_cols,
+                                 .at = at,
+                                 .ld = ld};
+}
+
 static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst;
     const struct tg_global *g = instr->global;
-    struct tg_lazy_buffer *mat = &lazy->of_kind[TG_MAT];
-    clear(lazy, dst, false);
-    if (!is_matrix(g) || mat->n == TG_LAZY_PARTS) {
+    if (!is_matrix(g)) {
+        clear(lazy, dst, false);
         tg_execute(instr, lazy->buffers);
         return;
     }
-    struct tg_lazy_part *part = &mat->parts[mat->n++];
-    *part = (struct tg_lazy_part){.tile = *dst,
-                                  .n_rows = dst->valid_rows,
-                                  .n_cols = dst->valid_cols,
-                                  .at = (const uint8_t *)(uintptr_t)g->addr,
-                                  .ld = (size_t)g->stride[3]};
+    struct tg_lazy_part *part = renew(lazy, dst);
+    if (!part) {
+        tg_execute(instr, lazy->buffers);
+        return;
+    }
+    *part = part_of(dst, (const uint8_t *)(uintptr_t)g->addr, (size_t)g->stride[3]);
     expect(lazy, part);
 }
 
@@ -142,15 +187,19 @@ static bool move_parts(struct tg_lazy *lazy, const struct tg_tile *dst, const st
 {
     const struct tg_lazy_buffer *mat = &lazy->of_kind[TG_MAT];
     struct tg_lazy_buffer *to = &lazy->of_kind[dst->kind];
+    const struct span from = span_of(src), span = span_of(dst);
     const uint32_t n_before = to->n;
     uint32_t n_cols = 0;
     for (uint32_t i = 0; i < mat->n && to->n < TG_LAZY_PARTS; i++) {
         const struct tg_lazy_part *part = &mat->parts[i];
-        if (!overlap(&part->tile, src)) continue;
-        if (!is_inside(&part->tile, src) || column_in(src, part) != n_cols) break;
-        to->parts[to->n] = *part;
-        to->parts[to->n].tile = *dst;
-        to->parts[to->n++].col = n_cols;
+        if (!overlaps(part, from)) continue;
+        if (!is_inside(part, from) || column_in(src, part) != n_cols) break;
+        struct tg_lazy_part *moved = &to->parts[to->n++];
+        *moved = *part;
+        moved->tile = *dst;
+        moved->low = span.low;
+        moved->high = span.high;
+        moved->col = n_cols;
         n_cols += part->n_cols;
     }
     if (n_cols == src->valid_cols) return true;
@@ -158,8 +207,20 @@ static bool move_parts(struct tg_lazy *lazy, const struct tg_tile *dst, const st
     return false;
 }
 
+/* The same for a tile that is one part, which is the most frequent case. */
+static bool move_part(struct tg_lazy *lazy, const struct tg_tile *dst, const struct tg_tile *src)
+{
+    const struct tg_lazy_part *from = find(lazy, src);
+    if (!from || column_in(src, from) != 0 || from->n_cols != src->valid_cols) return false;
+    struct tg_lazy_part *to = renew(lazy, dst);
+    if (to) *to = part_of(dst, from->at, from->ld);
+    if (dst->kind == TG_LEFT) lazy->widened.at = NULL;
+    return to;
+}
+
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
+    if (move_part(lazy, instr->dst, instr->a)) return;
     clear(lazy, instr->dst, false);
     if (move_parts(lazy, instr->dst, instr->a)) return;
     clear(lazy, instr->a, true);
@@ -171,8 +232,8 @@ static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 static uint32_t row_in(const struct tg_tile *right, const struct tg_lazy_part *part)
 {
     const uint32_t width = tg_fractal_cols(right->dtype), block_bytes = right->cols * 32;
-    const uint32_t from_start = part->tile.offset - right->offset;
-    if (!is_inside(&part->tile, right) || part->tile.cols != right->cols || part->tile.dtype != right->dtype ||
+    const uint32_t from_start = part->low - right->offset;
+    if (!is_inside(part, span_of(right)) || part->tile.cols != right->cols || part->tile.dtype != right->dtype ||
         from_start % block_bytes != 0)
         return UINT32_MAX;
     const uint32_t row = from_start / block_bytes * width;
@@ -183,10 +244,11 @@ static uint32_t row_in(const struct tg_tile *right, const struct tg_lazy_part *p
 static bool is_covered(const struct tg_lazy *lazy, const struct tg_tile *right)
 {
     const struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_RIGHT];
+    const struct span span = span_of(right);
     uint64_t n_elements = 0;
     for (uint32_t i = 0; i < buffer->n; i++) {
         const struct tg_lazy_part *part = &buffer->parts[i];
-        if (!overlap(&part->tile, right)) continue;
+        if (!overlaps(part, span)) continue;
         if (row_in(right, part) == UINT32_MAX || part->col % 16 != 0) return false;
         n_elements += (uint64_t)part->n_rows * part->n_cols;
     }
@@ -197,9 +259,10 @@ static bool is_covered(const struct tg_lazy *lazy, const struct tg_tile *right)
 static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
 {
     const struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_LEFT];
+    const struct span span = span_of(left);
     for (uint32_t i = 0; i < buffer->n; i++) {
         const struct tg_lazy_part *part = &buffer->parts[i];
-        if (!overlap(&part->tile, left)) continue;
+        if (!overlaps(part, span)) continue;
         if (part->tile.offset != left->offset || part->tile.dtype != left->dtype || part->n_rows != left->valid_rows ||
             part->n_cols != left->valid_cols)
             return NULL;
@@ -213,6 +276,15 @@ static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
         return to;
     }
     return NULL;
+}
+
+/* Do the parts of `right` lie side by side only? Then each has sums of its own. */
+static bool has_whole_columns(const struct tg_lazy_buffer *buffer, const struct tg_tile *right)
+{
+    const struct span span = span_of(right);
+    for (uint32_t i = 0; i < buffer->n; i++)
+        if (overlaps(&buffer->parts[i], span) && buffer->parts[i].n_rows != right->valid_rows) return false;
+    return true;
 }
 
 /* Acc's valid rows become zero, in each block of 16 columns. */
@@ -233,11 +305,13 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
         return;
     }
     float *sum = (float *)(void *)tg_tile_at(lazy->buffers, acc);
-    if (instr->op == TG_OP_TMATMUL) zero(sum, acc);
     const struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_RIGHT];
+    const struct span span = span_of(right);
+    const bool fresh = instr->op == TG_OP_TMATMUL, whole = has_whole_columns(buffer, right);
+    if (fresh && !whole) zero(sum, acc);
     for (uint32_t i = 0; i < buffer->n; i++) {
         const struct tg_lazy_part *part = &buffer->parts[i];
-        if (!overlap(&part->tile, right)) continue;
+        if (!overlaps(part, span)) continue;
         const struct tg_product product = {.left = rows + row_in(right, part),
                                            .right = part->at,
                                            .sum = sum + tg_at_nz(acc->rows, 16, 0, part->col),
@@ -247,7 +321,8 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
                                            .m = left->valid_rows,
                                            .k = part->n_rows,
                                            .n = part->n_cols,
-                                           .dtype = right->dtype};
+                                           .dtype = right->dtype,
+                                           .fresh = fresh && whole};
         lazy->product->multiply(&product, &lazy->stream);
     }
 }

@@ -21,13 +21,14 @@ enum { TG_LAZY_PARTS = 64 };
 /* A rectangle of a tile and where its elements are. */
 struct tg_lazy_part {
     struct tg_tile tile;     /* that it belongs to: kind, type, place, static size */
+    uint32_t low, high;      /* the tile's bytes in its buffer */
     uint32_t row, col;       /* of the tile: the first element */
     uint32_t n_rows, n_cols; /* elements */
     const uint8_t *at;       /* of the first element in device memory */
     size_t ld;               /* elements from row to row there */
 };
 
-/* The parts of one buffer, in the order in which they came. */
+/* The parts of one buffer, in the order in which their places were first filled. */
 struct tg_lazy_buffer {
     struct tg_lazy_part parts[TG_LAZY_PARTS];
     uint32_t n;
