@@ -100,6 +100,10 @@ static void store_row_acc(const float *tile, const struct tg_tile *t, uint32_t r
         const float *from = tile + tg_at_nz(t->rows, 16, row, col);
         const uint32_t n = t->valid_cols - col < 16 ? t->valid_cols - col : 16;
         uint16_t halves[16];
+        if (dtype == TG_FP32 && n == 16) {
+            memcpy(to + (size_t)col * bytes, from, 16 * sizeof *from); /* a size that the compiler knows */
+            continue;
+        }
         if (dtype == TG_BF16)
             for (uint32_t i = 0; i < 16; i++) halves[i] = tg_bf16_of_f32(from[i]);
         else if (dtype == TG_FP16)
