@@ -270,7 +270,8 @@ struct tg_run;
  * Owns      *out until tg_run_close. Borrows program and the tensors' memory until then; config is copied.
  * Errors    TG_ERR_ARGUMENT   a value out of range, or no orchestration set
  *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY
- *           host_build_graph: what the plugin or its build calls failed with
+ *           host_build_graph: what the plugin or its build calls failed with. With check the run is opened all the
+ *           same, and tg_run_wait fails: findings are asked of a run
  */
 TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                                   const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out);

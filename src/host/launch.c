@@ -150,13 +150,21 @@ static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, 
     return status == TG_OK ? recorded : status;
 }
 
+/* The graph that the host built is none: there is nothing to run. */
+static bool has_failed_before(struct tg_run *run)
+{
+    return !builds_on_device(run) && tg_failure_status(&run->failure) != TG_OK;
+}
+
 static enum tg_status run_on(struct tg_run *run, struct launch *launch)
 {
     prepare_control(run, launch);
     prepare_machine(run, launch);
     struct tg_control_report report = {.first_start_ns = UINT64_MAX};
-    enum tg_status status = launch->control.n_cores == 0 ? run_on_workers(run, launch, &report)
-                                                         : run_on_cores(run, launch, &report);
+    enum tg_status status = TG_OK;
+    if (!has_failed_before(run))
+        status = launch->control.n_cores == 0 ? run_on_workers(run, launch, &report)
+                                              : run_on_cores(run, launch, &report);
     collect(run, &report);
     return status;
 }

@@ -43,6 +43,12 @@ static bool holds(const struct player *p, int64_t index, int64_t value)
     return false;
 }
 
+static void read_word(struct player *p, uint64_t address)
+{
+    uint32_t word;
+    if (p->rt->host_api.copy_from_device) p->rt->host_api.copy_from_device(p->rt, &word, address, sizeof word);
+}
+
 static int play(struct player *p)
 {
     for (const int64_t *op = p->words;;) {
@@ -83,6 +89,10 @@ static int play(struct player *p)
         case SCRIPT_STORE:
             ((volatile uint32_t *)p->data)[op[1]] = (uint32_t)op[2];
             op += 3;
+            break;
+        case SCRIPT_READ:
+            read_word(p, p->allocated[op[1]]);
+            op += 2;
             break;
         case SCRIPT_RETURN: return (int)op[1];
         case SCRIPT_FAIL: p->rt->aicpu_build_api.fail(p->rt, "%s", "said by the script"); return 1;

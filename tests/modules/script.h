@@ -14,6 +14,7 @@ enum script_word {
     SCRIPT_FREE,    /* n: free what the n-th SCRIPT_MALLOC gave, counted from 0 */
     SCRIPT_TARGET,  /* n: tasks that are added from here on get that address instead of the data tensor's; -1: again */
     SCRIPT_STORE,   /* index value: write word `index` of the data tensor by a plain store */
+    SCRIPT_READ,    /* n: on the host, copy a word back from what the n-th SCRIPT_MALLOC gave */
     SCRIPT_RETURN,  /* code: return it */
     SCRIPT_FAIL     /* fail() with the words "said by the script", return 1 */
 };

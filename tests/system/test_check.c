@@ -3,6 +3,7 @@
 
 #include "common/check.h"
 #include "common/flagship.h"
+#include "common/script.h"
 
 #define GM_BYTES (256ull << 20)
 
@@ -139,11 +140,66 @@ static void an_unchecked_run_has_no_findings(void **state)
     rig_close(&rig);
 }
 
+/* A plugin on the host that reads device memory which nobody wrote, if it does, and fails. */
+static void run_failing_plugin(struct rig *rig, enum rig_mode mode, bool reads)
+{
+    struct script s;
+    script_init(&s);
+    script_op(&s, SCRIPT_MALLOC, 64);
+    if (reads) script_op(&s, SCRIPT_READ, 0);
+    script_visit(&s, TG_AIV, 0, 0, NULL);
+    script_words(&s, 1, (int64_t[]){SCRIPT_FAIL});
+    script_load(rig, mode);
+    script_run(rig, &s);
+    script_fini(&s);
+}
+
+static void findings_of_a_plugin_that_fails_on_the_host_are_given(void **state)
+{
+    (void)state;
+    struct rig rig;
+    rig_open(&rig, GM_BYTES);
+    rig.config.check = true;
+    run_failing_plugin(&rig, RIG_HOST, true);
+    rig_expect(&rig, TG_ERR_CHECK, "1 findings; the run failed with TG_ERR_ORCHESTRATION: said by the script", NULL);
+    assert_int_equal(rig.n_findings, 1);
+    assert_int_equal(rig.result.n_tasks, 1);
+    expect_in(rig.findings, "check: GM_UNWRITTEN: copy_from_device");
+    run_failing_plugin(&rig, RIG_HOST, false);
+    rig_expect(&rig, TG_ERR_ORCHESTRATION, "said by the script", NULL);
+    assert_int_equal(rig.n_findings, 0);
+    script_prove(&rig, RIG_HOST);
+    rig_close(&rig);
+}
+
+/* What is written of such a run is empty, and is written. */
+static void a_run_that_failed_on_the_host_can_be_looked_at(void **state)
+{
+    (void)state;
+    struct rig rig;
+    struct tg_run *run;
+    int64_t words[] = {SCRIPT_FAIL};
+    uint32_t data[64] = {0};
+    const struct tg_tensor tensors[] = {{"script", words, sizeof words, 1, TG_IN},
+                                        {"data", data, sizeof data, 64, TG_INOUT}};
+    rig_open(&rig, GM_BYTES);
+    script_load(&rig, RIG_HOST);
+    rig.config.record = rig.config.check = true;
+    assert_int_equal(tg_run_open(rig.program, &rig.config, tensors, 2, &run), TG_OK);
+    assert_int_equal(tg_run_wait(run), TG_ERR_ORCHESTRATION);
+    assert_int_equal(tg_run_print_summary(run, stdout), TG_OK);
+    assert_int_equal(tg_run_write_report(run, "/dev/null"), TG_OK);
+    tg_run_close(run);
+    rig_close(&rig);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_flagship_has_no_findings),
     cmocka_unit_test(checking_changes_neither_the_result_nor_the_time),
     cmocka_unit_test(a_missing_flag_is_named_with_both_lines_and_the_mend),
     cmocka_unit_test(an_unchecked_run_has_no_findings),
+    cmocka_unit_test(findings_of_a_plugin_that_fails_on_the_host_are_given),
+    cmocka_unit_test(a_run_that_failed_on_the_host_can_be_looked_at),
 };
 
 CHECK_MAIN(tests)
