@@ -12,7 +12,8 @@ HEADER = (ROOT / "include" / "tilegraph" / "tilegraph.h").read_text()
 STRUCTURES = {"tg_device_config": binding.DeviceConfig, "tg_tensor": binding.Tensor,
               "tg_run_config": binding.RunConfig, "tg_run_result": binding.RunResult}
 NUMBERS = ("TG_AIC", "TG_AIV", "TG_BUILD_CONCURRENT", "TG_BUILD_SEQUENTIAL", "TG_AICPU_BUILD_GRAPH",
-           "TG_HOST_BUILD_GRAPH", "TG_IN", "TG_OUT", "TG_INOUT", "TG_LOG_DEBUG")
+           "TG_HOST_BUILD_GRAPH", "TG_IN", "TG_OUT", "TG_INOUT", "TG_LOG_DEBUG",
+           "TG_PIPE_ORDER_PROGRAM", "TG_PIPE_ORDER_LATE", "TG_PIPE_ORDER_EARLY")
 
 
 @pytest.fixture(scope="module")

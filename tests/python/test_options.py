@@ -15,6 +15,25 @@ def test_defaults():
     chosen = parse()
     assert (chosen.platform, chosen.device, chosen.log_level, chosen.log_file) == ("a2a3", 0, "info", None)
     assert chosen.enable_profiling is False
+    assert (chosen.check, chosen.schedules, chosen.schedule_seed, chosen.pipe_order) == (False, 1, 0, 0)
+
+
+def test_how_a_run_is_checked():
+    chosen = parse("--check", "--schedules", "20", "--schedule-seed", "18446744073709551615", "--pipes", "early")
+    assert (chosen.check, chosen.schedules, chosen.schedule_seed, chosen.pipe_order) == (True, 20, 2**64 - 1, 2)
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["--schedules", "0"], "--schedules is '0', expected a number from 1 to 4294967295"),
+    (["--schedules", "4294967296"], "--schedules is '4294967296'"),
+    (["--schedules", "two"], "--schedules is 'two'"),
+    (["--schedule-seed", "18446744073709551616"], "--schedule-seed is '18446744073709551616'"),
+    (["--pipes", "backwards"], "argument --pipes: invalid choice: 'backwards'"),
+])
+def test_checks_that_there_are_not(arguments, text):
+    with pytest.raises(ExampleError) as caught:
+        parse(*arguments)
+    assert text in str(caught.value) and caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("environ, arguments, device", [

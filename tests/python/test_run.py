@@ -1,5 +1,6 @@
 """The command end to end: every case on both runtimes, and every way to fail."""
 import json
+import re
 
 import pytest
 from conftest import (EXAMPLES, ROOT, VECTOR_KERNELS, SmallExample, assert_failed, assert_passed, last_line,
@@ -42,7 +43,9 @@ def test_on_this_computer(runtime):
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
 def test_checked(runtime):
-    assert_passed(run_command(*ATTENTION[runtime], *SIMULATOR, "--check", PA_CASE="ragged"))
+    done = run_command(*ATTENTION[runtime], *SIMULATOR, "--check", PA_CASE="ragged")
+    assert_passed(done)
+    assert re.search(r"^check: schedule-independent: \d+ tasks, \d+ conflicting pairs, all ordered$", done.stderr, re.M)
 
 
 @pytest.mark.parametrize("text", ["0", "65", "-1", "1.0", "x", " 2"])
@@ -250,6 +253,35 @@ def test_finding_of_a_check(small):
     assert_passed(small.run())
     assert_failed(small.run("--check"), 3, "check: PIPE_RAW: TADD at wrong.c:", "mend:  set_flag(PIPE_MTE2, PIPE_V",
                   "TG_ERR_CHECK")
+
+
+def test_findings_of_an_orchestration_that_fails_on_the_host(small):
+    source = small.ORCHESTRATION.replace("(struct tg_runtime *rt)", "(struct tg_runtime *rt, uint64_t *at, int n)")
+    source = source.replace("rt->orch_args[6]", "at[6] + (uint64_t)n").replace("BODY", """
+    float word;
+    rt->host_api.copy_from_device(rt, &word, tg_device_malloc_addr(rt, 64), sizeof word);""")
+    (small.kernels / "orchestration.c").write_text(source.replace("return 0", "return -7"))
+    small.write(config=small.config(runtime="host_build_graph"))
+    assert_failed(small.run(), 2, "returned -7")
+    assert_failed(small.run("--check"), 3, "check: GM_UNWRITTEN: copy_from_device", "returned -7")
+
+
+# A kernel that is right as long as its pipes take their time: the add may come before the loads.
+def test_pipes_and_schedules(small):
+    wrong = (VECTOR_KERNELS / "aiv" / "aiv_add.c").read_text()
+    (small.kernels / "wrong.c").write_text(re.sub(r"(set|wait)_flag\(PIPE_MTE2, PIPE_V, \w+\);", "", wrong))
+    small.write(config=small.config(kernel="wrong.c"))
+    assert_failed(small.run("--pipes", "late"), 1, "differs from the golden")
+    small.write(config=small.config())
+    assert_passed(small.run("--pipes", "late", "--schedules", "3", "--schedule-seed", "5"))
+    other = "const uint64_t others[] = {addr[0], addr[0], addr[2], args[3]};"
+    small.write(body=f"{other} tg_publish(rt, tg_add_task(rt, others, 4, 0, TG_AIV)); {SmallExample.BODY}")
+    assert_failed(small.run("--schedules", "20"), 3, "check: SCHEDULE_DIFFERENCE: out_sum depends on the schedule")
+
+
+def test_schedules_of_cpu_are_refused(small):
+    done = run_command("-k", small.kernels, "-g", small.golden, "-p", "cpu", "--schedules", "2", cwd=small.folder)
+    assert_failed(done, 2, "TG_ERR_ARGUMENT", "schedules is 2")
 
 
 def test_trace_of_a_run_that_fails(small):

@@ -16,6 +16,7 @@ TG_AIC, TG_AIV = 0, 1
 TG_BUILD_CONCURRENT, TG_BUILD_SEQUENTIAL = 0, 1
 TG_AICPU_BUILD_GRAPH, TG_HOST_BUILD_GRAPH = 0, 1
 TG_IN, TG_OUT, TG_INOUT = 0, 1, 2
+TG_PIPE_ORDER_PROGRAM, TG_PIPE_ORDER_LATE, TG_PIPE_ORDER_EARLY = 0, 1, 2
 TG_LOG_DEBUG = 4
 NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
 
@@ -45,10 +46,6 @@ class RunResult(ctypes.Structure):
                 ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
 
 
-class Finding(ctypes.Structure):
-    _fields_ = [("code", c_int), ("count", c_uint64), ("what", c_char_p), ("where", c_char_p), ("mend", c_char_p)]
-
-
 LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _PROTOTYPES = {
@@ -72,15 +69,48 @@ _PROTOTYPES = {
     "tg_run_wait": (c_int, [c_void_p]),
     "tg_run_close": (None, [c_void_p]),
     "tg_run_result": (None, [c_void_p, POINTER(RunResult)]),
-    "tg_finding_name": (c_char_p, [c_int]),
-    "tg_run_n_findings": (c_size_t, [c_void_p]),
-    "tg_run_finding": (None, [c_void_p, c_size_t, POINTER(Finding)]),
+    "tg_run_print_findings": (None, [c_void_p, c_void_p]),
+    "tg_run_print_proof": (None, [c_void_p, c_void_p]),
     "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
+}
+
+
+# Of the C library: a stream that the library prints to.
+_STREAM_PROTOTYPES = {
+    "open_memstream": (c_void_p, [POINTER(c_void_p), POINTER(c_size_t)]),
+    "fclose": (c_int, [c_void_p]),
+    "free": (None, [c_void_p]),
 }
 
 
 def _text(raw):
     return raw.decode("utf-8", "replace")
+
+
+def _declare(lib, prototypes, origin):
+    """Give the functions of `lib`, which is called `origin`, their types."""
+    for name, (result, arguments) in prototypes.items():
+        try:
+            function = getattr(lib, name)
+        except AttributeError as error:
+            raise ExampleError(f"{origin} lacks {name}", "rebuild it: make build", EXIT_LOAD) from error
+        function.restype, function.argtypes = result, arguments
+    return lib
+
+
+def _printed(function, run):
+    """What function(run, stream) writes to its stream."""
+    libc = _declare(ctypes.CDLL(None), _STREAM_PROTOTYPES, "the C library")
+    memory, size = c_void_p(), c_size_t()
+    stream = libc.open_memstream(byref(memory), byref(size))
+    if not stream:
+        raise MemoryError("no memory for what the library prints")
+    function(run, stream)
+    libc.fclose(stream)
+    try:
+        return _text(ctypes.string_at(memory, size.value))
+    finally:
+        libc.free(memory)
 
 
 class Library:
@@ -91,12 +121,7 @@ class Library:
             self._c = ctypes.CDLL(str(path))
         except OSError as error:
             raise ExampleError(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
-        for name, (result, arguments) in _PROTOTYPES.items():
-            try:
-                function = getattr(self._c, name)
-            except AttributeError as error:
-                raise ExampleError(f"{path} lacks {name}", "rebuild it: make build", EXIT_LOAD) from error
-            function.restype, function.argtypes = result, arguments
+        _declare(self._c, _PROTOTYPES, path)
         self._sink = LOG_FN(self._on_line)  # the library keeps the pointer: it lives as long as this object
         if log.isEnabledFor(logging.DEBUG):  # its errors arrive as statuses in any case
             self._c.tg_log_to(self._sink, None, TG_LOG_DEBUG)
@@ -192,12 +217,8 @@ class Library:
         return result
 
     def findings(self, run):
-        """What the checks of a run found: (code, count, what, where, mend) each; after wait."""
-        for idx in range(self._c.tg_run_n_findings(run)):
-            found = Finding()
-            self._c.tg_run_finding(run, idx, byref(found))
-            yield (_text(self._c.tg_finding_name(found.code)), found.count, _text(found.what), _text(found.where),
-                   _text(found.mend))
+        """What the checks of a run found, three lines each, and what they prove; after wait. "" without checks."""
+        return _printed(self._c.tg_run_print_findings, run) + _printed(self._c.tg_run_print_proof, run)
 
     def write_trace(self, run, path):
         """Write the Chrome trace of a run whose configuration has record set."""

@@ -7,6 +7,7 @@ from .errors import ExampleError
 LOG_LEVELS = ("error", "warn", "info", "debug")
 DEVICE_VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID")
 LAST_DEVICE = 15
+PIPE_ORDERS = ("program", "late", "early")  # enum tg_pipe_order
 
 DESCRIPTION = "Run an example on a device and compare its outputs with its golden."
 EPILOG = """environment:
@@ -21,8 +22,8 @@ EPILOG = """environment:
   and what the example's own files read, as PA_CASE of paged_attention
 
 exit codes:
-  0 passed, 1 mismatch, 2 usage or input, 3 finding of --check, 4 deadlock, 5 capacity, 6 device or kernel fault, 7 platform not available,
-  8 program does not compile or load
+  0 passed, 1 mismatch, 2 usage or input, 3 finding of --check or --schedules, 4 deadlock, 5 capacity,
+  6 device or kernel fault, 7 platform not available, 8 program does not compile or load
 """
 
 
@@ -46,8 +47,19 @@ def _parser():
     parser.add_argument("--enable-profiling", action="store_true",
                         help="write start, end and core of each task to outputs/EXAMPLE_CASE.trace.json")
     parser.add_argument("--check", action="store_true",
-                        help="name hazards, races and wrong memory on stderr; exit code 3")
+                        help="name hazards, races and wrong memory on stderr, and what is proven; exit code 3")
+    parser.add_argument("--schedules", metavar="K", default="1",
+                        help="run K schedules and compare their outputs bit by bit; exit code 3")
+    parser.add_argument("--schedule-seed", metavar="N", default="0", help="seed of the first schedule (default 0)")
+    parser.add_argument("--pipes", metavar="ORDER", choices=PIPE_ORDERS, default="program",
+                        help="run each core's pipes in program order (default), late or early")
     return parser
+
+
+def _number(text, origin, least, bits):
+    if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) < 1 << bits:
+        raise ExampleError(f"{origin} is '{text}', expected a number from {least} to {(1 << bits) - 1}")
+    return int(text)
 
 
 def _device(text, origin):
@@ -66,7 +78,7 @@ def parse(argv, environ):
     """Options from `argv` (without the program's name) and `environ`.
 
     Returns a namespace: kernels, golden, platform, device (int), log_level, log_file (or None), enable_profiling,
-    check.
+    check, schedules (int), schedule_seed (int), pipe_order (enum tg_pipe_order).
     Raises ExampleError; exits by itself only for --help.
     """
     options = _parser().parse_args(argv)
@@ -83,5 +95,8 @@ def parse(argv, environ):
         options.log_level = _level(options.log_level, "--log-level")
     else:
         options.log_level = _level(environ.get("PTO_LOG_LEVEL") or "info", "PTO_LOG_LEVEL")
+    options.schedules = _number(options.schedules, "--schedules", 1, 32)
+    options.schedule_seed = _number(options.schedule_seed, "--schedule-seed", 0, 64)
+    options.pipe_order = PIPE_ORDERS.index(options.pipes)
     options.log_file = environ.get("PTO_LOG_FILE") or None
     return options

@@ -41,7 +41,8 @@ def run(options):
             run_config = lib.run_config(
                 runtime=runtime, build_mode=build_mode(os.environ, runtime), block_dim=config.block_dim,
                 aicpu_thread_num=config.aicpu_thread_num, record=options.enable_profiling,
-                check=options.check)
+                check=options.check, schedules=options.schedules, schedule_seed=options.schedule_seed,
+                pipe_order=options.pipe_order)
             with lib.program(device) as program:
                 _load(lib, program, config)
                 log.info("%s, device %d, runtime %s", options.platform, options.device, config.runtime)
@@ -212,9 +213,10 @@ def _launch(session, name, tensors):
         try:
             lib.wait(run)
         except ExampleError:
-            _print_findings(lib, run)
             _trace_failed_run(session, name, run)
             raise
+        finally:
+            print(lib.findings(run), end="", file=sys.stderr)
         if session.profiling:
             _write_trace(lib, run, trace_path(session.golden.path, name))
         result = lib.result(run)
@@ -237,13 +239,6 @@ def _write_trace(lib, run, path):
         raise ExampleError(f"--enable-profiling: cannot make the folder {path.parent}: {error.strerror}") from error
     lib.write_trace(run, path)
     print(f"trace: {path}", flush=True)
-
-
-def _print_findings(lib, run):
-    """What the checks of a run found, three lines each."""
-    for code, count, what, where, mend in lib.findings(run):
-        times = f"; {count} times in all" if count > 1 else ""
-        print(f"check: {code}: {what}\n  where: {where}{times}\n  mend:  {mend}", file=sys.stderr)
 
 
 def _trace_failed_run(session, name, run):
