@@ -81,24 +81,33 @@ INLINE void unpart(const floats sums[VECTORS], enum type type, float *to)
         for (uint32_t v = 0; v < VECTORS; v += 2) interleave(sums[v], sums[v + 1], to + v * LANES);
 }
 
-INLINE float top_of(floats v)
-{
-    float top = v[0];
-    for (int i = 1; i < LANES; i++) top = v[i] > top ? v[i] : top;
-    return top;
-}
-
-INLINE float sum_of(floats v)
-{
-    float sum = 0;
-    for (int i = 0; i < LANES; i++) sum += v[i];
-    return sum;
-}
-
 INLINE floats larger(floats a, floats b)
 {
     const ints is = a > b;
     return (floats)(((ints)a & is) | ((ints)b & ~is));
+}
+
+/* A vector turned by half, by a quarter, ...: top and sum of all lanes, in each of them, in four steps. */
+#define LANE(i, n) (((i) + (n)) % LANES)
+#define TURNED(v, n)                                                                                                   \
+    __builtin_shufflevector(v, v, LANE(0, n), LANE(1, n), LANE(2, n), LANE(3, n), LANE(4, n), LANE(5, n), LANE(6, n),  \
+                            LANE(7, n), LANE(8, n), LANE(9, n), LANE(10, n), LANE(11, n), LANE(12, n), LANE(13, n),    \
+                            LANE(14, n), LANE(15, n))
+
+INLINE floats top_of(floats v)
+{
+    v = larger(v, TURNED(v, 8));
+    v = larger(v, TURNED(v, 4));
+    v = larger(v, TURNED(v, 2));
+    return larger(v, TURNED(v, 1));
+}
+
+INLINE floats sum_of(floats v)
+{
+    v += TURNED(v, 8);
+    v += TURNED(v, 4);
+    v += TURNED(v, 2);
+    return v + TURNED(v, 1);
 }
 
 /* exp(x) for x <= 0, to 2^-22 of it: 2^n times a polynomial of what is left of x. */
@@ -249,14 +258,14 @@ INLINE void soften(const struct attention_loop *p, struct work *w, struct fused_
         for (uint32_t i = n; i < SPAN; i++) weights[i] = -INFINITY;
         floats *vectors = (floats *)(void *)weights, top = vectors[0], sum = {0};
         for (uint32_t v = 1; v < SPAN / LANES; v++) top = larger(top, vectors[v]);
-        const float before = part->top[row], most = top_of(top) * p->scale, now = most > before ? most : before;
+        const floats before = all(part->top[row]), now = larger(top_of(top) * p->scale, before);
         for (uint32_t v = 0; v < SPAN / LANES; v++) {
             vectors[v] = exp_of(vectors[v] * p->scale - now);
             sum += vectors[v];
         }
-        const float shrink = expf(before - now);
-        part->top[row] = now;
-        part->sum[row] = part->sum[row] * shrink + sum_of(sum);
+        const floats shrink = exp_of(before - now);
+        part->top[row] = now[0];
+        part->sum[row] = part->sum[row] * shrink[0] + sum_of(sum)[0];
         for (uint32_t v = 0; v < VECTORS; v++) w->total[row][v] *= shrink;
     }
 }
