@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Decode attention in other runtimes, on the shapes of bench_attention: one query a sequence, 32 query heads, head_dim 128.
 
-    attention.py [TEXT]    only rows whose name contains TEXT, say "fp32 32/8" or "context 4096"
+    attention.py [TEXT]    only rows whose name contains TEXT, say "bf16 32/8" or "context 4096"
 
 ONNX Runtime's GroupQueryAttention (packages onnxruntime, onnx) and PyTorch's scaled_dot_product_attention (torch), each on
 1 and 2 threads. Their caches have no blocks: K and V of a sequence and a KV head are [context][head_dim]. Runs go round
@@ -16,7 +16,8 @@ import sys
 import time
 
 HEADS, HEAD_DIM = 32, 128
-KV_HEADS, CONTEXTS, BATCHES = (32, 8, 2, 1), (1024, 4096, 16384, 65536), (1, 8)
+KV_HEADS = {"fp32": (32,), "fp16": (32, 8, 2, 1), "bf16": (32, 8, 2, 1)}
+CONTEXTS, BATCHES = (1024, 4096, 16384, 65536), (1, 8)
 POOL_BYTES = 1 << 30  # keys and values of all caches
 REPEATS = 9
 BYTES = {"fp32": 4, "fp16": 2, "bf16": 2}
@@ -202,7 +203,7 @@ def measure(problem, run):
 
 
 def shapes(dtype, text):
-    for kv_heads in KV_HEADS:
+    for kv_heads in KV_HEADS[dtype]:
         for context in CONTEXTS:
             for batch in BATCHES:
                 name = f"{dtype} {HEADS}/{kv_heads} context {context} batch {batch}"
