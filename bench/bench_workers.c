@@ -2,8 +2,8 @@
  * bench_workers: what a task costs platform cpu, and how well workers are used.
  *
  * The flagship's graph, built while it runs, with empty kernels and with kernels of 500 ns and 5 us: nanoseconds a task
- * (time of the run over tasks), and efficiency (work over workers times time). A JSON array follows the table.
- *
+ * (time of the run over tasks), and efficiency: the time that as many calls of the kernel take in a plain loop on one
+ * thread, measured beside each run, over workers times the time of the run. A JSON array follows the table.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,7 +19,7 @@
 #include "failure.h"
 #include "file.h"
 
-enum { REPEATS = 9, ROWS_MAX = 32 };
+enum { REPEATS = 9, ALONE_CALLS = 4096 };
 
 /* What is measured. A limit is what is asked of 2 processors, 0: nothing is. */
 struct row {
@@ -97,19 +97,36 @@ static double run_once(struct tg_program *program, int64_t n_tasks, int64_t turn
     exit(1);
 }
 
-/* Nanoseconds of one turn of the spinning kernel's loop on this processor. */
-static double turn_ns(void)
+static double now_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
+}
+
+/* The spinning kernel's loop. */
+static __attribute__((noinline)) void spin(int64_t turns)
+{
+    for (; turns > 0; turns--) __asm__ volatile("" : : : "memory");
+}
+
+/* Nanoseconds of a call, one of many that follow each other. */
+static double call_ns(int64_t turns, int n_calls)
+{
+    const double start = now_ns();
+    for (int i = 0; i < n_calls; i++) spin(turns);
+    return (now_ns() - start) / n_calls;
+}
+
+/* Turns of a call that takes `ns`. */
+static int64_t turns_of(double ns)
 {
     double best = 1e9;
-    for (int i = 0; i < 9; i++) {
-        struct timespec start, end;
-        clock_gettime(CLOCK_MONOTONIC, &start);
-        for (int64_t turn = 1000000; turn > 0; turn--) __asm__ volatile("" : : : "memory");
-        clock_gettime(CLOCK_MONOTONIC, &end);
-        double ns = 1e9 * (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec);
-        if (ns / 1e6 < best) best = ns / 1e6;
+    for (int i = 0; i < REPEATS; i++) {
+        const double turn = call_ns(1000000, 1) / 1e6;
+        if (turn < best) best = turn;
     }
-    return best;
+    return (int64_t)(ns / best);
 }
 
 /* The same of REPEATS replays of one graph, into ns[]. */
@@ -139,7 +156,12 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void measure(const struct row *row, double turn, struct point *point)
+static double value_of(const struct row *row, double run_ns, double alone_ns)
+{
+    return row->task_ns > 0 ? (double)row->n_tasks * alone_ns / (row->workers * run_ns) : run_ns / (double)row->n_tasks;
+}
+
+static void measure(const struct row *row, struct point *point)
 {
     struct tg_device_config config;
     struct tg_device *device;
@@ -149,13 +171,13 @@ static void measure(const struct row *row, double turn, struct point *point)
     config.catch_faults = true;
     check(tg_device_open(&config, &device));
     struct tg_program *program = load(device, row->task_ns > 0 ? "spin.so" : "empty.so");
-    const int64_t turns = (int64_t)(row->task_ns / turn);
+    const int64_t turns = turns_of(row->task_ns);
     double replays[REPEATS];
     if (row->replay) run_replays(program, row->n_tasks, replays, &point->result);
     for (int i = 0; i < REPEATS; i++) {
-        double ns = row->replay ? replays[i] : run_once(program, row->n_tasks, turns, &point->result);
-        point->value[i] = row->task_ns > 0 ? (double)row->n_tasks * (double)turns * turn / (row->workers * ns)
-                                           : ns / (double)row->n_tasks;
+        const double alone = row->task_ns > 0 ? call_ns(turns, ALONE_CALLS) : 0;
+        const double ns = row->replay ? replays[i] : run_once(program, row->n_tasks, turns, &point->result);
+        point->value[i] = value_of(row, ns, alone);
     }
     qsort(point->value, REPEATS, sizeof point->value[0], by_value);
     tg_program_close(program);
@@ -204,14 +226,13 @@ int main(void)
 {
     struct utsname machine;
     uname(&machine);
-    const double turn = turn_ns();
     printf("The flagship's graph on platform cpu, built while it runs, %s, %ld processors, %d repetitions\n\n",
            machine.machine, sysconf(_SC_NPROCESSORS_ONLN), REPEATS);
     printf("%8s %10s %8s %-12s %9s %9s %9s %7s %11s %12s\n", "workers", "tasks", "kernel", "quantity", "median",
            "least", "most", "asked", "graph KiB", "process KiB");
     static struct point points[N_ROWS];
     for (int i = 0; i < N_ROWS; i++) {
-        measure(&rows[i], turn, &points[i]);
+        measure(&rows[i], &points[i]);
         print_row(&rows[i], &points[i]);
     }
     print_json(points);
