@@ -281,14 +281,18 @@ INLINE void add_values(const struct attention_loop *p, struct work *w, enum type
     }
 }
 
-INLINE void take_query(const struct attention_loop *p, struct work *w, enum type type)
+INLINE void take_query(const struct attention_loop *p, struct work *w, enum type type, bool small)
 {
-    const uint32_t dims_a_line = LINE / (row_bytes(type) / FUSED_HEAD_DIM * LANES), lanes_a_dim = LANES / dims_a_line;
     for (uint32_t row = 0; row < p->rows; row++) {
         float *query = w->query[row];
         for (uint32_t d = 0; d < FUSED_HEAD_DIM; d++) query[d] = number(p->query, type, row * FUSED_HEAD_DIM + d);
-        for (uint32_t i = 0; i < FUSED_HEAD_DIM * LANES; i++)
-            ((float *)w->factors[row])[i] = query[i / lanes_a_dim % FUSED_HEAD_DIM];
+        if (!small) continue;
+        /* A line of K has one dimension of 16 tokens, or two. */
+        for (uint32_t d = 0; d < FUSED_HEAD_DIM; d++) {
+            const floats factor = all(query[d]);
+            if (type == FP32) w->factors[row][d] = factor;
+            else memcpy((float *)w->factors[row] + d * (LANES / 2), &factor, sizeof factor / 2);
+        }
     }
 }
 
@@ -296,7 +300,7 @@ INLINE void attend(const struct attention_loop *p, struct fused_part *part, enum
                    bool small)
 {
     struct work w;
-    take_query(p, &w, type);
+    take_query(p, &w, type, small);
     memset(w.total, 0, p->rows * sizeof w.total[0]);
     for (uint32_t row = 0; row < p->rows; row++) {
         part->top[row] = -INFINITY;
