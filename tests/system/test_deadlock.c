@@ -359,8 +359,9 @@ static uint64_t setting(const char *name, uint64_t otherwise)
 
 static void each_random(void (*run)(enum rig_mode mode, uint64_t seed))
 {
-    const uint64_t usual = device_is_virtual(device) ? 400 : 60;
-    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", TEST_ASAN || TEST_TSAN ? 60 : usual);
+    const bool slow = TEST_ASAN || TEST_TSAN;
+    const uint64_t usual = device_is_virtual(device) ? (slow ? 60 : 400) : (slow ? 20 : 60);
+    uint64_t first = setting("TG_TEST_SEED", 1), n = setting("TG_TEST_GRAPHS", usual);
     print_message("    seeds %llu to %llu\n", (unsigned long long)first, (unsigned long long)(first + n - 1));
     for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
         script_load(&rig, mode);
