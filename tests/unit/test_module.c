@@ -243,6 +243,7 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
         {"crash_in_constructor", "crashes (Segmentation fault)"},
         {"exit_in_constructor", "ends the process (exit code 3)"},
         {"crash_in_destructor", "crashes"},
+        {"foreign_destructor", "a destructor of it is not in its own code"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t n;
