@@ -1,5 +1,5 @@
 /* foreign_destructor.c - a kernel and plugin at whose end the loader calls a function of another object. */
-#include <unistd.h>
+#include <stdlib.h>
 
 #include <tilegraph/orchestration.h>
 
@@ -8,7 +8,7 @@
 ENTRY void kernel_entry(int64_t *args);
 ENTRY int orchestration(struct tg_runtime *rt);
 
-static void (*const at_end)(void) __attribute__((section(".fini_array"), used)) = sync;
+static void (*const at_end)(void) __attribute__((section(".fini_array"), used)) = abort;
 
 void kernel_entry(int64_t *args) { (void)args; }
 
