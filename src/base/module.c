@@ -34,7 +34,7 @@ static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* What the child answers: that it has begun; then how far it came, and the loader's words if not far enough. */
 struct probe_answer {
-    enum { PROBE_BEGUN, PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL, PROBE_OTHER_ABI, PROBE_NO_CLOSING } result;
+    enum { PROBE_BEGUN, PROBE_OPENS, PROBE_NOT_LOADED, PROBE_NO_SYMBOL, PROBE_OTHER_ABI } result;
     uint32_t abi; /* PROBE_OTHER_ABI: the one that it has */
     char reason[REASON_BYTES];
 };
@@ -78,62 +78,6 @@ static void *open_file(int fd)
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     fesetenv(&environment);
     return handle;
-}
-
-struct text_search {
-    uintptr_t base;
-    struct tg_text_range text;
-};
-
-static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    (void)size;
-    struct text_search *search = arg;
-    if (info->dlpi_addr != search->base) return 0;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
-        search->text.low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
-        search->text.high = search->text.low + (uintptr_t)segment->p_memsz;
-    }
-    return 1;
-}
-
-/* Where its code is. Under the lock, or in the child. */
-static void locate(struct tg_module *module)
-{
-    struct text_search search = {0};
-    struct link_map *map = NULL;
-    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) == 0) {
-        search.base = map->l_addr;
-        dl_iterate_phdr(find_text, &search);
-    }
-    module->base = search.base;
-    module->text = search.text;
-}
-
-static bool is_text(const struct tg_module *module, uintptr_t address)
-{
-    return address >= module->text.low && address < module->text.high;
-}
-
-/* Are all functions that the loader calls when the object is closed in the object's own code? An address outside may be
- * a function today and nothing tomorrow, which no trial can tell. */
-static bool has_own_destructors(const struct tg_module *module)
-{
-    const struct link_map *map = NULL;
-    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) != 0) return false;
-    const ElfW(Addr) *array = NULL, *one = NULL;
-    size_t n_bytes = 0;
-    for (const ElfW(Dyn) *entry = map->l_ld; entry->d_tag != DT_NULL; entry++) {
-        if (entry->d_tag == DT_FINI_ARRAY) array = (const void *)(map->l_addr + entry->d_un.d_ptr);
-        if (entry->d_tag == DT_FINI_ARRAYSZ) n_bytes = entry->d_un.d_val;
-        if (entry->d_tag == DT_FINI) one = &entry->d_un.d_ptr;
-    }
-    if (one && !is_text(module, map->l_addr + *one)) return false;
-    for (size_t i = 0; array && i < n_bytes / sizeof *array; i++)
-        if (!is_text(module, array[i])) return false;
-    return true;
 }
 
 /* In the child: does it have what its owner needs? */
@@ -197,12 +141,10 @@ static _Noreturn void probe_child(int fd, int answer_fd, const struct tg_rehears
         answer.result = PROBE_NOT_LOADED;
         snprintf(answer.reason, sizeof answer.reason, "%s", dlerror());
     } else {
-        struct tg_module module = {.handle = handle, .fd = fd};
-        locate(&module);
+        const struct tg_module module = {.handle = handle, .fd = fd};
         probe_symbols(&module, rehearsal, &answer);
         if (rehearsal->use) rehearsal->use(&module, rehearsal->context);
-        if (has_own_destructors(&module)) dlclose(handle); /* they may crash, too */
-        else answer.result = PROBE_NO_CLOSING;
+        dlclose(handle); /* its destructors may crash, too */
     }
     probe_say(answer_fd, &answer);
     _exit(0);
@@ -286,11 +228,26 @@ static enum tg_status probe_verdict(const struct probe_answer *answer, const str
     }
     if (answer->result == PROBE_NO_SYMBOL)
         return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", what, rehearsal->symbol);
-    if (answer->result == PROBE_NO_CLOSING)
-        return tg_error(TG_ERR_LOAD, "%s: a destructor of it is not in its own code", what);
     if (answer->result == PROBE_OTHER_ABI)
         return tg_error(TG_ERR_ABI, "%s: built against version %u of %s, this library has %u", what, answer->abi,
                         rehearsal->abi.header, rehearsal->abi.version);
+    return TG_OK;
+}
+
+/* A segment that is larger in the file than in memory is mapped over what lies behind the object. The loader does not
+ * look, and a trial harms other neighbours than the process has. */
+static enum tg_status check_segments(const uint8_t *bytes, size_t n_bytes, const ElfW(Ehdr) * header, const char *what)
+{
+    ElfW(Phdr) segment;
+    const size_t n = header->e_phnum;
+    if (header->e_phentsize != sizeof segment || header->e_phoff > n_bytes ||
+        n > (n_bytes - header->e_phoff) / sizeof segment)
+        return tg_error(TG_ERR_LOAD, "%s: its %zu program headers are not inside its %zu bytes", what, n, n_bytes);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&segment, bytes + header->e_phoff + i * sizeof segment, sizeof segment);
+        if (segment.p_type == PT_LOAD && segment.p_filesz > segment.p_memsz)
+            return tg_error(TG_ERR_LOAD, "%s: segment %zu is larger in the file than in memory", what, i);
+    }
     return TG_OK;
 }
 
@@ -302,7 +259,7 @@ static enum tg_status check_header(const void *bytes, size_t n_bytes, const char
     memcpy(&header, bytes, sizeof header);
     if (memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_type != ET_DYN)
         return tg_error(TG_ERR_LOAD, "%s: these bytes are no shared object", what);
-    return TG_OK;
+    return check_segments(bytes, n_bytes, &header, what);
 }
 
 enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct tg_rehearsal *rehearsal,
@@ -326,6 +283,38 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
         return tg_error(TG_ERR_LOAD, "%s: opening or closing it crashes (%s)", what, strsignal(WTERMSIG(probe.state)));
     return tg_error(TG_ERR_LOAD, "%s: opening or closing it ends the process (exit code %d)", what,
                     WEXITSTATUS(probe.state));
+}
+
+struct text_search {
+    uintptr_t base;
+    struct tg_text_range text;
+};
+
+static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
+{
+    (void)size;
+    struct text_search *search = arg;
+    if (info->dlpi_addr != search->base) return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
+        search->text.low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
+        search->text.high = search->text.low + (uintptr_t)segment->p_memsz;
+    }
+    return 1;
+}
+
+/* Under the lock: where its code is. */
+static void locate(struct tg_module *module)
+{
+    struct text_search search = {0};
+    struct link_map *map = NULL;
+    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) == 0) {
+        search.base = map->l_addr;
+        dl_iterate_phdr(find_text, &search);
+    }
+    module->base = search.base;
+    module->text = search.text;
 }
 
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)

@@ -383,7 +383,6 @@ static const struct load_row load_rows[] = {
     {"load: crash in a constructor", "crash_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "crashes"},
     {"load: a constructor ends the process", "exit_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "exit code 3"},
     {"load: a constructor does not end", "hang_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "does not end"},
-    {"load: a destructor of another object", "foreign_destructor", TG_ERR_LOAD, TG_ERR_LOAD, "not in its own code"},
     {"load: other headers", "other_abi", TG_ERR_ABI, TG_ERR_ABI, "built against version 471"},
 };
 enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };

@@ -243,7 +243,6 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
         {"crash_in_constructor", "crashes (Segmentation fault)"},
         {"exit_in_constructor", "ends the process (exit code 3)"},
         {"crash_in_destructor", "crashes"},
-        {"foreign_destructor", "a destructor of it is not in its own code"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t n;
@@ -306,6 +305,30 @@ static bool opens_and_closes(const uint8_t *at, size_t n)
     }
     int state = -1;
     return waitpid(child, &state, 0) == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+}
+
+/* The loader would map the rest of such a segment over what lies behind the object. */
+static void a_segment_larger_in_the_file_is_refused(void **state)
+{
+    (void)state;
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    Elf64_Ehdr header;
+    memcpy(&header, bytes, sizeof header);
+    for (size_t i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        const size_t at = header.e_phoff + i * sizeof segment;
+        memcpy(copy, bytes, n_bytes);
+        memcpy(&segment, copy + at, sizeof segment);
+        if (segment.p_type != PT_LOAD) continue;
+        segment.p_filesz = segment.p_memsz + 1;
+        memcpy(copy + at, &segment, sizeof segment);
+        assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "is larger in the file than in memory");
+    }
+    header.e_phnum = UINT16_MAX;
+    memcpy(copy, &header, sizeof header);
+    assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "program headers are not inside");
+    free(copy);
 }
 
 static void a_truncated_object_is_refused_or_opens(void **state)
@@ -499,6 +522,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
         cmocka_unit_test(what_the_owner_will_do_is_rehearsed),
         cmocka_unit_test(an_object_for_another_version_of_a_header_is_refused),
+        cmocka_unit_test(a_segment_larger_in_the_file_is_refused),
         cmocka_unit_test(a_truncated_object_is_refused_or_opens),
         cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
         cmocka_unit_test(threads_load_at_the_same_time),
