@@ -93,7 +93,8 @@ def page(rows, peer_rows, conditions):
         *table(rows),
         "",
         "With few KV heads a byte of the cache is used by many query heads, and the products are what takes the time: without "
-        "AMX they are far from the speed of memory. Small blocks cost an instruction or two each. [Decision "
+        "AMX they are far from the speed of memory. There is an AMX variant, which has not been measured ([decision "
+        "15](decisions/0015-pairs-are-made-in-registers.md)). Small blocks cost an instruction or two each. [Decision "
         "13](decisions/0013-loads-are-views-on-cpu.md) says how the tiles get to the products.",
         "",
         *peers_section(rows, peer_rows),

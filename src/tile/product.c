@@ -1,7 +1,7 @@
 #include "tile/product.h"
 
 static const struct tg_product_variant variants[] = {
-#define TG_PRODUCT_VARIANT(name, needs) {#name, needs, tg_product_##name, tg_widen_##name},
+#define TG_PRODUCT_VARIANT(name, needs, widening) {#name, needs, tg_product_##name, tg_widen_##widening},
 #include "tile/product_variants.inc"
 #undef TG_PRODUCT_VARIANT
 };

@@ -10,11 +10,13 @@
 /*
  * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
- * Shapes    left [m][k] fp32, left_ld elements apart. right [k][n] of dtype (fp32, fp16, bf16), right_ld elements apart.
+ * Shapes    left [m][k] fp32, left_ld elements apart, each a number that dtype has. right [k][n] of dtype (fp32, fp16,
+ *           bf16), right_ld elements apart.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
  * Writes    sum, m rows of every block that holds one of the n columns; what is behind them there means nothing.
  * Reads     n elements of each row of right and nothing behind them.
- * Rounding  fp32; a multiply and an add may be fused, and terms are added in any order.
+ * Rounding  fp32; a multiply and an add may be fused, terms are added in any order, and what is nearer to zero than 2^-126
+ *           may count as zero.
  */
 struct tg_product {
     const float *left;
@@ -39,9 +41,9 @@ struct tg_product_variant {
     tg_widen_fn *widen;
 };
 
-#define TG_PRODUCT_VARIANT(name, needs)                                                                                \
+#define TG_PRODUCT_VARIANT(name, needs, widening)                                                                      \
     tg_product_fn tg_product_##name;                                                                                   \
-    tg_widen_fn tg_widen_##name;
+    tg_widen_fn tg_widen_##widening;
 #include "tile/product_variants.inc"
 #undef TG_PRODUCT_VARIANT
 

@@ -5,7 +5,12 @@
 #include "reference.h"
 #include "tile/product.h"
 
-enum { ROWS_MAX = 19, K_MAX = 70, COLS_MAX = 150, BLOCKS_MAX = (COLS_MAX + 15) / 16, CANARY = 32 };
+#ifdef TG_AMX_MODEL
+#include "model/amx_model.h"
+#include "tile/amx.h"
+#endif
+
+enum { ROWS_MAX = 131, K_MAX = 70, COLS_MAX = 150, BLOCKS_MAX = (COLS_MAX + 15) / 16, CANARY = 32 };
 
 static uint64_t random_state = 4711;
 
@@ -25,6 +30,14 @@ static double ordinary(void)
     return value;
 }
 
+/* One that the type has. */
+static double number_of(uint32_t dtype)
+{
+    uint32_t room;
+    ref_store(dtype, ordinary(), &room);
+    return ref_load(dtype, &room);
+}
+
 static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n)
 {
     const uint32_t bytes = tg_dtype_bytes(dtype);
@@ -42,7 +55,7 @@ static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t
     assert_non_null(p->left);
     assert_non_null(p->right);
     for (uint32_t i = 0; i < m; i++)
-        for (uint32_t j = 0; j < k; j++) p->left[i * q->left_ld + j] = (float)ordinary();
+        for (uint32_t j = 0; j < k; j++) p->left[i * q->left_ld + j] = (float)number_of(dtype);
     for (uint32_t j = 0; j < k; j++)
         for (uint32_t col = 0; col < n; col++) ref_store(dtype, ordinary(), p->right + (j * q->right_ld + col) * bytes);
     for (size_t i = 0; i < sizeof p->sum / sizeof p->sum[0]; i++) p->sum[i] = (float)ordinary();
@@ -88,28 +101,145 @@ static void problem_check(const struct problem *p, const char *name)
               "%s type %u %ux%ux%u wrote outside of the product", name, q->dtype, q->m, q->k, q->n);
 }
 
+/* Those of the library, then the one over a model. NULL behind the last. */
+static const struct tg_product_variant *variant_at(size_t idx)
+{
+    if (tg_product_variant_at(idx)) return tg_product_variant_at(idx);
+#ifdef TG_AMX_MODEL
+    static const struct tg_product_variant model = {
+        .name = "amx over a model", .needs = TG_ISA_AVX512, .multiply = tg_product_amx_model};
+    if (tg_product_variant_at(idx - 1)) return &model;
+#endif
+    return NULL;
+}
+
+static bool is_usable(const struct tg_product_variant *variant)
+{
+    if (variant->needs <= tg_isa_usable()) return true;
+    print_message("skipped: this computer has no %s\n", variant->name);
+    return false;
+}
+
+static void check_one(const struct tg_product_variant *variant, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n)
+{
+    static struct problem p;
+    problem_make(&p, dtype, m, k, n);
+    variant->multiply(&p.product, NULL);
+    problem_check(&p, variant->name);
+    free(p.left);
+    free(p.right);
+}
+
 static void every_variant_gives_the_product_and_touches_nothing_else(void **state)
 {
     (void)state;
-    static const uint32_t rows[] = {1, 2, 3, 4, 5, 8, 11, ROWS_MAX}, ks[] = {1, 3, 4, 31, 32, 33, K_MAX},
+    static const uint32_t rows[] = {1, 2, 3, 4, 5, 8, 11, 19, 35}, ks[] = {1, 3, 4, 31, 32, 33, K_MAX},
                           cols[] = {1, 8, 15, 16, 17, 32, 47, 64, 128, COLS_MAX};
-    static struct problem p;
-    for (size_t v = 0; tg_product_variant_at(v); v++) {
-        const struct tg_product_variant *variant = tg_product_variant_at(v);
-        if (variant->needs > tg_isa_usable()) {
-            print_message("skipped: this computer has no %s\n", variant->name);
-            continue;
-        }
+    for (size_t v = 0; variant_at(v); v++) {
+        const struct tg_product_variant *variant = variant_at(v);
+        if (!is_usable(variant)) continue;
         for (size_t i = 0; i < sizeof rows / sizeof rows[0] * 7 * 10 * 3; i++) {
             if (TEST_TSAN && i % 7) continue;
-            problem_make(&p, (uint32_t)(i % 3), rows[i / 210], ks[i / 30 % 7], cols[i / 3 % 10]);
-            variant->multiply(&p.product, NULL);
-            problem_check(&p, variant->name);
+            check_one(variant, (uint32_t)(i % 3), rows[i / 210], ks[i / 30 % 7], cols[i / 3 % 10]);
+        }
+        check_one(variant, TG_BF16, ROWS_MAX, K_MAX, 47);
+    }
+}
+
+/* What a variant has read is told whole, whatever the passes: the stream is as far ahead as it may be, so it asks for as
+ * much as it hears of. */
+static void every_variant_tells_the_stream_of_each_line_once(void **state)
+{
+    (void)state;
+    enum { K = 64, N = 128 };
+    static const uint32_t rows[] = {1, 2, 4, 7, 16, 35, ROWS_MAX};
+    static struct problem p;
+    static uint8_t line[TG_LINE_BYTES];
+    struct tg_stream s;
+    for (size_t v = 0; variant_at(v); v++) {
+        if (!is_usable(variant_at(v))) continue;
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0] * 3; i++) {
+            const uint32_t dtype = (uint32_t)(i % 3), n_lines = K * N * tg_dtype_bytes(dtype) / TG_LINE_BYTES;
+            problem_make(&p, dtype, rows[i / 3], K, N);
+            tg_stream_clear(&s);
+            tg_stream_add(&s, (struct tg_stream_range){line, 0, 2 * n_lines, 1});
+            s.n_ahead = TG_STREAM_AHEAD;
+            variant_at(v)->multiply(&p.product, &s);
+            const uint32_t n_told = 2 * n_lines - s.n_lines - (s.n_ranges ? s.ranges[s.first].n_rows : 0);
+            CHECK(n_told + 4 >= n_lines && n_told <= n_lines + n_lines / 16, "%s type %u rows %u: told %u lines of %u",
+                  variant_at(v)->name, dtype, rows[i / 3], n_told, n_lines);
             free(p.left);
             free(p.right);
         }
     }
 }
+
+#ifdef TG_AMX_MODEL
+
+/* It is compiled with what is above it. */
+static bool has_model(void)
+{
+    if (tg_isa_usable() >= TG_ISA_AVX512) return true;
+    print_message("skipped: the model of amx needs avx512\n");
+    return false;
+}
+
+/* Two pairs of rows, by hand; what is too near to zero is zero, and what a tile does not have is not touched. */
+static void the_model_multiplies_pairs(void **state)
+{
+    (void)state;
+    if (!has_model()) skip();
+    struct tg_amx_config config = {.palette = 1, .rows = {1, 1, 2}, .row_bytes = {4, 8, 4}};
+    const uint16_t left[] = {0x3F80, 0x4000, 0x4040, 0x0001};          /* 1 2 3 and 2^-133 */
+    const uint16_t right[2][2] = {{0x40A0, 0x40E0}, {0x4100, 0x7F00}}; /* 5 7, 8 2^127 */
+    float sum[2] = {0.5f, -1};
+    tg_amx_configure(&config);
+    tg_amx_load(0, sum, 64);
+    tg_amx_load(1, left, 64);
+    tg_amx_load(2, right, sizeof right[0]);
+    tg_amx_add_products(0, 1, 2);
+    tg_amx_store(0, sum, 64);
+    assert_true(sum[0] == 0.5f + 1 * 5 + 2 * 7 + 3 * 8);
+    assert_true(sum[1] == -1);
+    tg_amx_zero(0);
+    tg_amx_store(0, sum, 64);
+    assert_true(sum[0] == 0);
+    tg_amx_release();
+}
+
+static void the_model_faults_where_the_processor_does(void **state)
+{
+    (void)state;
+    if (!has_model()) skip();
+    const struct tg_amx_config good = {.palette = 1, .rows = {3, 3, 16, 0, 3}, .row_bytes = {64, 64, 64, 0, 6}};
+    struct tg_amx_config bad;
+    uint8_t room[16 * 64] = {0};
+    expect_assert_failure(tg_amx_zero(0)); /* nothing is configured */
+    expect_assert_failure(tg_amx_load(0, room, 64));
+    bad = good, bad.palette = 2;
+    expect_assert_failure(tg_amx_configure(&bad));
+    bad = good, bad.rows[1] = 17;
+    expect_assert_failure(tg_amx_configure(&bad));
+    bad = good, bad.row_bytes[1] = 65;
+    expect_assert_failure(tg_amx_configure(&bad));
+    bad = good, bad.row_bytes[1] = 0;
+    expect_assert_failure(tg_amx_configure(&bad));
+    bad = good, bad.rows[8] = 1;
+    expect_assert_failure(tg_amx_configure(&bad));
+    bad = good, bad.reserved[13] = 1;
+    expect_assert_failure(tg_amx_configure(&bad));
+    tg_amx_configure(&good);
+    tg_amx_add_products(0, 1, 2);
+    expect_assert_failure(tg_amx_store(3, room, 64));    /* has no rows */
+    expect_assert_failure(tg_amx_zero(8));               /* is none */
+    expect_assert_failure(tg_amx_add_products(0, 0, 2)); /* the same twice */
+    expect_assert_failure(tg_amx_add_products(0, 2, 1)); /* rows that do not fit */
+    expect_assert_failure(tg_amx_add_products(0, 4, 2)); /* no whole pairs */
+    tg_amx_release();
+    expect_assert_failure(tg_amx_add_products(0, 1, 2));
+}
+
+#endif
 
 /* A line is asked for once, in the order of the ranges; as many as were read, and never one that is in none. */
 static void a_stream_asks_for_each_line_once(void **state)
@@ -170,6 +300,11 @@ static void variants_go_from_slow_to_fast_and_are_widened_alike(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
+    cmocka_unit_test(every_variant_tells_the_stream_of_each_line_once),
+#ifdef TG_AMX_MODEL
+    cmocka_unit_test(the_model_multiplies_pairs),
+    cmocka_unit_test(the_model_faults_where_the_processor_does),
+#endif
     cmocka_unit_test(a_stream_asks_for_each_line_once),
     cmocka_unit_test(variants_go_from_slow_to_fast_and_are_widened_alike),
 };
