@@ -561,6 +561,7 @@ static void crash_beside_a_run(void)
 static void faults_of_others_go_to_the_handler_before(void **state)
 {
     (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     if (TEST_TSAN) SKIP("under the thread sanitizer");
     int end = in_child(crash_beside_a_run);
     assert_true(WIFEXITED(end));
@@ -689,6 +690,7 @@ static void *load_again_and_again(void *arg)
 static void programs_are_loaded_on_several_threads_at_once(void **state)
 {
     (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     static struct loader loaders[4];
     for (int i = 0; i < 4; i++) {
         loaders[i] = (struct loader){.platform = i % 2 ? "cpu" : "a2a3sim"};

@@ -394,6 +394,7 @@ static void *open_and_close(void *arg)
 static void threads_load_at_the_same_time(void **state)
 {
     (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     enum { N = 3 };
     pthread_t threads[N];
     enum tg_status statuses[N] = {TG_OK};
@@ -431,6 +432,7 @@ static double now_s(void)
 static void one_that_hangs_does_not_hold_up_the_others(void **state)
 {
     (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     struct probing hanging = {.module = "hang_in_constructor"}, crashing = {.module = "crash_in_constructor"};
     assert_int_equal(pthread_create(&hanging.thread, NULL, probe_module, &hanging), 0);
     const double start = now_s();
@@ -464,6 +466,7 @@ static void a_crash_is_seen_although_another_process_has_the_pipe(void **state)
 {
     (void)state;
     if (TEST_TSAN) SKIP("a process that is copied twice at a time");
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     struct probing crashing = {.module = "crash_in_constructor"};
     assert_int_equal(pthread_atfork(copy_this_process, NULL, NULL), 0);
     copies = true;
@@ -498,6 +501,7 @@ static void *walk_objects(void *arg)
 static void another_thread_in_the_loader_is_waited_for(void **state)
 {
     (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     pthread_t thread;
     walking = false;
     assert_int_equal(pthread_create(&thread, NULL, walk_objects, NULL), 0);
