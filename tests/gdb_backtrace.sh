@@ -9,6 +9,10 @@ build=$1
 command -v gdb >/dev/null || { echo "skipped: no gdb"; exit 77; }
 gdb -nx -batch -ex 'run' --args true 2>&1 | grep -q 'exited normally' || { echo "skipped: gdb cannot trace here"; exit 77; }
 
+# What may stand behind the entry: the trampoline, or what libc has in its place in a build with the portable switch.
+outermost=' tg_coro_trampoline \('
+[[ $(nm "$build/bin/paged_attention") == *" tg_coro_trampoline"* ]] || outermost=' in (__start_context|\?\?) \(\)'
+
 # see FUNCTION FRAME...: stop in FUNCTION; these frames are on its stack in this order, and the last is the outermost.
 see() {
     local function=$1 trace frame rest
@@ -25,7 +29,7 @@ see() {
         fi
         rest=$(awk -v frame=" $frame (" 'found; index($0, frame) { found = 1 }' <<<"$rest")
     done
-    rest=$(grep -v ' tg_coro_trampoline (' <<<"$rest" || true)
+    rest=$(grep -vE "$outermost" <<<"$rest" || true)
     if [ -n "$rest" ] || grep -q 'Backtrace stopped' <<<"$trace"; then
         echo "FAILED: the backtrace of $function does not end at the coroutine's entry:" >&2
         echo "$trace" >&2

@@ -387,6 +387,14 @@ static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_
     return atomic_exchange_explicit(&task->successors, &closed, memory_order_acq_rel);
 }
 
+void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task *task)
+{
+    if (graph->alone) return;
+    /* Acquire, pairs with push(): the edge is visible. Its target waits for the task, so it is there. */
+    const struct tg_edge *edge = atomic_load_explicit(&task->successors, memory_order_acquire);
+    if (edge) tg_prefetch_write(edge->to);
+}
+
 struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally)
 {
     struct tg_page *page = page_of(task);

@@ -143,6 +143,9 @@ struct tg_tally {
  * be gone once its completion is counted: when this returns, or at the next tg_graph_settle if it is in the tally. */
 struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally);
 
+/* `task` is about to run: fetch what completing it is going to write first, which another thread may have, meanwhile. */
+void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task *task);
+
 /* Count what is in the tally. */
 void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally);
 

@@ -192,6 +192,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->type = kernel->core_type;
     w->core->running = true;
     w->core->n_kernels++;
+    tg_graph_expect_complete(all->config.graph, task);
     tg_guard_resume(w->guard, kernel->module.text);
     kernel->entry(w->args);
     tg_guard_pause(w->guard);
