@@ -319,23 +319,18 @@ static bool check_reshape(const struct check *c)
 
 /* ---- order ---- */
 
-static bool has_pipe(enum tg_core_type core_type, uint32_t pipe)
-{
-    return pipe < PIPE_ALL && tg_core_pipes(core_type) >> pipe & 1u;
-}
-
 static bool check_flag(const struct check *c)
 {
     const struct tg_instr *instr = c->instr;
+    if (tg_rules_allow_flag(instr, c->core_type)) return true;
     const char *core = c->core_type == TG_AIV ? "an AIV core" : "an AIC core";
-    if (!has_pipe(c->core_type, instr->src_pipe))
+    if (!tg_core_has_pipe(c->core_type, instr->src_pipe))
         return broken(c, "source pipe", NULL, "%s has no %s", core, tg_pipe_symbol(instr->src_pipe));
-    if (!has_pipe(c->core_type, instr->dst_pipe))
+    if (!tg_core_has_pipe(c->core_type, instr->dst_pipe))
         return broken(c, "destination pipe", NULL, "%s has no %s", core, tg_pipe_symbol(instr->dst_pipe));
     if (instr->src_pipe == instr->dst_pipe)
         return broken(c, "pipes", NULL, "source and destination are one pipe; use pipe_barrier");
-    if (instr->event > EVENT_ID7) return broken(c, "event", NULL, "%u is not one of 0 to 7", instr->event);
-    return true;
+    return broken(c, "event", NULL, "%u is not one of 0 to 7", instr->event);
 }
 
 static bool check_barrier(const struct check *c)
@@ -343,7 +338,7 @@ static bool check_barrier(const struct check *c)
     uint32_t pipe = c->instr->src_pipe;
     /* CANN 8.5 documentation, PipeBarrier: the hardware orders scalar work by itself and faults on this one. */
     if (pipe == PIPE_S) return broken(c, "pipe", NULL, "PIPE_S is always in order and takes no barrier");
-    return pipe == PIPE_ALL || has_pipe(c->core_type, pipe) ||
+    return pipe == PIPE_ALL || tg_core_has_pipe(c->core_type, pipe) ||
            broken(c, "pipe", NULL, "this core has no %s", tg_pipe_symbol(pipe));
 }
 

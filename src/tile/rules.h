@@ -19,14 +19,17 @@ static inline uint32_t tg_core_pipes(enum tg_core_type core_type)
     return core_type == TG_AIV ? both | 1u << PIPE_V : both | 1u << PIPE_M | 1u << PIPE_MTE1 | 1u << PIPE_FIX;
 }
 
+static inline bool tg_core_has_pipe(enum tg_core_type core_type, uint32_t pipe)
+{
+    return pipe < PIPE_ALL && tg_core_pipes(core_type) >> pipe & 1u;
+}
+
 /* Is `instr` a set_flag or wait_flag that the rules allow? A quick look at what is most frequent in a kernel. */
 static inline bool tg_rules_allow_flag(const struct tg_instr *instr, enum tg_core_type core_type)
 {
-    const uint32_t pipes = tg_core_pipes(core_type);
     return (instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG) && instr->src_pipe != instr->dst_pipe &&
-           instr->src_pipe < PIPE_ALL && pipes >> instr->src_pipe & 1u && instr->dst_pipe < PIPE_ALL &&
-           pipes >> instr->dst_pipe & 1u && instr->event <= EVENT_ID7 && !instr->dst && !instr->a && !instr->b &&
-           !instr->tmp && !instr->global;
+           tg_core_has_pipe(core_type, instr->src_pipe) && tg_core_has_pipe(core_type, instr->dst_pipe) &&
+           instr->event <= EVENT_ID7 && !instr->dst && !instr->a && !instr->b && !instr->tmp && !instr->global;
 }
 
 /* "TADD"; "PIPE_V"; "UB", the buffer of a kind of tile. Never NULL. */
