@@ -8,8 +8,8 @@
  * (fused_attention.c); results are compared.
  *
  * Least, median and most of the runs are by the clock; "own" is by the processor time of the best one, launch included: what
- * it takes when nobody else uses the computer. Of a run the time from the first task's start to the end counts; what a launch takes before (the plugin is opened) is a
- * column of its own. A JSON array follows the table.
+ * it takes when nobody else uses the computer. Of a run the time from the first task's start to the end counts; what a launch
+ * takes before (the plugin is opened) is a column of its own. A JSON array follows the table.
  *
  *     bench_attention [TEXT]    only rows whose name contains TEXT
  */

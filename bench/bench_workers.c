@@ -18,8 +18,9 @@
 
 #include "failure.h"
 #include "file.h"
+#include "spin.h"
 
-enum { REPEATS = 9, ALONE_CALLS = 4096 };
+enum { REPEATS = 9 };
 
 /* What is measured. A limit is what is asked of 2 processors, 0: nothing is. */
 struct row {
@@ -97,38 +98,6 @@ static double run_once(struct tg_program *program, int64_t n_tasks, int64_t turn
     exit(1);
 }
 
-static double now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
-}
-
-/* The spinning kernel's loop. */
-static __attribute__((noinline)) void spin(int64_t turns)
-{
-    for (; turns > 0; turns--) __asm__ volatile("" : : : "memory");
-}
-
-/* Nanoseconds of a call, one of many that follow each other. */
-static double call_ns(int64_t turns, int n_calls)
-{
-    const double start = now_ns();
-    for (int i = 0; i < n_calls; i++) spin(turns);
-    return (now_ns() - start) / n_calls;
-}
-
-/* Turns of a call that takes `ns`. */
-static int64_t turns_of(double ns)
-{
-    double best = 1e9;
-    for (int i = 0; i < REPEATS; i++) {
-        const double turn = call_ns(1000000, 1) / 1e6;
-        if (turn < best) best = turn;
-    }
-    return (int64_t)(ns / best);
-}
-
 /* The same of REPEATS replays of one graph, into ns[]. */
 static void run_replays(struct tg_program *program, int64_t n_tasks, double ns[REPEATS], struct tg_run_result *result)
 {
@@ -171,11 +140,11 @@ static void measure(const struct row *row, struct point *point)
     config.catch_faults = true;
     check(tg_device_open(&config, &device));
     struct tg_program *program = load(device, row->task_ns > 0 ? "spin.so" : "empty.so");
-    const int64_t turns = turns_of(row->task_ns);
+    const int64_t turns = spin_turns_of(row->task_ns);
     double replays[REPEATS];
     if (row->replay) run_replays(program, row->n_tasks, replays, &point->result);
     for (int i = 0; i < REPEATS; i++) {
-        const double alone = row->task_ns > 0 ? call_ns(turns, ALONE_CALLS) : 0;
+        const double alone = row->task_ns > 0 ? spin_alone_ns(turns, SPIN_ALONE_CALLS) : 0;
         const double ns = row->replay ? replays[i] : run_once(program, row->n_tasks, turns, &point->result);
         point->value[i] = value_of(row, ns, alone);
     }

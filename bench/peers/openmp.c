@@ -14,13 +14,13 @@ static void run_graph(int workers, int64_t n_blocks, int64_t turns)
         /* The update before this one, or what it waits for anyway. */
         char *own = done + PEER_KINDS * block, *before = block % PEER_CHAIN ? own - 1 : own + PEER_PV;
 #pragma omp task depend(out : own[PEER_QK]) firstprivate(turns)
-        peer_task(turns);
+        spin(turns);
 #pragma omp task depend(in : own[PEER_QK]) depend(out : own[PEER_SF]) firstprivate(turns)
-        peer_task(turns);
+        spin(turns);
 #pragma omp task depend(in : own[PEER_SF]) depend(out : own[PEER_PV]) firstprivate(turns)
-        peer_task(turns);
+        spin(turns);
 #pragma omp task depend(in : own[PEER_PV], before[0]) depend(out : own[PEER_UP]) firstprivate(turns)
-        peer_task(turns);
+        spin(turns);
     }
     free(done);
 }

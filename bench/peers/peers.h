@@ -10,45 +10,15 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
-enum { PEER_REPEATS = 9, PEER_CHAIN = 64, PEER_KINDS = 4, PEER_ALONE_CALLS = 4096 };
+#include "../spin.h"
+
+enum { PEER_REPEATS = 9, PEER_CHAIN = 64, PEER_KINDS = 4 };
 enum { PEER_QK, PEER_SF, PEER_PV, PEER_UP };
 
-/* Run n_blocks of QK -> SF -> PV -> UP, UP after UP in chains of PEER_CHAIN, each task peer_task(turns). Returns when
+/* Run n_blocks of QK -> SF -> PV -> UP, UP after UP in chains of PEER_CHAIN, each task spin(turns). Returns when
  * every task has run. */
 static void run_graph(int workers, int64_t n_blocks, int64_t turns);
-
-static __attribute__((noinline)) void peer_task(int64_t turns)
-{
-    for (; turns > 0; turns--) __asm__ volatile("" : : : "memory");
-}
-
-static double peer_now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return 1e9 * (double)now.tv_sec + (double)now.tv_nsec;
-}
-
-/* Nanoseconds of a task by itself, one of many that follow each other on one thread. */
-static double peer_alone_ns(int64_t turns, int n_calls)
-{
-    const double start = peer_now_ns();
-    for (int i = 0; i < n_calls; i++) peer_task(turns);
-    return (peer_now_ns() - start) / n_calls;
-}
-
-/* Turns of a task that takes `ns`. */
-static int64_t peer_turns_of(double ns)
-{
-    double best = 1e9;
-    for (int i = 0; i < PEER_REPEATS; i++) {
-        const double turn = peer_alone_ns(1000000, 1) / 1e6;
-        if (turn < best) best = turn;
-    }
-    return (int64_t)(ns / best);
-}
 
 static int peer_by_value(const void *left, const void *right)
 {
@@ -58,13 +28,13 @@ static int peer_by_value(const void *left, const void *right)
 
 static void peer_row(const char *peer, int workers, int64_t n_tasks, double task_ns)
 {
-    const int64_t turns = peer_turns_of(task_ns);
+    const int64_t turns = spin_turns_of(task_ns);
     double value[PEER_REPEATS];
     for (int i = 0; i < PEER_REPEATS; i++) {
-        const double alone = task_ns > 0 ? peer_alone_ns(turns, PEER_ALONE_CALLS) : 0;
-        double start = peer_now_ns();
+        const double alone = task_ns > 0 ? spin_alone_ns(turns, SPIN_ALONE_CALLS) : 0;
+        double start = spin_now_ns();
         run_graph(workers, n_tasks / PEER_KINDS, turns);
-        double ns = peer_now_ns() - start;
+        double ns = spin_now_ns() - start;
         value[i] = task_ns > 0 ? (double)n_tasks * alone / (workers * ns) : ns / (double)n_tasks;
     }
     qsort(value, PEER_REPEATS, sizeof value[0], peer_by_value);

@@ -12,7 +12,7 @@ static void build_and_run(int64_t n_blocks, int64_t turns)
 {
     tbb::flow::graph graph;
     std::deque<node> nodes;
-    const auto body = [turns](const tbb::flow::continue_msg &) { peer_task(turns); };
+    const auto body = [turns](const tbb::flow::continue_msg &) { spin(turns); };
     for (int64_t block = 0; block < n_blocks; block++) {
         for (int kind = 0; kind < PEER_KINDS; kind++) {
             nodes.emplace_back(graph, body);

@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,5 +59,13 @@
 #ifndef TEST_TSAN
 #define TEST_TSAN 0
 #endif
+
+/* A sanitizer instruments modules by itself, so that they cannot tell of plain accesses. true, said: a test that is about
+ * these has to be skipped. */
+static inline bool skip_without_plain_accesses(void)
+{
+    if (TEST_ASAN || TEST_TSAN) printf("skipped: plain accesses of modules are not seen under a sanitizer\n");
+    return TEST_ASAN || TEST_TSAN;
+}
 
 #endif

@@ -104,10 +104,7 @@ static void mended_they_are_right(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    if (TEST_ASAN || TEST_TSAN) {
-        printf("skipped: plain accesses of modules are not seen under a sanitizer\n");
-        return 77;
-    }
+    if (skip_without_plain_accesses()) return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_says_what_the_document_says),
         cmocka_unit_test(mended_they_are_right),

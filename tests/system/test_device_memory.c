@@ -430,6 +430,25 @@ static void what_is_shared_is_not_written(void **state)
     close_checked(&c);
 }
 
+/* Run a drawn problem with all that its tensors hold declared, by `parts` in place of the flagship's; the rig is open. */
+static void run_declared(struct checked *c, struct pa_problem *problem, enum rig_mode mode, const char *const *parts)
+{
+    struct pa_declared declared;
+    struct failure why;
+    struct tg_tensor tensors[FLAGSHIP_TENSORS];
+    struct tg_run *opened = NULL;
+    assert_int_equal(pa_declare(problem, &declared, &why), TG_OK);
+    flagship_load(&c->rig, mode, parts);
+    flagship_tensors(problem, tensors);
+    c->rig.config.check = true;
+    c->rig.config.declared = declared.items;
+    c->rig.config.n_declared = declared.n;
+    assert_int_equal(tg_run_open(c->rig.program, &c->rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
+    look_at(c, opened);
+    tg_run_close(opened);
+    pa_declared_free(&declared);
+}
+
 /* Paged attention is told what its tensors hold: in its own words it says what is read beside them. */
 static void an_entry_behind_the_context_is_named(void **state)
 {
@@ -438,25 +457,12 @@ static void an_entry_behind_the_context_is_named(void **state)
     for (int wrong = 0; wrong < 2; wrong++) {
         struct checked c = {.status = TG_OK};
         struct pa_problem problem;
-        struct pa_declared declared;
-        struct failure why;
-        struct tg_tensor tensors[FLAGSHIP_TENSORS];
-        struct tg_run *opened = NULL;
         rig_open(&c.rig, GM_BYTES);
         flagship_draw(&problem, "ragged", 42);
-        assert_int_equal(pa_declare(&problem, &declared, &why), TG_OK);
-        flagship_load(&c.rig, RIG_CONCURRENT,
-                      (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = plugins[wrong]});
-        flagship_tensors(&problem, tensors);
-        c.rig.config.check = true;
-        c.rig.config.declared = declared.items;
-        c.rig.config.n_declared = declared.n;
-        assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
-        look_at(&c, opened);
-        tg_run_close(opened);
+        run_declared(&c, &problem, RIG_CONCURRENT,
+                     (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = plugins[wrong]});
         if (wrong) expect(&c, TG_FINDING_GM_UNWRITTEN, "of block_table (elements ");
         else expect_nothing(&c);
-        pa_declared_free(&declared);
         pa_problem_free(&problem);
         rig_close(&c.rig);
     }
@@ -470,26 +476,13 @@ static void every_case_is_schedule_independent(void **state)
         struct checked c = {.status = TG_OK};
         struct pa_case drawn = pa_cases[i];
         struct pa_problem problem;
-        struct pa_declared declared;
-        struct failure why;
-        struct tg_tensor tensors[FLAGSHIP_TENSORS];
-        struct tg_run *opened = NULL;
         if (drawn.shape.batch > 16) drawn.shape.batch = 3;
         if (drawn.n_lengths > drawn.shape.batch) drawn.n_lengths = drawn.shape.batch;
         rig_open(&c.rig, 0);
         flagship_draw_case(&problem, &drawn, 42);
-        assert_int_equal(pa_declare(&problem, &declared, &why), TG_OK);
-        flagship_load(&c.rig, (enum rig_mode)(i % RIG_MODES), NULL);
-        flagship_tensors(&problem, tensors);
-        c.rig.config.check = true;
-        c.rig.config.declared = declared.items;
-        c.rig.config.n_declared = declared.n;
-        assert_int_equal(tg_run_open(c.rig.program, &c.rig.config, tensors, FLAGSHIP_TENSORS, &opened), TG_OK);
-        look_at(&c, opened);
-        tg_run_close(opened);
+        run_declared(&c, &problem, (enum rig_mode)(i % RIG_MODES), NULL);
         expect_nothing(&c);
         assert_int_equal(c.proof.n_unseen, 0);
-        pa_declared_free(&declared);
         pa_problem_free(&problem);
         rig_close(&c.rig);
     }
@@ -583,11 +576,7 @@ static void all_mistakes_of_a_program_are_told_apart(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    if (TEST_ASAN || TEST_TSAN) {
-        /* Modules are instrumented by the sanitizer then, and cannot tell of plain accesses. */
-        printf("skipped: plain accesses of modules are not seen under a sanitizer\n");
-        return 77;
-    }
+    if (skip_without_plain_accesses()) return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_edges_order_is_right),
         cmocka_unit_test(a_missing_edge_is_found_in_every_mode_and_schedule),

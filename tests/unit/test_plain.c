@@ -131,10 +131,7 @@ static void an_object_that_cannot_tell_is_known(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) cmocka_set_test_filter(argv[1]);
-    if (TEST_ASAN || TEST_TSAN) {
-        printf("skipped: plain accesses of modules are not seen under a sanitizer\n");
-        return 77;
-    }
+    if (skip_without_plain_accesses()) return 77;
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_check, close_check)
         TEST(what_is_watched_is_told),
