@@ -339,6 +339,26 @@ static void the_destination_may_be_a_source(void **state)
             }
 }
 
+/* Floats of every exponent, both signs, infinities and NaN, at equal distances of their bits. */
+static void the_functions_take_any_number(void **state)
+{
+    (void)state;
+    enum { ROWS = 64, COLS = 512, STEP = 65521 };
+    uint32_t bits = 0;
+    for (uint32_t op = TG_OP_TEXP; op <= TG_OP_TSQRT; op++)
+        for (uint32_t part = 0; part < UINT32_MAX / STEP / (ROWS * COLS) + 1; part++) {
+            struct tg_tile t = tg_tile_vec(TG_FP32, ROWS, COLS);
+            place((struct tg_tile *[]){&t}, 1);
+            snprintf(what, sizeof what, "%s of floats up to bits 0x%x", tg_op_name(op), bits);
+            for (uint32_t i = 0; i < ROWS * COLS; i++, bits += STEP)
+                memcpy(buffers.of_kind[TG_VEC] + t.offset + (size_t)i * 4, &bits, sizeof bits);
+            struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+            instr.dst = instr.a = &t;
+            run(&instr, TG_AIV, AIV_BUFFERS);
+            assert_elements(&instr);
+        }
+}
+
 static void the_scalar_may_be_any_number(void **state)
 {
     (void)state;
@@ -983,6 +1003,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_is_that_of_double_precision_rounded_once),
         cmocka_unit_test(the_destination_may_be_a_source),
+        cmocka_unit_test(the_functions_take_any_number),
         cmocka_unit_test(the_scalar_may_be_any_number),
         cmocka_unit_test(conversions_round_to_nearest_even),
         cmocka_unit_test(a_conversion_to_int32_turns_at_halves_and_saturates),
