@@ -11,7 +11,8 @@
  * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
  * Shapes    left [m][k] fp32, left_ld elements apart, each a number that dtype has. right [k][n] of dtype (fp32, fp16,
- *           bf16), right_ld elements apart.
+ *           bf16), in pieces below each other of piece_rows rows, the last of what is left; rows are right_ld elements
+ *           apart in each.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
  * Writes    sum, m rows of every block that holds one of the n columns; what is behind them there means nothing.
  * Reads     n elements of each row of right and nothing behind them.
@@ -20,9 +21,10 @@
  */
 struct tg_product {
     const float *left;
-    const void *right;
+    const uint8_t *const *right; /* where each piece begins */
     float *sum;
     size_t left_ld, right_ld, block_ld;
+    uint32_t piece_rows; /* 1 to k */
     uint32_t m, k, n, dtype;
     bool fresh; /* what sum holds before means nothing */
 };

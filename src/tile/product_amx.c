@@ -77,7 +77,7 @@ static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __
 {
     const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
                   high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    const uint32_t n_rows = p->k - step * STEP, lines = mask >> BLOCK ? 2 * TELL_PAIRS : TELL_PAIRS;
+    const uint32_t n_rows = p->k - step * STEP, half_lines = mask >> BLOCK ? 2 : 1; /* of a row */
     const size_t row_bytes = p->right_bytes;
     struct tg_stream *const stream = p->stream;
     const uint8_t *from = column + step * STEP * row_bytes;
@@ -88,7 +88,9 @@ static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __
         const __m512i front = _mm512_unpacklo_epi16(even, odd), back = _mm512_unpackhi_epi16(even, odd);
         _mm512_store_si512(p->right_tiles[step][0][pair], _mm512_permutex2var_epi64(front, low, back));
         _mm512_store_si512(p->right_tiles[step][1][pair], _mm512_permutex2var_epi64(front, high, back));
-        if (stream && pair % TELL_PAIRS == 0 && 2 * pair < n_rows) tg_stream_used(stream, lines);
+        if (!stream || pair % TELL_PAIRS != 0 || 2 * pair >= n_rows) continue;
+        const uint32_t n_told = n_rows - 2 * pair < 2 * TELL_PAIRS ? n_rows - 2 * pair : 2 * TELL_PAIRS;
+        tg_stream_used(stream, (n_told * half_lines + 1) / 2);
     }
 }
 
@@ -138,9 +140,9 @@ static void configure(uint32_t rows)
     tg_amx_configure(&config);
 }
 
-/* A part of up to 16 rows, or of a multiple of 16. A signal may end a kernel in the middle and leave tiles configured, or
+/* A part of up to 16 rows, or of a multiple of 16, and one piece of right. A signal may end a kernel in the middle and leave tiles configured, or
  * have made the system forget them: so each call configures them, and trusts in nothing from before. */
-static void multiply(const struct tg_product *product, struct tg_stream *stream)
+static void multiply_piece(const struct tg_product *product, struct tg_stream *stream)
 {
     const uint32_t depth = product->m > TG_AMX_ROWS ? DEEP_STEPS * STEP : STEP;
     struct panel p;
@@ -151,13 +153,25 @@ static void multiply(const struct tg_product *product, struct tg_stream *stream)
     configure(product->m < TG_AMX_ROWS ? product->m : TG_AMX_ROWS);
     for (uint32_t k = 0; k < product->k; k += depth) {
         p.left = product->left + k;
-        p.right = (const uint8_t *)product->right + k * p.right_bytes;
+        p.right = *product->right + k * p.right_bytes;
         p.k = product->k - k < depth ? product->k - k : depth;
         p.n_steps = (p.k + STEP - 1) / STEP;
         multiply_panel(&p);
         p.fresh = false;
     }
     tg_amx_release();
+}
+
+static void multiply(const struct tg_product *product, struct tg_stream *stream)
+{
+    struct tg_product piece = *product;
+    for (uint32_t n_left = product->k; n_left > 0; n_left -= piece.k) {
+        piece.k = n_left < product->piece_rows ? n_left : product->piece_rows;
+        multiply_piece(&piece, stream);
+        piece.left += piece.k;
+        piece.right++;
+        piece.fresh = false;
+    }
 }
 
 /* Is it less work than by AVX-512, which takes a cycle to widen a line of right and one for each row? */

@@ -17,7 +17,8 @@ static uint64_t random_state = 4711;
 struct problem {
     struct tg_product product;
     float *left;
-    uint8_t *right; /* of exactly the bytes that may be read: a tool that watches memory sees one too many */
+    uint8_t *right
+        [K_MAX]; /* a piece each, of exactly the bytes that may be read: a tool that watches memory sees one more */
     float sum[CANARY + BLOCKS_MAX * (ROWS_MAX + 3) * 16 + CANARY],
         before[CANARY + BLOCKS_MAX * (ROWS_MAX + 3) * 16 + CANARY];
 };
@@ -38,6 +39,18 @@ static double number_of(uint32_t dtype)
     return ref_load(dtype, &room);
 }
 
+static uint8_t *right_at(const struct problem *p, uint32_t row, uint32_t col)
+{
+    const struct tg_product *q = &p->product;
+    return p->right[row / q->piece_rows] + (row % q->piece_rows * q->right_ld + col) * tg_dtype_bytes(q->dtype);
+}
+
+static void problem_free(struct problem *p)
+{
+    free(p->left);
+    for (uint32_t j = 0; j < p->product.k; j += p->product.piece_rows) free(p->right[j / p->product.piece_rows]);
+}
+
 static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n)
 {
     const uint32_t bytes = tg_dtype_bytes(dtype);
@@ -47,33 +60,35 @@ static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t
     q->n = n;
     q->dtype = dtype;
     q->fresh = ref_between(&random_state, 0, 1);
+    q->piece_rows = ref_between(&random_state, 0, 1) ? k : ref_between(&random_state, 1, k);
     q->left_ld = k + ref_between(&random_state, 0, 3);
     q->right_ld = n + ref_between(&random_state, 0, 1) * ref_between(&random_state, 1, 20);
     q->block_ld = (m + ref_between(&random_state, 0, 3)) * 16;
     p->left = malloc(((m - 1) * q->left_ld + k) * sizeof *p->left);
-    p->right = malloc(((k - 1) * q->right_ld + n) * bytes);
     assert_non_null(p->left);
-    assert_non_null(p->right);
+    for (uint32_t j = 0; j < k; j += q->piece_rows) {
+        const uint32_t n_rows = k - j < q->piece_rows ? k - j : q->piece_rows;
+        p->right[j / q->piece_rows] = malloc(((n_rows - 1) * q->right_ld + n) * bytes);
+        assert_non_null(p->right[j / q->piece_rows]);
+    }
     for (uint32_t i = 0; i < m; i++)
         for (uint32_t j = 0; j < k; j++) p->left[i * q->left_ld + j] = (float)number_of(dtype);
     for (uint32_t j = 0; j < k; j++)
-        for (uint32_t col = 0; col < n; col++) ref_store(dtype, ordinary(), p->right + (j * q->right_ld + col) * bytes);
+        for (uint32_t col = 0; col < n; col++) ref_store(dtype, ordinary(), right_at(p, j, col));
     for (size_t i = 0; i < sizeof p->sum / sizeof p->sum[0]; i++) p->sum[i] = (float)ordinary();
     memcpy(p->before, p->sum, sizeof p->sum);
     q->left = p->left;
-    q->right = p->right;
+    q->right = (const uint8_t *const *)p->right;
     q->sum = p->sum + CANARY;
 }
 
 static double element(const struct problem *p, uint32_t row, uint32_t col, double *size)
 {
     const struct tg_product *q = &p->product;
-    const size_t bytes = tg_dtype_bytes(q->dtype);
     double sum = q->fresh ? 0 : (double)p->before[CANARY + col / 16 * q->block_ld + row * 16 + col % 16];
     *size = fabs(sum);
     for (uint32_t j = 0; j < q->k; j++) {
-        const double term = (double)p->left[row * q->left_ld + j] *
-                            ref_load(q->dtype, p->right + (j * q->right_ld + col) * bytes);
+        const double term = (double)p->left[row * q->left_ld + j] * ref_load(q->dtype, right_at(p, j, col));
         sum += term;
         *size += fabs(term);
     }
@@ -126,8 +141,7 @@ static void check_one(const struct tg_product_variant *variant, uint32_t dtype, 
     problem_make(&p, dtype, m, k, n);
     variant->multiply(&p.product, NULL);
     problem_check(&p, variant->name);
-    free(p.left);
-    free(p.right);
+    problem_free(&p);
 }
 
 static void every_variant_gives_the_product_and_touches_nothing_else(void **state)
@@ -168,8 +182,7 @@ static void every_variant_tells_the_stream_of_each_line_once(void **state)
             const uint32_t n_told = 2 * n_lines - s.n_lines - (s.n_ranges ? s.ranges[s.first].n_rows : 0);
             CHECK(n_told + 4 >= n_lines && n_told <= n_lines + n_lines / 16, "%s type %u rows %u: told %u lines of %u",
                   variant_at(v)->name, dtype, rows[i / 3], n_told, n_lines);
-            free(p.left);
-            free(p.right);
+            problem_free(&p);
         }
     }
 }
