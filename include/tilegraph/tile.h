@@ -43,7 +43,7 @@ extern "C" {
 #endif
 
 /* Bumped when a structure or the meaning of an instruction in this file changes. */
-#define TG_TILE_ABI 1u
+#define TG_TILE_ABI 2u
 
 /* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
 enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4 };
@@ -148,7 +148,9 @@ struct tg_instr {
 /* What the platform gives to a kernel that it loads: it fills the variable tg_tile_isa of the shared object. */
 struct tg_tile_isa {
     uint32_t abi;
-    void (*issue)(const struct tg_instr *instr);
+    void (*issue)(const struct tg_instr *instr); /* what has operands */
+    /* set_flag, wait_flag and pipe_barrier, which are most of a kernel's instructions: the members of tg_instr, by value. */
+    void (*order)(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line);
 };
 
 #define TG_KERNEL_EXPORT __attribute__((visibility("default")))
@@ -284,21 +286,21 @@ static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint3
 
 /* ---- how an instruction is announced ------------------------------------------------------------------------------ */
 
-static inline TG_UNSEEN struct tg_instr tg_instr_at(uint32_t op, const char *file, int line)
+/* Fills in what lies there already: a copy of what was just written in parts would have to wait for it. */
+static inline TG_UNSEEN void tg_instr_begin(struct tg_instr *instr, uint32_t op, const char *file, int line)
 {
-    struct tg_instr instr;
-    memset(&instr, 0, sizeof instr);
-    instr.op = (uint16_t)op;
-    instr.file = file;
-    instr.line = (uint32_t)line;
-    return instr;
+    memset(instr, 0, sizeof *instr);
+    instr->op = (uint16_t)op;
+    instr->file = file;
+    instr->line = (uint32_t)line;
 }
 
 static inline TG_UNSEEN void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
                                             const struct tg_tile *b, const struct tg_tile *tmp, float scalar,
                                             const char *file, int line)
 {
-    struct tg_instr instr = tg_instr_at(op, file, line);
+    struct tg_instr instr;
+    tg_instr_begin(&instr, op, file, line);
     instr.dst = dst;
     instr.a = a;
     instr.b = b;
@@ -310,20 +312,11 @@ static inline TG_UNSEEN void tg_issue_tiles(uint32_t op, const struct tg_tile *d
 static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
                                                const struct tg_global *global, const char *file, int line)
 {
-    struct tg_instr instr = tg_instr_at(op, file, line);
+    struct tg_instr instr;
+    tg_instr_begin(&instr, op, file, line);
     instr.dst = dst;
     instr.a = src;
     instr.global = global;
-    tg_tile_isa->issue(&instr);
-}
-
-static inline TG_UNSEEN void tg_issue_sync(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
-                                           const char *file, int line)
-{
-    struct tg_instr instr = tg_instr_at(op, file, line);
-    instr.src_pipe = (uint8_t)src_pipe;
-    instr.dst_pipe = (uint8_t)dst_pipe;
-    instr.event = (uint8_t)event;
     tg_tile_isa->issue(&instr);
 }
 
@@ -376,11 +369,11 @@ static inline TG_UNSEEN void tg_issue_sync(uint32_t op, uint32_t src_pipe, uint3
     (TASSIGN(dst, (x).offset), tg_issue_tiles(TG_OP_TRESHAPE, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__))
 
 /* Order between pipes: what `src` did before set_flag has happened when `dst` passes wait_flag of the same event. */
-#define set_flag(src, dst, event) tg_issue_sync(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
-#define wait_flag(src, dst, event) tg_issue_sync(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
+#define set_flag(src, dst, event) tg_tile_isa->order(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
+#define wait_flag(src, dst, event) tg_tile_isa->order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
 
 /* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
-#define pipe_barrier(pipe) tg_issue_sync(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
+#define pipe_barrier(pipe) tg_tile_isa->order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
 
 #ifdef __cplusplus
 }

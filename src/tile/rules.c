@@ -322,7 +322,7 @@ static bool check_reshape(const struct check *c)
 static bool check_flag(const struct check *c)
 {
     const struct tg_instr *instr = c->instr;
-    if (tg_rules_allow_flag(instr, c->core_type)) return true;
+    if (tg_rules_allow_flag(instr->src_pipe, instr->dst_pipe, instr->event, c->core_type)) return true;
     const char *core = c->core_type == TG_AIV ? "an AIV core" : "an AIC core";
     if (!tg_core_has_pipe(c->core_type, instr->src_pipe))
         return broken(c, "source pipe", NULL, "%s has no %s", core, tg_pipe_symbol(instr->src_pipe));
@@ -335,11 +335,10 @@ static bool check_flag(const struct check *c)
 
 static bool check_barrier(const struct check *c)
 {
-    uint32_t pipe = c->instr->src_pipe;
-    /* CANN 8.5 documentation, PipeBarrier: the hardware orders scalar work by itself and faults on this one. */
+    const uint32_t pipe = c->instr->src_pipe;
+    if (tg_rules_allow_barrier(pipe, c->core_type)) return true;
     if (pipe == PIPE_S) return broken(c, "pipe", NULL, "PIPE_S is always in order and takes no barrier");
-    return pipe == PIPE_ALL || tg_core_has_pipe(c->core_type, pipe) ||
-           broken(c, "pipe", NULL, "this core has no %s", tg_pipe_symbol(pipe));
+    return broken(c, "pipe", NULL, "this core has no %s", tg_pipe_symbol(pipe));
 }
 
 /* ---- operands ---- */

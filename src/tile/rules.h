@@ -24,12 +24,29 @@ static inline bool tg_core_has_pipe(enum tg_core_type core_type, uint32_t pipe)
     return pipe < PIPE_ALL && tg_core_pipes(core_type) >> pipe & 1u;
 }
 
-/* Is `instr` a set_flag or wait_flag that the rules allow? A quick look at what is most frequent in a kernel. */
-static inline bool tg_rules_allow_flag(const struct tg_instr *instr, enum tg_core_type core_type)
+static inline bool tg_rules_allow_flag(uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
+                                       enum tg_core_type core_type)
 {
-    return (instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG) && instr->src_pipe != instr->dst_pipe &&
-           tg_core_has_pipe(core_type, instr->src_pipe) && tg_core_has_pipe(core_type, instr->dst_pipe) &&
-           instr->event <= EVENT_ID7 && !instr->dst && !instr->a && !instr->b && !instr->tmp && !instr->global;
+    return src_pipe != dst_pipe && event <= EVENT_ID7 && tg_core_has_pipe(core_type, src_pipe) &&
+           tg_core_has_pipe(core_type, dst_pipe);
+}
+
+/* CANN 8.5 documentation, PipeBarrier: the hardware orders scalar work by itself and faults on this one. */
+static inline bool tg_rules_allow_barrier(uint32_t pipe, enum tg_core_type core_type)
+{
+    return pipe == PIPE_ALL || (pipe != PIPE_S && tg_core_has_pipe(core_type, pipe));
+}
+
+/* An instruction without operands, from what `order` of struct tg_tile_isa is given. */
+static inline struct tg_instr tg_instr_of_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
+                                                const char *file, int line)
+{
+    struct tg_instr instr;
+    tg_instr_begin(&instr, op, file, line);
+    instr.src_pipe = (uint8_t)src_pipe;
+    instr.dst_pipe = (uint8_t)dst_pipe;
+    instr.event = (uint8_t)event;
+    return instr;
 }
 
 /* "TADD"; "PIPE_V"; "UB", the buffer of a kind of tile. Never NULL. */

@@ -45,7 +45,7 @@ static void use_tiles(int64_t act)
         break;
     case KERNEL_WILD_TILE: TADDS(*(struct tg_tile *)16, *(struct tg_tile *)16, 1.0f); break;
     case KERNEL_NO_EVENT: wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID3); break;
-    case KERNEL_NO_INSTRUCTION: tg_issue_sync(4711, 0, 0, 0, __FILE__, __LINE__); break;
+    case KERNEL_NO_INSTRUCTION: tg_tile_isa->order(4711, 0, 0, 0, __FILE__, __LINE__); break;
     default: break;
     }
 }

@@ -3,6 +3,6 @@
 
 #undef wait_flag
 #define wait_flag(src, dst, event)                                                                                     \
-    ((src) == PIPE_MTE2 ? (void)0 : tg_issue_sync(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__))
+    ((src) == PIPE_MTE2 ? (void)0 : tg_tile_isa->order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__))
 
 #include "../../examples/aicpu_build_graph/paged_attention/kernels/aiv/aiv_softmax_prepare.c"

@@ -2,6 +2,7 @@
  * check and nowhere else. */
 #include "check/core_check.h"
 #include "common/check.h"
+#include "common/instr.h"
 #include "tile/rules.h"
 
 static struct tg_core_check *core;
@@ -15,7 +16,13 @@ static void issue(const struct tg_instr *instr)
     tg_core_check_instr(core, instr, tg_op_pipe(instr));
 }
 
-static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue};
+static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+{
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
+static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 const struct tg_tile_isa *tg_tile_isa = &isa;
 
 /* ---- what the kernels work on --------------------------------------------------------------------------------------- */
@@ -520,7 +527,7 @@ static void a_broken_rule_is_a_finding(void **state)
     core = tg_core_check_open(TG_AIV);
     assert_non_null(core);
     tg_core_check_begin(core, &check, &task);
-    const struct tg_instr instr = tg_instr_at(TG_OP_TADD, "k.c", 5);
+    const struct tg_instr instr = instr_at(TG_OP_TADD, "k.c", 5);
     tg_core_check_broken(core, &instr, "TADD at k.c:5: a rule");
     assert_true(found(TG_FINDING_TILE_RULE));
     assert_string_equal(check.findings.items[0].what, "TADD at k.c:5: a rule");

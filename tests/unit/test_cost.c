@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/check.h"
+#include "common/instr.h"
 #include "platform/sim/cost.h"
 #include "tile/rules.h"
 
@@ -35,7 +36,7 @@ static bool is_cube(uint32_t op) { return op == TG_OP_TMATMUL || op == TG_OP_TMA
 
 static uint32_t vector_cycles(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols)
 {
-    struct sample s = {.instr = tg_instr_at(op, __FILE__, __LINE__)};
+    struct sample s = {.instr = instr_at(op, __FILE__, __LINE__)};
     for (int i = 0; i < 4; i++) s.tiles[i] = tg_tile_vec(dtype, rows, cols);
     s.global = tg_global_nd(0, dtype, rows, cols, cols);
     s.instr.dst = op == TG_OP_TSTORE ? NULL : &s.tiles[0];
@@ -51,7 +52,7 @@ static uint32_t vector_cycles(uint32_t op, uint32_t dtype, uint32_t rows, uint32
 static uint32_t product_cycles(uint32_t op, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n)
 {
     struct tg_tile acc = tg_tile_acc(m, n), left = tg_tile_left(dtype, m, k), right = tg_tile_right(dtype, k, n);
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &acc;
     instr.a = &left;
     instr.b = &right;
@@ -63,7 +64,7 @@ static uint32_t cube_transfer_cycles(uint32_t op, uint32_t kind, uint32_t dtype,
     struct tg_tile tile = tg_tile_cube(kind, kind == TG_ACC ? (uint32_t)TG_FP32 : dtype, rows, cols);
     struct tg_tile mat = tg_tile_mat(dtype, rows, cols);
     struct tg_global global = tg_global_nd(0, dtype, rows, cols, cols);
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = op == TG_OP_TSTORE ? NULL : &tile;
     instr.a = op == TG_OP_TSTORE ? &tile : op == TG_OP_TMOV ? &mat : NULL;
     instr.global = op == TG_OP_TMOV ? NULL : &global;
@@ -193,7 +194,7 @@ static void every_copy_of_a_transfer_starts_anew(void **state)
         const int64_t stride[5] = {n[1] * n[2] * n[3] * n[4], n[2] * n[3] * n[4], n[3] * n[4], n[4], 1};
         struct tg_tile tile = tg_tile_vec(loads[i].dtype, n[0] * n[1] * n[2] * n[3], n[4]);
         struct tg_global global = tg_global_make(0, loads[i].dtype, TG_ROW_MAJOR, n, stride);
-        struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+        struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
         instr.dst = &tile;
         instr.global = &global;
         assert_int_equal(cycles_of(&instr), loads[i].cycles);
@@ -205,7 +206,7 @@ static void rows_that_are_cut_do_not_lie_together(void **state)
     (void)state;
     struct tg_tile whole = tg_tile_vec(TG_FP32, 16, 32), cut = tg_tile_vec(TG_FP32, 16, 64);
     cut.valid_cols = 32;
-    struct tg_instr instr = tg_instr_at(TG_OP_TEXP, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TEXP, __FILE__, __LINE__);
     instr.dst = instr.a = &whole;
     assert_int_equal(cycles_of(&instr), 31 + 2 * 8);
     instr.dst = instr.a = &cut;
@@ -299,17 +300,17 @@ static void only_transfers_move_device_memory(void **state)
     (void)state;
     struct tg_tile vec = tg_tile_vec(TG_FP32, 10, 20), half = tg_tile_vec(TG_FP16, 10, 20), acc = tg_tile_acc(10, 20);
     struct tg_global global = tg_global_nd(0, TG_FP32, 10, 20, 20);
-    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     instr.dst = &vec;
     instr.global = &global;
     assert_int_equal(tg_instr_cost(&machine, &instr).gm_bytes, 800); /* of the valid part */
-    instr = tg_instr_at(TG_OP_TSTORE, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_TSTORE, __FILE__, __LINE__);
     instr.a = &acc;
     instr.global = &global;
     assert_int_equal(tg_instr_cost(&machine, &instr).gm_bytes, 800);
     global.dtype = TG_BF16; /* as it arrives there */
     assert_int_equal(tg_instr_cost(&machine, &instr).gm_bytes, 400);
-    instr = tg_instr_at(TG_OP_TCVT, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_TCVT, __FILE__, __LINE__);
     instr.dst = &half;
     instr.a = &vec;
     assert_int_equal(tg_instr_cost(&machine, &instr).gm_bytes, 0);
@@ -319,11 +320,11 @@ static void only_vector_instructions_start_up(void **state)
 {
     (void)state;
     struct tg_tile tile = tg_tile_vec(TG_FP32, 10, 20);
-    struct tg_instr instr = tg_instr_at(TG_OP_TADD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TADD, __FILE__, __LINE__);
     instr.dst = instr.a = instr.b = &tile;
     assert_int_equal(tg_instr_cost(&machine, &instr).startup, 24 + 16);
     assert_int_equal(tg_instr_cost(&machine, &instr).cycles, 2 * 10); /* a repeat for each row of 80 bytes */
-    instr = tg_instr_at(TG_OP_SET_FLAG, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_SET_FLAG, __FILE__, __LINE__);
     assert_int_equal(tg_instr_cost(&machine, &instr).startup, 0);
 }
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/instr.h"
 #include "reference.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
@@ -312,7 +313,7 @@ static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t
     snprintf(what, sizeof what, "%s type %u, %u x %u, alias %d", tg_op_name(op), dtype, rows, cols, (int)alias);
     fill_tile(left, FILL_ANY);
     fill_tile(right, FILL_ANY);
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = left;
     instr.b = is_binary(op) ? right : NULL;
@@ -352,7 +353,7 @@ static void the_functions_take_any_number(void **state)
             snprintf(what, sizeof what, "%s of floats up to bits 0x%x", tg_op_name(op), bits);
             for (uint32_t i = 0; i < ROWS * COLS; i++, bits += STEP)
                 memcpy(buffers.of_kind[TG_VEC] + t.offset + (size_t)i * 4, &bits, sizeof bits);
-            struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+            struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
             instr.dst = instr.a = &t;
             run(&instr, TG_AIV, AIV_BUFFERS);
             assert_elements(&instr);
@@ -369,7 +370,7 @@ static void the_scalar_may_be_any_number(void **state)
             place((struct tg_tile *[]){&dst, &a}, 2);
             snprintf(what, sizeof what, "%s by %g", tg_op_name(op), (double)scalars[i]);
             fill_tile(&a, FILL_ANY);
-            struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+            struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
             instr.dst = &dst;
             instr.a = &a;
             instr.scalar = scalars[i];
@@ -389,7 +390,7 @@ static void conversions_round_to_nearest_even(void **state)
             place((struct tg_tile *[]){&dst, &src}, 2);
             snprintf(what, sizeof what, "TCVT type %u to %u, %u x %u", src.dtype, dst.dtype, rows, cols);
             fill_tile(&src, FILL_ANY);
-            struct tg_instr instr = tg_instr_at(TG_OP_TCVT, __FILE__, __LINE__);
+            struct tg_instr instr = instr_at(TG_OP_TCVT, __FILE__, __LINE__);
             instr.dst = &dst;
             instr.a = &src;
             run(&instr, TG_AIV, AIV_BUFFERS);
@@ -408,7 +409,7 @@ static void a_conversion_to_int32_turns_at_halves_and_saturates(void **state)
     struct tg_tile dst = tg_tile_vec(TG_INT32, 1, 16), src = tg_tile_vec(TG_FP32, 1, 16);
     place((struct tg_tile *[]){&dst, &src}, 2);
     memcpy(buffers.of_kind[TG_VEC] + src.offset, in, sizeof in);
-    struct tg_instr instr = tg_instr_at(TG_OP_TCVT, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TCVT, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = &src;
     run(&instr, TG_AIV, AIV_BUFFERS);
@@ -428,7 +429,7 @@ static void a_scalar_is_written_everywhere(void **state)
                 }
                 place((struct tg_tile *[]){&dst}, 1);
                 snprintf(what, sizeof what, "TEXPANDS type %u layout %u, %u x %u", dtype, layout, rows, cols);
-                struct tg_instr instr = tg_instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
+                struct tg_instr instr = instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
                 instr.dst = &dst;
                 instr.scalar = cols == 7 ? -INFINITY : 0.1f;
                 run(&instr, TG_AIV, AIV_BUFFERS);
@@ -450,7 +451,7 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
     snprintf(what, sizeof what, "TFILLPAD type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows,
              cols);
     fill_tile(&src, FILL_ANY);
-    struct tg_instr instr = tg_instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = &src;
     instr.scalar = -INFINITY;
@@ -497,7 +498,7 @@ static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t c
     place((struct tg_tile *[]){&src, &tmp, &column}, 3);
     snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
     fill_tile(&src, fill);
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &column;
     instr.a = &src;
     instr.tmp = &tmp;
@@ -544,7 +545,7 @@ static void a_reduction_hides_no_poison(void **state)
                     TASSIGN(column, 8192);
                     fill_tile(&src, FILL_ORDINARY);
                     ref_store(TG_FP32, poison[p], buffers.of_kind[TG_VEC] + (size_t)at * 4);
-                    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+                    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
                     instr.dst = &column;
                     instr.a = &src;
                     instr.tmp = &tmp;
@@ -569,7 +570,7 @@ static void a_column_is_spread_over_the_rows(void **state)
                     snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
                     fill_tile(a, FILL_ANY);
                     fill_tile(&column, FILL_ANY);
-                    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+                    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
                     instr.dst = &dst;
                     instr.a = op == TG_OP_TROWEXPAND ? NULL : a;
                     instr.b = &column;
@@ -685,7 +686,7 @@ static void one_load(struct tg_tile dst, struct memory *m)
 {
     uint32_t kinds = dst.kind == TG_VEC ? AIV_BUFFERS : AIC_BUFFERS;
     place((struct tg_tile *[]){&dst}, 1);
-    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.global = &m->global;
     run(&instr, dst.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
@@ -761,7 +762,7 @@ static void one_store(struct tg_tile src, struct memory *m)
     uint32_t kinds = src.kind == TG_VEC ? AIV_BUFFERS : AIC_BUFFERS;
     place((struct tg_tile *[]){&src}, 1);
     fill_tile(&src, src.kind == TG_ACC ? FILL_ORDINARY : FILL_ANY);
-    struct tg_instr instr = tg_instr_at(TG_OP_TSTORE, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TSTORE, __FILE__, __LINE__);
     instr.a = &src;
     instr.global = &m->global;
     run(&instr, src.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
@@ -833,7 +834,7 @@ static void one_move(struct tg_tile dst, struct tg_tile src)
     }
     snprintf(what, sizeof what, "TMOV type %u kind %u, %u x %u of %u x %u from %u x %u", dst.dtype, dst.kind,
              dst.valid_rows, dst.valid_cols, dst.rows, dst.cols, src.rows, src.cols);
-    struct tg_instr instr = tg_instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = &src;
     run(&instr, dst.kind == TG_VEC ? TG_AIV : TG_AIC, kinds);
@@ -913,7 +914,7 @@ static void one_product(uint32_t op, uint32_t dtype, uint32_t m, uint32_t k, uin
     fill_tile(&left, FILL_ORDINARY);
     fill_tile(&right, FILL_ORDINARY);
     fill_tile(&acc, FILL_ORDINARY);
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &acc;
     instr.a = &left;
     instr.b = &right;
@@ -964,7 +965,7 @@ static void a_product_spreads_poison_as_far_as_it_belongs(void **state)
                   buffers.of_kind[poisoned[side]->kind] + poisoned[side]->offset +
                       map[3 * poisoned[side]->cols + 5] * 2);
         free(map);
-        struct tg_instr instr = tg_instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
+        struct tg_instr instr = instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
         instr.dst = &acc;
         instr.a = &left;
         instr.b = &right;
@@ -984,13 +985,13 @@ static void order_and_names_move_no_bytes(void **state)
     place((struct tg_tile *[]){&row}, 1);
     column.offset = row.offset;
     snprintf(what, sizeof what, "an instruction that moves nothing");
-    struct tg_instr instr = tg_instr_at(TG_OP_TRESHAPE, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TRESHAPE, __FILE__, __LINE__);
     instr.dst = &column;
     instr.a = &row;
     run(&instr, TG_AIV, AIV_BUFFERS);
     assert_rest_untouched(AIV_BUFFERS, NULL, NULL);
     for (uint32_t op = TG_OP_SET_FLAG; op <= TG_OP_PIPE_BARRIER; op++) {
-        instr = tg_instr_at(op, __FILE__, __LINE__);
+        instr = instr_at(op, __FILE__, __LINE__);
         instr.src_pipe = PIPE_MTE2;
         instr.dst_pipe = PIPE_V;
         run(&instr, TG_AIV, AIV_BUFFERS);

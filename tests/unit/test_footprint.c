@@ -1,6 +1,7 @@
 /* footprint.c: which bytes an instruction uses, against the elements one by one. */
 #include "check/footprint.h"
 #include "common/check.h"
+#include "common/instr.h"
 #include "common/random.h"
 #include "tile/buffers.h"
 
@@ -103,7 +104,7 @@ static void instructions_use_their_operands(void **state)
     (void)state;
     struct tg_tile dst = tg_tile_acc(16, 16), a = tg_tile_left(TG_FP32, 16, 16), b = tg_tile_right(TG_FP32, 16, 16);
     struct tg_operand o[TG_OPERANDS_MAX];
-    struct tg_instr instr = tg_instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = &a;
     instr.b = &b;
@@ -119,7 +120,7 @@ static void instructions_use_their_operands(void **state)
     assert_true(o[1].tile == &b && o[1].use == TG_USE_SCRATCH);
     instr.op = TG_OP_TRESHAPE;
     assert_int_equal(tg_footprint(&instr, o), 0);
-    instr = tg_instr_at(TG_OP_PIPE_BARRIER, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_PIPE_BARRIER, __FILE__, __LINE__);
     assert_int_equal(tg_footprint(&instr, o), 0);
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/instr.h"
 #include "reference.h"
 #include "tile/lazy.h"
 #include "tile/rules.h"
@@ -131,7 +132,7 @@ struct lately {
 
 static void step(uint32_t dtype, struct lately *l)
 {
-    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     const uint32_t choice = between(0, 9), m = size(), k = size(), n = size();
     if (choice <= 3) {
         struct tg_global g = view(dtype, m, n, true);
@@ -204,7 +205,7 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     struct tg_tile q_l1 = tg_tile_mat(dtype, ROWS, side_by_side ? DIM : tokens), acc;
     struct tg_tile q = tg_tile_left(dtype, ROWS, side_by_side ? DIM : tokens);
     struct tg_tile right = side_by_side ? tg_tile_right(dtype, DIM, tokens) : tg_tile_right(dtype, tokens, DIM);
-    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     struct tg_global g = tg_global_nd(0, dtype, ROWS, q.valid_cols, q.valid_cols);
     fill(dtype);
     tg_lazy_begin(&lazy);
@@ -213,7 +214,7 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     TASSIGN(right, 0);
     instr.dst = &q_l1;
     both(instr, &g);
-    instr = tg_instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
     instr.dst = &q;
     instr.a = &q_l1;
     both(instr, NULL);
@@ -224,11 +225,11 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
         g = side_by_side ? tg_global_nd(at, dtype, DIM, valid, BLOCK) : tg_global_nd(at, dtype, valid, DIM, DIM);
         TASSIGN(l1, 8192 + i * DIM * BLOCK * tg_dtype_bytes(dtype));
         TASSIGN(part, i * DIM * BLOCK * tg_dtype_bytes(dtype));
-        instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+        instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
         instr.dst = &l1;
         both(instr, &g);
         if (side_by_side) continue;
-        instr = tg_instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+        instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
         instr.dst = &part;
         instr.a = &l1;
         both(instr, NULL);
@@ -236,7 +237,7 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     if (side_by_side) {
         struct tg_tile all = tg_tile_mat(dtype, DIM, tokens);
         TASSIGN(all, 8192);
-        instr = tg_instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+        instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
         instr.dst = &right;
         instr.a = &all;
         both(instr, NULL);
@@ -244,7 +245,7 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     spoil(&other.buffers);
     acc = tg_tile_acc(ROWS, right.valid_cols);
     TASSIGN(acc, 0);
-    instr = tg_instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
+    instr = instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
     instr.dst = &acc;
     instr.a = &q;
     instr.b = &right;

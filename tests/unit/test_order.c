@@ -1,6 +1,7 @@
 /* order.c: what is known to have ended, against a search through everything that orders two instructions. */
 #include "check/order.h"
 #include "common/check.h"
+#include "common/instr.h"
 #include "common/random.h"
 
 enum { STEPS_MAX = 60, PIPES_USED = 4 };
@@ -20,7 +21,7 @@ static int n_steps;
 
 static struct tg_instr instr_of(const struct step *s, uint8_t event)
 {
-    struct tg_instr instr = tg_instr_at(s->op, "program.c", 1);
+    struct tg_instr instr = instr_at(s->op, "program.c", 1);
     bool waits = s->op == TG_OP_WAIT_FLAG;
     instr.src_pipe = waits ? s->to : s->pipe;
     instr.dst_pipe = waits ? s->pipe : s->to;
@@ -147,7 +148,7 @@ static void a_wait_of_the_scalar_pipe_holds_up_every_pipe(void **state)
 {
     (void)state;
     tg_order_begin(&order);
-    const struct tg_instr load = tg_instr_at(TG_OP_TLOAD, "program.c", 1);
+    const struct tg_instr load = instr_at(TG_OP_TLOAD, "program.c", 1);
     const struct tg_mark loaded = tg_order_next(&order, &load, PIPE_MTE2);
     const struct step set = {.op = TG_OP_SET_FLAG, .pipe = PIPE_MTE2, .to = PIPE_S};
     const struct tg_instr instr = instr_of(&set, 0);
@@ -162,7 +163,7 @@ static void only_a_product_of_ten_fractals_settles(void **state)
 {
     (void)state;
     struct tg_tile acc = tg_tile_acc(16, 9 * 16);
-    struct tg_instr instr = tg_instr_at(TG_OP_TMATMUL, "program.c", 1);
+    struct tg_instr instr = instr_at(TG_OP_TMATMUL, "program.c", 1);
     instr.dst = &acc;
     assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
     acc = tg_tile_acc(16, 10 * 16);

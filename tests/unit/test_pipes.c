@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "common/instr.h"
 #include "platform/sim/pipes.h"
 #include "reference.h"
 
@@ -13,7 +14,7 @@ static struct tg_kernel_times times;
 
 static void work_after(enum tg_pipe pipe, uint32_t startup, uint32_t cycles)
 {
-    struct tg_instr instr = tg_instr_at(TG_OP_TADD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TADD, __FILE__, __LINE__);
     const struct tg_cost cost = {.startup = startup, .cycles = cycles};
     assert_int_equal(tg_pipes_append(&pipes, &instr, pipe, &cost), TG_PIPES_OK);
 }
@@ -22,7 +23,7 @@ static void work(enum tg_pipe pipe, uint32_t cycles) { work_after(pipe, 0, cycle
 
 static enum tg_pipes_append order(uint32_t op, uint32_t from, uint32_t to, uint32_t event, uint32_t cycles)
 {
-    struct tg_instr instr = tg_instr_at(op, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     const struct tg_cost cost = {.cycles = cycles};
     instr.src_pipe = (uint8_t)from;
     instr.dst_pipe = (uint8_t)to;
@@ -45,7 +46,7 @@ static void barrier(uint32_t pipe) { assert_int_equal(order(TG_OP_PIPE_BARRIER, 
 /* A transfer that takes `cycles` alone and asks the shared memory for `bytes`. */
 static void transfer(enum tg_pipe pipe, uint32_t cycles, uint32_t bytes)
 {
-    struct tg_instr instr = tg_instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     struct tg_global global = tg_global_nd(0, TG_FP16, 1, bytes / 2, bytes / 2);
     const struct tg_cost cost = {.cycles = cycles, .gm_bytes = bytes};
     instr.global = &global;

@@ -52,8 +52,15 @@ static void issue(const struct tg_instr *instr)
     else assert_true(tg_reorder_add(&reorder, instr, tg_op_pipe(instr)));
 }
 
+static void announce_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file,
+                           int line)
+{
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
 /* What tile.h's macros announce an instruction to. */
-static const struct tg_tile_isa isa = {TG_TILE_ABI, issue};
+static const struct tg_tile_isa isa = {TG_TILE_ABI, issue, announce_order};
 const struct tg_tile_isa *tg_tile_isa = &isa;
 
 /* Part `number` of a kernel, unless it is left out. */

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "common/instr.h"
 #include "reference.h"
 #include "tile/buffers.h"
 #include "tile/rules.h"
@@ -103,7 +104,7 @@ static void make_vector_tiles(struct sample *s, uint32_t op)
 static void make(struct sample *s, uint32_t op)
 {
     memset(s, 0, sizeof *s);
-    s->instr = tg_instr_at(op, "some/folder/kernel.c", LINE);
+    s->instr = instr_at(op, "some/folder/kernel.c", LINE);
     s->global = tg_global_nd(0x1000, TG_FP32, 12, 20, 33);
     s->instr.src_pipe = PIPE_MTE2;
     s->instr.dst_pipe = PIPE_V;
@@ -657,7 +658,7 @@ static void unknown_instructions_are_refused(void **state)
     static const uint16_t unknown[] = {TG_OP_COUNT, TG_OP_COUNT + 1, UINT16_MAX};
     for (size_t i = 0; i < 3; i++) {
         make(&s, TG_OP_TADD);
-        s.instr = tg_instr_at(unknown[i], "kernel.c", LINE);
+        s.instr = instr_at(unknown[i], "kernel.c", LINE);
         assert_refused(&s, "instruction", "is unknown", "of no number");
     }
 }

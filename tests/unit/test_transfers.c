@@ -1,6 +1,7 @@
 /* transfers.c: which transfers of a kernel touch the same bytes of device memory out of order. */
 #include "check/transfers.h"
 #include "common/check.h"
+#include "common/instr.h"
 #include "common/random.h"
 
 enum { BASE = 0x10000, BYTES = 4096 };
@@ -11,7 +12,7 @@ static struct tg_order order;
 static struct tg_transfer transfer(const struct tg_global *global, bool stores, uint32_t number)
 {
     struct tg_tile tile = tg_tile_vec(TG_FP32, 16, 16);
-    struct tg_instr instr = tg_instr_at(stores ? TG_OP_TSTORE : TG_OP_TLOAD, "k.c", 1);
+    struct tg_instr instr = instr_at(stores ? TG_OP_TSTORE : TG_OP_TLOAD, "k.c", 1);
     const struct tg_mark mark = {.number = number, .pipe = stores ? PIPE_MTE3 : PIPE_MTE2};
     instr.global = global;
     if (stores) instr.a = &tile;

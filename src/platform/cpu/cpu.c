@@ -159,7 +159,6 @@ static void issue(const struct tg_instr *instr)
         return;
     }
     core->known.n_instructions++;
-    if (tg_rules_allow_flag(instr, core->known.type)) return; /* instructions take effect one by one: all is in order */
     tg_guard_enter_runtime();
     if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
@@ -169,7 +168,22 @@ static void issue(const struct tg_instr *instr)
     tg_guard_leave_runtime();
 }
 
-static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue};
+/* Instructions take effect one by one: all is in order already. */
+static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+{
+    struct core *core = own_core;
+    const bool flag = op == TG_OP_SET_FLAG || op == TG_OP_WAIT_FLAG;
+    if (core && core->known.running &&
+        (flag ? tg_rules_allow_flag(src_pipe, dst_pipe, event, core->known.type)
+              : op == TG_OP_PIPE_BARRIER && tg_rules_allow_barrier(src_pipe, core->known.type))) {
+        core->known.n_instructions++;
+        return;
+    }
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
+static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 
 /* A worker is a cube core and a vector core. Fresh buffers hold NaN, later ones what the last task left. */
 static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worker, struct tg_worker_core **out)

@@ -306,7 +306,13 @@ static void issue(const struct tg_instr *instr)
     }
 }
 
-static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue};
+static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+{
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
+static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 
 /* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
 static bool core_memory(const struct sim *sim, struct core *core)
