@@ -12,7 +12,9 @@ enum {
     POISON_FILE_BYTES = 4 << 20,
     HUGE_PAGE_BYTES = 2 << 20,
     HUGE_BLOCK_BYTES = 8 << 20, /* blocks of this size and more get huge pages, if asked for */
-    FORGET_BYTES = 1 << 20 /* blocks of this size and more are forgotten page by page: poison again, and no memory */
+    /* Blocks of this size and more give their memory back when they are freed. Smaller ones keep it: to poison it again
+     * takes less time than to be given other pages, one by one, by whoever writes there first. */
+    FORGET_BYTES = 32 << 20
 };
 
 /* What an Ascend 910B1 has: 64 GiB of HBM a die. */
@@ -82,9 +84,16 @@ static void block_delete(struct tg_gm *gm, struct tg_gm_block *block)
 
 /* ---- pages ---- */
 
+/* Addresses that begin with a huge page. */
 static void *reserve(uint64_t capacity)
 {
-    return mmap(NULL, capacity, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), bytes = (capacity + page - 1) / page * page;
+    uint8_t *all = mmap(NULL, bytes + HUGE_PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) return MAP_FAILED;
+    const uint64_t before = -(uint64_t)(uintptr_t)all % HUGE_PAGE_BYTES;
+    if (before > 0) munmap(all, before);
+    if (before < HUGE_PAGE_BYTES) munmap(all + before + bytes, HUGE_PAGE_BYTES - before);
+    return all + before;
 }
 
 /* The file that fresh memory is made of; -1: none to be had. */
@@ -117,49 +126,68 @@ static bool map_to(struct tg_gm *gm, uint64_t end)
     return true;
 }
 
-/* The whole huge pages of a block that is worth it; false: none. */
-static bool huge_part(const struct tg_gm *gm, uint64_t address, uint64_t bytes, uint64_t *first, uint64_t *last)
+/* The page of the size of a huge one that has the address. */
+static uint64_t page_of(const struct tg_gm *gm, uint64_t address)
 {
-    *first = (address + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    *last = (address + bytes) / HUGE_PAGE_BYTES * HUGE_PAGE_BYTES;
-    return gm->huge_pages && bytes >= HUGE_BLOCK_BYTES;
+    return (address - (uint64_t)(uintptr_t)gm->base) / HUGE_PAGE_BYTES;
 }
 
-/* Put huge pages under a fresh block where the system has them; without, it stays as it is. */
-static void make_huge(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+/* The pages that lie in a block as a whole: [first, end). */
+struct pages {
+    uint64_t first, end;
+};
+
+static struct pages pages_in(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
-    uint64_t first, last;
-    if (!huge_part(gm, address, bytes, &first, &last)) return;
-    void *at = mmap((void *)(uintptr_t)first, last - first, PROT_READ | PROT_WRITE,
+    return (struct pages){page_of(gm, address + HUGE_PAGE_BYTES - 1), page_of(gm, address + bytes)};
+}
+
+static void *page_at(const struct tg_gm *gm, uint64_t page) { return gm->base + page * HUGE_PAGE_BYTES; }
+
+/* Put a huge page under the addresses of a page where the system has one; without, it stays as it is. */
+static void make_huge(struct tg_gm *gm, uint64_t page)
+{
+    if (gm->is_huge[page]) return;
+    void *at = mmap(page_at(gm, page), HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) return;
-    madvise(at, last - first, MADV_HUGEPAGE);
-    memset(at, 0xFF, last - first);
+    madvise(at, HUGE_PAGE_BYTES, MADV_HUGEPAGE);
+    memset(at, 0xFF, HUGE_PAGE_BYTES);
+    gm->is_huge[page] = true;
 }
 
-/* Map the file of poison over what make_huge has mapped. */
-static void unmake_huge(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+/* A page is fresh again, and takes no memory. */
+static void forget(struct tg_gm *gm, uint64_t page)
 {
-    uint64_t first, last;
-    if (!huge_part(gm, address, bytes, &first, &last)) return;
-    for (; first < last; first += HUGE_PAGE_BYTES)
-        (void)mmap((void *)(uintptr_t)first, HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, gm->poison_fd, 0);
+    if (gm->is_huge[page] && mmap(page_at(gm, page), HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, gm->poison_fd, 0) == MAP_FAILED) {
+        memset(page_at(gm, page), 0xFF, HUGE_PAGE_BYTES);
+        return;
+    }
+    if (!gm->is_huge[page]) madvise(page_at(gm, page), HUGE_PAGE_BYTES, MADV_DONTNEED);
+    gm->is_huge[page] = false;
+}
+
+/* Put huge pages under a block that is worth it. */
+static void use_huge_pages(struct tg_gm *gm, uint64_t address, uint64_t bytes)
+{
+    const struct pages pages = pages_in(gm, address, bytes);
+    if (!gm->huge_pages || bytes < HUGE_BLOCK_BYTES) return;
+    for (uint64_t page = pages.first; page < pages.end; page++) make_huge(gm, page);
 }
 
 /* Give the bytes the poison back that writes have replaced. */
-static void poison(const struct tg_gm *gm, uint64_t address, uint64_t bytes)
+static void poison(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
-    unmake_huge(gm, address, bytes);
+    const struct pages pages = pages_in(gm, address, bytes);
     if (bytes < FORGET_BYTES) {
         memset((void *)(uintptr_t)address, 0xFF, bytes);
         return;
     }
-    uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-    uint64_t first = (address + page - 1) / page * page, last = (address + bytes) / page * page;
-    memset((void *)(uintptr_t)address, 0xFF, first - address);
-    madvise((void *)(uintptr_t)first, last - first, MADV_DONTNEED);
-    memset((void *)(uintptr_t)last, 0xFF, address + bytes - last);
+    uint8_t *first = page_at(gm, pages.first), *end = page_at(gm, pages.end);
+    memset((void *)(uintptr_t)address, 0xFF, (uint64_t)(uintptr_t)first - address);
+    for (uint64_t page = pages.first; page < pages.end; page++) forget(gm, page);
+    memset(end, 0xFF, address + bytes - (uint64_t)(uintptr_t)end);
 }
 
 enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
@@ -177,8 +205,10 @@ enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
     gm->base = base;
     gm->capacity = capacity;
     gm->first = block_new(gm, (uint64_t)(uintptr_t)base, capacity);
-    if (!gm->first || gm->poison_fd < 0) {
+    gm->is_huge = calloc(capacity / HUGE_PAGE_BYTES + 1, sizeof *gm->is_huge);
+    if (!gm->first || !gm->is_huge || gm->poison_fd < 0) {
         while (gm->first) block_delete(gm, gm->first);
+        free(gm->is_huge);
         if (gm->poison_fd >= 0) close(gm->poison_fd);
         munmap(base, capacity);
         return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
@@ -191,6 +221,7 @@ enum tg_status tg_gm_init(struct tg_gm *gm, uint64_t capacity)
 void tg_gm_fini(struct tg_gm *gm)
 {
     while (gm->first) block_delete(gm, gm->first);
+    free(gm->is_huge);
     munmap(gm->base, gm->capacity);
     close(gm->poison_fd);
     pthread_mutex_destroy(&gm->lock);
@@ -239,7 +270,7 @@ static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, const void 
     }
     /* What was mapped before may have been written by a former owner. */
     if (start < was_mapped) poison(gm, block->address, start + rounded < was_mapped ? rounded : was_mapped - start);
-    make_huge(gm, block->address, rounded);
+    use_huge_pages(gm, block->address, rounded);
     block->asked = bytes;
     block->owner = owner;
     gm->in_use += rounded;
