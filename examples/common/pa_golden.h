@@ -16,7 +16,7 @@
 struct pa_golden {
     double *out;        /* [batch][heads][head_dim]: sum over keys of weight * value, 0 without keys */
     double *mean_value; /* [batch][heads][head_dim]: sum over keys of weight * |value| */
-    double score_bound; /* largest scale * |q| * |k| of a query and a key that meet: no score is larger */
+    double score_bound; /* largest |scale| * |q| * |k| of a query and a key that meet: no score is larger */
 };
 
 /*

@@ -234,19 +234,25 @@ static enum tg_status probe_verdict(const struct probe_answer *answer, const str
     return TG_OK;
 }
 
-/* A segment that is larger in the file than in memory is mapped over what lies behind the object. The loader does not
- * look, and a trial harms other neighbours than the process has. */
+/* The loader takes as much room as there is from the first segment to the end of the last, and trusts that each lies behind
+ * the one before and is no larger in the file than in memory. What breaks that is mapped over what stands beside the
+ * object; a trial harms other neighbours than the process has. */
 static enum tg_status check_segments(const uint8_t *bytes, size_t n_bytes, const ElfW(Ehdr) * header, const char *what)
 {
     ElfW(Phdr) segment;
     const size_t n = header->e_phnum;
+    ElfW(Addr) end = 0; /* of the segments so far */
     if (header->e_phentsize != sizeof segment || header->e_phoff > n_bytes ||
         n > (n_bytes - header->e_phoff) / sizeof segment)
         return tg_error(TG_ERR_LOAD, "%s: its %zu program headers are not inside its %zu bytes", what, n, n_bytes);
     for (size_t i = 0; i < n; i++) {
         memcpy(&segment, bytes + header->e_phoff + i * sizeof segment, sizeof segment);
-        if (segment.p_type == PT_LOAD && segment.p_filesz > segment.p_memsz)
+        if (segment.p_type != PT_LOAD) continue;
+        if (segment.p_filesz > segment.p_memsz)
             return tg_error(TG_ERR_LOAD, "%s: segment %zu is larger in the file than in memory", what, i);
+        if (segment.p_vaddr < end || segment.p_vaddr + segment.p_memsz < segment.p_vaddr)
+            return tg_error(TG_ERR_LOAD, "%s: segment %zu does not lie behind those before it", what, i);
+        end = segment.p_vaddr + segment.p_memsz;
     }
     return TG_OK;
 }

@@ -7,7 +7,7 @@
 #define SLOW_TICKS tg_ticks_of_us(2)
 
 enum {
-    SHARE_FROM = 8 /* ready tasks that a fast builder collects before it shares the older half */
+    SHARE_FROM = 16 /* ready tasks that a fast builder collects before it shares the older half */
 };
 
 static void set_phase(struct tg_workers *all, enum tg_workers_phase phase)

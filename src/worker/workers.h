@@ -40,7 +40,7 @@
 #include "trace/record.h"
 
 enum {
-    TG_SHARE_MAX = 16,        /* tasks that are put where others may take them, at a time */
+    TG_SHARE_MAX = 32,        /* tasks that are put where others may take them, at a time */
     TG_BUILDER_AHEAD_MAX = 64 /* ready tasks that the builder keeps before it runs some itself */
 };
 

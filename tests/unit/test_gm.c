@@ -48,7 +48,7 @@ static void huge_blocks_are_poisoned_before_and_after_use(void **state)
     struct tg_gm gm;
     assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB), TG_OK);
     gm.huge_pages = true;
-    take(&gm, 700, NULL); /* so that the block begins inside of a page */
+    take(&gm, 700, NULL);                     /* so that the block begins inside of a page */
     for (int round = 0; round < 4; round++) { /* of a size that keeps its memory, and of one that gives it back */
         const uint64_t bytes = (round % 2 ? 37 : 13) * MIB + 777, a = take(&gm, bytes, NULL);
         assert_true(is_poison(a, bytes));

@@ -331,6 +331,32 @@ static void a_segment_larger_in_the_file_is_refused(void **state)
     free(copy);
 }
 
+/* So would what lies over other segments, or before them. */
+static void segments_out_of_order_are_refused(void **state)
+{
+    (void)state;
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    Elf64_Ehdr header;
+    memcpy(&header, bytes, sizeof header);
+    uint32_t n_loaded = 0;
+    for (size_t i = 0; i < header.e_phnum; i++) {
+        Elf64_Phdr segment;
+        const size_t at = header.e_phoff + i * sizeof segment;
+        memcpy(&segment, bytes + at, sizeof segment);
+        if (segment.p_type != PT_LOAD || n_loaded++ == 0) continue;
+        const uint64_t wrong[] = {0, UINT64_MAX - 1}; /* where the first one is; so that it wraps around */
+        for (size_t k = 0; k < 2; k++) {
+            memcpy(copy, bytes, n_bytes);
+            segment.p_vaddr = wrong[k];
+            memcpy(copy + at, &segment, sizeof segment);
+            assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "does not lie behind those before it");
+        }
+    }
+    assert_true(n_loaded > 1);
+    free(copy);
+}
+
 static void a_truncated_object_is_refused_or_opens(void **state)
 {
     (void)state;
@@ -527,6 +553,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(what_the_owner_will_do_is_rehearsed),
         cmocka_unit_test(an_object_for_another_version_of_a_header_is_refused),
         cmocka_unit_test(a_segment_larger_in_the_file_is_refused),
+        cmocka_unit_test(segments_out_of_order_are_refused),
         cmocka_unit_test(a_truncated_object_is_refused_or_opens),
         cmocka_unit_test(an_object_with_a_flipped_bit_is_refused_or_opens),
         cmocka_unit_test(threads_load_at_the_same_time),

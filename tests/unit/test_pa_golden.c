@@ -226,6 +226,10 @@ static void large_scores_are_large(void **state)
     }
     assert_true(largest > 88.8); /* e^88.8 is no fp32 number */
     assert_true(golden.score_bound >= largest);
+    p.scale = -p.scale;
+    struct pa_golden turned = compute(&p);
+    assert_true(turned.score_bound == golden.score_bound);
+    pa_golden_free(&turned);
     pa_golden_free(&golden);
     pa_problem_free(&p);
 }
