@@ -70,7 +70,7 @@ static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t 
                                        .end_ns = end->end_ns,
                                        .complete_ns = machine->ops->now(machine),
                                        .task_id = task->id,
-                                       .func_id = task->func_id,
+                                       .func_id = task->kernel->func_id,
                                        .core = (uint16_t)core,
                                        .file = task->file,
                                        .line = task->line,

@@ -13,6 +13,7 @@ typedef void tg_kernel_fn(int64_t *args);
 struct tg_kernel {
     tg_kernel_fn *entry; /* NULL: no kernel has this func_id */
     enum tg_core_type core_type;
+    uint16_t func_id;
     char *name;
     struct tg_module module;
 };

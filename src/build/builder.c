@@ -90,7 +90,6 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     struct tg_task_spec spec = {
         .args = args,
         .n_args = (uint32_t)n_args,
-        .func_id = (uint16_t)(kernel - b->kernels->by_id),
         .kernel = kernel,
         .file = b->file,
         .line = b->line,

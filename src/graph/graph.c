@@ -176,7 +176,6 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     task->n_args = spec->n_args;
     task->args = args;
     task->kernel = spec->kernel;
-    task->func_id = spec->func_id;
     task->file = spec->file;
     task->line = spec->line;
     task->n_inline_edges = 0;

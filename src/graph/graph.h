@@ -54,7 +54,6 @@ struct tg_task {
     int32_t line;
     uint32_t n_waits; /* edges into this task that were pushed */
     uint32_t n_args;
-    uint16_t func_id;
     uint8_t n_inline_edges; /* of edges[] in use */
     bool published;
     /* Writer: whoever holds the task while it is ready. */
@@ -89,7 +88,6 @@ struct tg_graph {
 struct tg_task_spec {
     const uint64_t *args;
     uint32_t n_args;
-    uint16_t func_id;
     const struct tg_kernel *kernel;
     const char *file;
     int32_t line;

@@ -91,7 +91,7 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
     TG_TRY(grow(&program->kernels, (uint32_t)func_id));
 
-    struct tg_kernel kernel = {.core_type = core_type, .name = strdup(name)};
+    struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};
     if (!kernel.name) return tg_error(TG_ERR_MEMORY, "%s: no memory for its name", what);
     enum tg_status status = open_kernel(program, &kernel, bytes, n_bytes, what);
     if (status != TG_OK) {

@@ -162,7 +162,7 @@ static void record(struct tg_worker *w, const struct tg_task *task, uint64_t sta
                                        .end_ns = end,
                                        .complete_ns = end,
                                        .task_id = task->id,
-                                       .func_id = task->func_id,
+                                       .func_id = task->kernel->func_id,
                                        .core = (uint16_t)w->index,
                                        .file = task->file,
                                        .line = task->line,

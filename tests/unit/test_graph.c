@@ -63,7 +63,7 @@ static void ids_count_up_and_arguments_are_copied(void **state)
     for (int32_t i = 0; i < 200; i++) {
         uint32_t n_args = i % 50 == 49 ? 1024 : (uint32_t)i % 7;
         for (uint32_t a = 0; a < n_args; a++) args[a] = (uint64_t)i * 1000 + a;
-        const struct tg_task_spec spec = {args, n_args, (uint16_t)i, &kernel, "file.c", i};
+        const struct tg_task_spec spec = {args, n_args, &kernel, "file.c", i};
         int32_t id = -1;
         assert_int_equal(tg_graph_add(&graph, &spec, &id), TG_OK);
         assert_int_equal(id, i);
@@ -73,7 +73,7 @@ static void ids_count_up_and_arguments_are_copied(void **state)
     memset(args, 0xEE, sizeof args);
     for (int32_t i = 0; i < 200; i++) {
         assert_int_equal(tasks[i]->id, i);
-        assert_int_equal(tasks[i]->func_id, i);
+        assert_ptr_equal(tasks[i]->kernel, &kernel);
         assert_int_equal(tasks[i]->line, i);
         assert_int_equal(tasks[i]->n_args, i % 50 == 49 ? 1024 : i % 7);
         for (uint32_t a = 0; a < tasks[i]->n_args; a++) assert_int_equal(tasks[i]->args[a], i * 1000 + (int)a);
@@ -465,7 +465,7 @@ static void stream(struct tg_graph *graph, int32_t n, int32_t window, int32_t fa
     uint64_t random = 7, args[3] = {1, 2, 3};
     int32_t n_running = 0;
     for (int32_t i = 0; i < n; i++) {
-        const struct tg_task_spec spec = {args, 3, 0, &kernel, NULL, 0};
+        const struct tg_task_spec spec = {args, 3, &kernel, NULL, 0};
         int32_t id;
         assert_int_equal(tg_graph_add(graph, &spec, &id), TG_OK);
         for (int32_t e = 1; e <= fan_in && e <= i; e++)
@@ -526,7 +526,7 @@ static void the_limit_is_kept_and_named(void **state)
     struct tg_graph graph;
     tg_graph_init(&graph, LIMIT);
     uint64_t args[100] = {0};
-    const struct tg_task_spec spec = {args, 100, 0, &kernel, NULL, 0};
+    const struct tg_task_spec spec = {args, 100, &kernel, NULL, 0};
     int32_t id = -1, n = 0;
     enum tg_status status;
     while ((status = tg_graph_add(&graph, &spec, &id)) == TG_OK) assert_int_equal(id, n++);
@@ -680,7 +680,7 @@ static void build(struct shop *shop, uint64_t *random)
         uint32_t n_before = i > 0 ? ref_between(random, 0, FAN_IN_MAX) : 0;
         uint32_t reach = (uint32_t)(i < 200 ? i : ref_random(random) % 8 ? 20 : 200);
         for (uint32_t e = 0; e < n_before; e++) before[e] = (uint64_t)i - ref_between(random, 1, reach);
-        const struct tg_task_spec spec = {before, n_before, 0, &kernel, NULL, 0};
+        const struct tg_task_spec spec = {before, n_before, &kernel, NULL, 0};
         int32_t id;
         assert_int_equal(tg_graph_add(&shop->graph, &spec, &id), TG_OK);
         for (uint32_t e = 0; e < n_before; e++) edge(&shop->graph, (int64_t)before[e], id);
