@@ -24,6 +24,7 @@ void tg_graph_init(struct tg_graph *graph, uint64_t limit_bytes)
 {
     memset(graph, 0, sizeof *graph);
     graph->limit_bytes = limit_bytes;
+    graph->handed_out = UINT32_MAX;
     atomic_init(&graph->n_published, 0);
     atomic_init(&graph->n_complete, 0);
     atomic_init(&graph->retired_pages, NULL);
@@ -173,7 +174,7 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     memset(task->inline_args, 0, sizeof task->inline_args);
     for (uint32_t i = 0; i < spec->n_args; i++) args[i] = spec->args[i];
     task->id = (int32_t)graph->n_added;
-    task->n_args = spec->n_args;
+    task->n_args = (uint16_t)spec->n_args;
     task->args = args;
     task->kernel = spec->kernel;
     task->file = spec->file;
@@ -182,6 +183,7 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     task->published = false;
     task->next_ready = NULL;
     task->n_waits = 0;
+    task->root = UINT32_MAX; /* it waits for none */
     atomic_init(&task->pending, UNPUBLISHED);
     atomic_init(&task->successors, NULL);
     graph->n_added++;
@@ -222,14 +224,27 @@ static struct tg_edge *edge_new(struct tg_graph *graph, struct tg_task *to)
     return page_alloc(graph, graph->pages[(uint64_t)to->id / TG_PAGE_TASKS], sizeof(struct tg_edge));
 }
 
+void tg_graph_keep_ready(struct tg_graph *graph) { graph->handed_out = 0; }
+
+void tg_graph_hand_out(struct tg_graph *graph, const struct tg_task *task)
+{
+    if (task->root > graph->handed_out) graph->handed_out = task->root;
+}
+
+/* Can only the builder's thread reach the task, which is published? */
+static bool is_private(const struct tg_graph *graph, const struct tg_task *task)
+{
+    return task->root > graph->handed_out;
+}
+
 /* Push an edge on a task's successors. false: the task is complete. */
 static bool push(const struct tg_graph *graph, struct tg_task *from, struct tg_edge *edge)
 {
     /* Acquire, as below. */
     struct tg_edge *head = atomic_load_explicit(&from->successors, memory_order_acquire);
     if (head == &closed) return false;
-    if (graph->alone || !from->published) {
-        /* Nobody completes `from` at the same time. Relaxed: publishing it, later, publishes the edge. */
+    if (graph->alone || !from->published || is_private(graph, from)) {
+        /* Nobody completes `from` at the same time. Relaxed: publishing it or handing it out, later, publishes the edge. */
         edge->next = head;
         atomic_store_explicit(&from->successors, edge, memory_order_relaxed);
         return true;
@@ -254,6 +269,8 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
         if (!edge) return out_of_memory(graph, sizeof *edge);
         edge->to = target;
         if (push(graph, source, edge)) {
+            const uint32_t root = source->published ? source->root : 0;
+            if (root < target->root) target->root = root;
             target->n_waits++;
             graph->n_waits++;
         }
@@ -276,11 +293,12 @@ static bool release(const struct tg_graph *graph, struct tg_task *task)
 }
 
 /* true: it waits for nothing any more. */
-static bool open_task(const struct tg_graph *graph, struct tg_task *task)
+static bool open_task(struct tg_graph *graph, struct tg_task *task)
 {
     const uint32_t change = task->n_waits - UNPUBLISHED;
-    if (graph->alone || task->n_waits == 0) {
-        /* Relaxed: one thread, or nobody else knows the task. */
+    if (task->n_waits == 0) task->root = ++graph->n_roots;
+    if (graph->alone || task->n_waits == 0 || is_private(graph, task)) {
+        /* Relaxed: one thread, or nobody else can reach the task. */
         const uint32_t left = atomic_load_explicit(&task->pending, memory_order_relaxed) + change;
         atomic_store_explicit(&task->pending, left, memory_order_relaxed);
         return left == 0;

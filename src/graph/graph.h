@@ -14,6 +14,10 @@
  * Exactly one of these brings pending to 0, and who makes it gets the task to run. A task that waits for nothing is
  * seen by nobody before it is published, so no atomic operation publishes it: handing it over does.
  *
+ * What nobody else can reach needs no atomic operation. A builder may keep tasks that are ready to itself for a while: they,
+ * and what waits for such tasks alone, are private. A task's root is the number of the ready task that it waits for, over
+ * other tasks or directly, and of several the first; handing out a ready task ends the privacy of all roots up to its own.
+ *
  * Memory: tasks stand in pages of 64 with an arena a page for what they have no room for themselves: many arguments, many
  * edges. An edge a->b lives with b: it is
  * used last when a completes, which is before b runs. A page whose tasks are all complete is retired: it goes back to
@@ -53,9 +57,10 @@ struct tg_task {
     const char *file;     /* where it was added; NULL: not known */
     int32_t line;
     uint32_t n_waits; /* edges into this task that were pushed */
-    uint32_t n_args;
+    uint16_t n_args;
     uint8_t n_inline_edges; /* of edges[] in use */
     bool published;
+    uint32_t root; /* 0: not known, or not private any more */
     /* Writer: whoever holds the task while it is ready. */
     struct tg_task *next_ready;
     struct tg_edge edges[TG_INLINE_EDGES]; /* into this task. Writer: the builder, until they are pushed */
@@ -75,7 +80,9 @@ struct tg_graph {
     alignas(64) struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
     uint64_t n_pages_max;
     uint64_t n_added, n_edges;
-    uint64_t n_waits; /* edges that were not from a complete task: they take memory, so there is an end to them */
+    uint64_t n_waits;    /* edges that were not from a complete task: they take memory, so there is an end to them */
+    uint32_t n_roots;    /* tasks that were ready when they were published */
+    uint32_t handed_out; /* roots up to this one are not private */
     struct tg_page *free_pages;
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
     _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, it publishes nothing. */
@@ -104,6 +111,14 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
 
 /* Let `to` wait for `from` unless that is complete. TG_ERR_EDGE: unknown, equal, or `to` is published. TG_ERR_MEMORY. */
 enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to);
+
+/* The builder keeps ready tasks to itself until it hands them out. Without this call everybody may have what is published.
+ * Before the first task. */
+void tg_graph_keep_ready(struct tg_graph *graph);
+
+/* Others are about to see a ready task: on the builder's thread, before they do. What becomes ready on that thread counts,
+ * too; what becomes ready elsewhere was handed out with what it waited for. */
+void tg_graph_hand_out(struct tg_graph *graph, const struct tg_task *task);
 
 /* Publish. *ready is the task if it can run now, else NULL. TG_ERR_PUBLISH: unknown, or published before. */
 enum tg_status tg_graph_publish(struct tg_graph *graph, int64_t id, struct tg_task **ready);

@@ -108,6 +108,12 @@ static void wake_all(struct tg_workers *all)
     for (uint32_t i = 0; i < all->n; i++) wake(&all->worker[i]);
 }
 
+/* The builder's thread tells the graph that others are about to see n tasks of a list. */
+static void hand_out(struct tg_workers *all, const struct tg_task *first, uint32_t n)
+{
+    for (; n > 0; n--, first = first->next_ready) tg_graph_hand_out(all->config.graph, first);
+}
+
 void tg_worker_share(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
@@ -118,6 +124,7 @@ void tg_worker_share(struct tg_worker *w)
     if (n > TG_SHARE_MAX) n = TG_SHARE_MAX;
     struct tg_task *first = w->first, *last = first;
     for (uint32_t i = 1; i < n; i++) last = last->next_ready;
+    if (w->index == 0) hand_out(all, first, n);
     w->first = last->next_ready;
     if (!w->first) w->last = &w->first;
     w->n_own -= n;

@@ -145,6 +145,64 @@ static void build_fan(void)
     publish_and_run(c, &tally);
 }
 
+/* ---- tasks that the builder keeps to itself for a while ---- */
+
+static void begin_kept(void)
+{
+    begin();
+    tg_graph_keep_ready(&graph);
+}
+
+/* b and c are linked while only the builder can reach them, d and e when others can. */
+static void build_kept(void)
+{
+    struct tg_tally tally = {0};
+    int a = add(), b = add();
+    struct tg_task *ready = publish(a);
+    edge(a, b);
+    publish_and_run(b, &tally);
+    int c = add();
+    edge(b, c);
+    tg_graph_hand_out(&graph, ready);
+    model_post(1, ready);
+    publish_and_run(c, &tally);
+    int d = add();
+    edge(b, d);
+    publish_and_run(d, &tally);
+}
+
+static void after_kept(void) { end_of(4); }
+
+/* One that waits for a task that others have and for one that the builder still has. */
+static void build_partly_kept(void)
+{
+    struct tg_tally tally = {0};
+    int a = add(), b = add(), c = add();
+    struct tg_task *first = publish(a), *second = publish(b);
+    edge(a, c);
+    edge(b, c);
+    tg_graph_hand_out(&graph, first);
+    model_post(1, first);
+    publish_and_run(c, &tally);
+    tg_graph_hand_out(&graph, second);
+    run(second, &tally);
+}
+
+/* One whose source was published later. */
+static void build_kept_late(void)
+{
+    struct tg_tally tally = {0};
+    int a = add(), b = add();
+    edge(a, b);
+    publish_and_run(b, &tally);
+    struct tg_task *ready = publish(a);
+    tg_graph_hand_out(&graph, ready);
+    model_post(1, ready);
+    int c = add();
+    edge(b, c);
+    publish_and_run(c, &tally);
+}
+
 /* ---- looking ---- */
 
 static void build_look(void)
@@ -202,6 +260,9 @@ static const struct model_program programs[] = {
     {"join", 3, begin, {build_join, complete_mail, complete_mail}, after_join, 2},
     {"held", 2, begin, {build_held, complete_mail}, after_held, 4},
     {"fan", 2, begin, {build_fan, complete_mail}, after_join, 3},
+    {"kept", 2, begin_kept, {build_kept, complete_mail}, after_kept, 4},
+    {"partly kept", 2, begin_kept, {build_partly_kept, complete_mail}, after_join, 4},
+    {"kept late", 2, begin_kept, {build_kept_late, complete_mail}, after_join, 4},
     {"look", 2, begin, {build_look, complete_mail}, after_look, 4},
     {"count", 3, begin, {build_count, complete_mail, complete_mail}, after_count, 3},
     {"page", 3, before_page, {build_page, complete_mail, complete_mail}, after_page, 2},
