@@ -12,9 +12,10 @@ enum {
     POISON_FILE_BYTES = 4 << 20,
     HUGE_PAGE_BYTES = 2 << 20,
     HUGE_BLOCK_BYTES = 8 << 20, /* blocks of this size and more get huge pages, if asked for */
-    /* Blocks of this size and more give their memory back when they are freed. Smaller ones keep it: to poison it again
-     * takes less time than to be given other pages, one by one, by whoever writes there first. */
-    FORGET_BYTES = 32 << 20
+    /* Blocks of this size and more give their memory back when they are freed. Where speed matters smaller ones keep it: to
+     * poison it again takes less time than to be given other pages, one by one, by whoever writes there first. */
+    FORGET_BYTES = 4 << 20,
+    FORGET_BYTES_RESIDENT = 32 << 20
 };
 
 /* What an Ascend 910B1 has: 64 GiB of HBM a die. */
@@ -172,15 +173,17 @@ static void forget(struct tg_gm *gm, uint64_t page)
 static void use_huge_pages(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
     const struct pages pages = pages_in(gm, address, bytes);
-    if (!gm->huge_pages || bytes < HUGE_BLOCK_BYTES) return;
+    if (!gm->resident || bytes < HUGE_BLOCK_BYTES) return;
     for (uint64_t page = pages.first; page < pages.end; page++) make_huge(gm, page);
 }
+
+static uint64_t forget_bytes(const struct tg_gm *gm) { return gm->resident ? FORGET_BYTES_RESIDENT : FORGET_BYTES; }
 
 /* Give the bytes the poison back that writes have replaced. */
 static void poison(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
     const struct pages pages = pages_in(gm, address, bytes);
-    if (bytes < FORGET_BYTES) {
+    if (bytes < forget_bytes(gm)) {
         memset((void *)(uintptr_t)address, 0xFF, bytes);
         return;
     }
@@ -308,7 +311,7 @@ static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
 {
     /* Release, pairs with the acquire of who remembers a block: it is not used any more. */
     atomic_fetch_add_explicit(&gm->n_freed, 1, memory_order_release);
-    if (block->bytes >= FORGET_BYTES) poison(gm, block->address, block->bytes);
+    if (block->bytes >= forget_bytes(gm)) poison(gm, block->address, block->bytes);
     gm->in_use -= block->bytes;
     block->asked = 0;
     block->owner = NULL;

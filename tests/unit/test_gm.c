@@ -41,16 +41,16 @@ static bool is_poison(uint64_t address, uint64_t bytes)
     return true;
 }
 
-/* Blocks with huge pages are poisoned like others, when they are fresh, freed, and used again by smaller ones. */
-static void huge_blocks_are_poisoned_before_and_after_use(void **state)
+/* Of sizes that keep their memory when they are freed, or give it back, and that have huge pages or none. */
+static void poison_is_there_before_and_after_use(bool resident)
 {
-    (void)state;
+    static const uint64_t sizes[] = {13 * MIB + 777, 37 * MIB + 777, 4 * MIB, 3 * MIB + 1};
     struct tg_gm gm;
     assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB), TG_OK);
-    gm.huge_pages = true;
-    take(&gm, 700, NULL);                     /* so that the block begins inside of a page */
-    for (int round = 0; round < 4; round++) { /* of a size that keeps its memory, and of one that gives it back */
-        const uint64_t bytes = (round % 2 ? 37 : 13) * MIB + 777, a = take(&gm, bytes, NULL);
+    gm.resident = resident;
+    take(&gm, 700, NULL); /* so that the block begins inside of a page */
+    for (int round = 0; round < 8; round++) {
+        const uint64_t bytes = sizes[round % 4], a = take(&gm, bytes, NULL);
         assert_true(is_poison(a, bytes));
         memset((void *)(uintptr_t)a, 7, bytes);
         give(&gm, a);
@@ -60,6 +60,13 @@ static void huge_blocks_are_poisoned_before_and_after_use(void **state)
         give(&gm, small);
     }
     tg_gm_fini(&gm);
+}
+
+static void large_blocks_are_poisoned_before_and_after_use(void **state)
+{
+    (void)state;
+    poison_is_there_before_and_after_use(false);
+    poison_is_there_before_and_after_use(true);
 }
 
 static void the_allocation_around_an_address_is_known_until_one_is_freed(void **state)
@@ -374,7 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_aligned_poisoned_and_counted),
-        cmocka_unit_test(huge_blocks_are_poisoned_before_and_after_use),
+        cmocka_unit_test(large_blocks_are_poisoned_before_and_after_use),
         cmocka_unit_test(the_allocation_around_an_address_is_known_until_one_is_freed),
         cmocka_unit_test(a_range_lies_in_one_allocation_or_does_not),
         cmocka_unit_test(what_is_not_there_is_not_freed),
