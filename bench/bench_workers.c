@@ -2,8 +2,8 @@
  * bench_workers: what a task costs platform cpu, and how well workers are used.
  *
  * The flagship's graph, built while it runs, with empty kernels and with kernels of 500 ns and 5 us: nanoseconds a task
- * (time of the run over tasks), and efficiency: the time that as many calls of the kernel take in a plain loop on one
- * thread, measured beside each run, over workers times the time of the run. A JSON array follows the table.
+ * (time of the run over tasks), and efficiency: the time that as many calls of the kernel take in plain loops on as many
+ * threads, measured beside each run, over workers times the time of the run. A JSON array follows the table.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -144,7 +144,7 @@ static void measure(const struct row *row, struct point *point)
     double replays[REPEATS];
     if (row->replay) run_replays(program, row->n_tasks, replays, &point->result);
     for (int i = 0; i < REPEATS; i++) {
-        const double alone = row->task_ns > 0 ? spin_alone_ns(turns, SPIN_ALONE_CALLS) : 0;
+        const double alone = row->task_ns > 0 ? spin_alone_ns(turns, (int)row->workers) : 0;
         const double ns = row->replay ? replays[i] : run_once(program, row->n_tasks, turns, &point->result);
         point->value[i] = value_of(row, ns, alone);
     }

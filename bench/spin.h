@@ -3,10 +3,12 @@
 #ifndef BENCH_SPIN_H
 #define BENCH_SPIN_H
 
+#include <pthread.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <time.h>
 
-enum { SPIN_ALONE_CALLS = 4096, SPIN_TRIES = 9 };
+enum { SPIN_CALLS = 4096, SPIN_TRIES = 9, SPIN_THREADS_MAX = 16 };
 
 static inline double spin_now_ns(void)
 {
@@ -21,12 +23,41 @@ static __attribute__((noinline)) void spin(int64_t turns)
     for (; turns > 0; turns--) __asm__ volatile("" : : : "memory");
 }
 
-/* Nanoseconds of a call, one of many that follow each other on one thread. */
-static inline double spin_alone_ns(int64_t turns, int n_calls)
+/* Nanoseconds of a call, one of many that follow each other. */
+static inline double spin_ns(int64_t turns, int n_calls)
 {
     const double start = spin_now_ns();
     for (int i = 0; i < n_calls; i++) spin(turns);
     return (spin_now_ns() - start) / n_calls;
+}
+
+struct spin_thread {
+    int64_t turns;
+    double ns;
+    pthread_t id;
+};
+
+static inline void *spin_thread_main(void *arg)
+{
+    struct spin_thread *thread = (struct spin_thread *)arg;
+    thread->ns = spin_ns(thread->turns, SPIN_CALLS);
+    return NULL;
+}
+
+/* The same on n_threads at a time, on average: what a processor does by itself while the others work as well. */
+static inline double spin_alone_ns(int64_t turns, int n_threads)
+{
+    struct spin_thread threads[SPIN_THREADS_MAX];
+    double sum = 0;
+    for (int i = 0; i < n_threads; i++) {
+        threads[i].turns = turns;
+        if (pthread_create(&threads[i].id, NULL, spin_thread_main, &threads[i]) != 0) exit(5);
+    }
+    for (int i = 0; i < n_threads; i++) {
+        pthread_join(threads[i].id, NULL);
+        sum += threads[i].ns;
+    }
+    return sum / n_threads;
 }
 
 /* Turns of a call that takes `ns`. */
@@ -34,7 +65,7 @@ static inline int64_t spin_turns_of(double ns)
 {
     double best = 1e9;
     for (int i = 0; i < SPIN_TRIES; i++) {
-        const double turn = spin_alone_ns(1000000, 1) / 1e6;
+        const double turn = spin_ns(1000000, 1) / 1e6;
         if (turn < best) best = turn;
     }
     return (int64_t)(ns / best);

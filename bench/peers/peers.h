@@ -31,7 +31,7 @@ static void peer_row(const char *peer, int workers, int64_t n_tasks, double task
     const int64_t turns = spin_turns_of(task_ns);
     double value[PEER_REPEATS];
     for (int i = 0; i < PEER_REPEATS; i++) {
-        const double alone = task_ns > 0 ? spin_alone_ns(turns, SPIN_ALONE_CALLS) : 0;
+        const double alone = task_ns > 0 ? spin_alone_ns(turns, workers) : 0;
         double start = spin_now_ns();
         run_graph(workers, n_tasks / PEER_KINDS, turns);
         double ns = spin_now_ns() - start;
