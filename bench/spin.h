@@ -1,9 +1,10 @@
 /* spin.h - a kernel that takes as long as one asks, and what it takes by itself: for bench_workers and its peers alike. C
- * and C++. */
+ * and C++, with _GNU_SOURCE. */
 #ifndef BENCH_SPIN_H
 #define BENCH_SPIN_H
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <time.h>
@@ -33,6 +34,7 @@ static inline double spin_ns(int64_t turns, int n_calls)
 
 struct spin_thread {
     int64_t turns;
+    size_t processor;
     double ns;
     pthread_t id;
 };
@@ -40,17 +42,23 @@ struct spin_thread {
 static inline void *spin_thread_main(void *arg)
 {
     struct spin_thread *thread = (struct spin_thread *)arg;
+    cpu_set_t place;
+    CPU_ZERO(&place);
+    CPU_SET(thread->processor, &place);
+    (void)pthread_setaffinity_np(pthread_self(), sizeof place,
+                                 &place); /* where it may; a runtime may have bound who asks */
     thread->ns = spin_ns(thread->turns, SPIN_CALLS);
     return NULL;
 }
 
-/* The same on n_threads at a time, on average: what a processor does by itself while the others work as well. */
+/* The same on n_threads at a time, a processor each, on average: what a processor does by itself while the others work as well. */
 static inline double spin_alone_ns(int64_t turns, int n_threads)
 {
     struct spin_thread threads[SPIN_THREADS_MAX];
     double sum = 0;
     for (int i = 0; i < n_threads; i++) {
         threads[i].turns = turns;
+        threads[i].processor = (size_t)i;
         if (pthread_create(&threads[i].id, NULL, spin_thread_main, &threads[i]) != 0) exit(5);
     }
     for (int i = 0; i < n_threads; i++) {

@@ -126,12 +126,12 @@ def page(rows, conditions):
         "",
         "The graph is the flagship's: blocks of QK -> SF -> PV -> UP, four tasks and four edges a block, the updates "
         "chained in stretches of 64 blocks. Where a runtime can, the graph is built while it runs. Kernels are empty, or a "
-        "loop of 500 ns or 5 us. Median, least and most of 9 runs.",
+        "loop of 500 ns or 5 us. Median, least and most of 9 runs, of tilegraph 25.",
         "",
         "## Beside other runtimes",
         "",
         "ns a task with empty kernels, time from the first task's start to the end; efficiency is what the kernels "
-        "take by themselves, called in plain loops on as many threads beside each run, over workers times time, with 16,384 "
+        "take by themselves, called in plain loops on as many threads before and after each run, over workers times time, with 16,384 "
         "tasks on 2 workers.",
         "",
         *comparison(rows),

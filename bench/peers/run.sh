@@ -15,7 +15,7 @@ run=${RUN:-}
 peer() { # NAME COMMAND...: compile with COMMAND -o PROGRAM, run
     name=$1
     shift
-    if "$@" -O2 -w -pthread -I"$here" -o "$built/program" 2>"$built/log"; then
+    if "$@" -O2 -w -pthread -D_GNU_SOURCE -I"$here" -o "$built/program" 2>"$built/log"; then
         echo "$name" >&2
         $run "$built/program" "$name" >>"$out" || echo "$name stopped with $?" >&2
     else
