@@ -1,6 +1,6 @@
 # Warnings and instrumentation that everything here is compiled with, as two interface targets:
 #   tg_warnings     the project's warnings, as errors with TG_WERROR
-#   tg_instrument   sanitizers and coverage; what is loaded at run time is instrumented too
+#   tg_instrument   sanitizers and coverage; with sanitizers what is loaded at run time is instrumented, too
 
 add_library(tg_warnings INTERFACE)
 target_compile_options(tg_warnings INTERFACE
@@ -16,6 +16,6 @@ if(TG_BUILD_FUZZ)
     target_compile_options(tg_instrument INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(TG_COVERAGE)
-    target_compile_options(tg_instrument INTERFACE --coverage -O0)
+    target_compile_options(tg_instrument INTERFACE --coverage -fprofile-update=atomic -O0) # threads count, too
     target_link_options(tg_instrument INTERFACE --coverage)
 endif()
