@@ -157,23 +157,21 @@ static void make_huge(struct tg_gm *gm, uint64_t page)
     gm->is_huge[page] = true;
 }
 
-/* A page is fresh again, and takes no memory. */
-static void forget(struct tg_gm *gm, uint64_t page)
+/* Map the file of poison over what make_huge has mapped. */
+static void unmake_huge(struct tg_gm *gm, uint64_t page)
 {
-    if (gm->is_huge[page] && mmap(page_at(gm, page), HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, gm->poison_fd, 0) == MAP_FAILED) {
-        memset(page_at(gm, page), 0xFF, HUGE_PAGE_BYTES);
-        return;
-    }
-    if (!gm->is_huge[page]) madvise(page_at(gm, page), HUGE_PAGE_BYTES, MADV_DONTNEED);
-    gm->is_huge[page] = false;
+    if (!gm->is_huge[page]) return;
+    void *at = mmap(page_at(gm, page), HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                    gm->poison_fd, 0);
+    if (at == MAP_FAILED) memset(page_at(gm, page), 0xFF, HUGE_PAGE_BYTES);
+    else gm->is_huge[page] = false;
 }
 
 /* Put huge pages under a block that is worth it. */
 static void use_huge_pages(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
-    const struct pages pages = pages_in(gm, address, bytes);
     if (!gm->resident || bytes < HUGE_BLOCK_BYTES) return;
+    const struct pages pages = pages_in(gm, address, bytes);
     for (uint64_t page = pages.first; page < pages.end; page++) make_huge(gm, page);
 }
 
@@ -182,14 +180,15 @@ static uint64_t forget_bytes(const struct tg_gm *gm) { return gm->resident ? FOR
 /* Give the bytes the poison back that writes have replaced. */
 static void poison(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {
-    const struct pages pages = pages_in(gm, address, bytes);
     if (bytes < forget_bytes(gm)) {
         memset((void *)(uintptr_t)address, 0xFF, bytes);
         return;
     }
+    const struct pages pages = pages_in(gm, address, bytes);
     uint8_t *first = page_at(gm, pages.first), *end = page_at(gm, pages.end);
     memset((void *)(uintptr_t)address, 0xFF, (uint64_t)(uintptr_t)first - address);
-    for (uint64_t page = pages.first; page < pages.end; page++) forget(gm, page);
+    madvise(first, (size_t)(end - first), MADV_DONTNEED);
+    for (uint64_t page = pages.first; page < pages.end; page++) unmake_huge(gm, page);
     memset(end, 0xFF, address + bytes - (uint64_t)(uintptr_t)end);
 }
 

@@ -35,9 +35,10 @@ struct tg_gm {
     uint64_t peak;     /* most of in_use since tg_gm_reset_peak */
     uint64_t mapped;   /* bytes from base on that are mapped; behind them addresses are only reserved */
     int poison_fd;     /* the file of 0xFF bytes */
-    bool resident;     /* speed matters more than memory: large blocks have huge pages, which are resident, and small
-                                 ones keep theirs when they are freed. Set before the first allocation. false */
-    bool *is_huge;     /* [page of the size of a huge one] */
+    /* Speed matters more than memory: large blocks have huge pages, which are resident, and small ones keep theirs when they
+     * are freed. Set before the first allocation. false */
+    bool resident;
+    bool *is_huge;            /* [page of the size of a huge one] */
     _Atomic uint64_t n_freed; /* blocks, so far. Writer: under the lock. Publishes that a block is gone. */
     struct tg_gm_block *first;
     struct tg_gm_block *free_lists[TG_GM_CLASSES]; /* [c]: free blocks of 2^c to 2^(c+1) - 1 alignment units */

@@ -307,54 +307,75 @@ static bool opens_and_closes(const uint8_t *at, size_t n)
     return waitpid(child, &state, 0) == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
 }
 
-/* The loader would map the rest of such a segment over what lies behind the object. */
-static void a_segment_larger_in_the_file_is_refused(void **state)
+/* ---- segments: the loader would map these over what lies beside the object ---- */
+
+enum { SEGMENTS_MAX = 16 };
+
+/* Where the program headers of what is loaded are in the object. Returns how many there are. */
+static uint32_t find_segments(size_t at[SEGMENTS_MAX])
 {
-    (void)state;
-    uint8_t *copy = malloc(n_bytes);
-    assert_non_null(copy);
     Elf64_Ehdr header;
+    uint32_t n = 0;
     memcpy(&header, bytes, sizeof header);
     for (size_t i = 0; i < header.e_phnum; i++) {
         Elf64_Phdr segment;
-        const size_t at = header.e_phoff + i * sizeof segment;
-        memcpy(copy, bytes, n_bytes);
-        memcpy(&segment, copy + at, sizeof segment);
+        const size_t place = header.e_phoff + i * sizeof segment;
+        memcpy(&segment, bytes + place, sizeof segment);
         if (segment.p_type != PT_LOAD) continue;
-        segment.p_filesz = segment.p_memsz + 1;
-        memcpy(copy + at, &segment, sizeof segment);
-        assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "is larger in the file than in memory");
+        assert_true(n < SEGMENTS_MAX);
+        at[n++] = place;
     }
-    header.e_phnum = UINT16_MAX;
-    memcpy(copy, &header, sizeof header);
-    assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "program headers are not inside");
+    return n;
+}
+
+static Elf64_Phdr segment_at(size_t at)
+{
+    Elf64_Phdr segment;
+    memcpy(&segment, bytes + at, sizeof segment);
+    return segment;
+}
+
+/* The object with other bytes at one place is refused. */
+static void assert_patched_refused(size_t at, const void *patch, size_t n_patch, const char *reason)
+{
+    uint8_t *copy = malloc(n_bytes);
+    assert_non_null(copy);
+    memcpy(copy, bytes, n_bytes);
+    memcpy(copy + at, patch, n_patch);
+    assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, reason);
     free(copy);
 }
 
-/* So would what lies over other segments, or before them. */
+static void a_segment_larger_in_the_file_is_refused(void **state)
+{
+    (void)state;
+    size_t at[SEGMENTS_MAX];
+    const uint32_t n = find_segments(at);
+    assert_true(n > 0);
+    for (uint32_t i = 0; i < n; i++) {
+        Elf64_Phdr segment = segment_at(at[i]);
+        segment.p_filesz = segment.p_memsz + 1;
+        assert_patched_refused(at[i], &segment, sizeof segment, "is larger in the file than in memory");
+    }
+    Elf64_Ehdr header;
+    memcpy(&header, bytes, sizeof header);
+    header.e_phnum = UINT16_MAX;
+    assert_patched_refused(0, &header, sizeof header, "program headers are not inside");
+}
+
 static void segments_out_of_order_are_refused(void **state)
 {
     (void)state;
-    uint8_t *copy = malloc(n_bytes);
-    assert_non_null(copy);
-    Elf64_Ehdr header;
-    memcpy(&header, bytes, sizeof header);
-    uint32_t n_loaded = 0;
-    for (size_t i = 0; i < header.e_phnum; i++) {
-        Elf64_Phdr segment;
-        const size_t at = header.e_phoff + i * sizeof segment;
-        memcpy(&segment, bytes + at, sizeof segment);
-        if (segment.p_type != PT_LOAD || n_loaded++ == 0) continue;
-        const uint64_t wrong[] = {0, UINT64_MAX - 1}; /* where the first one is; so that it wraps around */
+    static const uint64_t wrong[] = {0, UINT64_MAX - 1}; /* where the first one is; so that it wraps around */
+    size_t at[SEGMENTS_MAX];
+    const uint32_t n = find_segments(at);
+    assert_true(n > 1);
+    for (uint32_t i = 1; i < n; i++)
         for (size_t k = 0; k < 2; k++) {
-            memcpy(copy, bytes, n_bytes);
+            Elf64_Phdr segment = segment_at(at[i]);
             segment.p_vaddr = wrong[k];
-            memcpy(copy + at, &segment, sizeof segment);
-            assert_refused(probe(copy, n_bytes), TG_ERR_LOAD, "does not lie behind those before it");
+            assert_patched_refused(at[i], &segment, sizeof segment, "does not lie behind those before it");
         }
-    }
-    assert_true(n_loaded > 1);
-    free(copy);
 }
 
 static void a_truncated_object_is_refused_or_opens(void **state)
