@@ -108,12 +108,6 @@ static void wake_all(struct tg_workers *all)
     for (uint32_t i = 0; i < all->n; i++) wake(&all->worker[i]);
 }
 
-/* The builder's thread tells the graph that others are about to see n tasks of a list. */
-static void hand_out(struct tg_workers *all, const struct tg_task *first, uint32_t n)
-{
-    for (; n > 0; n--, first = first->next_ready) tg_graph_hand_out(all->config.graph, first);
-}
-
 void tg_worker_share(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
@@ -122,9 +116,11 @@ void tg_worker_share(struct tg_worker *w)
     if (atomic_load_explicit(&w->n_shared, memory_order_relaxed) > 0) return;
     uint32_t n = (w->n_own + 1) / 2;
     if (n > TG_SHARE_MAX) n = TG_SHARE_MAX;
-    struct tg_task *first = w->first, *last = first;
-    for (uint32_t i = 1; i < n; i++) last = last->next_ready;
-    if (w->index == 0) hand_out(all, first, n);
+    struct tg_task *first = w->first, *last = NULL;
+    for (uint32_t i = 0; i < n; i++) {
+        last = last ? last->next_ready : first;
+        if (w->index == 0) tg_graph_hand_out(all->config.graph, last); /* the builder's thread */
+    }
     w->first = last->next_ready;
     if (!w->first) w->last = &w->first;
     w->n_own -= n;

@@ -40,7 +40,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
     launch->graph->alone = n == 1;
-    tg_graph_keep_ready(launch->graph);
+    if (launch->plugin_bytes) tg_graph_keep_ready(launch->graph);
     if (launch->host_log) {
         all->builder_log = *launch->host_log;
         memset(launch->host_log, 0, sizeof *launch->host_log);

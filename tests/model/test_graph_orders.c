@@ -153,7 +153,14 @@ static void begin_kept(void)
     tg_graph_keep_ready(&graph);
 }
 
-/* b and c are linked while only the builder can reach them, d and e when others can. */
+/* A ready task that was kept goes to another thread. */
+static void hand_out(struct tg_task *ready)
+{
+    tg_graph_hand_out(&graph, ready);
+    model_post(1, ready);
+}
+
+/* b and c are linked while only the builder can reach them; when others can, c is published and d is linked. */
 static void build_kept(void)
 {
     struct tg_tally tally = {0};
@@ -163,8 +170,7 @@ static void build_kept(void)
     publish_and_run(b, &tally);
     int c = add();
     edge(b, c);
-    tg_graph_hand_out(&graph, ready);
-    model_post(1, ready);
+    hand_out(ready);
     publish_and_run(c, &tally);
     int d = add();
     edge(b, d);
@@ -181,8 +187,7 @@ static void build_partly_kept(void)
     struct tg_task *first = publish(a), *second = publish(b);
     edge(a, c);
     edge(b, c);
-    tg_graph_hand_out(&graph, first);
-    model_post(1, first);
+    hand_out(first);
     publish_and_run(c, &tally);
     tg_graph_hand_out(&graph, second);
     run(second, &tally);
@@ -195,9 +200,7 @@ static void build_kept_late(void)
     int a = add(), b = add();
     edge(a, b);
     publish_and_run(b, &tally);
-    struct tg_task *ready = publish(a);
-    tg_graph_hand_out(&graph, ready);
-    model_post(1, ready);
+    hand_out(publish(a));
     int c = add();
     edge(b, c);
     publish_and_run(c, &tally);
