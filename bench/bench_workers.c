@@ -143,11 +143,12 @@ static void measure(const struct row *row, struct point *point)
     const int64_t turns = spin_turns_of(row->task_ns);
     double replays[REPEATS];
     if (row->replay) run_replays(program, row->n_tasks, replays, &point->result);
+    double before = row->task_ns > 0 ? spin_alone_ns(turns, (int)row->workers) : 0;
     for (int i = 0; i < REPEATS; i++) {
-        const double before = row->task_ns > 0 ? spin_alone_ns(turns, (int)row->workers) : 0;
         const double ns = row->replay ? replays[i] : run_once(program, row->n_tasks, turns, &point->result);
         const double after = row->task_ns > 0 ? spin_alone_ns(turns, (int)row->workers) : 0;
         point->value[i] = value_of(row, ns, (before + after) / 2);
+        before = after;
     }
     qsort(point->value, REPEATS, sizeof point->value[0], by_value);
     tg_program_close(program);

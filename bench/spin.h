@@ -45,13 +45,14 @@ static inline void *spin_thread_main(void *arg)
     cpu_set_t place;
     CPU_ZERO(&place);
     CPU_SET(thread->processor, &place);
-    (void)pthread_setaffinity_np(pthread_self(), sizeof place,
-                                 &place); /* where it may; a runtime may have bound who asks */
+    /* Where it may. Otherwise it stays where a runtime may have bound who asks. */
+    (void)pthread_setaffinity_np(pthread_self(), sizeof place, &place);
     thread->ns = spin_ns(thread->turns, SPIN_CALLS);
     return NULL;
 }
 
-/* The same on n_threads at a time, a processor each, on average: what a processor does by itself while the others work as well. */
+/* The same on n_threads at a time, a processor each, on average: what a processor does by itself while the others work as
+ * well. n_threads: up to SPIN_THREADS_MAX. */
 static inline double spin_alone_ns(int64_t turns, int n_threads)
 {
     struct spin_thread threads[SPIN_THREADS_MAX];

@@ -131,8 +131,8 @@ def page(rows, conditions):
         "## Beside other runtimes",
         "",
         "ns a task with empty kernels, time from the first task's start to the end; efficiency is what the kernels "
-        "take by themselves, called in plain loops on as many threads before and after each run, over workers times time, with 16,384 "
-        "tasks on 2 workers.",
+        "take by themselves, called in plain loops on as many threads before and after each run, over workers times "
+        "time, with 16,384 tasks on 2 workers.",
         "",
         *comparison(rows),
         "",

@@ -30,13 +30,14 @@ static void peer_row(const char *peer, int workers, int64_t n_tasks, double task
 {
     const int64_t turns = spin_turns_of(task_ns);
     double value[PEER_REPEATS];
+    double before = task_ns > 0 ? spin_alone_ns(turns, workers) : 0;
     for (int i = 0; i < PEER_REPEATS; i++) {
-        const double before = task_ns > 0 ? spin_alone_ns(turns, workers) : 0;
         double start = spin_now_ns();
         run_graph(workers, n_tasks / PEER_KINDS, turns);
         double ns = spin_now_ns() - start;
-        const double alone = task_ns > 0 ? (before + spin_alone_ns(turns, workers)) / 2 : 0;
-        value[i] = task_ns > 0 ? (double)n_tasks * alone / (workers * ns) : ns / (double)n_tasks;
+        const double after = task_ns > 0 ? spin_alone_ns(turns, workers) : 0;
+        value[i] = task_ns > 0 ? (double)n_tasks * (before + after) / 2 / (workers * ns) : ns / (double)n_tasks;
+        before = after;
     }
     qsort(value, PEER_REPEATS, sizeof value[0], peer_by_value);
     printf("{\"bench\": \"workers\", \"runtime\": \"%s\", \"workers\": %d, \"tasks\": %lld, \"task_ns\": %.0f, "
