@@ -8,18 +8,23 @@ set -euo pipefail
 #   room          may include
 arrows='
     base
+    os            base
     graph         base
     tile          base
+    memory        base
     trace         base
-    check         base tile
-    platform      base check trace
-    aicore        base tile platform
-    build         base check graph platform trace
-    aicpu         base build check graph trace platform
-    worker        base graph build trace platform
-    host          base graph build check trace platform
-    platform/sim  base check tile trace platform
-    platform/cpu  base tile trace platform
+    check         base check/memory
+    check/core    base check tile
+    check/memory  base check os
+    machine       base check memory trace
+    machine/sim   base check check/core check/memory machine memory os tile trace
+    machine/cpu   base machine memory os tile trace
+    launch        base machine os
+    orchestrate   base check check/memory graph launch machine os trace
+    aicore        base launch machine tile
+    aicpu         base check graph launch machine orchestrate os trace
+    worker        base graph launch machine orchestrate os trace
+    host          base check check/memory graph launch machine orchestrate os trace
     attention
     examples
 '
@@ -29,12 +34,12 @@ c_library='assert complex ctype errno fenv float inttypes iso646 limits locale m
 root=$(cd "${1:-$(dirname "$0")/..}" && pwd)
 cd "$root"
 
-# The room of a file given by its path under the root: src/platform has rooms inside, the other folders are rooms.
+# The room of a file given by its path under the root: src/machine and src/check have rooms inside, the other folders are rooms.
 room_of() {
     case $1 in
         include/*) echo public ;;
         examples/*) echo examples ;;
-        src/platform/*/*) dirname "${1#src/}" ;;
+        src/machine/*/* | src/check/*/*) dirname "${1#src/}" ;;
         src/*/*) echo "${1#src/}" | cut -d/ -f1 ;;
         *) echo none ;;
     esac

@@ -1,11 +1,11 @@
 /*
  * A core's program: say hello, then take a task, run its kernel, answer, until the exit token. The protocol is drawn in
- * platform/launch.h.
+ * launch/launch.h.
  */
 #include <stdint.h>
 #include <string.h>
 
-#include "platform/launch.h"
+#include "launch/launch.h"
 
 /* `args` is zero before and after. */
 static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq,

@@ -21,11 +21,11 @@
 
 #include "aicpu/ready.h"
 #include "base/error.h"
-#include "base/module.h"
-#include "build/builder.h"
 #include "graph/graph.h"
-#include "platform/launch.h"
-#include "platform/platform.h"
+#include "launch/launch.h"
+#include "machine/machine.h"
+#include "orchestrate/builder.h"
+#include "os/module.h"
 #include "trace/record.h"
 
 /* What the builder is doing, for the schedulers and for the verdict. */

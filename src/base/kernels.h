@@ -6,7 +6,7 @@
 
 #include <tilegraph/orchestration.h>
 
-#include "base/module.h"
+struct tg_module;
 
 typedef void tg_kernel_fn(int64_t *args);
 
@@ -15,7 +15,7 @@ struct tg_kernel {
     enum tg_core_type core_type;
     uint16_t func_id;
     char *name;
-    struct tg_module module;
+    struct tg_module *module; /* owned: the shared object that holds the entry */
 };
 
 struct tg_kernels {

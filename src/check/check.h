@@ -14,7 +14,7 @@
 #define TG_CHECK_CHECK_H
 
 #include "check/finding.h"
-#include "check/memory_check.h"
+#include "check/memory/memory_check.h"
 
 struct tg_check {
     struct tg_finding_list findings;

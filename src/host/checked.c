@@ -1,5 +1,5 @@
 /* What the host does for a checked run: say what device memory holds, let kernels tell of plain accesses, look at outputs. */
-#include "check/plain.h"
+#include "check/memory/plain.h"
 #include "host/host.h"
 
 static void foreign(void *context, uint64_t address, uint64_t bytes)
@@ -25,7 +25,7 @@ void tg_host_check_launch(struct tg_run *run)
 {
     const struct tg_kernels *kernels = &run->program->kernels;
     for (uint32_t i = 0; i < kernels->n; i++)
-        if (kernels->by_id[i].entry) tg_plain_listen(&kernels->by_id[i].module, run->config.check);
+        if (kernels->by_id[i].entry) tg_plain_listen(kernels->by_id[i].module, run->config.check);
     /* What was allocated since the run was opened. */
     if (run->config.check) tg_gm_each_foreign(&run->program->device->machine->gm, run, foreign, &run->check.memory);
 }
@@ -35,7 +35,7 @@ void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unse
     const struct tg_kernels *kernels = &run->program->kernels;
     *n_unseen = 0;
     for (uint32_t i = 0; i < kernels->n; i++) {
-        if (!kernels->by_id[i].entry || tg_plain_tells(&kernels->by_id[i].module)) continue;
+        if (!kernels->by_id[i].entry || tg_plain_tells(kernels->by_id[i].module)) continue;
         ++*n_unseen;
         if (unseen) unseen->visit(unseen->context, "kernel", kernels->by_id[i].name);
     }

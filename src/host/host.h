@@ -4,10 +4,10 @@
 
 #include "base/error.h"
 #include "base/kernels.h"
-#include "build/builder.h"
 #include "check/check.h"
 #include "graph/graph.h"
-#include "platform/platform.h"
+#include "machine/machine.h"
+#include "orchestrate/builder.h"
 #include "trace/record.h"
 
 struct tg_device {

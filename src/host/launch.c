@@ -1,5 +1,5 @@
 /* One launch: what the control threads and cores are told, and what is learnt from them afterwards. */
-#include "platform/launch.h"
+#include "launch/launch.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include <tilegraph/tile.h>
 
 #include "host/host.h"
+#include "os/module.h"
 
 enum { FUNC_ID_MAX = 65535 };
 
@@ -19,14 +20,17 @@ enum tg_status tg_program_open(struct tg_device *device, struct tg_program **out
     return TG_OK;
 }
 
+static void close_kernel(struct tg_kernel *kernel)
+{
+    if (kernel->entry) tg_module_close(kernel->module);
+    free(kernel->module);
+    free(kernel->name);
+}
+
 void tg_program_close(struct tg_program *program)
 {
     if (!program) return;
-    for (uint32_t i = 0; i < program->kernels.n; i++) {
-        if (!program->kernels.by_id[i].entry) continue;
-        tg_module_close(&program->kernels.by_id[i].module);
-        free(program->kernels.by_id[i].name);
-    }
+    for (uint32_t i = 0; i < program->kernels.n; i++) close_kernel(&program->kernels.by_id[i]);
     free(program->kernels.by_id);
     free(program->kernels.addrs);
     free(program->plugin_bytes);
@@ -73,9 +77,9 @@ static void bind(const struct tg_module *module, const void *isa)
 static enum tg_status open_kernel(struct tg_program *program, struct tg_kernel *kernel, const void *bytes,
                                   size_t n_bytes, const char *what)
 {
-    TG_TRY(tg_module_open(&kernel->module, bytes, n_bytes, what));
-    bind(&kernel->module, program->device->machine->isa);
-    void *entry = tg_module_symbol(&kernel->module, "kernel_entry");
+    TG_TRY(tg_module_open(kernel->module, bytes, n_bytes, what));
+    bind(kernel->module, program->device->machine->isa);
+    void *entry = tg_module_symbol(kernel->module, "kernel_entry");
     memcpy(&kernel->entry, &entry, sizeof entry); /* ISO C has no cast from object to function pointers */
     return TG_OK;
 }
@@ -92,10 +96,12 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     TG_TRY(grow(&program->kernels, (uint32_t)func_id));
 
     struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};
-    if (!kernel.name) return tg_error(TG_ERR_MEMORY, "%s: no memory for its name", what);
-    enum tg_status status = open_kernel(program, &kernel, bytes, n_bytes, what);
+    kernel.module = calloc(1, sizeof *kernel.module);
+    enum tg_status status = TG_OK;
+    if (!kernel.name || !kernel.module) status = tg_error(TG_ERR_MEMORY, "%s: no memory for it", what);
+    else status = open_kernel(program, &kernel, bytes, n_bytes, what);
     if (status != TG_OK) {
-        free(kernel.name);
+        close_kernel(&kernel);
         return status;
     }
     program->kernels.by_id[func_id] = kernel;

@@ -4,7 +4,7 @@
 
 #include "base/prefetch.h"
 #include "graph/verdict.h"
-#include "worker/park.h"
+#include "os/park.h"
 #include "worker/workers.h"
 
 enum {
@@ -196,7 +196,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->running = true;
     w->core->n_kernels++;
     tg_graph_expect_complete(all->config.graph, task);
-    tg_guard_resume(w->guard, kernel->module.text);
+    tg_guard_resume(w->guard, kernel->module->text);
     kernel->entry(w->args);
     tg_guard_pause(w->guard);
     w->core->running = false;

@@ -31,12 +31,12 @@
 #include <stdatomic.h>
 
 #include "base/error.h"
-#include "base/guard.h"
-#include "base/module.h"
-#include "build/builder.h"
 #include "graph/graph.h"
-#include "platform/launch.h"
-#include "platform/platform.h"
+#include "launch/launch.h"
+#include "machine/machine.h"
+#include "orchestrate/builder.h"
+#include "os/guard.h"
+#include "os/module.h"
 #include "trace/record.h"
 
 enum {

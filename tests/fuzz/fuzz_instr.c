@@ -8,10 +8,10 @@
  */
 #include <sanitizer/asan_interface.h>
 
-#include "check/core_check.h"
+#include "check/core/core_check.h"
 #include "fuzz.h"
-#include "platform/sim/cost.h"
-#include "platform/sim/pipes.h"
+#include "machine/sim/cost.h"
+#include "machine/sim/pipes.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "platform/sim/machine.h"
+#include "machine/sim/parameters.h"
 #include "session.h"
 
 static char path[64]; /* of a file in memory */

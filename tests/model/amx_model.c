@@ -6,7 +6,7 @@
 #include "common/check.h"
 
 #define tg_product_amx tg_product_amx_model
-#include "tile/product_amx.c"
+#include "machine/cpu/product_amx.c"
 
 #define FAULT_UNLESS(condition) mock_assert(condition, #condition, __FILE__, __LINE__)
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/coro.h"
 #include "common/check.h"
+#include "os/coro.h"
 
 enum {
     STACK_BYTES = 256 << 10,

@@ -15,7 +15,7 @@
 #include "common/random.h"
 #include "common/script.h"
 #include "host/host.h"
-#include "platform/sim/machine.h"
+#include "machine/sim/parameters.h"
 #include "trace/analysis.h"
 
 enum { PACE_AIV = 10, PACE_AIC, BUFFERS, CHUNK_BYTES = 64 * 64 * 4, DATA_BYTES = 768 * CHUNK_BYTES };

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "platform/sim/clock.h"
+#include "machine/sim/clock.h"
 #include "reference.h"
 
 enum { STACK_BYTES = 128 * 1024, ACTORS = 16 };

@@ -1,6 +1,6 @@
 /* core_check.c: small kernels, and what is found in them. Written as kernels are: the instructions of tile.h go to the
  * check and nowhere else. */
-#include "check/core_check.h"
+#include "check/core/core_check.h"
 #include "common/check.h"
 #include "common/instr.h"
 #include "tile/rules.h"

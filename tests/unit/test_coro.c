@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/coro.h"
 #include "common/check.h"
+#include "os/coro.h"
 
 enum { STACK_BYTES = 128 * 1024 };
 

@@ -4,7 +4,7 @@
 
 #include "common/check.h"
 #include "common/instr.h"
-#include "platform/sim/cost.h"
+#include "machine/sim/cost.h"
 #include "tile/rules.h"
 
 static struct tg_sim_machine machine;

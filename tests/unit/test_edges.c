@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "check/edges.h"
+#include "check/memory/edges.h"
 #include "common/check.h"
 
 static struct tg_paths paths;

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "check/extents.h"
+#include "check/memory/extents.h"
 #include "common/check.h"
 
 static struct tg_extents map;

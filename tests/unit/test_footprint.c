@@ -1,5 +1,5 @@
 /* footprint.c: which bytes an instruction uses, against the elements one by one. */
-#include "check/footprint.h"
+#include "check/core/footprint.h"
 #include "common/check.h"
 #include "common/instr.h"
 #include "common/random.h"

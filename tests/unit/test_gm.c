@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "common/check.h"
-#include "platform/gm.h"
+#include "memory/gm.h"
 #include "reference.h"
 
 enum { KIB = 1024, MIB = 1024 * 1024 };

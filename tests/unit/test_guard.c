@@ -11,12 +11,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/coro.h"
-#include "base/guard.h"
-#include "base/module.h"
 #include "common/check.h"
 #include "common/rig.h"
 #include "modules/foreign_loops.h"
+#include "os/coro.h"
+#include "os/guard.h"
+#include "os/module.h"
 
 enum { LIMIT_MS = 160, NEVER_MS = 100000 };
 

@@ -4,8 +4,8 @@
 
 #include "common/check.h"
 #include "common/instr.h"
+#include "machine/cpu/lazy.h"
 #include "reference.h"
-#include "tile/lazy.h"
 #include "tile/rules.h"
 
 enum { MEMORY = 1 << 16, N_KINDS = 4, STEPS = 400, ROUNDS = TEST_TSAN || TEST_ASAN ? 4 : 40 };

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
-#include "platform/sim/memory.h"
+#include "machine/sim/memory.h"
 #include "reference.h"
 
 enum { PAGE = TG_L2_PAGE_BYTES, LINE = TG_L2_LINE_BYTES };

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "check/memory_check.h"
+#include "check/memory/memory_check.h"
 #include "common/check.h"
 
 enum { BASE = 0x10000, CAPACITY = 0x100000 };

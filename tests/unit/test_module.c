@@ -16,8 +16,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
-#include "base/module.h"
 #include "common/check.h"
+#include "os/module.h"
 #include "reference.h"
 
 static uint8_t *bytes; /* counter_in_constructor.so */

@@ -1,5 +1,5 @@
 /* order.c: what is known to have ended, against a search through everything that orders two instructions. */
-#include "check/order.h"
+#include "check/core/order.h"
 #include "common/check.h"
 #include "common/instr.h"
 #include "common/random.h"

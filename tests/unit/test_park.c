@@ -1,5 +1,5 @@
 /* park.c: who sleeps on a word is woken, and does not sleep when the word has changed already. */
-#include "worker/park.h"
+#include "os/park.h"
 
 #include <pthread.h>
 #include <sched.h>

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/random.h"
-#include "check/paths.h"
+#include "check/memory/paths.h"
 #include "common/check.h"
 
 enum { N_TASKS = 300 };

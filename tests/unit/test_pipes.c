@@ -4,7 +4,7 @@
 
 #include "common/check.h"
 #include "common/instr.h"
-#include "platform/sim/pipes.h"
+#include "machine/sim/pipes.h"
 #include "reference.h"
 
 static struct tg_pipes pipes;

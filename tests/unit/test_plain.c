@@ -1,7 +1,7 @@
 /* plain.c: plain loads and stores of an object are told to who watches the thread that runs it. */
 #include <stdlib.h>
 
-#include "check/plain.h"
+#include "check/memory/plain.h"
 #include "common/check.h"
 #include "common/rig.h"
 #include "modules/touch.h"

@@ -1,6 +1,6 @@
 /* platform.c: which platforms there are, and what is said of those that are not. */
 #include "common/check.h"
-#include "platform/platform.h"
+#include "machine/machine.h"
 
 static enum tg_status try_platform(const char *name)
 {

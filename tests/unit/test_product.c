@@ -2,12 +2,12 @@
 #include <stdlib.h>
 
 #include "common/check.h"
+#include "machine/cpu/product.h"
 #include "reference.h"
-#include "tile/product.h"
 
 #ifdef TG_AMX_MODEL
+#include "machine/cpu/amx.h"
 #include "model/amx_model.h"
-#include "tile/amx.h"
 #endif
 
 enum { ROWS_MAX = 131, K_MAX = 70, COLS_MAX = 150, BLOCKS_MAX = (COLS_MAX + 15) / 16, CANARY = 32 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "common/check.h"
-#include "platform/sim/reorder.h"
+#include "machine/sim/reorder.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
 

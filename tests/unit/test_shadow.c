@@ -1,5 +1,5 @@
 /* shadow.c: segments and bits, against an array of bytes. */
-#include "check/shadow.h"
+#include "check/core/shadow.h"
 #include "common/check.h"
 #include "common/random.h"
 

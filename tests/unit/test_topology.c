@@ -1,5 +1,5 @@
 /* topology.c: a processor for each worker, and a thread that is back where it was. */
-#include "platform/cpu/topology.h"
+#include "machine/cpu/topology.h"
 
 #include "common/check.h"
 

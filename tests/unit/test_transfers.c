@@ -1,5 +1,5 @@
 /* transfers.c: which transfers of a kernel touch the same bytes of device memory out of order. */
-#include "check/transfers.h"
+#include "check/core/transfers.h"
 #include "common/check.h"
 #include "common/instr.h"
 #include "common/random.h"

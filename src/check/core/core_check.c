@@ -1,0 +1,144 @@
+#include "check/core/core_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "base/kernels.h"
+#include "tile/buffers.h"
+#include "tile/rules.h"
+
+static bool has_kind(enum tg_core_type core_type, int kind) { return (kind == TG_VEC) == (core_type == TG_AIV); }
+
+struct tg_core_check *tg_core_check_open(enum tg_core_type core_type)
+{
+    struct tg_core_check *c = calloc(1, sizeof *c);
+    if (!c) return NULL;
+    for (int kind = TG_MAT; kind <= TG_VEC; kind++) {
+        if (!has_kind(core_type, kind) || tg_shadow_init(&c->shadow[kind], tg_kind_capacity((uint32_t)kind))) continue;
+        tg_core_check_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void tg_core_check_close(struct tg_core_check *c)
+{
+    if (!c) return;
+    for (int kind = TG_MAT; kind <= TG_VEC; kind++) tg_shadow_fini(&c->shadow[kind]);
+    free(c);
+}
+
+void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const struct tg_check_task *task)
+{
+    c->check = check;
+    c->task = *task;
+    tg_order_begin(&c->order);
+    tg_transfers_begin(&c->transfers);
+    for (int kind = TG_MAT; kind <= TG_VEC; kind++)
+        if (c->shadow[kind].segments) tg_shadow_begin(&c->shadow[kind]);
+}
+
+/* ---- saying it ---------------------------------------------------------------------------------------------------- */
+
+const char *tg_mark_describe(const struct tg_mark *mark, char text[TG_PLACE_BYTES])
+{
+    snprintf(text, TG_PLACE_BYTES, "%s at %s:%u (%s)", tg_op_name(mark->op), tg_base_name(mark->file), mark->line,
+             tg_pipe_symbol(mark->pipe));
+    return text;
+}
+
+static uint64_t place_of(const struct tg_mark *mark) { return tg_finding_place(mark->file, mark->line); }
+
+struct tg_finding_item *tg_core_finding(struct tg_core_check *c, enum tg_finding_code code, const struct tg_mark *mark,
+                                        const struct tg_mark *other)
+{
+    const uint64_t values[] = {place_of(mark), mark->op, other ? place_of(other) : 0, other ? other->op : 0,
+                               tg_finding_place(c->task.kernel, 0)};
+    struct tg_finding_list *findings = &c->check->findings;
+    struct tg_finding_item *item = tg_finding_count(findings, code,
+                                                    tg_finding_key(values, sizeof values / sizeof values[0]));
+    if (!item) return NULL;
+    const struct tg_check_task *task = &c->task;
+    const char *added = tg_base_name(task->file);
+    tg_finding_where(findings, item, "task %d (%s, %s:%d) on core %u (%s)", task->task_id, task->kernel, added,
+                     task->line, task->core, tg_core_type_name(task->core_type));
+    return item;
+}
+
+/* How two instructions would be put in order. */
+static void mend_order(struct tg_finding_list *findings, struct tg_finding_item *item, const struct tg_mark *first,
+                       const struct tg_mark *second)
+{
+    const char *from = tg_pipe_symbol(first->pipe), *to = tg_pipe_symbol(second->pipe);
+    if (first->pipe == second->pipe) {
+        tg_finding_mend(findings, item, "pipe_barrier(%s) between the two", from);
+        return;
+    }
+    tg_finding_mend(findings, item,
+                    "set_flag(%s, %s, event) after the first, wait_flag(%s, %s, event) before the second", from, to,
+                    from, to);
+}
+
+const struct tg_hazard tg_hazard_raw = {TG_FINDING_PIPE_RAW, "reads", "writes"};
+const struct tg_hazard tg_hazard_war = {TG_FINDING_PIPE_WAR, "overwrites", "reads"};
+const struct tg_hazard tg_hazard_waw = {TG_FINDING_PIPE_WAW, "overwrites", "writes"};
+
+void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
+                    const struct tg_mark *earlier, const char *memory, uint64_t low, uint64_t high)
+{
+    struct tg_finding_list *findings = &c->check->findings;
+    struct tg_finding_item *item = tg_core_finding(c, hazard->code, now, earlier);
+    if (!item) return;
+    char a[TG_PLACE_BYTES], b[TG_PLACE_BYTES];
+    tg_finding_what(findings, item, "%s %s bytes 0x%llx to 0x%llx of %s that %s %s, and nothing orders the two",
+                    tg_mark_describe(now, a), hazard->does, (unsigned long long)low, (unsigned long long)high, memory,
+                    tg_mark_describe(earlier, b), hazard->did);
+    mend_order(findings, item, earlier, now);
+}
+
+/* ---- an instruction ------------------------------------------------------------------------------------------------ */
+
+static void check_transfer(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    const struct tg_transfer transfer = tg_transfer_of(instr, now);
+    uint64_t common[2];
+    const struct tg_transfer *earlier = tg_transfers_conflict(&c->transfers, &c->order, &transfer, common);
+    if (earlier) {
+        const struct tg_hazard *hazard = !transfer.stores  ? &tg_hazard_raw
+                                         : earlier->stores ? &tg_hazard_waw
+                                                           : &tg_hazard_war;
+        tg_core_hazard(c, hazard, now, &earlier->mark, "device memory", common[0], common[1]);
+    }
+    tg_transfers_add(&c->transfers, &transfer);
+}
+
+void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe)
+{
+    if (instr->op == TG_OP_SET_FLAG) pipe = (enum tg_pipe)instr->src_pipe;
+    if (instr->op == TG_OP_WAIT_FLAG) pipe = (enum tg_pipe)instr->dst_pipe;
+    const struct tg_mark now = tg_order_next(&c->order, instr, pipe);
+    bool done = true;
+    switch ((enum tg_op)instr->op) {
+    case TG_OP_SET_FLAG: tg_check_set(c, instr, &now); break;
+    case TG_OP_WAIT_FLAG: tg_check_wait(c, instr, &now); break;
+    case TG_OP_PIPE_BARRIER: tg_order_barrier(&c->order, instr->src_pipe); break;
+    case TG_OP_TRESHAPE: done = tg_check_reshape(c, instr); break;
+    default:
+        done = tg_check_operands(c, instr, &now);
+        if (instr->global) check_transfer(c, instr, &now);
+        break;
+    }
+    if (!done) c->check->findings.lost = true;
+}
+
+void tg_core_check_broken(struct tg_core_check *c, const struct tg_instr *instr, const char *message)
+{
+    const struct tg_mark now = tg_order_next(&c->order, instr, PIPE_S);
+    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_RULE, &now, NULL);
+    if (!item) return;
+    tg_finding_what(&c->check->findings, item, "%s", message);
+    tg_finding_mend(&c->check->findings, item, "see the instruction's rules in tile.h; the kernel ended here");
+}
+
+void tg_core_check_end(struct tg_core_check *c) { tg_check_flags_left(c); }

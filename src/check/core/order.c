@@ -1,0 +1,92 @@
+#include "check/core/order.h"
+
+#include <string.h>
+
+void tg_order_begin(struct tg_order *order)
+{
+    for (int q = 0; q < TG_ORDER_PIPES; q++)
+        for (int p = 0; p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
+    for (uint32_t i = 0; i < order->n_used; i++) {
+        struct tg_flag *flag = &order->flags[order->used[i]];
+        flag->set = flag->used = false;
+        flag->starved.number = 0;
+    }
+    order->n_used = 0;
+}
+
+/* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put
+ * a barrier behind Mmad when (m / 16) * (n / 16) < 10 (CANN ops, fractal blocks of 16). */
+enum { SETTLED_FRACTALS = 10 };
+
+bool tg_order_settles(const struct tg_instr *instr)
+{
+    if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
+    return (instr->dst->rows / 16) * (instr->dst->cols / 16) >= SETTLED_FRACTALS;
+}
+
+struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe)
+{
+    return (struct tg_mark){.number = ++order->number,
+                            .line = instr->line,
+                            .file = instr->file,
+                            .op = (uint8_t)instr->op,
+                            .pipe = (uint8_t)pipe,
+                            .settles = tg_order_settles(instr)};
+}
+
+struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *instr)
+{
+    int index = (instr->src_pipe * TG_ORDER_PIPES + instr->dst_pipe) * TG_ORDER_EVENTS + instr->event;
+    struct tg_flag *flag = &order->flags[index];
+    if (!flag->used) order->used[order->n_used++] = (uint16_t)index;
+    flag->used = true;
+    return flag;
+}
+
+bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const struct tg_mark *mark)
+{
+    struct tg_flag *flag = tg_order_flag(order, instr);
+    if (flag->set) return false;
+    flag->set = true;
+    flag->by = *mark;
+    memcpy(flag->known, order->known[instr->src_pipe], sizeof flag->known);
+    flag->known[instr->src_pipe] = mark->number;
+    return true;
+}
+
+const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct tg_instr *instr)
+{
+    const struct tg_flag *flag = tg_order_flag(order, instr);
+    /* What waits on PIPE_S holds up everything that is issued later, this set, too. */
+    if (instr->dst_pipe == PIPE_S || tg_order_knows(order, (enum tg_pipe)instr->src_pipe, &flag->waited)) return NULL;
+    return &flag->waited;
+}
+
+static void learn(uint32_t known[TG_ORDER_PIPES], const uint32_t more[TG_ORDER_PIPES])
+{
+    for (int p = 0; p < TG_ORDER_PIPES; p++)
+        if (more[p] > known[p]) known[p] = more[p];
+}
+
+bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr)
+{
+    struct tg_flag *flag = tg_order_flag(order, instr);
+    if (!flag->set) return false;
+    flag->set = false;
+    flag->waited = (struct tg_mark){.number = order->number,
+                                    .line = instr->line,
+                                    .file = instr->file,
+                                    .op = (uint8_t)instr->op,
+                                    .pipe = instr->dst_pipe};
+    for (int q = 0; q < TG_ORDER_PIPES; q++)
+        if (q == instr->dst_pipe || instr->dst_pipe == PIPE_S) learn(order->known[q], flag->known);
+    return true;
+}
+
+void tg_order_barrier(struct tg_order *order, uint32_t pipe)
+{
+    for (uint32_t q = 0; q < TG_ORDER_PIPES; q++) {
+        if (pipe == q) order->known[q][q] = order->number;
+        for (int p = 0; pipe == PIPE_ALL && p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
+    }
+}

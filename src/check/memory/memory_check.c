@@ -1,0 +1,376 @@
+#include "check/memory/memory_check.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "check/memory/memory_words.h"
+
+enum tg_status tg_memory_check_init(struct tg_memory_check *check, struct tg_finding_list *findings, bool build_first)
+{
+    memset(check, 0, sizeof *check);
+    check->findings = findings;
+    tg_paths_init(&check->paths, build_first);
+    check->blocks = calloc(1, sizeof *check->blocks);
+    if (tg_extents_init(&check->extents) && check->blocks) {
+        check->n_blocks = check->blocks_max = 1;
+        return TG_OK;
+    }
+    tg_memory_check_fini(check);
+    return tg_error(TG_ERR_MEMORY, "no memory for the check of device memory");
+}
+
+void tg_memory_check_fini(struct tg_memory_check *check)
+{
+    tg_paths_fini(&check->paths);
+    tg_extents_fini(&check->extents);
+    free(check->tasks);
+    free(check->blocks);
+    free(check->pairs);
+    memset(check, 0, sizeof *check);
+}
+
+/* ---- what is allocated ---- */
+
+/* A new number for a block; 0: no memory. */
+static uint32_t block_new(struct tg_memory_check *check, const struct tg_block_note *note)
+{
+    if (check->n_blocks == check->blocks_max) {
+        size_t more = check->blocks_max + check->blocks_max / 2 + 16;
+        struct tg_block_note *blocks = realloc(check->blocks, more * sizeof *blocks);
+        if (!blocks) {
+            check->lost = true;
+            return 0;
+        }
+        check->blocks = blocks;
+        check->blocks_max = more;
+    }
+    check->blocks[check->n_blocks] = *note;
+    return (uint32_t)check->n_blocks++;
+}
+
+/* What an extent becomes. */
+struct fresh {
+    struct tg_memory_check *check;
+    uint32_t block, declared;
+    tg_who who;
+    uint8_t state;
+};
+
+static void set_extent(void *context, struct tg_extent *extent, uint64_t end)
+{
+    (void)end;
+    const struct fresh *fresh = context;
+    extent->block = fresh->block;
+    extent->declared = fresh->declared;
+    extent->writer = fresh->who;
+    extent->state = fresh->state;
+    extent->readers = 0;
+}
+
+static void set_range(struct tg_memory_check *check, uint64_t address, uint64_t bytes, struct fresh *fresh)
+{
+    if (!tg_extents_visit(&check->extents, address, address + bytes, set_extent, fresh)) check->lost = true;
+}
+
+void tg_memory_check_device(struct tg_memory_check *check, uint64_t base, uint64_t capacity)
+{
+    check->base = base;
+    check->capacity = capacity;
+}
+
+void tg_memory_check_foreign(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *what)
+{
+    uint64_t end;
+    if (tg_extents_find(&check->extents, address, &end)->state != TG_EXTENT_NOTHING) return;
+    const struct tg_block_note note = {.address = address, .bytes = bytes, .name = what};
+    struct fresh fresh = {.block = block_new(check, &note), .who = TG_NOBODY, .state = TG_EXTENT_WRITTEN};
+    set_range(check, address, bytes, &fresh);
+}
+
+void tg_memory_check_declare(struct tg_memory_check *check, const struct tg_declared *declared, size_t n_declared)
+{
+    check->declared = declared;
+    check->n_declared = n_declared;
+}
+
+/* What the host has declared of bytes [from, from + bytes) of tensor `idx`, which are at `address`. */
+static void declare(struct tg_memory_check *check, uint32_t idx, uint64_t from, uint64_t bytes, uint64_t address)
+{
+    for (size_t i = 0; i < check->n_declared; i++) {
+        const struct tg_declared *d = &check->declared[i];
+        uint64_t first = d->offset > from ? d->offset : from;
+        uint64_t end = d->offset + d->bytes < from + bytes ? d->offset + d->bytes : from + bytes;
+        if (d->tensor != idx || first >= end) continue;
+        uint64_t extent_end, at = address + (first - from);
+        const struct tg_extent *is = tg_extents_find(&check->extents, at, &extent_end);
+        struct fresh fresh = {.block = is->block, .declared = (uint32_t)i + 1, .who = is->writer, .state = is->state};
+        if (d->kind == TG_UNDEFINED) fresh.state = TG_EXTENT_UNWRITTEN;
+        set_range(check, at, end - first, &fresh);
+    }
+}
+
+static uint64_t element_bytes_of(const struct tg_tensor *tensor)
+{
+    return tensor->elements && tensor->bytes % tensor->elements == 0 ? tensor->bytes / tensor->elements : 0;
+}
+
+void tg_memory_check_tensor(struct tg_memory_check *check, uint64_t address, const struct tg_tensor *tensor,
+                            uint32_t idx)
+{
+    const struct tg_block_note note = {
+        .address = address,
+        .bytes = tensor->bytes,
+        .element_bytes = element_bytes_of(tensor),
+        .name = tensor->name ? tensor->name : "a tensor without a name",
+    };
+    struct fresh fresh = {.block = block_new(check, &note), .who = TG_NOBODY, .state = TG_EXTENT_WRITTEN};
+    if (tensor->direction == TG_OUT) fresh.state = TG_EXTENT_UNWRITTEN;
+    set_range(check, address, tensor->bytes, &fresh);
+    declare(check, idx, 0, tensor->bytes, address);
+}
+
+void tg_memory_check_allocated(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *file,
+                               int32_t line)
+{
+    const struct tg_block_note note = {
+        .address = address, .bytes = bytes, .file = file, .line = line, .number = ++check->n_mallocs};
+    struct fresh fresh = {
+        .block = block_new(check, &note), .who = tg_paths_builder(&check->paths), .state = TG_EXTENT_UNWRITTEN};
+    set_range(check, address, bytes, &fresh);
+}
+
+/* ---- tasks ---- */
+
+void tg_memory_check_added(struct tg_memory_check *check, int32_t task_id, const char *kernel, const char *file,
+                           int32_t line)
+{
+    tg_paths_add(&check->paths, task_id);
+    if (check->n_tasks == check->tasks_max) {
+        size_t more = check->tasks_max + check->tasks_max / 2 + 64;
+        struct tg_task_note *tasks = realloc(check->tasks, more * sizeof *tasks);
+        if (!tasks) {
+            check->lost = true;
+            return;
+        }
+        check->tasks = tasks;
+        check->tasks_max = more;
+    }
+    /* Ids count from 0, unless notes were lost. */
+    if ((size_t)task_id == check->n_tasks) check->tasks[check->n_tasks++] = (struct tg_task_note){kernel, file, line};
+}
+
+void tg_memory_check_edge(struct tg_memory_check *check, int32_t from, int32_t to)
+{
+    tg_paths_edge(&check->paths, from, to);
+}
+
+void tg_memory_check_published(struct tg_memory_check *check, int32_t task_id)
+{
+    tg_paths_publish(&check->paths, task_id);
+}
+
+void tg_memory_check_waited(struct tg_memory_check *check, int32_t task_id) { tg_paths_wait(&check->paths, task_id); }
+
+static void forget_held(struct tg_memory_check *check)
+{
+    check->held = TG_NOBODY;
+    check->held_readers = 0;
+}
+
+void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
+{
+    tg_paths_start(&check->paths, task_id);
+    forget_held(check);
+}
+
+/* ---- accesses ---- */
+
+/* What edges are needed for: to be looked at when the run is over. */
+static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
+{
+    struct tg_conflict pair = {earlier, check->who};
+    if (!tg_who_is_task(check->who)) {
+        if (check->paths.waits.n == 0) return;
+        pair.later = ~(int32_t)(check->paths.waits.n - 1);
+    } else if (!tg_who_is_task(earlier)) {
+        if (~earlier <= check->paths.tasks.items[check->who].published || check->paths.build_first) return;
+    } else if (!first) {
+        return;
+    }
+    if (check->n_kept == check->pairs_max) {
+        size_t more = check->pairs_max + check->pairs_max / 2 + 64;
+        struct tg_conflict *pairs = realloc(check->pairs, more * sizeof *pairs);
+        if (!pairs) {
+            check->lost = true;
+            return;
+        }
+        check->pairs = pairs;
+        check->pairs_max = more;
+    }
+    check->pairs[check->n_kept++] = pair;
+}
+
+/* Hold the access against an earlier one. false: nothing orders them. */
+static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote, const struct tg_extent *extent,
+                 uint64_t end)
+{
+    if (earlier == TG_NOBODY || earlier == check->who || earlier == check->held) return true;
+    bool first = tg_paths_count(&check->paths, earlier, check->who);
+    check->n_pairs += first;
+    if (tg_paths_before(&check->paths, earlier, check->who)) {
+        check->held = earlier;
+        keep_pair(check, earlier, first);
+        return true;
+    }
+    check->n_unordered += first || !tg_who_is_task(earlier) || !tg_who_is_task(check->who);
+    tg_memory_say_race(check, earlier, earlier_wrote, extent, end);
+    return false;
+}
+
+static void hold_against_readers(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
+{
+    if (extent->readers == 0 || extent->readers == check->held_readers) return;
+    bool ordered = true;
+    for (uint32_t list = extent->readers; list; list = check->extents.readers[list].before)
+        ordered &= hold(check, check->extents.readers[list].who, false, extent, end);
+    if (ordered) check->held_readers = extent->readers;
+}
+
+static void note_reader(struct tg_memory_check *check, struct tg_extent *extent)
+{
+    uint32_t before = extent->readers;
+    const struct tg_reader *newest = &check->extents.readers[before];
+    if (before && newest->who == check->who) return;
+    /* What the builder reads it reads in order: its last stretch stands for those before. */
+    if (before && !tg_who_is_task(newest->who) && !tg_who_is_task(check->who)) before = newest->before;
+    uint32_t readers = tg_extents_reader(&check->extents, before, check->who);
+    if (readers == UINT32_MAX) check->lost = true;
+    else extent->readers = readers;
+}
+
+static void note_writer(struct tg_memory_check *check, struct tg_extent *extent)
+{
+    extent->writer = check->who;
+    extent->readers = 0;
+    extent->state = TG_EXTENT_WRITTEN;
+}
+
+static void visit(void *context, struct tg_extent *extent, uint64_t end)
+{
+    struct tg_memory_check *check = context;
+    const bool write = check->access->write;
+    if (extent->state == TG_EXTENT_NOTHING || extent->state == TG_EXTENT_FREED) {
+        check->usable = false;
+        tg_memory_say_outside(check, extent, end);
+        return;
+    }
+    if (!write && extent->state == TG_EXTENT_UNWRITTEN) tg_memory_say_unwritten(check, extent, end);
+    if (write && extent->declared && check->declared[extent->declared - 1].kind == TG_READ_ONLY)
+        tg_memory_say_read_only(check, extent, end);
+    hold(check, extent->writer, true, extent, end);
+    if (write) {
+        hold_against_readers(check, extent, end);
+        note_writer(check, extent);
+    } else {
+        note_reader(check, extent);
+    }
+}
+
+bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access)
+{
+    check->access = access;
+    check->who = task_id == TG_BUILDER ? tg_paths_builder(&check->paths) : task_id;
+    check->usable = true;
+    if (task_id == TG_BUILDER) forget_held(check);
+    uint64_t end = access->address + access->bytes;
+    if (end < access->address) end = UINT64_MAX;
+    if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
+    check->access = NULL;
+    return check->usable;
+}
+
+void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uint64_t bytes,
+                            const struct tg_tensor *tensor, uint32_t idx, uint64_t offset)
+{
+    const struct tg_access access = {.address = address, .bytes = bytes, .write = true, .op = "copy_to_device"};
+    if (!tg_memory_check_access(check, TG_BUILDER, &access) || !tensor) return;
+    uint64_t end;
+    const struct tg_extent *extent = tg_extents_find(&check->extents, address, &end);
+    struct tg_block_note *block = &check->blocks[extent->block];
+    if (offset == 0 && block->address == address) {
+        block->name = tensor->name;
+        block->element_bytes = element_bytes_of(tensor);
+    }
+    if (tensor->direction == TG_OUT) {
+        /* An output holds nothing yet, on the host either. */
+        struct fresh fresh = {.block = extent->block, .who = extent->writer, .state = TG_EXTENT_UNWRITTEN};
+        set_range(check, address, bytes, &fresh);
+    }
+    declare(check, idx, offset, bytes, address);
+}
+
+/* ---- free ---- */
+
+struct release {
+    struct tg_memory_check *check;
+    uint32_t block;
+};
+
+static void release_extent(void *context, struct tg_extent *extent, uint64_t end)
+{
+    struct release *release = context;
+    struct tg_memory_check *check = release->check;
+    hold(check, extent->writer, true, extent, end);
+    hold_against_readers(check, extent, end);
+    extent->writer = check->who;
+    extent->readers = 0;
+    extent->declared = 0;
+    extent->state = TG_EXTENT_FREED;
+}
+
+void tg_memory_check_freed(struct tg_memory_check *check, uint64_t address, const char *file, int32_t line)
+{
+    uint64_t end;
+    struct release release = {check, tg_extents_find(&check->extents, address, &end)->block};
+    struct tg_block_note *block = &check->blocks[release.block];
+    if (release.block == 0 || block->address != address) return;
+    block->freed_file = file;
+    block->freed_line = line;
+    check->who = tg_paths_builder(&check->paths);
+    forget_held(check);
+    if (!tg_extents_visit(&check->extents, address, address + block->bytes, release_extent, &release))
+        check->lost = true;
+}
+
+/* ---- the end ---- */
+
+struct census {
+    uint64_t first, n;
+};
+
+static void count_unwritten(void *context, struct tg_extent *extent, uint64_t end)
+{
+    struct census *census = context;
+    /* What the host says holds nothing may stay so. */
+    if (extent->state != TG_EXTENT_UNWRITTEN || extent->declared) return;
+    if (census->n == 0) census->first = extent->start;
+    census->n += end - extent->start;
+}
+
+void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uint64_t bytes)
+{
+    struct census census = {0, 0};
+    if (!tg_extents_visit(&check->extents, address, address + bytes, count_unwritten, &census)) check->lost = true;
+    if (census.n > 0) tg_memory_say_output(check, address, bytes, census.first, census.n);
+}
+
+uint64_t tg_memory_check_bytes(const struct tg_memory_check *check)
+{
+    return tg_paths_bytes(&check->paths) + tg_extents_bytes(&check->extents) + check->tasks_max * sizeof *check->tasks +
+           check->blocks_max * sizeof *check->blocks + check->pairs_max * sizeof *check->pairs;
+}
+
+bool tg_memory_check_lost(const struct tg_memory_check *check) { return check->lost || check->paths.lost; }

@@ -1,0 +1,137 @@
+/*
+ * memory_check.h - what a run does with device memory, held against what every schedule of its graph allows.
+ *
+ * Each access of a task or of the builder is looked up in the map of device memory (extents.h): it has to be inside of an
+ * allocation, and what it reads must have been written. It is held against the last writer
+ * of the same bytes, a write also against those who have read them since: between the two there must be a path of edges
+ * (paths.h). Every other conflict follows: if a write, the reads of it and the next write are ordered, one after the
+ * other, then so are all of them. When no conflicting pair is unordered, every schedule lets every task read the same
+ * bytes.
+ *
+ * Memory    60 bytes a task, 8 an edge, 8 a conflicting pair, 32 to 64 an extent and 8 a reader; growing arrays keep up
+ *           to half as much in hand.
+ * Threads   one at a time.
+ */
+#ifndef TG_CHECK_MEMORY_MEMORY_CHECK_H
+#define TG_CHECK_MEMORY_MEMORY_CHECK_H
+
+#include "check/finding.h"
+#include "check/memory/edges.h"
+#include "check/memory/extents.h"
+#include "check/memory/paths.h"
+
+/* What messages say of a task. Borrowed texts live as long as the run. */
+struct tg_task_note {
+    const char *kernel, *file; /* file NULL: not known */
+    int32_t line;
+};
+
+/* Memory that was allocated. Number 0 of them is none. */
+struct tg_block_note {
+    uint64_t address, bytes;
+    uint64_t element_bytes; /* of a tensor; 0: not known */
+    const char *name;       /* of a tensor, or what it is; NULL: the orchestration's device_malloc */
+    const char *file;       /* where device_malloc was called, or NULL */
+    const char *freed_file; /* where device_free was called, or NULL */
+    int32_t line, freed_line;
+    uint32_t number; /* of device_malloc: from 1 */
+};
+
+/* One access. Texts are borrowed for the call. */
+struct tg_access {
+    uint64_t address, bytes; /* bytes > 0 */
+    bool write;
+    const char *op;   /* "TLOAD", "a plain load" */
+    const char *file; /* NULL: only offset is known */
+    uint32_t line;
+    uint64_t offset; /* of the code in its shared object */
+    uint32_t core;   /* of a task */
+    enum tg_core_type core_type;
+};
+
+enum { TG_BUILDER = -1 }; /* in place of a task's id */
+
+struct tg_memory_check {
+    struct tg_finding_list *findings; /* borrowed */
+    struct tg_paths paths;
+    struct tg_extents extents;
+    struct tg_task_note *tasks; /* [n_tasks] */
+    size_t n_tasks, tasks_max;
+    struct tg_block_note *blocks; /* [n_blocks] */
+    size_t n_blocks, blocks_max;
+    const struct tg_declared *declared; /* [n_declared], borrowed */
+    size_t n_declared;
+    uint64_t base, capacity; /* addresses of device memory */
+    uint32_t n_mallocs;
+    struct tg_conflict *pairs; /* [n_kept] who was held against whom and is ordered; of the builder, some twice */
+    size_t n_kept, pairs_max;
+    uint64_t n_pairs;     /* of tasks that conflict and were held against each other */
+    uint64_t n_unordered; /* of those, and of those with the builder */
+    bool lost;            /* there was no memory for something: nothing is proven */
+    /* The access that is looked at. */
+    const struct tg_access *access;
+    tg_who who;
+    bool usable;
+    tg_who held;           /* against whom `who` was held last */
+    uint32_t held_readers; /* the list against which it was */
+};
+
+/*
+ * Begin; nothing is allocated.
+ *
+ * build_first  no task runs before the builder has ended: all that it does is before every task
+ * Errors       TG_ERR_MEMORY
+ */
+enum tg_status tg_memory_check_init(struct tg_memory_check *check, struct tg_finding_list *findings, bool build_first);
+void tg_memory_check_fini(struct tg_memory_check *check);
+
+/* ---- the host ---- */
+
+/* [base, base + capacity) are the addresses of device memory. */
+void tg_memory_check_device(struct tg_memory_check *check, uint64_t base, uint64_t capacity);
+
+/* Memory that holds something already and is named `what`. Copies nothing. */
+void tg_memory_check_foreign(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *what);
+
+/* What the host knows of parts of its tensors; borrowed until fini. Before the tensors. */
+void tg_memory_check_declare(struct tg_memory_check *check, const struct tg_declared *declared, size_t n_declared);
+
+/* Tensor `idx` of the run is at `address`: an output holds nothing yet, the others what the host put there, but for
+ * what `declared` says of it. */
+void tg_memory_check_tensor(struct tg_memory_check *check, uint64_t address, const struct tg_tensor *tensor,
+                            uint32_t idx);
+
+/* The builder on the host copies to device memory: from byte `offset` of tensor `idx`, or from elsewhere if `tensor` is
+ * NULL. Memory that begins with a tensor is called by its name. */
+void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uint64_t bytes,
+                            const struct tg_tensor *tensor, uint32_t idx, uint64_t offset);
+
+/* When the run has ended: the host copies these bytes back, so they have to be written. */
+void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uint64_t bytes);
+
+/* ---- the builder ---- */
+
+void tg_memory_check_added(struct tg_memory_check *check, int32_t task_id, const char *kernel, const char *file,
+                           int32_t line);
+void tg_memory_check_edge(struct tg_memory_check *check, int32_t from, int32_t to);
+void tg_memory_check_published(struct tg_memory_check *check, int32_t task_id);
+void tg_memory_check_waited(struct tg_memory_check *check, int32_t task_id);
+void tg_memory_check_allocated(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *file,
+                               int32_t line);
+void tg_memory_check_freed(struct tg_memory_check *check, uint64_t address, const char *file, int32_t line);
+
+/* ---- tasks and the builder ---- */
+
+/* The task starts: its accesses follow. */
+void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id);
+
+/* A task, or the builder if task_id is TG_BUILDER, accesses memory. false: not in one allocation, it must not be done. */
+bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
+
+/* Host memory that all of it takes now, which is the most so far. */
+uint64_t tg_memory_check_bytes(const struct tg_memory_check *check);
+
+/* There was no memory for something: what was found holds, but nothing is proven. */
+bool tg_memory_check_lost(const struct tg_memory_check *check);
+
+#endif

@@ -1,0 +1,24 @@
+/* memory_words.h - what is said of an access that memory_check.c is looking at. */
+#ifndef TG_CHECK_MEMORY_MEMORY_WORDS_H
+#define TG_CHECK_MEMORY_MEMORY_WORDS_H
+
+#include "check/memory/memory_check.h"
+
+/* The access conflicts with an earlier one of the extent, which ends at `end`, and nothing orders them. While the
+ * builder frees memory there is no access. */
+void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote,
+                        const struct tg_extent *extent, uint64_t end);
+
+/* The extent is no allocation, or no longer. */
+void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
+
+/* Nobody has written what is read. */
+void tg_memory_say_unwritten(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
+
+/* The host has declared that nobody writes here. */
+void tg_memory_say_read_only(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
+
+/* `n` bytes of an output, the first at `first`, hold nothing. */
+void tg_memory_say_output(struct tg_memory_check *check, uint64_t address, uint64_t bytes, uint64_t first, uint64_t n);
+
+#endif

@@ -1,0 +1,393 @@
+/*
+ * This computer as the device: threads, on-chip memory of each, and what an instruction does there.
+ *
+ * The thread that launches is worker 0; the others live as long as the device and wait between launches.
+ *
+ *     tg_run_wait ---> worker 0  -----------------------------------> returns when all that have begun are done
+ *          | launch += 1                                                ^ n_working == 0
+ *          +---------> worker 1 ... n - 1, each: pin, watch, work, ----+
+ *
+ * A launch is carried out by those that come in time: a thread that wakes when it is over goes to sleep again.
+ *
+ * An instruction is checked and executed by the worker that runs the kernel, in the worker's own buffers.
+ */
+#include <pthread.h>
+#include <stdalign.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "machine/cpu/lazy.h"
+#include "machine/cpu/topology.h"
+#include "machine/machine.h"
+#include "os/guard.h"
+#include "tile/rules.h"
+
+enum { STACK_GUARD_BYTES = 1 << 20, BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
+
+/* What one worker has. Writer: its thread. */
+struct core {
+    alignas(64) struct tg_worker_core known; /* first */
+    struct tg_gm *gm;
+    struct {
+        uint64_t low, high;
+    } ranges[N_RANGES]; /* allocations that transfers were in lately, the latest first, as long as nothing is freed */
+    uint64_t n_freed;   /* of gm, when they were found */
+    struct tg_buffers buffers;
+    struct tg_lazy lazy; /* of the task that runs, if it is a cube core's */
+    uint64_t n_begun;    /* known.n_kernels when lazy began, or UB was cleared */
+    bool clear;          /* UB holds NaN when a kernel starts */
+    uint32_t ub_written; /* bytes from its start that may hold something else, while `clear` */
+    uint8_t *memory;     /* all buffers, owned; NULL: not used yet */
+};
+
+struct cpu;
+
+struct thread {
+    struct cpu *cpu;
+    pthread_t id;
+    uint32_t worker;
+};
+
+struct cpu {
+    struct tg_machine machine; /* first */
+    bool pin;
+    enum tg_isa tile_isa;             /* of the arithmetic */
+    cpu_set_t *place;                 /* [n_workers] */
+    struct core *cores;               /* [n_workers] */
+    struct thread *threads;           /* [n_workers]; 0 is not started */
+    uint32_t n_started;               /* writer: worker 0 */
+    uint64_t start_ns;                /* of the launch. Writer: worker 0, before the others see the launch */
+    bool clear;                       /* of the launch */
+    const struct tg_machine_run *run; /* under the lock: NULL: none, or nobody may begin any more */
+    pthread_mutex_t lock;
+    pthread_cond_t launched, finished;
+    uint64_t launch;    /* under the lock: how many there were */
+    uint32_t n_working; /* workers that have begun and not ended, worker 0 apart */
+    bool closing;
+};
+
+static struct cpu *of(struct tg_machine *machine) { return (struct cpu *)(void *)machine; }
+
+static uint64_t clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t cpu_now(struct tg_machine *machine) { return clock_ns() - of(machine)->start_ns; }
+
+/* ---- instructions ---- */
+
+static _Thread_local struct core *own_core; /* of the worker that this thread is; NULL: it is none */
+
+static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
+{
+    core->known.status = status;
+    tg_guard_raise();
+}
+
+/* Is it inside one of the allocations that are remembered, or in one that is from now on? */
+static bool is_allocated(struct core *core, struct tg_run_of_bytes run)
+{
+    /* Acquire, pairs with the release in free_locked: an allocation that was freed is not remembered. */
+    const uint64_t n_freed = atomic_load_explicit(&core->gm->n_freed, memory_order_acquire);
+    if (n_freed != core->n_freed) memset(core->ranges, 0, sizeof core->ranges);
+    core->n_freed = n_freed;
+    for (int i = 0; i < N_RANGES; i++)
+        if (run.address >= core->ranges[i].low && run.address < core->ranges[i].high)
+            return run.bytes <= core->ranges[i].high - run.address;
+    uint64_t low, high;
+    if (!tg_gm_around(core->gm, run.address, &low, &high)) return false;
+    memmove(core->ranges + 1, core->ranges, (N_RANGES - 1) * sizeof core->ranges[0]);
+    core->ranges[0].low = low;
+    core->ranges[0].high = high;
+    return run.bytes <= high - run.address;
+}
+
+static void check_global(struct core *core, const struct tg_instr *instr)
+{
+    struct tg_run_of_bytes run = tg_global_extent(instr->global);
+    if (is_allocated(core, run)) return; /* all of it in one allocation, gaps included */
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (is_allocated(core, run)) continue;
+        snprintf(core->known.message, sizeof core->known.message,
+                 "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
+                 tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
+                 (unsigned long long)(run.address + run.bytes));
+        stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+    }
+}
+
+/* A task finds nothing in the buffers of a cube core that it has not put there. */
+static void execute_cube(struct core *core, const struct tg_instr *instr)
+{
+    if (core->n_begun != core->known.n_kernels) tg_lazy_begin(&core->lazy);
+    core->n_begun = core->known.n_kernels;
+    tg_lazy_execute(&core->lazy, instr);
+}
+
+/* Bytes of UB from its start to the end of a tile. */
+static uint32_t end_in_ub(const struct tg_tile *tile)
+{
+    return tile && tile->kind == TG_VEC ? tile->offset + tg_tile_bytes(tile) : 0;
+}
+
+/* A task finds in UB what the last one left, or NaN where the launch asks for it. */
+static void execute_vector(struct core *core, const struct tg_instr *instr)
+{
+    if (core->clear) {
+        if (core->n_begun != core->known.n_kernels) {
+            memset(core->buffers.of_kind[TG_VEC], 0xFF, core->ub_written);
+            core->ub_written = 0;
+        }
+        core->n_begun = core->known.n_kernels;
+        const uint32_t dst = end_in_ub(instr->dst), tmp = end_in_ub(instr->tmp);
+        if (dst > core->ub_written) core->ub_written = dst;
+        if (tmp > core->ub_written) core->ub_written = tmp;
+    }
+    tg_execute(instr, &core->buffers);
+}
+
+static void issue(const struct tg_instr *instr)
+{
+    struct core *core = own_core;
+    if (!core || !core->known.running) {
+        if (tg_coro_current()->guard) tg_guard_raise(); /* a plugin calls a kernel by itself */
+        return;
+    }
+    core->known.n_instructions++;
+    tg_guard_enter_runtime();
+    if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
+        stop_kernel(core, TG_ERR_TILE);
+    if (instr->global) check_global(core, instr);
+    if (core->known.type == TG_AIC) execute_cube(core, instr);
+    else execute_vector(core, instr);
+    tg_guard_leave_runtime();
+}
+
+/* Instructions take effect one by one: all is in order already. */
+static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+{
+    struct core *core = own_core;
+    const bool flag = op == TG_OP_SET_FLAG || op == TG_OP_WAIT_FLAG;
+    if (core && core->known.running &&
+        (flag ? tg_rules_allow_flag(src_pipe, dst_pipe, event, core->known.type)
+              : op == TG_OP_PIPE_BARRIER && tg_rules_allow_barrier(src_pipe, core->known.type))) {
+        core->known.n_instructions++;
+        return;
+    }
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
+static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
+
+/* A worker is a cube core and a vector core. Fresh buffers hold NaN, later ones what the last task left. */
+static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worker, struct tg_worker_core **out)
+{
+    struct core *core = &of(machine)->cores[worker];
+    *out = &core->known;
+    own_core = core;
+    core->known.n_instructions = 0;
+    /* A launch that does not ask leaves what it writes uncounted. */
+    core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
+    core->clear = of(machine)->clear;
+    if (core->memory) return TG_OK;
+    core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
+    core->lazy.buffers = &core->buffers;
+    core->lazy.product = tg_product_variant_for(of(machine)->tile_isa);
+    const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    const size_t bytes = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
+    core->memory = aligned_alloc(BUFFER_ALIGNMENT, bytes);
+    if (!core->memory) return tg_error(TG_ERR_MEMORY, "no memory for the buffers of worker %u", worker);
+    memset(core->memory, 0xFF, bytes);
+    uint8_t **of_kind = core->buffers.of_kind;
+    of_kind[TG_MAT] = core->memory;
+    of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
+    of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
+    of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
+    of_kind[TG_VEC] = of_kind[TG_ACC] + TG_L0C_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_VEC] + TG_UB_BYTES);
+    return TG_OK;
+}
+
+/* ---- a launch ---- */
+
+/* One worker's part of a launch, on its thread. */
+static void work(struct cpu *cpu, const struct tg_machine_run *run, uint32_t worker)
+{
+    struct tg_watch watch = {0};
+    cpu_set_t before;
+    if (cpu->pin) tg_topology_pin(&cpu->place[worker], &before);
+    if (cpu->machine.catch_faults && tg_watch_begin(&watch, run->kernel_limit_ms) != TG_OK)
+        tg_failure_set(run->failure, TG_ERR_MEMORY, "worker %u: %s", worker, tg_last_message());
+    run->control_main(run->control_arg, worker);
+    own_core = NULL;
+    tg_watch_end(&watch);
+    if (cpu->pin) tg_topology_unpin(&before);
+}
+
+static void *thread_main(void *arg)
+{
+    const struct thread *thread = arg;
+    struct cpu *cpu = thread->cpu;
+    uint64_t seen = 0;
+    pthread_mutex_lock(&cpu->lock);
+    for (;;) {
+        while (cpu->launch == seen && !cpu->closing) pthread_cond_wait(&cpu->launched, &cpu->lock);
+        if (cpu->closing) break;
+        seen = cpu->launch;
+        if (!cpu->run) continue; /* too late: it is over */
+        const struct tg_machine_run *run = cpu->run;
+        cpu->n_working++;
+        pthread_mutex_unlock(&cpu->lock);
+        work(cpu, run, thread->worker);
+        pthread_mutex_lock(&cpu->lock);
+        if (--cpu->n_working == 0) pthread_cond_signal(&cpu->finished);
+    }
+    pthread_mutex_unlock(&cpu->lock);
+    return NULL;
+}
+
+/* With a guard region that a large frame does not step over. */
+static int start_thread(struct thread *thread)
+{
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error) return error;
+    pthread_attr_setguardsize(&attr, STACK_GUARD_BYTES);
+    error = pthread_create(&thread->id, &attr, thread_main, thread);
+    pthread_attr_destroy(&attr);
+    return error;
+}
+
+/* The threads that are not there yet. They see the first launch that comes after this. */
+static enum tg_status start_threads(struct cpu *cpu)
+{
+    for (uint32_t i = cpu->n_started; i < cpu->machine.n_workers; i++) {
+        cpu->threads[i] = (struct thread){.cpu = cpu, .worker = i};
+        int error = start_thread(&cpu->threads[i]);
+        if (error)
+            return tg_error(TG_ERR_MEMORY, "worker %u of %u: no thread: %s", i, cpu->machine.n_workers,
+                            strerror(error));
+        cpu->n_started = i + 1;
+    }
+    return TG_OK;
+}
+
+static enum tg_status cpu_run(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns)
+{
+    struct cpu *cpu = of(machine);
+    TG_TRY(start_threads(cpu));
+    pthread_mutex_lock(&cpu->lock);
+    cpu->run = run;
+    cpu->clear = run->clear;
+    cpu->start_ns = clock_ns();
+    cpu->launch++;
+    pthread_cond_broadcast(&cpu->launched);
+    pthread_mutex_unlock(&cpu->lock);
+    work(cpu, run, 0);
+    pthread_mutex_lock(&cpu->lock);
+    cpu->run = NULL; /* who has not begun need not */
+    while (cpu->n_working > 0) pthread_cond_wait(&cpu->finished, &cpu->lock);
+    pthread_mutex_unlock(&cpu->lock);
+    *device_ns = cpu_now(machine);
+    return TG_OK;
+}
+
+static void stop_threads(struct cpu *cpu)
+{
+    pthread_mutex_lock(&cpu->lock);
+    cpu->closing = true;
+    pthread_cond_broadcast(&cpu->launched);
+    pthread_mutex_unlock(&cpu->lock);
+    for (uint32_t i = 1; i < cpu->n_started; i++) pthread_join(cpu->threads[i].id, NULL);
+}
+
+static void release(struct cpu *cpu)
+{
+    for (uint32_t i = 0; cpu->cores && i < cpu->machine.n_workers; i++) free(cpu->cores[i].memory);
+    free(cpu->cores);
+    free(cpu->threads);
+    free(cpu->place);
+    pthread_cond_destroy(&cpu->launched);
+    pthread_cond_destroy(&cpu->finished);
+    pthread_mutex_destroy(&cpu->lock);
+    free(cpu);
+}
+
+static void cpu_close(struct tg_machine *machine)
+{
+    struct cpu *cpu = of(machine);
+    stop_threads(cpu);
+    tg_gm_fini(&machine->gm);
+    release(cpu);
+}
+
+static const struct tg_machine_ops cpu_ops = {
+    .close = cpu_close,
+    .run = cpu_run,
+    .now = cpu_now,
+    .worker_core = cpu_worker_core,
+};
+
+static enum tg_status check_config(const struct tg_device_config *config)
+{
+    if (config->machine_file)
+        return tg_error(TG_ERR_ARGUMENT, "machine_file is %s: cpu is this computer, its figures are its own",
+                        config->machine_file);
+    if (config->workers > TG_WORKERS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "workers is %u; 1 to %d are possible, 0: one a processor", config->workers,
+                        TG_WORKERS_MAX);
+    return TG_OK;
+}
+
+static uint32_t default_workers(void)
+{
+    uint32_t n = tg_topology_processors();
+    return n < TG_WORKERS_MAX ? n : TG_WORKERS_MAX;
+}
+
+enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_machine **out)
+{
+    enum tg_isa isa;
+    TG_TRY(check_config(config));
+    TG_TRY(tg_isa_choose(&isa));
+    struct cpu *cpu = calloc(1, sizeof *cpu);
+    if (!cpu) return tg_error(TG_ERR_MEMORY, "no memory for a device");
+    pthread_mutex_init(&cpu->lock, NULL);
+    pthread_cond_init(&cpu->launched, NULL);
+    pthread_cond_init(&cpu->finished, NULL);
+    const uint32_t n = config->workers ? config->workers : default_workers();
+    cpu->place = calloc(n, sizeof *cpu->place);
+    cpu->threads = calloc(n, sizeof *cpu->threads);
+    cpu->cores = aligned_alloc(alignof(struct core), n * sizeof *cpu->cores);
+    enum tg_status status = TG_ERR_MEMORY;
+    if (!cpu->place || !cpu->threads || !cpu->cores) {
+        tg_error(status, "no memory for %u workers", n);
+        goto release;
+    }
+    memset(cpu->cores, 0, n * sizeof *cpu->cores);
+    cpu->machine.n_workers = n;
+    status = tg_gm_init(&cpu->machine.gm, config->gm_bytes);
+    if (status != TG_OK) goto release;
+    cpu->machine.gm.resident = true;
+    for (uint32_t i = 0; i < n; i++) cpu->cores[i].gm = &cpu->machine.gm;
+    cpu->pin = config->pin;
+    cpu->n_started = 1;
+    if (cpu->pin) tg_topology_spread(n, cpu->place);
+    cpu->machine.ops = &cpu_ops;
+    cpu->machine.isa = &cpu_isa;
+    cpu->machine.catch_faults = config->catch_faults;
+    cpu->tile_isa = isa;
+    cpu->machine.isa_name = tg_product_variant_for(isa)->name;
+    *out = &cpu->machine;
+    return TG_OK;
+
+release:
+    release(cpu);
+    return status;
+}

@@ -1,0 +1,360 @@
+#include "machine/cpu/lazy.h"
+
+#include <string.h>
+
+/* Loads from this size on are worth asking for ahead. */
+enum { STREAM_BYTES = 2048 };
+
+void tg_lazy_begin(struct tg_lazy *lazy)
+{
+    for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) {
+        struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
+        buffer->n = buffer->next_filled = buffer->next_read = 0;
+    }
+    tg_stream_clear(&lazy->stream);
+    lazy->widened.at = NULL;
+}
+
+/* ---- tiles and bytes ---- */
+
+/* The bytes of a tile in its buffer. */
+struct span {
+    uint32_t low, high;
+};
+
+static struct span span_of(const struct tg_tile *t) { return (struct span){t->offset, t->offset + tg_tile_bytes(t)}; }
+
+static bool overlaps(const struct tg_lazy_tile *tile, struct span span)
+{
+    return tile->low < span.high && span.low < tile->high;
+}
+
+static bool is_inside(const struct tg_lazy_tile *tile, struct span span)
+{
+    return tile->low >= span.low && tile->high <= span.high;
+}
+
+/* Where element [row][col] of a tile is, in elements from its start. */
+static uint32_t place_of(const struct tg_lazy_tile *t, uint32_t kind, uint32_t row, uint32_t col)
+{
+    const uint32_t width = tg_fractal_cols(t->dtype);
+    return kind == TG_MAT    ? tg_at_nz(t->rows, width, row, col)
+           : kind == TG_LEFT ? tg_at_zz(t->cols, width, row, col)
+                             : tg_at_zn(t->cols, width, row, col);
+}
+
+/* Write the tile's bytes, the padding's too. */
+static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
+{
+    const size_t bytes = tg_dtype_bytes(t->dtype);
+    uint8_t *to = lazy->buffers->of_kind[kind] + t->low;
+    memset(to, 0, t->high - t->low);
+    for (const struct tg_lazy_part *part = t->parts; part < t->parts + t->n_parts; part++)
+        for (uint32_t row = 0; row < t->n_rows; row++)
+            for (uint32_t col = 0; col < part->n_cols; col++)
+                memcpy(to + place_of(t, kind, row, part->col + col) * bytes, part->at + (row * part->ld + col) * bytes,
+                       bytes);
+}
+
+/* Forget the buffer's tiles that overlap the span. Those that are to stay as bytes are settled first: all, or the ones that
+ * are not wholly inside. */
+static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool settle_all)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
+    uint32_t n_kept = 0;
+    for (uint32_t i = 0; i < buffer->n; i++) {
+        const struct tg_lazy_tile *tile = &buffer->tiles[i];
+        if (!overlaps(tile, span)) {
+            if (n_kept != i) buffer->tiles[n_kept] = *tile;
+            n_kept++;
+        } else if (settle_all || !is_inside(tile, span)) {
+            settle(lazy, tile, kind);
+        }
+    }
+    buffer->n = n_kept;
+    if (kind == TG_LEFT) lazy->widened.at = NULL;
+}
+
+/* The tile that has the span; NULL: there is none. `next` is where it is looked for first, and moves on. */
+static struct tg_lazy_tile *find(struct tg_lazy_buffer *buffer, struct span span, uint32_t *next)
+{
+    uint32_t at = *next < buffer->n ? *next : 0;
+    for (uint32_t i = 0; i < buffer->n; i++, at = at + 1 < buffer->n ? at + 1 : 0) {
+        if (buffer->tiles[at].low != span.low || buffer->tiles[at].high != span.high) continue;
+        *next = at + 1;
+        return &buffer->tiles[at];
+    }
+    return NULL;
+}
+
+/* A store is going to write [low, high) of device memory. */
+static bool touches(const struct tg_lazy_tile *tile, uint64_t low, uint64_t high)
+{
+    for (const struct tg_lazy_part *part = tile->parts; part < tile->parts + tile->n_parts; part++) {
+        const uint64_t first = (uint64_t)(uintptr_t)part->at;
+        const uint64_t elements = (tile->n_rows - 1) * part->ld + part->n_cols;
+        if (first < high && low < first + elements * tg_dtype_bytes(tile->dtype)) return true;
+    }
+    return false;
+}
+
+/* Tiles that refer to what a store writes become bytes. */
+static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
+{
+    for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) {
+        struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
+        for (uint32_t i = 0; i < buffer->n; i++) {
+            if (!touches(&buffer->tiles[i], low, high)) continue;
+            clear(lazy, kind, (struct span){buffer->tiles[i].low, buffer->tiles[i].high}, true);
+            i--; /* the next one has come here */
+        }
+    }
+}
+
+/* ---- instructions ---- */
+
+static bool is_matrix(const struct tg_global *g)
+{
+    return g->layout == TG_ROW_MAJOR && g->shape[0] == 1 && g->shape[1] == 1 && g->shape[2] == 1 &&
+           g->stride[3] >= (int64_t)g->shape[4];
+}
+
+static void expect(struct tg_lazy *lazy, const struct tg_lazy_tile *tile)
+{
+    const struct tg_lazy_part *part = tile->parts;
+    const uint32_t bytes = tg_dtype_bytes(tile->dtype), row_bytes = part->n_cols * bytes;
+    struct tg_stream_range range = {part->at, part->ld * bytes, tile->n_rows, (row_bytes + 63) / TG_LINE_BYTES};
+    if (tile->n_rows * row_bytes < STREAM_BYTES) return;
+    if (part->ld == part->n_cols) {
+        range.n_rows = 1;
+        range.row_lines = tile->n_rows * row_bytes / TG_LINE_BYTES;
+    }
+    tg_stream_add(&lazy->stream, range);
+    if (lazy->stream.n_ahead < TG_STREAM_AHEAD) tg_stream_ask(&lazy->stream, TG_STREAM_AHEAD - lazy->stream.n_ahead);
+}
+
+/* A tile without parts that takes the place of all that was there. NULL: there is no room. */
+static struct tg_lazy_tile *fill(struct tg_lazy *lazy, const struct tg_tile *t)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[t->kind];
+    const struct span span = span_of(t);
+    struct tg_lazy_tile *tile = find(buffer, span, &buffer->next_filled);
+    if (!tile) {
+        clear(lazy, t->kind, span, false);
+        if (buffer->n == TG_LAZY_TILES) return NULL;
+        tile = &buffer->tiles[buffer->n++];
+        buffer->next_filled = buffer->n;
+        tile->low = span.low;
+        tile->high = span.high;
+    }
+    if (t->kind == TG_LEFT) lazy->widened.at = NULL;
+    tile->rows = t->rows;
+    tile->cols = t->cols;
+    tile->n_rows = t->valid_rows;
+    tile->n_cols = t->valid_cols;
+    tile->dtype = t->dtype;
+    tile->n_parts = 0;
+    return tile;
+}
+
+static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    const struct tg_global *g = instr->global;
+    struct tg_lazy_tile *tile = is_matrix(g) ? fill(lazy, instr->dst) : NULL;
+    if (!tile) {
+        clear(lazy, TG_MAT, span_of(instr->dst), false);
+        tg_execute(instr, lazy->buffers);
+        return;
+    }
+    struct tg_lazy_part *part = &tile->parts[tile->n_parts++];
+    part->at = (const uint8_t *)(uintptr_t)g->addr;
+    part->ld = (size_t)g->stride[3];
+    part->col = 0;
+    part->n_cols = tile->n_cols;
+    expect(lazy, tile);
+}
+
+/* The column at which `tile` begins in `src`, a Mat tile that may be made of several side by side; UINT32_MAX: it is not one
+ * of them. */
+static uint32_t column_in(const struct tg_tile *src, const struct tg_lazy_tile *tile)
+{
+    const uint32_t from_start = tile->low - src->offset, block_bytes = src->rows * 32;
+    if (tile->rows != src->rows || tile->dtype != src->dtype || tile->n_rows != src->valid_rows) return UINT32_MAX;
+    if (from_start == 0) return 0;
+    return from_start % block_bytes == 0 ? from_start / block_bytes * tg_fractal_cols(src->dtype) : UINT32_MAX;
+}
+
+/* Behind the parts of `to`, those of `from`. false: there is no room. */
+static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, uint32_t col)
+{
+    if (to->n_parts + from->n_parts > TG_LAZY_PARTS) return false;
+    for (uint32_t i = 0; i < from->n_parts; i++) {
+        struct tg_lazy_part *part = &to->parts[to->n_parts++];
+        part->at = from->parts[i].at;
+        part->ld = from->parts[i].ld;
+        part->col = col + from->parts[i].col;
+        part->n_cols = from->parts[i].n_cols;
+    }
+    return true;
+}
+
+/* Give `to` the parts that src is made of. false: src is not made of whole tiles side by side. */
+static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const struct tg_tile *src)
+{
+    struct tg_lazy_buffer *mat = &lazy->of_kind[TG_MAT];
+    const struct span span = span_of(src);
+    uint32_t n_cols = 0, at = mat->next_read < mat->n ? mat->next_read : 0;
+    for (uint32_t i = 0; i < 2 * mat->n && n_cols < src->valid_cols; i++, at = at + 1 < mat->n ? at + 1 : 0) {
+        const struct tg_lazy_tile *tile = &mat->tiles[at];
+        if (!is_inside(tile, span) || (n_cols == 0 && tile->low != span.low)) continue;
+        if (column_in(src, tile) != n_cols || !add_parts(to, tile, n_cols)) return false;
+        n_cols += tile->n_cols;
+        mat->next_read = at + 1;
+    }
+    return n_cols == src->valid_cols;
+}
+
+static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    struct tg_lazy_tile *to = fill(lazy, instr->dst);
+    if (to && gather_parts(lazy, to, instr->a)) return;
+    clear(lazy, instr->a->kind, span_of(instr->a), true);
+    clear(lazy, instr->dst->kind, span_of(instr->dst), false);
+    tg_execute(instr, lazy->buffers);
+}
+
+/* The row at which `tile` begins in `right`, which may be made of several below each other; UINT32_MAX: it is not one of
+ * them. */
+static uint32_t row_in(const struct tg_tile *right, const struct tg_lazy_tile *tile)
+{
+    const uint32_t block_bytes = right->cols * 32, from_start = tile->low - right->offset;
+    if (tile->cols != right->cols || tile->dtype != right->dtype || tile->n_cols != right->valid_cols)
+        return UINT32_MAX;
+    if (from_start == 0) return 0;
+    return from_start % block_bytes == 0 ? from_start / block_bytes * tg_fractal_cols(right->dtype) : UINT32_MAX;
+}
+
+/* The tiles that a right operand is made of, from the first row to the last. */
+struct stack {
+    const struct tg_lazy_tile *tiles[TG_LAZY_TILES];
+    uint32_t n;
+};
+
+/* false: the operand has rows that are in no tile, or parts at a place that a product cannot take. */
+static bool stack_up(struct tg_lazy *lazy, const struct tg_tile *right, struct stack *stack)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_RIGHT];
+    const struct span span = span_of(right);
+    uint32_t n_rows = 0, at = buffer->next_read < buffer->n ? buffer->next_read : 0;
+    stack->n = 0;
+    for (uint32_t i = 0; i < 2 * buffer->n && n_rows < right->valid_rows; i++, at = at + 1 < buffer->n ? at + 1 : 0) {
+        const struct tg_lazy_tile *tile = &buffer->tiles[at];
+        if (!is_inside(tile, span) || (n_rows == 0 && tile->low != span.low)) continue;
+        if (row_in(right, tile) != n_rows) return false;
+        for (uint32_t part = 1; part < tile->n_parts; part++)
+            if (tile->parts[part].col % 16 != 0) return false;
+        stack->tiles[stack->n++] = tile;
+        n_rows += tile->n_rows;
+        buffer->next_read = at + 1;
+    }
+    return n_rows == right->valid_rows;
+}
+
+/* Left as rows of fp32 in the scratch; an operand that several products share is there already. NULL: it is no tile of one
+ * part. */
+static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
+{
+    struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_LEFT];
+    const struct tg_lazy_tile *tile = find(buffer, span_of(left), &buffer->next_read);
+    if (!tile || tile->dtype != left->dtype || tile->n_rows != left->valid_rows || tile->n_cols != left->valid_cols ||
+        tile->rows != left->rows || tile->n_parts != 1)
+        return NULL;
+    float *to = lazy->buffers->scratch;
+    const struct tg_lazy_part *part = tile->parts;
+    if (lazy->widened.at == part->at && lazy->widened.low == tile->low) return to;
+    const size_t row_bytes = part->ld * tg_dtype_bytes(left->dtype);
+    for (uint32_t row = 0; row < tile->n_rows; row++)
+        lazy->product->widen(to + (size_t)row * part->n_cols, part->at + row * row_bytes, left->dtype, part->n_cols);
+    lazy->widened.at = part->at;
+    lazy->widened.low = tile->low;
+    return to;
+}
+
+/* How many tiles from `first` on one product can take as its pieces: those of one part each and of the same shape, but for
+ * the last, which may have fewer rows. */
+static uint32_t n_alike(const struct stack *stack, uint32_t first)
+{
+    const struct tg_lazy_tile *of = stack->tiles[first];
+    uint32_t i = first + 1;
+    while (i < stack->n && of->n_parts == 1) {
+        const struct tg_lazy_tile *tile = stack->tiles[i];
+        if (stack->tiles[i - 1]->n_rows < of->n_rows || tile->n_rows > of->n_rows || tile->n_parts != 1 ||
+            tile->parts->ld != of->parts->ld)
+            break;
+        i++;
+    }
+    return i - first;
+}
+
+/* left x what is stacked up, into acc. */
+static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, const float *rows,
+                           const struct stack *stack)
+{
+    const struct tg_tile *acc = instr->dst;
+    float *sum = (float *)(void *)tg_tile_at(lazy->buffers, acc);
+    const uint8_t *pieces[TG_LAZY_TILES];
+    struct tg_product product = {.left = rows,
+                                 .right = pieces,
+                                 .left_ld = instr->a->valid_cols,
+                                 .block_ld = (size_t)acc->rows * 16,
+                                 .m = acc->valid_rows,
+                                 .dtype = instr->b->dtype,
+                                 .fresh = instr->op == TG_OP_TMATMUL};
+    for (uint32_t i = 0, n; i < stack->n; i += n) {
+        const struct tg_lazy_tile *tile = stack->tiles[i];
+        n = n_alike(stack, i);
+        product.piece_rows = tile->n_rows;
+        product.k = (n - 1) * tile->n_rows + stack->tiles[i + n - 1]->n_rows;
+        for (uint32_t piece = 1; piece < n; piece++) pieces[piece] = stack->tiles[i + piece]->parts->at;
+        for (const struct tg_lazy_part *part = tile->parts; part < tile->parts + tile->n_parts; part++) {
+            pieces[0] = part->at;
+            product.sum = sum + tg_at_nz(acc->rows, 16, 0, part->col);
+            product.right_ld = part->ld;
+            product.n = part->n_cols;
+            lazy->product->multiply(&product, &lazy->stream);
+        }
+        product.left += product.k;
+        product.fresh = false;
+    }
+}
+
+static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    struct stack stack;
+    const float *rows = stack_up(lazy, instr->b, &stack) ? widen_left(lazy, instr->a) : NULL;
+    if (rows) {
+        multiply_stack(lazy, instr, rows, &stack);
+        return;
+    }
+    clear(lazy, TG_LEFT, span_of(instr->a), true);
+    clear(lazy, TG_RIGHT, span_of(instr->b), true);
+    tg_execute(instr, lazy->buffers); /* which uses the scratch */
+}
+
+void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    struct tg_run_of_bytes extent;
+    switch ((enum tg_op)instr->op) {
+    case TG_OP_TLOAD: load(lazy, instr); break;
+    case TG_OP_TMOV: move(lazy, instr); break;
+    case TG_OP_TMATMUL:
+    case TG_OP_TMATMUL_ACC: multiply(lazy, instr); return;
+    case TG_OP_TSTORE:
+        extent = tg_global_extent(instr->global);
+        settle_stored(lazy, extent.address, extent.address + extent.bytes);
+        tg_execute(instr, lazy->buffers);
+        break;
+    default: break; /* order */
+    }
+    tg_stream_idle(&lazy->stream);
+}

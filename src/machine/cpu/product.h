@@ -1,0 +1,58 @@
+/* product.h - products whose right operand is read where it lies, in device memory: what a cube core does on `cpu`. */
+#ifndef TG_MACHINE_CPU_PRODUCT_H
+#define TG_MACHINE_CPU_PRODUCT_H
+
+#include <stdbool.h>
+
+#include "machine/cpu/stream.h"
+#include "tile/isa.h"
+
+/*
+ * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
+ *
+ * Shapes    left [m][k] fp32, left_ld elements apart, each a number that dtype has. right [k][n] of dtype (fp32, fp16,
+ *           bf16), in pieces below each other of piece_rows rows, the last of what is left; rows are right_ld elements
+ *           apart in each.
+ *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
+ * Writes    sum, m rows of every block that holds one of the n columns; what is behind them there means nothing.
+ * Reads     n elements of each row of right and nothing behind them.
+ * Rounding  fp32; a multiply and an add may be fused, terms are added in any order, and what is nearer to zero than 2^-126
+ *           may count as zero.
+ */
+struct tg_product {
+    const float *left;
+    const uint8_t *const *right; /* where each piece begins */
+    float *sum;
+    size_t left_ld, right_ld, block_ld;
+    uint32_t piece_rows; /* 1 to k */
+    uint32_t m, k, n, dtype;
+    bool fresh; /* what sum holds before means nothing */
+};
+
+/* Compute it; what is read of right is told to `stream`, which may be NULL. Threads: any, on other sums. */
+typedef void tg_product_fn(const struct tg_product *product, struct tg_stream *stream);
+
+/* to[i] = from[i] as fp32, n of them, of dtype. */
+typedef void tg_widen_fn(float *to, const void *from, uint32_t dtype, uint32_t n);
+
+/* Compiled for one instruction set. */
+struct tg_product_variant {
+    const char *name;
+    enum tg_isa needs;
+    tg_product_fn *multiply;
+    tg_widen_fn *widen;
+};
+
+#define TG_PRODUCT_VARIANT(name, needs, widening)                                                                      \
+    tg_product_fn tg_product_##name;                                                                                   \
+    tg_widen_fn tg_widen_##widening;
+#include "machine/cpu/product_variants.inc"
+#undef TG_PRODUCT_VARIANT
+
+/* Line `idx` of product_variants.inc, slowest first; NULL behind the last. */
+const struct tg_product_variant *tg_product_variant_at(size_t idx);
+
+/* The fastest that needs no more than `isa`. */
+const struct tg_product_variant *tg_product_variant_for(enum tg_isa isa);
+
+#endif

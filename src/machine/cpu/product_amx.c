@@ -1,0 +1,205 @@
+/* Products of bf16 by AMX; what has too little work for it, and the other types, are AVX-512's.
+ *
+ * The tile instruction multiplies pairs of rows of right whose numbers alternate. They are brought into that order in
+ * registers, on their way from where they lie to a scratch that stays in L1:
+ *
+ *     right, 32 rows x 32 columns           two tiles, 16 pairs x 16 columns each
+ *     row 2p      a0  a1  a2  a3  ...       low   row p   a0  b0  a1  b1  ...  a15 b15
+ *     row 2p + 1  b0  b1  b2  b3  ...       high  row p   a16 b16 a17 b17 ...  a31 b31
+ *
+ * Rows and columns that right does not have are zero there. Blocks of sums are tiles as they are in memory. */
+#include <assert.h>
+#include <immintrin.h>
+#include <stdalign.h>
+#include <stdbool.h>
+
+#include <tilegraph/tile.h>
+
+#include "machine/cpu/amx.h"
+#include "machine/cpu/product.h"
+
+enum {
+    STEP = 32,        /* rows of right, and columns, that are multiplied at once; 32 bf16 are a line */
+    PAIRS = STEP / 2, /* rows of a tile of right */
+    BLOCK = 16,       /* columns of a block of sums */
+    DEEP_STEPS = 2,   /* of a panel whose many sums come and go */
+    PART_ROWS = 128,  /* of left, at most */
+    TELL_PAIRS = 2    /* read until the stream hears of them */
+};
+
+/* Tiles by number. */
+enum { SUM_LOW, SUM_HIGH, LEFT, RIGHT_LOW, RIGHT_HIGH, N_TILES };
+
+/* A few rows of right, and what goes with them. */
+struct panel {
+    const struct tg_product *product;
+    struct tg_stream *stream; /* NULL: nobody wants to know */
+    const float *left;        /* at the panel's first column */
+    const uint8_t *right;
+    size_t right_bytes; /* from row to row */
+    uint32_t k, n_steps;
+    bool fresh; /* sums begin at zero */
+    alignas(64) uint16_t left_tiles[DEEP_STEPS][PART_ROWS][STEP];
+    alignas(64) uint16_t right_tiles[DEEP_STEPS][2][PAIRS][2 * BLOCK];
+};
+
+/* The first n of 32. */
+static inline uint32_t first(uint32_t n) { return n < 32 ? (1u << n) - 1 : UINT32_MAX; }
+
+/* A bf16 is the high half of an fp32, and left's numbers have no other. */
+static inline __m256i bf16_of(const float *from, __mmask16 mask)
+{
+    const __m512i bits = _mm512_castps_si512(_mm512_maskz_loadu_ps(mask, from));
+    assert(_mm512_test_epi32_mask(bits, _mm512_set1_epi32(0xFFFF)) == 0);
+    return _mm512_cvtepi32_epi16(_mm512_srli_epi32(bits, 16));
+}
+
+static void pack_left(struct panel *p)
+{
+    for (uint32_t step = 0; step < p->n_steps; step++) {
+        const uint32_t mask = first(p->k - step * STEP);
+        const float *from = p->left + step * STEP;
+        for (uint32_t row = 0; row < p->product->m; row++, from += p->product->left_ld) {
+            __m256i *to = (__m256i *)(void *)p->left_tiles[step][row];
+            _mm256_store_si256(to, bf16_of(from, (__mmask16)mask));
+            _mm256_store_si256(to + 1, bf16_of(from + STEP / 2, (__mmask16)(mask >> 16)));
+        }
+    }
+}
+
+static inline __m512i row_of(const uint8_t *from, bool exists, __mmask32 mask)
+{
+    return exists ? _mm512_maskz_loadu_epi16(mask, from) : _mm512_setzero_si512();
+}
+
+/* One step of the columns that begin at `column`, and are in the mask. Four shuffles for two lines. */
+static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __mmask32 mask)
+{
+    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
+                  high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+    const uint32_t n_rows = p->k - step * STEP, half_lines = mask >> BLOCK ? 2 : 1; /* of a row */
+    const size_t row_bytes = p->right_bytes;
+    struct tg_stream *const stream = p->stream;
+    const uint8_t *from = column + step * STEP * row_bytes;
+    for (uint32_t pair = 0; pair < PAIRS; pair++, from += 2 * row_bytes) {
+        const __m512i even = row_of(from, 2 * pair < n_rows, mask);
+        const __m512i odd = row_of(from + row_bytes, 2 * pair + 1 < n_rows, mask);
+        /* In each 128 bits of a row, the first four columns and the last four. */
+        const __m512i front = _mm512_unpacklo_epi16(even, odd), back = _mm512_unpackhi_epi16(even, odd);
+        _mm512_store_si512(p->right_tiles[step][0][pair], _mm512_permutex2var_epi64(front, low, back));
+        _mm512_store_si512(p->right_tiles[step][1][pair], _mm512_permutex2var_epi64(front, high, back));
+        if (!stream || pair % TELL_PAIRS != 0 || 2 * pair >= n_rows) continue;
+        const uint32_t n_told = n_rows - 2 * pair < 2 * TELL_PAIRS ? n_rows - 2 * pair : 2 * TELL_PAIRS;
+        tg_stream_used(stream, (n_told * half_lines + 1) / 2);
+    }
+}
+
+/* Sixteen rows of sums, or as many as tiles are configured for, of one block or of two. */
+static void multiply_rows(const struct panel *p, uint32_t row, float *sum, bool both)
+{
+    float *low = sum + row * BLOCK, *high = low + p->product->block_ld;
+    if (p->fresh) {
+        tg_amx_zero(SUM_LOW);
+        tg_amx_zero(SUM_HIGH);
+    } else {
+        tg_amx_load(SUM_LOW, low, TG_AMX_ROW_BYTES);
+        if (both) tg_amx_load(SUM_HIGH, high, TG_AMX_ROW_BYTES);
+    }
+    for (uint32_t step = 0; step < p->n_steps; step++) {
+        tg_amx_load(LEFT, p->left_tiles[step][row], TG_AMX_ROW_BYTES);
+        tg_amx_load(RIGHT_LOW, p->right_tiles[step][0], TG_AMX_ROW_BYTES);
+        tg_amx_add_products(SUM_LOW, LEFT, RIGHT_LOW);
+        if (!both) continue;
+        tg_amx_load(RIGHT_HIGH, p->right_tiles[step][1], TG_AMX_ROW_BYTES);
+        tg_amx_add_products(SUM_HIGH, LEFT, RIGHT_HIGH);
+    }
+    tg_amx_store(SUM_LOW, low, TG_AMX_ROW_BYTES);
+    if (both) tg_amx_store(SUM_HIGH, high, TG_AMX_ROW_BYTES);
+}
+
+static void multiply_panel(struct panel *p)
+{
+    const struct tg_product *product = p->product;
+    pack_left(p);
+    for (uint32_t col = 0; col < product->n; col += STEP) {
+        const __mmask32 mask = first(product->n - col);
+        for (uint32_t step = 0; step < p->n_steps; step++) interleave(p, step, p->right + col * sizeof(uint16_t), mask);
+        for (uint32_t row = 0; row < product->m; row += TG_AMX_ROWS)
+            multiply_rows(p, row, product->sum + col / BLOCK * product->block_ld, mask >> BLOCK);
+    }
+}
+
+/* Tiles of left and of sums have this many rows. */
+static void configure(uint32_t rows)
+{
+    struct tg_amx_config config = {.palette = 1};
+    for (uint32_t tile = 0; tile < N_TILES; tile++) {
+        config.rows[tile] = (uint8_t)(tile < RIGHT_LOW ? rows : PAIRS);
+        config.row_bytes[tile] = TG_AMX_ROW_BYTES;
+    }
+    tg_amx_configure(&config);
+}
+
+/* A part of up to 16 rows, or of a multiple of 16, and one piece of right. A signal may end a kernel in the middle and leave tiles configured, or
+ * have made the system forget them: so each call configures them, and trusts in nothing from before. */
+static void multiply_piece(const struct tg_product *product, struct tg_stream *stream)
+{
+    const uint32_t depth = product->m > TG_AMX_ROWS ? DEEP_STEPS * STEP : STEP;
+    struct panel p;
+    p.product = product;
+    p.stream = stream;
+    p.right_bytes = product->right_ld * sizeof(uint16_t);
+    p.fresh = product->fresh;
+    configure(product->m < TG_AMX_ROWS ? product->m : TG_AMX_ROWS);
+    for (uint32_t k = 0; k < product->k; k += depth) {
+        p.left = product->left + k;
+        p.right = *product->right + k * p.right_bytes;
+        p.k = product->k - k < depth ? product->k - k : depth;
+        p.n_steps = (p.k + STEP - 1) / STEP;
+        multiply_panel(&p);
+        p.fresh = false;
+    }
+    tg_amx_release();
+}
+
+static void multiply(const struct tg_product *product, struct tg_stream *stream)
+{
+    struct tg_product piece = *product;
+    for (uint32_t n_left = product->k; n_left > 0; n_left -= piece.k) {
+        piece.k = n_left < product->piece_rows ? n_left : product->piece_rows;
+        multiply_piece(&piece, stream);
+        piece.left += piece.k;
+        piece.right++;
+        piece.fresh = false;
+    }
+}
+
+/* Is it less work than by AVX-512, which takes a cycle to widen a line of right and one for each row? */
+static bool is_worth_it(const struct tg_product *part)
+{
+    const uint64_t n_lines = (uint64_t)part->k * ((part->n + STEP - 1) / STEP);
+    const uint32_t n_tiles = (part->m + TG_AMX_ROWS - 1) / TG_AMX_ROWS;
+    return n_lines * (part->m + 1) > TG_AMX_CONFIGURE_CYCLES + n_lines * n_tiles * TG_AMX_LINE_CYCLES;
+}
+
+static uint32_t part_rows(uint32_t m)
+{
+    return m < TG_AMX_ROWS ? m : m < PART_ROWS ? m / TG_AMX_ROWS * TG_AMX_ROWS : PART_ROWS;
+}
+
+void tg_product_amx(const struct tg_product *product, struct tg_stream *stream)
+{
+    if (product->dtype != TG_BF16) {
+        tg_product_avx512(product, stream);
+        return;
+    }
+    struct tg_product part = *product;
+    for (uint32_t n_left = product->m; n_left > 0; n_left -= part.m) {
+        part.m = part_rows(n_left);
+        if (is_worth_it(&part)) multiply(&part, stream);
+        else tg_product_avx512(&part, stream);
+        part.left += part.m * part.left_ld;
+        part.sum += part.m * BLOCK;
+        stream = NULL; /* the first part has read all of right */
+    }
+}

@@ -1,0 +1,109 @@
+/* stream.h - what a core is about to read from device memory, and how far ahead of its use it has been asked for.
+ *
+ *     ranges, in the order of their use      |range|range|range|
+ *                                             used ^   ^ asked for up to here
+ *
+ * Whoever adds a range says what will be read; whoever works says how much it has read, and about as much is asked for
+ * ahead. So the memory is busy across the ends of tiles, and while instructions are issued that read nothing: these ask for
+ * a reserve, which readers use up by asking for somewhat less than they read.
+ *
+ * A range that is added is touched once a page. Blocks of a cache lie all over the memory, and the walk through the page
+ * tables, which a virtual machine makes longer, would otherwise hold up whoever reads the page first. */
+#ifndef TG_MACHINE_CPU_STREAM_H
+#define TG_MACHINE_CPU_STREAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    TG_STREAM_RANGES = 32,
+    TG_LINE_BYTES = 64,
+    TG_PAGE_BYTES = 4096,       /* the smallest that a machine has, or the one that runs it */
+    TG_STREAM_AHEAD = 64,       /* lines asked for ahead at least, in L2 */
+    TG_STREAM_AHEAD_MOST = 256, /* with the reserve */
+    TG_STREAM_IDLE_LINES = 16   /* for the reserve, by an instruction that reads nothing */
+};
+
+/* Rows of whole lines that are `stride` bytes apart. */
+struct tg_stream_range {
+    const uint8_t *at;
+    size_t stride;
+    uint32_t n_rows, row_lines;
+};
+
+/* Writer: the thread of the core. */
+struct tg_stream {
+    struct tg_stream_range ranges[TG_STREAM_RANGES]; /* a ring; [first] is the one being asked for */
+    uint32_t first, n_ranges;
+    const uint8_t *at; /* the next line to ask for */
+    uint32_t n_lines;  /* of the row, from `at` on */
+    uint32_t n_ahead;  /* lines that have been asked for and not yet used */
+};
+
+static inline void tg_stream_clear(struct tg_stream *s) { s->first = s->n_ranges = s->n_lines = s->n_ahead = 0; }
+
+/* Take the next row. */
+static inline void tg_stream_advance(struct tg_stream *s)
+{
+    if (s->n_ranges == 0) return;
+    struct tg_stream_range *range = &s->ranges[s->first];
+    s->at = range->at;
+    s->n_lines = range->row_lines;
+    range->at += range->stride;
+    if (--range->n_rows > 0) return;
+    s->first = (s->first + 1) % TG_STREAM_RANGES;
+    s->n_ranges--;
+}
+
+/* Ask for the next n lines, or as many as there are. */
+static inline void tg_stream_ask(struct tg_stream *s, uint32_t n)
+{
+    while (n > 0 && s->n_lines > 0) {
+        const uint32_t part = n < s->n_lines ? n : s->n_lines;
+        for (uint32_t i = 0; i < part; i++) __builtin_prefetch(s->at + (size_t)i * TG_LINE_BYTES, 0, 2);
+        s->at += (size_t)part * TG_LINE_BYTES;
+        s->n_lines -= part;
+        s->n_ahead += part;
+        n -= part;
+        if (s->n_lines == 0) tg_stream_advance(s);
+    }
+}
+
+/* Load the first line of each page of the range, and with it where the page is. */
+static inline void tg_stream_touch(const struct tg_stream_range *range)
+{
+    const size_t row_bytes = (size_t)range->row_lines * TG_LINE_BYTES;
+    const uint8_t *row = range->at, *touched = NULL;
+    for (uint32_t i = 0; i < range->n_rows; i++, row += range->stride) {
+        for (size_t at = 0; at < row_bytes; at += TG_PAGE_BYTES) {
+            if (touched && (size_t)(row + at - touched) < TG_PAGE_BYTES) continue;
+            touched = row + at;
+            __builtin_prefetch(touched, 0, 2);
+        }
+    }
+}
+
+/* Behind all others, this range will be read. A full ring takes no more: nothing is asked for then. */
+static inline void tg_stream_add(struct tg_stream *s, struct tg_stream_range range)
+{
+    if (s->n_ranges == TG_STREAM_RANGES || range.n_rows == 0 || range.row_lines == 0) return;
+    tg_stream_touch(&range);
+    s->ranges[(s->first + s->n_ranges++) % TG_STREAM_RANGES] = range;
+    if (s->n_lines == 0) tg_stream_advance(s);
+}
+
+/* n lines have been read. */
+static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
+{
+    s->n_ahead = s->n_ahead > n ? s->n_ahead - n : 0;
+    if (s->n_ahead < TG_STREAM_AHEAD - n) tg_stream_ask(s, 2 * n);
+    else tg_stream_ask(s, s->n_ahead < TG_STREAM_AHEAD ? n : n - n / 4);
+}
+
+/* Nothing has been read, but time passes. */
+static inline void tg_stream_idle(struct tg_stream *s)
+{
+    if (s->n_lines > 0 && s->n_ahead < TG_STREAM_AHEAD_MOST) tg_stream_ask(s, TG_STREAM_IDLE_LINES);
+}
+
+#endif

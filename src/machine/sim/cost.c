@@ -1,0 +1,136 @@
+#include "machine/sim/cost.h"
+
+#include <stdbool.h>
+
+#include "tile/buffers.h"
+
+enum form { EVEN = 1, NARROW, ROWS, REDUCTION, EXPANSION, PRODUCT, TRANSFER, MOVE, ORDER };
+enum { REPEAT_BYTES = 256, NARROW_BYTES = 128, COUNTED = 16 }; /* COUNTED: to set up rows that are no whole repeats */
+
+struct row {
+    uint8_t form;
+    uint8_t startup, cycles;
+};
+
+static const struct row rows_of_table[TG_OP_COUNT] = {
+#define TG_COST_ROW(op, form, startup, cycles, confidence, source) [TG_OP_##op] = {form, startup, cycles},
+    TG_COSTS(TG_COST_ROW)
+#undef TG_COST_ROW
+};
+
+static uint32_t ceil_div(uint64_t n, uint32_t step) { return (uint32_t)((n + step - 1) / step); }
+
+static uint64_t valid_bytes(const struct tg_tile *t, uint32_t dtype)
+{
+    return (uint64_t)t->valid_rows * t->valid_cols * tg_dtype_bytes(dtype);
+}
+
+/* ---- vector instructions ---- */
+
+/* What an instruction goes over: rows of elements, in bytes as its pace counts them. */
+struct extent {
+    uint32_t rows;
+    uint64_t row_bytes;
+    bool together; /* the rows lie behind each other */
+};
+
+static struct extent extent_of(const struct tg_instr *instr)
+{
+    bool reduces = instr->op == TG_OP_TROWMAX || instr->op == TG_OP_TROWSUM;
+    const struct tg_tile *t = reduces ? instr->a : instr->dst;
+    uint32_t bytes = tg_dtype_bytes(t->dtype);
+    if (instr->op == TG_OP_TCVT && tg_dtype_bytes(instr->a->dtype) > bytes) bytes = tg_dtype_bytes(instr->a->dtype);
+    if (instr->op == TG_OP_TDIV) bytes = 4;
+    return (struct extent){t->valid_rows, (uint64_t)t->valid_cols * bytes, t->valid_cols == t->cols};
+}
+
+static uint32_t repeats_of_row(const struct extent *e) { return ceil_div(e->row_bytes, REPEAT_BYTES); }
+
+static uint32_t repeats_row_by_row(const struct extent *e) { return e->rows * repeats_of_row(e); }
+
+static uint32_t repeats_together(const struct extent *e)
+{
+    return e->together ? ceil_div(e->rows * e->row_bytes, REPEAT_BYTES) : repeats_row_by_row(e);
+}
+
+static struct tg_cost vector_cost(const struct row *row, const struct tg_instr *instr)
+{
+    const struct extent e = extent_of(instr);
+    const bool whole = e.row_bytes % REPEAT_BYTES == 0;
+    const uint32_t more = repeats_of_row(&e) - 1;
+    struct tg_cost cost = {.startup = row->startup};
+    switch ((enum form)row->form) {
+    case NARROW:
+        cost.cycles = row->cycles * (e.row_bytes < NARROW_BYTES ? repeats_row_by_row(&e) : repeats_together(&e));
+        break;
+    case ROWS:
+        cost.startup += whole ? 0 : COUNTED;
+        cost.cycles = row->cycles * (whole ? repeats_together(&e) : repeats_row_by_row(&e));
+        break;
+    case REDUCTION:
+        cost.startup += more * COUNTED + (whole ? 0 : COUNTED);
+        cost.cycles = (row->cycles + more) * e.rows;
+        break;
+    case EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
+    default: cost.cycles = row->cycles * repeats_together(&e); break;
+    }
+    return cost;
+}
+
+/* Figures of a machine file may be of any size. */
+static uint32_t whole_cycles(double cycles) { return cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX; }
+
+/* ---- transfers ---- */
+
+static struct tg_cost path_cost(double fixed, double rate, uint64_t bytes)
+{
+    return (struct tg_cost){.cycles = whole_cycles(fixed + (double)bytes / rate)};
+}
+
+/* Device memory is copied two dimensions at a time. */
+static double copies(const struct tg_global *g) { return (double)g->shape[0] * g->shape[1] * g->shape[2]; }
+
+static struct tg_cost transfer_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
+{
+    const bool loads = instr->op == TG_OP_TLOAD;
+    const struct tg_tile *tile = loads ? instr->dst : instr->a;
+    const uint64_t bytes = valid_bytes(tile, instr->global->dtype);
+    const bool vector = tile->kind == TG_VEC;
+    const double fixed = loads ? (vector ? m->gm_to_ub_fixed : m->gm_to_l1_fixed)
+                               : (vector ? m->ub_to_gm_fixed : m->l0c_to_gm_fixed);
+    const double rate = loads ? (vector ? m->gm_to_ub_rate : m->gm_to_l1_rate)
+                              : (vector ? m->ub_to_gm_rate : m->l0c_to_gm_rate);
+    struct tg_cost cost = path_cost(fixed * copies(instr->global), rate, bytes);
+    cost.gm_bytes = bytes;
+    return cost;
+}
+
+static struct tg_cost move_cost(const struct tg_sim_machine *m, const struct row *row, const struct tg_instr *instr)
+{
+    if (instr->dst->kind == TG_VEC) return vector_cost(row, instr);
+    const double rate = instr->dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate;
+    return path_cost(m->l1_to_l0_fixed, rate, valid_bytes(instr->dst, instr->dst->dtype));
+}
+
+/* ---- products ---- */
+
+static struct tg_cost product_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
+{
+    const struct tg_tile *left = instr->a, *right = instr->b;
+    const double fractals = (double)ceil_div(left->valid_rows, 16) *
+                            ceil_div(left->valid_cols, tg_fractal_cols(left->dtype)) * ceil_div(right->valid_cols, 16);
+    const double cycles = m->matmul_fixed + m->matmul_fractal * fractals * (left->dtype == TG_FP32 ? 2 : 1);
+    return (struct tg_cost){.cycles = whole_cycles(cycles)};
+}
+
+struct tg_cost tg_instr_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
+{
+    const struct row *row = &rows_of_table[instr->op];
+    switch ((enum form)row->form) {
+    case TRANSFER: return transfer_cost(m, instr);
+    case MOVE: return move_cost(m, row, instr);
+    case PRODUCT: return product_cost(m, instr);
+    case ORDER: return (struct tg_cost){.cycles = row->cycles};
+    default: return vector_cost(row, instr);
+    }
+}

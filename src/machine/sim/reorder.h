@@ -1,0 +1,86 @@
+/*
+ * reorder.h - the instructions of a kernel in another order than the program's: one that its flags and barriers allow.
+ *
+ * A kernel's instructions are kept until it returns. Then the pipes take them, each its own in order, held by waits and
+ * barriers alone, and by nothing else. Which pipe goes on first is chosen to be as bad as possible:
+ *
+ *     late    who uses a result runs ahead of who makes it, and a result appears only when a flag, a barrier or the end
+ *             of the kernel needs it: what is read too early is old
+ *     early   who fills a place runs ahead of who still reads it: what is read too late is overwritten
+ *
+ *     program   load a | set | wait | exp a | load b
+ *     late      MTE2      load a                 load b ...     a is there when V has passed the wait
+ *               V                 wait  exp a
+ *
+ * A kernel whose accesses are in order by its flags and barriers gives the same bytes in every such order. One that
+ * lacks a flag gives other bytes in one of these two, or not even here, if what it lacks concerns bytes that are equal:
+ * the checks (src/check) find it in any case.
+ *
+ * Threads: that of the run.
+ */
+#ifndef TG_MACHINE_SIM_REORDER_H
+#define TG_MACHINE_SIM_REORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/tile.h>
+
+#include "machine/sim/pipes.h"
+#include "tile/buffers.h"
+
+/* One instruction that was kept. */
+struct tg_reorder_step {
+    struct tg_instr instr; /* its pointers are set when it is executed */
+    struct tg_tile dst, a, b, tmp;
+    struct tg_global global;
+    uint8_t pipe;
+    bool has_dst, has_a, has_b, has_tmp, has_global;
+    bool done;
+    uint32_t issued; /* waits of PIPE_S before it: they hold up everything behind them */
+    uint32_t next;   /* step of the same pipe, index + 1; 0: the last */
+    uint32_t flag;   /* set: the next set of this flag that has no wait yet; wait: its set; index + 1, 0: none */
+};
+
+/* Bytes that a pipe has written and nobody can see yet. */
+struct tg_reorder_write {
+    uint8_t *place;
+    uint32_t n_bytes;
+    uint32_t step; /* that wrote them, index */
+    size_t data;   /* where the bytes are in tg_reorder.data */
+};
+
+struct tg_reorder {
+    struct tg_reorder_step *steps; /* [n_steps], owned, kept for the next kernel */
+    uint32_t n_steps;
+    size_t steps_max;
+    uint32_t at[TG_PIPES], last[TG_PIPES]; /* first step that is not done, and last step; index + 1 */
+    uint32_t n_issued, n_passed;           /* waits of PIPE_S: kept, done */
+    struct {
+        uint32_t first, last; /* sets without a wait, index + 1 */
+        uint32_t n_done;      /* sets without a wait that were executed when the list was full */
+    } flags[TG_PIPES * TG_PIPES * TG_EVENTS];
+    struct tg_reorder_write *writes[TG_PIPES]; /* [n_writes], owned */
+    uint32_t n_writes[TG_PIPES];
+    size_t writes_max[TG_PIPES];
+    uint8_t *data; /* [n_data], owned: bytes of writes, and room to execute */
+    size_t n_data, data_max;
+    const struct tg_buffers *buffers; /* of the core whose kernel runs */
+    bool early;
+    bool no_memory;
+};
+
+void tg_reorder_fini(struct tg_reorder *reorder);
+
+/* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. They are filled with NaN, so that what the
+ * last task left is not taken for a result. `early`: the second order, else the first. */
+void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, bool early);
+
+/* Keep an instruction that has passed the rules and whose device memory may be touched. A wait for a flag that nothing
+ * before it sets holds up nothing. false: no memory. */
+bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, enum tg_pipe pipe);
+
+/* The kernel has returned: execute what was kept. false: no memory. */
+bool tg_reorder_end(struct tg_reorder *reorder);
+
+#endif

@@ -1,0 +1,592 @@
+/*
+ * The virtual A2/A3 device: registers, cores and control threads on the virtual clock.
+ *
+ * An instruction that a kernel announces passes through four observers: the rules, the device memory, the execution, and
+ * the pipes. A kernel is executed without a switch from its first to its last instruction, at the virtual time at which it
+ * starts; then its core plays the pipes' lists through the time that they take, in turn with all other cores wherever it
+ * uses what they share.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/random.h"
+#include "check/core/core_check.h"
+#include "check/memory/plain.h"
+#include "machine/machine.h"
+#include "machine/sim/clock.h"
+#include "machine/sim/cost.h"
+#include "machine/sim/memory.h"
+#include "machine/sim/parameters.h"
+#include "machine/sim/pipes.h"
+#include "machine/sim/reorder.h"
+#include "os/guard.h"
+#include "tile/execute.h"
+#include "tile/rules.h"
+
+enum {
+    THREAD_STACK_BYTES = 2 << 20,
+    CORE_STACK_BYTES = 512 << 10,
+    INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
+    DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
+    PROGRESS_NS = 100000000,
+    PROGRESS_YIELDS = 256
+};
+
+/* One register with the time at which its value is seen on the other side. */
+struct visible {
+    uint32_t value, old;
+    uint64_t from; /* ns; before that the other side sees old */
+};
+
+struct core {
+    struct tg_actor *actor;
+    struct visible dispatch, cond;
+    struct tg_buffers buffers;
+    uint8_t *memory; /* all buffers, owned */
+    enum tg_core_type type;
+    struct tg_pipes pipes;
+    struct tg_reorder reorder;
+    struct tg_core_check *check; /* owned; made with the core's first checked kernel */
+    bool checked;                /* the kernel that runs is */
+    int32_t task_id;             /* whose kernel runs */
+    uint64_t n_instructions;     /* of the task that runs */
+    struct tg_kernel_end *end;
+    bool warm; /* has run a task in this launch */
+};
+
+struct sim {
+    struct tg_machine machine; /* first */
+    struct tg_clock clock;
+    struct tg_sim_machine figures;
+    struct tg_memory memory;
+    enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
+    const struct tg_machine_run *run; /* during a launch */
+    uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
+    struct core cores[TG_CORES_MAX];
+    uint64_t end_ns;   /* of the control threads */
+    uint64_t told_ns;  /* host time of the last progress */
+    uint32_t n_yields; /* since the host's clock was looked at */
+};
+
+/* What an actor's entry gets. */
+struct start {
+    struct sim *sim;
+    uint32_t index;
+};
+
+static struct sim *of(struct tg_machine *machine) { return (struct sim *)(void *)machine; }
+
+static struct tg_actor *self(struct sim *sim) { return sim->clock.running; }
+
+static struct tg_actor *thread_actor(struct sim *sim, uint32_t thread) { return &sim->clock.actors[thread]; }
+
+static uint32_t core_index(struct sim *sim) { return (uint32_t)(self(sim) - sim->clock.actors) - sim->run->n_threads; }
+
+static uint32_t seen(const struct visible *reg, uint64_t now) { return now >= reg->from ? reg->value : reg->old; }
+
+static void set_visible(struct visible *reg, uint32_t value, uint64_t now, uint64_t from)
+{
+    reg->old = seen(reg, now);
+    reg->value = value;
+    reg->from = from;
+}
+
+/* A random schedule delays whatever can be late on a device. */
+static uint64_t drawn_delay(struct sim *sim)
+{
+    if (sim->run->schedule_seed == 0) return 0;
+    return tg_random_below(&self(sim)->random, DELAY_MAX_NS);
+}
+
+/* ---- control threads ---- */
+
+static uint64_t sim_now(struct tg_machine *machine) { return self(of(machine))->now; }
+
+static double work_ns(const struct tg_sim_machine *m, enum tg_work work)
+{
+    switch (work) {
+    case TG_WORK_OPEN: return m->plugin_open;
+    case TG_WORK_ADD: return m->add_task;
+    case TG_WORK_EDGE: return m->add_edge;
+    case TG_WORK_PUBLISH: return m->publish_task;
+    case TG_WORK_ALLOC: return m->device_malloc;
+    case TG_WORK_DISPATCH: return m->dispatch;
+    case TG_WORK_COMPLETE: return m->complete;
+    case TG_WORK_SWEEP: return m->sweep;
+    }
+    return 0;
+}
+
+static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
+{
+    struct sim *sim = of(machine);
+    self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
+    if (work == TG_WORK_PUBLISH && sim->builder_delay_ns > 0)
+        self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
+}
+
+/* Every PROGRESS_NS of host time, say how far the launch is. The host's clock is looked at now and then only. */
+static void tell_progress(struct sim *sim)
+{
+    if (!sim->run->progress || ++sim->n_yields % PROGRESS_YIELDS) return;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    if (ns - sim->told_ns < PROGRESS_NS) return;
+    sim->told_ns = ns;
+    tg_coro_observe(&sim->told_ns); /* whoever is told is told in order */
+    sim->run->progress(sim->run->progress_context, self(sim)->now);
+    tg_coro_publish(&sim->told_ns);
+}
+
+static void sim_sync(struct tg_machine *machine)
+{
+    tg_clock_yield(&of(machine)->clock);
+    tell_progress(of(machine));
+}
+
+static enum tg_idle sim_idle(struct tg_machine *machine)
+{
+    return tg_clock_sleep(&of(machine)->clock) ? TG_IDLE_STALLED : TG_IDLE_WOKEN;
+}
+
+static void sim_wake(struct tg_machine *machine, uint32_t thread)
+{
+    struct sim *sim = of(machine);
+    tg_clock_wake(&sim->clock, thread_actor(sim, thread), self(sim)->now);
+}
+
+static uint32_t sim_read_cond(struct tg_machine *machine, uint32_t core)
+{
+    struct sim *sim = of(machine);
+    struct tg_actor *me = self(sim);
+    me->now += (uint64_t)sim->figures.read_register;
+    /* A core's write is seen cond_latency after it was made: only who could still write earlier has to go first. */
+    if (tg_clock_next(&sim->clock) + (uint64_t)sim->figures.finish_latency < me->now) tg_clock_yield(&sim->clock);
+    const struct visible *cond = &sim->cores[core].cond;
+    if (me->now < cond->from) tg_clock_wake(&sim->clock, me, cond->from); /* on its way: do not sleep past it */
+    return seen(cond, me->now);
+}
+
+static void sim_write_dispatch(struct tg_machine *machine, uint32_t core, uint32_t token)
+{
+    struct sim *sim = of(machine);
+    struct core *target = &sim->cores[core];
+    uint64_t now = self(sim)->now, from = now + (uint64_t)sim->figures.dispatch_latency + drawn_delay(sim);
+    set_visible(&target->dispatch, token, now, from);
+    tg_clock_wake(&sim->clock, target->actor, from);
+}
+
+/* ---- cores ---- */
+
+static uint32_t sim_wait_dispatch(struct tg_machine *machine, uint32_t last)
+{
+    struct sim *sim = of(machine);
+    struct core *core = &sim->cores[core_index(sim)];
+    while (seen(&core->dispatch, core->actor->now) == last) {
+        if (core->dispatch.value != last) tg_clock_wake(&sim->clock, core->actor, core->dispatch.from);
+        tg_clock_sleep(&sim->clock);
+    }
+    return core->dispatch.value;
+}
+
+static void sim_write_cond(struct tg_machine *machine, uint32_t value)
+{
+    struct sim *sim = of(machine);
+    uint32_t index = core_index(sim);
+    struct core *core = &sim->cores[index];
+    tg_clock_yield(&sim->clock);
+    uint64_t now = core->actor->now, from = now + (uint64_t)sim->figures.finish_latency;
+    set_visible(&core->cond, value, now, from);
+    tg_clock_wake(&sim->clock, thread_actor(sim, sim->run->owner[index]), from);
+}
+
+/* ---- instructions ---- */
+
+static _Thread_local struct sim *running_sim; /* whose kernel runs on this thread */
+static _Thread_local struct core *running_core;
+
+static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
+{
+    core->end->status = status;
+    tg_guard_raise();
+}
+
+/* What a transfer does to device memory, as accesses as long as its bytes are contiguous. false: some of it is not in one
+ * allocation. */
+static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
+{
+    struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
+                               .op = tg_op_name(instr->op),
+                               .file = tg_base_name(instr->file),
+                               .line = instr->line,
+                               .core = core_index(sim),
+                               .core_type = core->type};
+    struct tg_memory_check *memory = &sim->run->check->memory;
+    struct tg_run_of_bytes run;
+    bool usable = true;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (access.address + access.bytes == run.address) {
+            access.bytes += run.bytes;
+            continue;
+        }
+        if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
+        access.address = run.address;
+        access.bytes = run.bytes;
+    }
+    if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
+    return usable;
+}
+
+static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
+{
+    if (core->checked && check_accesses(sim, core, instr)) return;
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) continue;
+        snprintf(core->end->message, sizeof core->end->message,
+                 "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
+                 tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
+                 (unsigned long long)(run.address + run.bytes));
+        stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+    }
+}
+
+/* Now, or in another order when the kernel has returned. */
+static void execute(struct sim *sim, struct core *core, const struct tg_instr *instr)
+{
+    if (sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) {
+        tg_execute(instr, &core->buffers);
+    } else if (!tg_reorder_add(&core->reorder, instr, tg_op_pipe(instr))) {
+        snprintf(core->end->message, sizeof core->end->message, "no host memory for its instructions in another order");
+        stop_kernel(core, TG_ERR_MEMORY);
+    }
+}
+
+static void run_instruction(struct sim *sim, struct core *core, const struct tg_instr *instr)
+{
+    struct tg_kernel_end *end = core->end;
+    if (++core->n_instructions > INSTRUCTIONS_MAX) {
+        snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
+        stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
+    }
+    if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) {
+        if (core->checked) tg_core_check_broken(core->check, instr, end->message);
+        stop_kernel(core, TG_ERR_TILE);
+    }
+    if (core->checked) tg_core_check_instr(core->check, instr, tg_op_pipe(instr));
+    if (instr->global) check_global(sim, core, instr);
+    execute(sim, core, instr);
+    struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
+    end->times.gm_bytes += (uint32_t)cost.gm_bytes;
+    enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
+    if (appended == TG_PIPES_NO_MEMORY) {
+        snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
+        stop_kernel(core, TG_ERR_MEMORY);
+    }
+    /* A checked kernel goes on: the wait is a finding, and there may be more. */
+    if (appended == TG_PIPES_NO_FLAG && !core->checked) {
+        snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
+                 tg_base_name(instr->file), instr->line, instr->event);
+        stop_kernel(core, TG_ERR_TILE);
+    }
+}
+
+static void issue(const struct tg_instr *instr)
+{
+    if (running_core) {
+        tg_guard_enter_runtime();
+        run_instruction(running_sim, running_core, instr);
+        tg_guard_leave_runtime();
+    } else if (tg_coro_current()->guard) {
+        tg_guard_raise(); /* a plugin calls a kernel by itself */
+    }
+}
+
+static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+{
+    const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
+    issue(&instr);
+}
+
+static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
+
+/* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
+static bool core_memory(const struct sim *sim, struct core *core)
+{
+    if (core->memory) return true;
+    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    size_t bytes = core->type == TG_AIC ? cube + TG_SCRATCH_BYTES : TG_UB_BYTES;
+    core->memory = aligned_alloc(512, bytes);
+    if (!core->memory) return false;
+    memset(core->memory, 0xFF, bytes);
+    uint8_t **of_kind = core->buffers.of_kind;
+    core->buffers.variant = tg_tile_variant_for(sim->isa);
+    if (core->type == TG_AIV) {
+        of_kind[TG_VEC] = core->memory;
+        return true;
+    }
+    of_kind[TG_MAT] = core->memory;
+    of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
+    of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
+    of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
+    return true;
+}
+
+/* The checks of a kernel on this core begin, if the run is checked. false: no memory. */
+static bool begin_check(struct sim *sim, struct core *core, const struct tg_kernel_call *call)
+{
+    struct tg_check *check = sim->run->check;
+    core->checked = check != NULL;
+    if (!check) return true;
+    if (!core->check) core->check = tg_core_check_open(core->type);
+    if (!core->check) return false;
+    const struct tg_check_task task = {.task_id = call->task_id,
+                                       .kernel = call->kernel->name,
+                                       .file = call->file,
+                                       .line = call->line,
+                                       .core = core_index(sim),
+                                       .core_type = core->type};
+    tg_core_check_begin(core->check, check, &task);
+    tg_memory_check_start(&check->memory, call->task_id);
+    core->task_id = call->task_id;
+    return true;
+}
+
+static void call_kernel(void *arg)
+{
+    const struct tg_kernel_call *call = arg;
+    call->kernel->entry(call->args);
+}
+
+static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
+{
+    if (guard->end == TG_GUARD_RETURNED) end->status = TG_OK;
+    if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has said why */
+    end->status = guard->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
+    tg_guard_describe(guard, end->message, sizeof end->message);
+}
+
+/* The kernel has returned: what was kept of it is executed. */
+static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_end *end)
+{
+    if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
+    if (tg_reorder_end(&core->reorder)) return;
+    end->status = TG_ERR_MEMORY;
+    snprintf(end->message, sizeof end->message, "no host memory for its instructions in another order");
+}
+
+/* A transfer of the core whose turn it is: everybody whose clock is behind goes first. */
+static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
+{
+    struct sim *sim = context;
+    struct tg_actor *me = self(sim);
+    if ((uint64_t)at_ns > me->now) me->now = (uint64_t)at_ns;
+    tg_clock_yield(&sim->clock);
+    return tg_memory_transfer(&sim->memory, global, at_ns);
+}
+
+/* Let the kernel's instructions take their time. */
+static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
+{
+    double done = tg_pipes_play(&core->pipes, (double)end->start_ns + sim->figures.prologue, 1 / sim->figures.core_ghz,
+                                shared_transfer, sim, &end->times);
+    uint64_t end_ns = (uint64_t)ceil(done);
+    if (end_ns > core->actor->now) core->actor->now = end_ns;
+}
+
+static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end)
+{
+    struct sim *sim = of(machine);
+    struct core *core = &sim->cores[core_index(sim)];
+    core->actor->now += (uint64_t)(sim->figures.receive + (core->warm ? 0 : sim->figures.cold_start)) +
+                        drawn_delay(sim);
+    core->warm = true;
+    tg_clock_yield(&sim->clock);
+
+    core->end = end;
+    core->n_instructions = 0;
+    tg_pipes_reset(&core->pipes);
+    running_sim = sim;
+    running_core = core;
+    end->message[0] = '\0';
+    memset(&end->times, 0, sizeof end->times);
+    end->start_ns = core->actor->now;
+    if (core_memory(sim, core) && begin_check(sim, core, call)) {
+        struct tg_kernel_call copy = *call;
+        struct tg_watcher watcher = {
+            .task_id = call->task_id, .core = core_index(sim), .core_type = core->type, .module = call->kernel->module};
+        if (core->checked) {
+            watcher.check = &sim->run->check->memory;
+            tg_plain_begin(&watcher);
+        }
+        struct tg_guard guard;
+        if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
+            tg_reorder_begin(&core->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
+        tg_guard_call(&guard, call->kernel->module->text, call_kernel, &copy);
+        if (core->checked) tg_plain_end(&watcher);
+        judge_end(end, &guard);
+        if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
+        execute_kept(sim, core, end);
+        running_core = NULL;
+    } else {
+        end->status = TG_ERR_MEMORY;
+        snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
+    }
+    end->times.n_instructions = (uint32_t)core->n_instructions;
+    play(sim, core, end);
+    end->end_ns = core->actor->now;
+}
+
+/* ---- a launch ---- */
+
+static void thread_main(void *arg)
+{
+    const struct start *start = arg;
+    struct sim *sim = start->sim;
+    sim->run->control_main(sim->run->control_arg, start->index);
+    if (self(sim)->now > sim->end_ns) sim->end_ns = self(sim)->now;
+    tg_clock_end(&sim->clock);
+}
+
+static void core_main(void *arg)
+{
+    const struct start *start = arg;
+    struct sim *sim = start->sim;
+    sim->run->core_main(sim->run->core_arg, start->index);
+    tg_clock_end(&sim->clock);
+}
+
+static enum tg_status add_actors(struct sim *sim, struct start *starts)
+{
+    const struct tg_machine_run *run = sim->run;
+    const uint64_t begin = (uint64_t)(sim->figures.launch + (run->host_graph ? sim->figures.host_graph : 0));
+    for (uint32_t i = 0; i < run->n_threads; i++) {
+        starts[i] = (struct start){sim, i};
+        TG_TRY(tg_clock_add(&sim->clock, begin, THREAD_STACK_BYTES, true, thread_main, &starts[i]));
+    }
+    for (uint32_t i = 0; i < run->n_cores; i++) {
+        struct core *core = &sim->cores[i];
+        struct start *start = &starts[run->n_threads + i];
+        *start = (struct start){sim, i};
+        core->type = run->core_type[i];
+        core->actor = &sim->clock.actors[sim->clock.n_actors];
+        core->dispatch = core->cond = (struct visible){0};
+        core->warm = false;
+        core->pipes.log = run->pipe_log;
+        core->pipes.core = (uint16_t)i;
+        TG_TRY(tg_clock_add(&sim->clock, begin, CORE_STACK_BYTES, false, core_main, start));
+    }
+    return TG_OK;
+}
+
+/* In one random schedule the builder is far ahead of the cores, in another they wait for it. */
+static uint32_t drawn_builder_delay(uint64_t seed)
+{
+    static const uint32_t delays_ns[] = {0, DELAY_MAX_NS / 4, DELAY_MAX_NS, 8 * DELAY_MAX_NS};
+    uint64_t random = seed;
+    return seed == 0 ? 0 : delays_ns[tg_random_below(&random, sizeof delays_ns / sizeof delays_ns[0])];
+}
+
+static enum tg_status simulate(struct sim *sim, struct start *starts)
+{
+    sim->builder_delay_ns = drawn_builder_delay(sim->run->schedule_seed);
+    tg_clock_reset(&sim->clock, sim->run->schedule_seed);
+    tg_memory_reset(&sim->memory);
+    sim->end_ns = 0;
+    TG_TRY(add_actors(sim, starts));
+    if (tg_clock_run(&sim->clock)) return TG_OK;
+    return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
+}
+
+static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns)
+{
+    struct sim *sim = of(machine);
+    struct tg_watch watch = {0};
+    if (machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->kernel_limit_ms));
+    struct start *starts = calloc(TG_ACTORS_MAX, sizeof *starts);
+    enum tg_status status = TG_ERR_MEMORY;
+    if (starts) {
+        sim->run = run;
+        tg_coro_keep_order(run->check || run->pipe_log); /* both look at all cores in turn */
+        status = simulate(sim, starts);
+        tg_coro_keep_order(false);
+        sim->run = NULL;
+    } else {
+        tg_error(status, "no memory for a launch");
+    }
+    free(starts);
+    tg_watch_end(&watch);
+    *device_ns = sim->end_ns;
+    return status;
+}
+
+static void sim_close(struct tg_machine *machine)
+{
+    struct sim *sim = of(machine);
+    tg_clock_fini(&sim->clock);
+    for (uint32_t i = 0; i < TG_CORES_MAX; i++) {
+        free(sim->cores[i].memory);
+        tg_core_check_close(sim->cores[i].check);
+        tg_pipes_fini(&sim->cores[i].pipes);
+        tg_reorder_fini(&sim->cores[i].reorder);
+    }
+    tg_memory_fini(&sim->memory);
+    tg_gm_fini(&machine->gm);
+    free(sim);
+}
+
+static const struct tg_machine_ops sim_ops = {
+    .close = sim_close,
+    .run = sim_run,
+    .now = sim_now,
+    .spend = sim_spend,
+    .sync = sim_sync,
+    .idle = sim_idle,
+    .wake = sim_wake,
+    .read_cond = sim_read_cond,
+    .write_dispatch = sim_write_dispatch,
+    .wait_dispatch = sim_wait_dispatch,
+    .write_cond = sim_write_cond,
+    .run_kernel = sim_run_kernel,
+};
+
+static enum tg_status read_figures(struct sim *sim, const char *machine_file)
+{
+    if (machine_file) return tg_sim_machine_read(&sim->figures, machine_file);
+    tg_sim_machine_default(&sim->figures);
+    return TG_OK;
+}
+
+enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out)
+{
+    if (config->workers != 0)
+        return tg_error(TG_ERR_ARGUMENT, "workers is %u: a2a3sim has cores; use 0, or platform cpu", config->workers);
+    struct sim *sim = calloc(1, sizeof *sim);
+    if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
+    enum tg_status status = read_figures(sim, config->machine_file);
+    if (status != TG_OK) goto free_sim;
+    status = tg_isa_choose(&sim->isa);
+    if (status != TG_OK) goto free_sim;
+    status = tg_memory_init(&sim->memory, &sim->figures);
+    if (status != TG_OK) goto free_sim;
+    status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
+    if (status != TG_OK) goto free_memory;
+    sim->machine.ops = &sim_ops;
+    sim->machine.isa = &sim_isa;
+    sim->machine.isa_name = tg_tile_variant_for(sim->isa)->name;
+    sim->machine.catch_faults = config->catch_faults;
+    sim->machine.n_blocks = (uint32_t)sim->figures.blocks;
+    *out = &sim->machine;
+    return TG_OK;
+
+free_memory:
+    tg_memory_fini(&sim->memory);
+free_sim:
+    free(sim);
+    return status;
+}

@@ -1,0 +1,365 @@
+#include "orchestrate/builder.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder *)(void *)rt; }
+
+/* Say why a call may not begin. */
+static bool refuse_call(struct tg_builder *b, const char *call)
+{
+    const char *why = NULL;
+    if (b->coro != tg_coro_current()) why = "from another thread of control than the entry function's";
+    else if (b->state == TG_BUILDER_CLOSED) why = "outside of the entry function";
+    else if (b->state == TG_BUILDER_IN_CALL) why = "from inside another build call";
+    if (why) tg_failure_set(b->failure, TG_ERR_MISUSE, "%s is called %s", call, why);
+    return false;
+}
+
+/* Begin a call. false: it must do nothing, because it is not allowed or the run has failed. */
+static inline bool call_begin(struct tg_builder *b, const char *call)
+{
+    const bool may = b->coro == tg_coro_current() && b->state == TG_BUILDER_OPEN;
+    if (!may || tg_failure_status(b->failure) != TG_OK) return refuse_call(b, call);
+    b->state = TG_BUILDER_IN_CALL;
+    tg_guard_enter(b->guard);
+    return true;
+}
+
+static void call_end(struct tg_builder *b)
+{
+    b->state = TG_BUILDER_OPEN;
+    tg_guard_leave(b->guard);
+}
+
+/* A graph or memory call failed: its message becomes the run's. */
+static void record(struct tg_builder *b, enum tg_status status)
+{
+    if (status != TG_OK) tg_failure_set(b->failure, status, "%s", tg_last_message());
+}
+
+static void spend(const struct tg_builder *b, enum tg_work work)
+{
+    if (b->hooks.spend) b->hooks.spend(b->hooks.context, work);
+}
+
+static uint64_t now(const struct tg_builder *b) { return b->hooks.now ? b->hooks.now(b->hooks.context) : 0; }
+
+/* ---- tasks ---- */
+
+/* The kernel that a task names, or NULL with the failure set. */
+static const struct tg_kernel *choose_kernel(struct tg_builder *b, int func_id, enum tg_core_type core_type,
+                                             uint64_t kernel_addr)
+{
+    const struct tg_kernel *kernel = tg_kernels_at(b->kernels, func_id);
+    if (kernel_addr != 0) {
+        kernel = NULL;
+        for (uint32_t i = 0; i < b->kernels->n && !kernel; i++)
+            if (b->kernels->addrs[i] == kernel_addr) kernel = &b->kernels->by_id[i];
+    }
+    const char *file = b->file ? b->file : "add_task";
+    if (!kernel) {
+        if (kernel_addr != 0)
+            tg_failure_set(b->failure, TG_ERR_UNKNOWN_FUNC, "%s:%d: task %llu: no kernel is at address 0x%llx", file,
+                           b->line, (unsigned long long)b->graph->n_added, (unsigned long long)kernel_addr);
+        else
+            tg_failure_set(b->failure, TG_ERR_UNKNOWN_FUNC, "%s:%d: task %llu: no kernel has func_id %d", file, b->line,
+                           (unsigned long long)b->graph->n_added, func_id);
+        return NULL;
+    }
+    if (kernel->core_type == core_type) return kernel;
+    tg_failure_set(b->failure, TG_ERR_CORE_TYPE, "%s:%d: task %llu: kernel %s is for %s, the task says %s", file,
+                   b->line, (unsigned long long)b->graph->n_added, kernel->name, tg_core_type_name(kernel->core_type),
+                   tg_core_type_name(core_type));
+    return NULL;
+}
+
+static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_args, int func_id,
+                              enum tg_core_type core_type, uint64_t kernel_addr)
+{
+    if (n_args < 0 || n_args > TG_TASK_ARGS_MAX || (n_args > 0 && !args)) {
+        tg_failure_set(b->failure, n_args > TG_TASK_ARGS_MAX ? TG_ERR_TOO_MANY_ARGS : TG_ERR_ARGUMENT,
+                       "%s:%d: task %llu has %d arguments%s; 0 to %d are possible", b->file ? b->file : "add_task",
+                       b->line, (unsigned long long)b->graph->n_added, n_args, args ? "" : " at address 0",
+                       TG_TASK_ARGS_MAX);
+        return -1;
+    }
+    const struct tg_kernel *kernel = choose_kernel(b, func_id, core_type, kernel_addr);
+    if (!kernel) return -1;
+    struct tg_task_spec spec = {
+        .args = args,
+        .n_args = (uint32_t)n_args,
+        .kernel = kernel,
+        .file = b->file,
+        .line = b->line,
+    };
+    int32_t id = -1;
+    enum tg_status status = tg_graph_add(b->graph, &spec, &id);
+    record(b, status);
+    if (status != TG_OK) return -1;
+    tg_guard_live(b->guard);
+    if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
+    if (b->check) tg_memory_check_added(b->check, id, kernel->name, b->file, b->line);
+    return id;
+}
+
+/* A mark holds for one call. Then that of the call around it holds again, if there is one. */
+static void forget_mark(struct tg_builder *b)
+{
+    b->file = b->outer_file;
+    b->line = b->outer_line;
+    b->outer_file = NULL;
+    b->outer_line = 0;
+}
+
+static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
+                    uint64_t kernel_addr)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "add_task")) return -1;
+    spend(b, TG_WORK_ADD);
+    int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
+    forget_mark(b);
+    call_end(b);
+    return id;
+}
+
+static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "add_successor_conditional")) return;
+    spend(b, TG_WORK_EDGE);
+    uint64_t n_waits = b->graph->n_waits;
+    enum tg_status status = tg_graph_edge(b->graph, from, to);
+    record(b, status);
+    if (b->graph->n_waits > n_waits) tg_guard_live(b->guard); /* edges from complete tasks can be added for ever */
+    if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
+    if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
+    call_end(b);
+}
+
+static void publish_task(struct tg_runtime *rt, int id)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "publish_task")) return;
+    spend(b, TG_WORK_PUBLISH);
+    struct tg_task *ready = NULL;
+    enum tg_status status = tg_graph_publish(b->graph, id, &ready);
+    record(b, status);
+    if (status == TG_OK) tg_guard_live(b->guard);
+    if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
+    if (b->check && status == TG_OK) tg_memory_check_published(b->check, id);
+    if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
+    call_end(b);
+}
+
+static int wait_task(struct tg_runtime *rt, int id)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "wait_task")) return -1;
+    bool complete = false;
+    if (!b->hooks.wait_task)
+        tg_failure_set(b->failure, TG_ERR_MISUSE,
+                       "wait_task: no task runs while this graph is built; it needs aicpu_build_graph, concurrent");
+    else if (id < 0 || (uint64_t)id >= b->graph->n_added)
+        tg_failure_set(b->failure, TG_ERR_ARGUMENT, "wait_task: there is no task %d", id);
+    else complete = b->hooks.wait_task(b->hooks.context, id);
+    if (complete && b->check) tg_memory_check_waited(b->check, id);
+    call_end(b);
+    return complete ? 0 : -1;
+}
+
+/* ---- memory ---- */
+
+static void *device_malloc(struct tg_runtime *rt, size_t bytes)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "device_malloc")) return NULL;
+    spend(b, TG_WORK_ALLOC);
+    uint64_t address = 0, peak = tg_gm_peak(b->gm);
+    enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
+    if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
+    else if (b->check) tg_memory_check_allocated(b->check, address, bytes, b->file, b->line);
+    if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* which has an end */
+    forget_mark(b);
+    call_end(b);
+    return status == TG_OK ? (void *)(uintptr_t)address : NULL;
+}
+
+static void device_free(struct tg_runtime *rt, void *address)
+{
+    struct tg_builder *b = of(rt);
+    if (!address || !call_begin(b, "device_free")) return;
+    spend(b, TG_WORK_ALLOC);
+    enum tg_status status = tg_gm_free(b->gm, (uint64_t)(uintptr_t)address);
+    if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
+    else if (b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
+    forget_mark(b);
+    call_end(b);
+}
+
+/* ---- words ---- */
+
+static void label_task(struct tg_runtime *rt, int id, const char *label)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "label_task")) return;
+    if (!label || id < 0 || (uint64_t)id >= b->graph->n_added)
+        tg_failure_set(b->failure, TG_ERR_ARGUMENT, "label_task: there is no task %d, or no label", id);
+    else if (b->log) tg_record_label(b->log, id, label);
+    call_end(b);
+}
+
+/* Our own copy of a file's name: the plugin's may be no string at all, which shows here, inside its guarded call. */
+static const char *intern(struct tg_builder *b, const char *file)
+{
+    if (!file) return NULL;
+    for (int i = 0; i < b->n_files; i++)
+        if (b->files[i].theirs == file) return b->files[i].ours;
+    if (b->n_files == TG_BUILDER_FILES_MAX) return NULL;
+    struct tg_source_file *slot = &b->files[b->n_files];
+    snprintf(slot->ours, sizeof slot->ours, "%s", tg_base_name(file));
+    slot->theirs = file;
+    b->n_files++;
+    return slot->ours;
+}
+
+static void mark(struct tg_runtime *rt, const char *file, int line)
+{
+    struct tg_builder *b = of(rt);
+    if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
+    b->outer_file = b->file;
+    b->outer_line = b->line;
+    b->file = intern(b, file);
+    b->line = line;
+}
+
+static void fail(struct tg_runtime *rt, const char *format, ...)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "fail")) return;
+    va_list args;
+    va_start(args, format);
+    tg_failure_setv(b->failure, TG_ERR_ORCHESTRATION, format, args);
+    va_end(args);
+    call_end(b);
+}
+
+void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *config)
+{
+    memset(b, 0, sizeof *b);
+    b->rt.abi = TG_ORCHESTRATION_ABI;
+    b->rt.orch_argc = config->orch_argc;
+    b->rt.orch_args = config->orch_args;
+    b->rt.n_kernel_addrs = (int32_t)config->kernels->n;
+    b->rt.kernel_addrs = config->kernels->addrs;
+    b->rt.aicpu_build_api = (struct tg_build_api){
+        .add_task = add_task,
+        .add_successor_conditional = add_successor_conditional,
+        .publish_task = publish_task,
+        .device_malloc = device_malloc,
+        .device_free = device_free,
+        .wait_task = wait_task,
+        .label_task = label_task,
+        .mark = mark,
+        .fail = fail,
+    };
+    b->graph = config->graph;
+    b->kernels = config->kernels;
+    b->gm = config->gm;
+    b->gm_owner = config->gm_owner;
+    b->failure = config->failure;
+    b->log = config->log;
+    b->check = config->check;
+    b->hooks = config->hooks;
+    b->state = TG_BUILDER_CLOSED;
+    b->coro = tg_coro_current();
+}
+
+/* ---- the entry ---- */
+
+typedef int aicpu_entry_fn(struct tg_runtime *rt);
+typedef int host_entry_fn(struct tg_runtime *rt, uint64_t *args, int n_args);
+
+struct entry_call {
+    struct tg_builder *builder;
+    void *entry;
+    uint64_t *host_args;
+    int n_host_args;
+    int result;
+};
+
+static void call_entry(void *arg)
+{
+    struct entry_call *call = arg;
+    struct tg_runtime *rt = &call->builder->rt;
+    if (call->n_host_args > 0) {
+        host_entry_fn *entry;
+        memcpy(&entry, &call->entry, sizeof entry); /* ISO C has no cast from object to function pointers */
+        call->result = entry(rt, call->host_args, call->n_host_args);
+    } else {
+        aicpu_entry_fn *entry;
+        memcpy(&entry, &call->entry, sizeof entry);
+        call->result = entry(rt);
+    }
+}
+
+void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const char *function_name,
+                    uint64_t *host_args, int n_host_args)
+{
+    struct entry_call call = {.builder = b, .host_args = host_args, .n_host_args = n_host_args};
+    call.entry = tg_module_symbol(plugin, function_name);
+    if (!call.entry) {
+        tg_failure_set(b->failure, TG_ERR_SYMBOL, "orchestration plugin: no function '%s'", function_name);
+        return;
+    }
+    b->coro = tg_coro_current();
+    struct tg_watcher watcher = {.check = b->check, .task_id = TG_BUILDER, .module = plugin};
+    if (b->check) {
+        tg_plain_listen(plugin, true);
+        tg_plain_begin(&watcher);
+    }
+    struct tg_guard guard;
+    b->guard = &guard;
+    b->state = TG_BUILDER_OPEN;
+    enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
+    if (b->check) tg_plain_end(&watcher);
+    b->state = TG_BUILDER_CLOSED;
+    if (end == TG_GUARD_RETURNED) {
+        if (call.result != 0)
+            tg_failure_set(b->failure, TG_ERR_ORCHESTRATION, "%s returned %d", function_name, call.result);
+        return;
+    }
+    char what[128];
+    tg_guard_describe(&guard, what, sizeof what);
+    tg_failure_set(b->failure, end == TG_GUARD_STUCK ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_PLUGIN_FAULT,
+                   "%s, after %llu tasks were added: %s", function_name, (unsigned long long)b->graph->n_added, what);
+}
+
+void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
+                             const struct tg_builder_hooks *hooks, struct tg_module *plugin)
+{
+    struct tg_builder *b = launch->builder;
+    enum tg_status status = tg_module_open(plugin, launch->plugin_bytes, launch->n_plugin_bytes,
+                                           "orchestration plugin");
+    if (status != TG_OK) {
+        tg_failure_set(launch->failure, status, "%s", tg_last_message());
+        return;
+    }
+    const struct tg_builder_config config = {
+        .graph = launch->graph,
+        .kernels = launch->kernels,
+        .gm = &launch->machine->gm,
+        .gm_owner = launch->gm_owner,
+        .failure = launch->failure,
+        .log = log,
+        .check = launch->check,
+        .orch_args = launch->orch_args,
+        .orch_argc = launch->orch_argc,
+        .hooks = *hooks,
+    };
+    tg_builder_init(b, &config);
+    spend(b, TG_WORK_OPEN);
+    tg_builder_run(b, plugin, launch->function_name, NULL, 0);
+}

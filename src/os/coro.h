@@ -1,0 +1,72 @@
+/*
+ * coro.h - coroutines: several threads of control on one operating-system thread.
+ *
+ * A switch saves the callee-saved registers on the own stack and loads those of the other: one source a processor
+ * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Stacks end in a guard region, so that an overflow is a fault at an
+ * address that tg_coro_overflowed knows. Sanitizers are told of every switch; the thread sanitizer without an order
+ * between the two sides, so that races between coroutines are found although one thread runs them all.
+ */
+#ifndef TG_OS_CORO_H
+#define TG_OS_CORO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef TG_CORO_UCONTEXT
+#include <ucontext.h>
+#endif
+
+#include <tilegraph/tilegraph.h>
+
+struct tg_guard;
+
+/* What a coroutine runs. It never returns; it switches away for good. */
+typedef void tg_coro_fn(void *arg);
+
+struct tg_coro {
+    void *sp;               /* where it stopped; only while it is not running */
+    char *stack;            /* lowest address: the guard region. NULL: an operating-system thread's own stack */
+    size_t stack_bytes;     /* guard region included */
+    struct tg_guard *guard; /* innermost guarded call that it is in, or NULL */
+    tg_coro_fn *entry;
+    void *arg;
+#ifdef TG_CORO_UCONTEXT
+    ucontext_t context;
+#endif
+    unsigned valgrind_stack; /* valgrind's handle */
+    void *sanitizer_fiber;   /* the thread sanitizer's handle */
+    void *fake_stack;        /* the address sanitizer's handle */
+    const void *asan_bottom;
+    size_t asan_bytes;
+};
+
+/* Allocate a stack of `stack_bytes` and its guard region. TG_ERR_MEMORY. */
+enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes);
+void tg_coro_fini(struct tg_coro *coro);
+
+/* Let the next switch to `coro` call entry(arg) on its empty stack. Not while it runs. */
+void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
+
+/* Stop the running coroutine here and go on in `to`. Returns when somebody switches back. */
+void tg_coro_switch(struct tg_coro *to);
+
+/* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one. */
+extern _Thread_local struct tg_coro *tg_coro_running __attribute__((visibility("hidden")));
+struct tg_coro *tg_coro_first(void);
+
+/* The running coroutine. Never NULL. */
+static inline struct tg_coro *tg_coro_current(void) { return tg_coro_running ? tg_coro_running : tg_coro_first(); }
+
+/* An order that the thread sanitizer is told of: what the caller of _publish(token) did is visible to a later caller of
+ * _observe(token). Nothing without that sanitizer. */
+void tg_coro_publish(void *token);
+void tg_coro_observe(void *token);
+
+/* Let the thread sanitizer take this thread's switches for an order, or no more: while one observer, who is no part of what
+ * runs, looks at all coroutines in turn. Races between them are not found then. */
+void tg_coro_keep_order(bool keep);
+
+/* Is `address` in the guard region below the stack of `coro`? Safe in a signal handler. */
+bool tg_coro_overflowed(const struct tg_coro *coro, const void *address);
+
+#endif

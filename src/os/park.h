@@ -1,0 +1,24 @@
+/* park.h - sleep until a word changes. Linux futexes; private to the process. */
+#ifndef TG_OS_PARK_H
+#define TG_OS_PARK_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* Return when *word is not `value`, when somebody wakes it, after limit_ns, or for no reason. */
+void tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns);
+
+/* Wake who sleeps on *word. */
+void tg_unpark(_Atomic uint32_t *word);
+
+/* A pause between two looks at memory that another processor writes. */
+static inline void tg_park_pause(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+#endif
