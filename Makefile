@@ -122,6 +122,9 @@ format-check: ## fail if a source is not formatted
 	@tools/install_deps.sh lint
 	@$(SOURCES) | xargs clang-format --dry-run --Werror
 
+shape: ## function lengths, arrows between rooms, widths of lines, lengths of sentences
+	@tools/shape.py --list
+
 lint: format-check tidy ## both checks of the sources
 
 tidy: ## clang-tidy over the sources
@@ -135,5 +138,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
+.PHONY: help build run test shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
     format-check lint tidy install clean

@@ -13,9 +13,10 @@ arrows='
     tile          base
     memory        base
     trace         base
-    check         base check/memory
-    check/core    base check tile
-    check/memory  base check os
+    finding       base
+    check/memory  base finding os
+    check         base check/memory finding
+    check/core    base check finding tile
     machine       base check memory trace
     machine/sim   base check check/core check/memory machine memory os tile trace
     machine/cpu   base machine memory os tile trace
@@ -24,7 +25,7 @@ arrows='
     aicore        base launch machine tile
     aicpu         base check graph launch machine orchestrate os trace
     worker        base graph launch machine orchestrate os trace
-    host          base check check/memory graph launch machine orchestrate os trace
+    host          base check check/memory finding graph launch machine orchestrate os trace
     attention
     examples
 '

@@ -13,8 +13,8 @@
 #ifndef TG_CHECK_CHECK_H
 #define TG_CHECK_CHECK_H
 
-#include "check/finding.h"
 #include "check/memory/memory_check.h"
+#include "finding/finding.h"
 
 struct tg_check {
     struct tg_finding_list findings;

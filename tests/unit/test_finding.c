@@ -1,8 +1,8 @@
 /* finding.c: each thing once, with a count, and no more than are asked for. */
 #include <stdlib.h>
 
-#include "check/finding.h"
 #include "common/check.h"
+#include "finding/finding.h"
 
 static struct tg_finding_list list;
 

@@ -15,10 +15,10 @@
 #ifndef TG_CHECK_MEMORY_MEMORY_CHECK_H
 #define TG_CHECK_MEMORY_MEMORY_CHECK_H
 
-#include "check/finding.h"
 #include "check/memory/edges.h"
 #include "check/memory/extents.h"
 #include "check/memory/paths.h"
+#include "finding/finding.h"
 
 /* What messages say of a task. Borrowed texts live as long as the run. */
 struct tg_task_note {

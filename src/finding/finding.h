@@ -6,8 +6,8 @@
  *
  * Threads: one at a time.
  */
-#ifndef TG_CHECK_FINDING_H
-#define TG_CHECK_FINDING_H
+#ifndef TG_FINDING_FINDING_H
+#define TG_FINDING_FINDING_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,214 @@
+#!/usr/bin/env python3
+"""shape.py [--check]: print the shape of the sources; --check fails where a limit is broken.
+
+Functions    length in lines (median, 90th percentile, longest), and static functions with one caller.
+Arrows       includes between rooms, from the table in check_includes.sh, and rooms that include each other in a circle.
+Lines        wider than 120 columns.
+Sentences    longer than 30 words, in comments and documents, and sentences whose subject is "who" or "what".
+
+Limits of --check: no wide line, no circle of rooms, no long sentence in the places listed in HELD.
+"""
+import collections
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+WIDTH = 120
+WORDS = 30
+
+# Rooms and documents where a sentence over the limit fails the check. A room joins once it is clean.
+HELD = ()
+
+RIDDLES = re.compile(
+    r"(?:^|[.;:] +|, )(?:[Ww]ho|[Ww]hat|[Ww]hoever)(?:ever)? (?:is|has|was|does|can|makes|waits|holds|comes|a|the|it)\b"
+    r"|\bis none\b|\bfor ever there\b"
+)
+
+
+def tracked(*patterns):
+    out = subprocess.run(["git", "ls-files", "--", *patterns], capture_output=True, text=True, check=True).stdout
+    return [name for name in out.splitlines() if os.path.exists(name)]
+
+
+def lines_of(name):
+    with open(name, encoding="utf-8") as file:
+        return file.read().splitlines()
+
+
+# ---- functions ----
+
+OPENS = re.compile(r"^(?!typedef|struct .*\{$|enum .*\{$|union .*\{$|#|extern \"C\")[A-Za-z_].*[^;{=]$|^[A-Za-z_].*\)\s*\{$")
+
+
+def functions(name):
+    """(name, lines, static) of each function of a clang-formatted file: the body's braces stand in column 0."""
+    found, head = [], []
+    start = None
+    for number, line in enumerate(lines_of(name), 1):
+        if start is None:
+            if line == "{" and head:
+                start = number
+            elif line[:1].isalpha() or line[:1] == "_":
+                head = [line]
+            elif line.startswith(" ") and head:
+                head.append(line)
+            else:
+                head = []
+        elif line == "}":
+            text = " ".join(head)
+            match = re.search(r"(\w+)\s*\(", text)
+            if match:
+                found.append((match.group(1), number - start - 1, text.startswith("static")))
+            start, head = None, []
+    return found
+
+
+def report_functions():
+    lengths, single, n_static = [], 0, 0
+    longest = []
+    for name in tracked("src/*.c", "src/*.inc"):
+        text = "\n".join(lines_of(name))
+        for function, length, static in functions(name):
+            lengths.append(length)
+            longest.append((length, f"{name}: {function}"))
+            if static:
+                n_static += 1
+                single += len(re.findall(rf"\b{function}\b", text)) == 2
+    lengths.sort()
+    longest.sort(reverse=True)
+    print(f"functions    {len(lengths)}: median {statistics.median(lengths):.0f}, 90th percentile "
+          f"{lengths[len(lengths) * 9 // 10]}, longest {lengths[-1]} lines")
+    print(f"             {n_static} static, {100 * single // max(1, n_static)} % of them named once besides their definition")
+    for length, where in longest[:5]:
+        print(f"             {length:4} {where}")
+
+
+# ---- rooms ----
+
+
+def room_of(name):
+    parts = name.split("/")
+    if name.startswith(("src/machine/", "src/check/")) and len(parts) > 3:
+        return "/".join(parts[1:3])
+    return parts[1]
+
+
+def circles():
+    """Rooms that reach each other, as sorted lists."""
+    arrows = collections.defaultdict(set)
+    for name in tracked("src/*.c", "src/*.h", "src/*.inc"):
+        for line in lines_of(name):
+            match = re.match(r'#include "([a-z_/]+)/[^/]+"', line)
+            if match and match.group(1) != room_of(name):
+                arrows[room_of(name)].add(match.group(1))
+
+    def reach(room):
+        seen, todo = set(), [room]
+        while todo:
+            for other in arrows[todo.pop()]:
+                if other not in seen:
+                    seen.add(other)
+                    todo.append(other)
+        return seen
+
+    rooms = {room: reach(room) for room in list(arrows)}
+    found = sorted(room for room, others in rooms.items() if room in others)
+    n_arrows = sum(len(others) for others in arrows.values())
+    print(f"rooms        {len(rooms)}, {n_arrows} arrows, in a circle: {', '.join(found) or '0 rooms'}")
+    return found
+
+
+# ---- text ----
+
+SOURCES = ("*.c", "*.h", "*.inc", "*.hpp", "*.cpp")
+
+
+def comments(name):
+    """Paragraphs of the comments of a C file, each (line, text)."""
+    text = "\n".join(lines_of(name))
+    pattern = r'"(?:\\.|[^"\\\n])*"|/\*.*?\*/|//[^\n]*'
+    run = None
+    for match in re.finditer(pattern, text, re.S):
+        piece = match.group(0)
+        if piece.startswith('"'):
+            continue
+        number = text.count("\n", 0, match.start()) + 1
+        body = re.sub(r"^/\*+|\*+/$|^//", "", piece)
+        rows = [re.sub(r"^\s*\*? ?", "", row) for row in body.split("\n")]
+        yield from paragraphs(rows, number)
+
+
+def paragraphs(rows, number):
+    """Paragraphs of plain prose: drawings, tables, lists and code break them and are skipped."""
+    words, first = [], number
+    for offset, row in enumerate(rows + [""]):
+        drawing = row.startswith("    ") or "   " in row.strip() or re.search(r"[-=]{3,}|->|<-|\|", row)
+        item = re.match(r"\s*(?:[-*]|\d+\.|[a-z]\.) ", row)
+        if not row.strip() or drawing or item:
+            if words:
+                yield first, " ".join(words)
+            words = []
+        if row.strip() and not drawing:
+            if not words:
+                first = number + offset
+            words.append(re.sub(r"^\s*(?:[-*]|\d+\.) ", "", row).strip())
+
+
+def document(name):
+    rows, code = [], False
+    for row in lines_of(name):
+        fence = row.strip().startswith("```")
+        code ^= fence
+        plain = "" if code or fence or row.startswith(("#", "|", "<!--", "    ")) else re.sub(r"\]\([^)]*\)", "]", row)
+        rows.append(plain)
+    yield from paragraphs(rows, 1)
+
+
+def sentences(paragraph):
+    text = re.sub(r"`[^`]*`", "code", paragraph)
+    return [part for part in re.split(r"(?<=[.!?:])\s+", text) if part]
+
+
+def report_text():
+    wide, long, riddles = [], [], []
+    for name in tracked(*SOURCES, "*.md", "*.py", "*.sh"):
+        if name.startswith("tests/fuzz/corpus/"):
+            continue
+        for number, line in enumerate(lines_of(name), 1):
+            table = name.endswith(".md") and line.startswith("|")
+            if len(line) > WIDTH and not table and "http" not in line:
+                wide.append(f"{name}:{number}: {len(line)} columns")
+        if name.endswith((".py", ".sh")):
+            continue
+        for number, paragraph in document(name) if name.endswith(".md") else comments(name):
+            for sentence in sentences(paragraph):
+                count = len(sentence.split())
+                if count > WORDS:
+                    long.append((name, f"{name}:{number}: {count} words: {sentence[:100]}"))
+                if RIDDLES.search(sentence):
+                    riddles.append((name, f"{name}:{number}: {sentence[:100]}"))
+    print(f"lines        {len(wide)} wider than {WIDTH} columns")
+    print(f"sentences    {len(long)} longer than {WORDS} words, {len(riddles)} with a pronoun as the subject")
+    return wide, long, riddles
+
+
+def main():
+    check, listed = "--check" in sys.argv, "--list" in sys.argv
+    os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+    report_functions()
+    found = circles()
+    wide, long, riddles = report_text()
+    if listed:
+        print("\n".join(wide + [text for _, text in long + riddles]))
+    if not check:
+        return 0
+    broken = [f"a circle of rooms: {room}" for room in found] + wide
+    broken += [text for name, text in long + riddles if name.startswith(HELD)]
+    print("\n".join(broken), file=sys.stderr)
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
