@@ -36,14 +36,15 @@
 #include <string.h>
 
 #include <tilegraph/access.h>
+#include <tilegraph/instructions.h>
 #include <tilegraph/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/* Bumped when a structure or the meaning of an instruction in this file changes. */
-#define TG_TILE_ABI 2u
+/* Bumped when a structure changes, but for struct tg_instr at its end, or the number or meaning of an instruction. */
+#define TG_TILE_ABI 3u
 
 /* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
 enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4 };
@@ -90,59 +91,40 @@ struct tg_global {
 };
 
 /* ---- instructions ------------------------------------------------------------------------------------------------
- * One line each: name, the pipe that runs it (S: by operands), what it does. The list is the one place that names
- * them: the platform's dispatch, the cost table and the messages are made from it. */
-#define TG_INSTRUCTIONS(X)                                                                                             \
-    X(TLOAD, MTE2, "GM -> Mat or Vec")                                                                                 \
-    X(TSTORE, MTE3, "Vec -> GM (MTE3), Acc -> GM (FIX)")                                                               \
-    X(TMOV, MTE1, "Mat -> Left or Right (MTE1), Vec -> Vec (V)")                                                       \
-    X(TMATMUL, M, "Acc = Left x Right")                                                                                \
-    X(TMATMUL_ACC, M, "Acc += Left x Right")                                                                           \
-    X(TADD, V, "dst = a + b")                                                                                          \
-    X(TSUB, V, "dst = a - b")                                                                                          \
-    X(TMUL, V, "dst = a * b")                                                                                          \
-    X(TDIV, V, "dst = a / b")                                                                                          \
-    X(TMAX, V, "dst = max(a, b)")                                                                                      \
-    X(TADDS, V, "dst = a + scalar")                                                                                    \
-    X(TMULS, V, "dst = a * scalar")                                                                                    \
-    X(TMAXS, V, "dst = max(a, scalar)")                                                                                \
-    X(TEXP, V, "dst = e^a")                                                                                            \
-    X(TLOG, V, "dst = ln a")                                                                                           \
-    X(TSQRT, V, "dst = sqrt a")                                                                                        \
-    X(TCVT, V, "dst = a in dst's element type")                                                                        \
-    X(TEXPANDS, V, "dst = scalar everywhere")                                                                          \
-    X(TFILLPAD, V, "dst = a, and scalar outside a's valid part")                                                       \
-    X(TROWMAX, V, "dst[r] = max over columns of a[r]")                                                                 \
-    X(TROWSUM, V, "dst[r] = sum over columns of a[r]")                                                                 \
-    X(TROWEXPAND, V, "dst[r][c] = b[r]")                                                                               \
-    X(TROWEXPANDSUB, V, "dst[r][c] = a[r][c] - b[r]")                                                                  \
-    X(TROWEXPANDMUL, V, "dst[r][c] = a[r][c] * b[r]")                                                                  \
-    X(TROWEXPANDDIV, V, "dst[r][c] = a[r][c] / b[r]")                                                                  \
-    X(TRESHAPE, S, "dst names a's bytes in another shape")                                                             \
-    X(SET_FLAG, S, "set_flag(src_pipe, dst_pipe, event)")                                                              \
-    X(WAIT_FLAG, S, "wait_flag(src_pipe, dst_pipe, event)")                                                            \
-    X(PIPE_BARRIER, S, "pipe_barrier(pipe)")
+ * instructions.h has a row for each: operands, element types, pipe, time, meaning. */
 
 enum tg_op {
-#define TG_OP_NAME(name, pipe, text) TG_OP_##name,
+#define TG_OP_NAME(name, ...) TG_OP_##name,
     TG_INSTRUCTIONS(TG_OP_NAME)
 #undef TG_OP_NAME
         TG_OP_COUNT
 };
 
-/* One announcement. Pointers are borrowed for the call; unused ones are NULL. */
+/*
+ * One announcement. Pointers are borrowed for the call; unused ones are NULL. Which operands an instruction takes is its
+ * form in instructions.h.
+ *
+ * The structure grows at its end: `size` says how much of it the kernel's compiler knew, and the platform takes the rest
+ * as zero.
+ */
 struct tg_instr {
-    uint16_t op;               /* enum tg_op */
-    uint8_t src_pipe;          /* SET_FLAG, WAIT_FLAG, PIPE_BARRIER: enum tg_pipe */
-    uint8_t dst_pipe;          /* SET_FLAG, WAIT_FLAG: enum tg_pipe */
-    uint8_t event;             /* SET_FLAG, WAIT_FLAG: enum tg_event */
-    float scalar;              /* TADDS, TMULS, TMAXS, TEXPANDS, TFILLPAD */
-    uint32_t line;             /* of the kernel's source */
-    const char *file;          /* of the kernel's source; lives as long as the kernel is loaded */
-    const struct tg_tile *dst; /* written; TSTORE: NULL */
-    const struct tg_tile *a, *b;
-    const struct tg_tile *tmp;      /* scratch of row reductions */
-    const struct tg_global *global; /* TLOAD: read. TSTORE: written. */
+    uint16_t size;                       /* bytes of this structure where the kernel was compiled */
+    uint16_t op;                         /* enum tg_op */
+    uint8_t src_pipe;                    /* SET_FLAG, WAIT_FLAG, PIPE_BARRIER: enum tg_pipe */
+    uint8_t dst_pipe;                    /* SET_FLAG, WAIT_FLAG: enum tg_pipe */
+    uint8_t event;                       /* SET_FLAG, WAIT_FLAG: enum tg_event */
+    uint8_t mode;                        /* a choice that the instruction has, rounding for example; 0: the usual one */
+    uint32_t line;                       /* of the kernel's source */
+    const char *file;                    /* of the kernel's source; lives as long as the kernel is loaded */
+    double scalar;                       /* rounded once to the element type of the tile that it meets */
+    int64_t immediate[2];                /* integers: offsets, lengths, a first index */
+    const struct tg_tile *dst;           /* written; TSTORE: NULL */
+    const struct tg_tile *dst2;          /* written, too */
+    const struct tg_tile *a, *b, *c, *d; /* sources */
+    const struct tg_tile *index;         /* indices of elements */
+    const struct tg_tile *tmp;           /* scratch */
+    const struct tg_global *global;      /* TLOAD: read. TSTORE: written. */
+    void *result;                        /* where the kernel wants a scalar that the instruction gives */
 };
 
 /* What the platform gives to a kernel that it loads: it fills the variable tg_tile_isa of the shared object. */
@@ -286,17 +268,18 @@ static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint3
 
 /* ---- how an instruction is announced ------------------------------------------------------------------------------ */
 
-/* Fills in what lies there already: a copy of what was just written in parts would have to wait for it. */
+/* Fills the structure in place: a copy of what was just stored in narrow parts would defeat store forwarding. */
 static inline TG_UNSEEN void tg_instr_begin(struct tg_instr *instr, uint32_t op, const char *file, int line)
 {
     memset(instr, 0, sizeof *instr);
+    instr->size = (uint16_t)sizeof *instr;
     instr->op = (uint16_t)op;
     instr->file = file;
     instr->line = (uint32_t)line;
 }
 
 static inline TG_UNSEEN void tg_issue_tiles(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
-                                            const struct tg_tile *b, const struct tg_tile *tmp, float scalar,
+                                            const struct tg_tile *b, const struct tg_tile *tmp, double scalar,
                                             const char *file, int line)
 {
     struct tg_instr instr;
@@ -340,17 +323,22 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
 #define TMUL(dst, x, y) tg_issue_tiles(TG_OP_TMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TDIV(dst, x, y) tg_issue_tiles(TG_OP_TDIV, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TMAX(dst, x, y) tg_issue_tiles(TG_OP_TMAX, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TADDS(dst, x, scalar) tg_issue_tiles(TG_OP_TADDS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
-#define TMULS(dst, x, scalar) tg_issue_tiles(TG_OP_TMULS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
-#define TMAXS(dst, x, scalar) tg_issue_tiles(TG_OP_TMAXS, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+#define TADDS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TADDS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TMULS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TMULS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TMAXS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TMAXS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TEXP(dst, x) tg_issue_tiles(TG_OP_TEXP, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TLOG(dst, x) tg_issue_tiles(TG_OP_TLOG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TSQRT(dst, x) tg_issue_tiles(TG_OP_TSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 
 /* TCVT rounds to nearest even. TFILLPAD copies a's valid part and writes `scalar` to the rest of dst's valid part. */
 #define TCVT(dst, x) tg_issue_tiles(TG_OP_TCVT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
-#define TEXPANDS(dst, scalar) tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, scalar, __FILE__, __LINE__)
-#define TFILLPAD(dst, x, scalar) tg_issue_tiles(TG_OP_TFILLPAD, &(dst), &(x), NULL, NULL, scalar, __FILE__, __LINE__)
+#define TEXPANDS(dst, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TFILLPAD(dst, x, scalar)                                                                                       \
+    tg_issue_tiles(TG_OP_TFILLPAD, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 
 /* Rows: x is row-major; `column` has one scalar a row and is column-major. tmp is scratch of x's shape and type. */
 #define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)

@@ -54,6 +54,16 @@ static inline uint16_t tg_f16_of_f32(float value)
     return (uint16_t)(sign | half);
 }
 
+/* fp64 to fp32, toward zero, with the last bit set if anything was cut: rounding that to fewer bits rounds once. */
+static inline float tg_f32_to_odd(double value)
+{
+    const float near = (float)value;
+    uint32_t bits = tg_bits_of_f32(near);
+    if (value != value || (double)near == value) return near;
+    if ((double)tg_f32_of_bits(bits & 0x7FFFFFFFu) > (value < 0 ? -value : value)) bits--;
+    return tg_f32_of_bits(bits | 1u);
+}
+
 /* e^x within one step of the nearest fp32. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r; then 2^n in two
  * factors, so that results near both ends of the range are rounded once. */
 static inline float tg_exp_f32(float x)

@@ -5,17 +5,8 @@
 
 #include "base/error.h"
 #include "tile/buffers.h"
+#include "tile/table.h"
 
-static const char *const op_names[TG_OP_COUNT] = {
-#define TG_OP_TEXT(name, pipe, text) #name,
-    TG_INSTRUCTIONS(TG_OP_TEXT)
-#undef TG_OP_TEXT
-};
-static const uint8_t op_pipes[TG_OP_COUNT] = {
-#define TG_OP_PIPE(name, pipe, text) PIPE_##pipe,
-    TG_INSTRUCTIONS(TG_OP_PIPE)
-#undef TG_OP_PIPE
-};
 static const char *const kind_names[] = {"Mat", "Left", "Right", "Acc", "Vec"};
 static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
 static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
@@ -27,13 +18,14 @@ const char *tg_pipe_symbol(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names
 
 const char *tg_buffer_name(uint32_t kind) { return kind <= TG_VEC ? buffer_names[kind] : "no buffer"; }
 
-const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? op_names[op] : "unknown instruction"; }
+const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? tg_op_info(op)->name : "unknown instruction"; }
 
 enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
 {
-    if (instr->op == TG_OP_TMOV && instr->dst->kind == TG_VEC) return PIPE_V;
-    if (instr->op == TG_OP_TSTORE && instr->a->kind == TG_ACC) return PIPE_FIX;
-    return (enum tg_pipe)op_pipes[instr->op];
+    const uint32_t form = tg_op_info(instr->op)->form;
+    if (form == TG_FORM_MOVE && instr->dst->kind == TG_VEC) return PIPE_V;
+    if (form == TG_FORM_STORE && instr->a->kind == TG_ACC) return PIPE_FIX;
+    return (enum tg_pipe)tg_op_info(instr->op)->pipe;
 }
 
 /* One check in progress: the message is written once, by the rule that is broken. */
@@ -260,6 +252,8 @@ static bool check_binary(const struct check *c)
     return check_elementwise(c, "a", c->instr->a) && check_elementwise(c, "b", c->instr->b);
 }
 
+static bool check_unary(const struct check *c) { return check_elementwise(c, "a", c->instr->a); }
+
 static bool check_convert(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
@@ -297,10 +291,11 @@ static bool check_row_reduction(const struct check *c)
     return true;
 }
 
-static bool check_row_expand(const struct check *c, bool with_src)
+static bool check_row_expand(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *column = c->instr->b;
     if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst) || !is_arithmetic(c, "dst", dst)) return false;
+    const bool with_src = tg_op_info(c->instr->op)->form == TG_FORM_ROW_EXPAND_WITH;
     if (with_src && !check_elementwise(c, "src", c->instr->a)) return false;
     if (!check_vec(c, "column", column) || !is_column(c, "column", column) || !same_dtype(c, "column", column, dst))
         return false;
@@ -343,78 +338,52 @@ static bool check_barrier(const struct check *c)
 
 /* ---- operands ---- */
 
-enum { HAS_DST = 1, HAS_A = 2, HAS_B = 4, HAS_TMP = 8, HAS_GLOBAL = 16 };
-
-static unsigned operands_of(uint32_t op)
-{
-    switch ((enum tg_op)op) {
-    case TG_OP_TLOAD: return HAS_DST | HAS_GLOBAL;
-    case TG_OP_TSTORE: return HAS_A | HAS_GLOBAL;
-    case TG_OP_TMATMUL:
-    case TG_OP_TMATMUL_ACC:
-    case TG_OP_TADD:
-    case TG_OP_TSUB:
-    case TG_OP_TMUL:
-    case TG_OP_TDIV:
-    case TG_OP_TMAX:
-    case TG_OP_TROWEXPANDSUB:
-    case TG_OP_TROWEXPANDMUL:
-    case TG_OP_TROWEXPANDDIV: return HAS_DST | HAS_A | HAS_B;
-    case TG_OP_TROWMAX:
-    case TG_OP_TROWSUM: return HAS_DST | HAS_A | HAS_TMP;
-    case TG_OP_TROWEXPAND: return HAS_DST | HAS_B;
-    case TG_OP_TEXPANDS: return HAS_DST;
-    case TG_OP_SET_FLAG:
-    case TG_OP_WAIT_FLAG:
-    case TG_OP_PIPE_BARRIER: return 0;
-    default: return HAS_DST | HAS_A;
-    }
-}
-
-/* What the instruction does not take must not be there: nobody would have looked at it. */
+/* An operand that the instruction does not take must be absent: no rule has looked at it. */
 static bool has_no_others(const struct check *c)
 {
-    const struct tg_instr *i = c->instr;
-    unsigned has = (i->dst ? HAS_DST : 0u) | (i->a ? HAS_A : 0u) | (i->b ? HAS_B : 0u) | (i->tmp ? HAS_TMP : 0u) |
-                   (i->global ? HAS_GLOBAL : 0u);
-    return (has & ~operands_of(i->op)) == 0 || broken(c, "operands", NULL, "one is given that it does not take");
+    const struct tg_form_info *form = tg_form_of(c->instr->op);
+    bool fits = !c->instr->global || form->global != TG_USE_NONE;
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++)
+        fits &= !tg_instr_tile(c->instr, slot) || form->slots[slot].use != TG_USE_NONE;
+    return fits || broken(c, "operands", NULL, "one is given that it does not take");
 }
+
+/* Does an announcement that is longer than the library's leave the members behind alone? */
+static bool is_zero_behind(const struct tg_instr *instr)
+{
+    const uint8_t *bytes = (const uint8_t *)instr;
+    for (size_t i = sizeof *instr; i < instr->size; i++)
+        if (bytes[i] != 0) return false;
+    return true;
+}
+
+static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
+    [TG_FORM_LOAD] = check_load,
+    [TG_FORM_STORE] = check_store,
+    [TG_FORM_MOVE] = check_move,
+    [TG_FORM_PRODUCT] = check_matmul,
+    [TG_FORM_PRODUCT_ACC] = check_matmul,
+    [TG_FORM_BINARY] = check_binary,
+    [TG_FORM_UNARY] = check_unary,
+    [TG_FORM_UNARY_SCALAR] = check_unary,
+    [TG_FORM_CONVERT] = check_convert,
+    [TG_FORM_FILL] = check_fill,
+    [TG_FORM_PAD] = check_fill_pad,
+    [TG_FORM_ROW_REDUCTION] = check_row_reduction,
+    [TG_FORM_ROW_EXPAND] = check_row_expand,
+    [TG_FORM_ROW_EXPAND_WITH] = check_row_expand,
+    [TG_FORM_RENAME] = check_reshape,
+    [TG_FORM_FLAG] = check_flag,
+    [TG_FORM_BARRIER] = check_barrier,
+};
 
 bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
 {
     const struct check c = {instr, core_type, message, n_bytes};
-    if (!has_no_others(&c)) return false;
-    switch ((enum tg_op)instr->op) {
-    case TG_OP_TLOAD: return check_load(&c);
-    case TG_OP_TSTORE: return check_store(&c);
-    case TG_OP_TMOV: return check_move(&c);
-    case TG_OP_TMATMUL:
-    case TG_OP_TMATMUL_ACC: return check_matmul(&c);
-    case TG_OP_TADD:
-    case TG_OP_TSUB:
-    case TG_OP_TMUL:
-    case TG_OP_TDIV:
-    case TG_OP_TMAX: return check_binary(&c);
-    case TG_OP_TADDS:
-    case TG_OP_TMULS:
-    case TG_OP_TMAXS:
-    case TG_OP_TEXP:
-    case TG_OP_TLOG:
-    case TG_OP_TSQRT: return check_elementwise(&c, "a", instr->a);
-    case TG_OP_TCVT: return check_convert(&c);
-    case TG_OP_TEXPANDS: return check_fill(&c);
-    case TG_OP_TFILLPAD: return check_fill_pad(&c);
-    case TG_OP_TROWMAX:
-    case TG_OP_TROWSUM: return check_row_reduction(&c);
-    case TG_OP_TROWEXPAND: return check_row_expand(&c, false);
-    case TG_OP_TROWEXPANDSUB:
-    case TG_OP_TROWEXPANDMUL:
-    case TG_OP_TROWEXPANDDIV: return check_row_expand(&c, true);
-    case TG_OP_TRESHAPE: return check_reshape(&c);
-    case TG_OP_SET_FLAG:
-    case TG_OP_WAIT_FLAG: return check_flag(&c);
-    case TG_OP_PIPE_BARRIER: return check_barrier(&c);
-    case TG_OP_COUNT: break;
-    }
-    return broken(&c, "instruction", NULL, "number %u is unknown", instr->op);
+    if (instr->size > sizeof *instr && !is_zero_behind(instr))
+        return broken(&c, "instruction", NULL,
+                      "the kernel's tile.h is newer than the library, which knows %zu of %u bytes", sizeof *instr,
+                      instr->size);
+    if (instr->op >= TG_OP_COUNT) return broken(&c, "instruction", NULL, "number %u is unknown", instr->op);
+    return has_no_others(&c) && rule_of_form[tg_op_info(instr->op)->form](&c);
 }

@@ -103,7 +103,7 @@ static void write_pipe_tracks(const struct trace *trace, FILE *file)
 }
 
 static const char *const instructions[] = {
-#define INSTRUCTION(name, pipe, text) #name,
+#define INSTRUCTION(name, ...) #name,
     TG_INSTRUCTIONS(INSTRUCTION)
 #undef INSTRUCTION
 };

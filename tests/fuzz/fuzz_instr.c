@@ -14,6 +14,7 @@
 #include "machine/sim/pipes.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
+#include "tile/table.h"
 
 enum { GM_BYTES = 64 * 1024, INSTRUCTIONS_MAX = 64, CORE_TYPES = 2 };
 
@@ -189,7 +190,10 @@ static void draw_instr(struct fuzz_input *in, struct announced *it, enum tg_core
     it->instr.line = fuzz_u8(in);
     it->instr.file = flags & 32 ? "kernels/aiv/some_kernel.c" : NULL;
     uint32_t bits = fuzz_u32(in);
-    memcpy(&it->instr.scalar, &bits, sizeof bits);
+    float scalar;
+    memcpy(&scalar, &bits, sizeof bits);
+    it->instr.size = sizeof it->instr;
+    it->instr.scalar = (double)scalar;
 }
 
 /* ---- execution ---- */
@@ -241,31 +245,12 @@ static void close_operands(const struct tg_buffers *b)
     ASAN_UNPOISON_MEMORY_REGION(gm, GM_BYTES);
 }
 
-/* The operands that the rules looked at: an instruction has no others. */
+/* Operands that the instruction does not take are refused by name: the other rules get their turn without them. */
 static void drop_unused(struct tg_instr *instr)
 {
-    switch (instr->op) {
-    case TG_OP_TLOAD: instr->a = instr->b = instr->tmp = NULL; break;
-    case TG_OP_TSTORE: instr->dst = instr->b = instr->tmp = NULL; break;
-    case TG_OP_TMATMUL:
-    case TG_OP_TMATMUL_ACC:
-    case TG_OP_TADD:
-    case TG_OP_TSUB:
-    case TG_OP_TMUL:
-    case TG_OP_TDIV:
-    case TG_OP_TMAX:
-    case TG_OP_TROWEXPANDSUB:
-    case TG_OP_TROWEXPANDMUL:
-    case TG_OP_TROWEXPANDDIV: instr->tmp = NULL; break;
-    case TG_OP_TROWMAX:
-    case TG_OP_TROWSUM: instr->b = NULL; break;
-    case TG_OP_TROWEXPAND: instr->a = instr->tmp = NULL; break;
-    case TG_OP_TEXPANDS: instr->a = instr->b = instr->tmp = NULL; break;
-    case TG_OP_SET_FLAG:
-    case TG_OP_WAIT_FLAG:
-    case TG_OP_PIPE_BARRIER: instr->dst = instr->a = instr->b = instr->tmp = NULL; break;
-    default: instr->b = instr->tmp = NULL; break;
-    }
+    if (instr->op >= TG_OP_COUNT) return;
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++)
+        if (tg_form_of(instr->op)->slots[slot].use == TG_USE_NONE) tg_instr_set_tile(instr, slot, NULL);
 }
 
 /* false: the kernel ends here. */

@@ -220,8 +220,9 @@ static void every_instruction_has_a_row_with_a_source(void **state)
         uint32_t op;
         const char *confidence, *source;
     } rows[] = {
-#define SOURCE(op, form, startup, cycles, confidence, source) {TG_OP_##op, confidence, source},
-        TG_COSTS(SOURCE)
+#define SOURCE(op, pipe, form, types, in_place, meaning, cost, startup, cycles, confidence, source, text)              \
+    {TG_OP_##op, #confidence, source},
+        TG_INSTRUCTIONS(SOURCE)
 #undef SOURCE
     };
     assert_int_equal(sizeof rows / sizeof rows[0], TG_OP_COUNT);

@@ -284,7 +284,8 @@ static void assert_elements(const struct tg_instr *instr)
         for (uint32_t col = 0; col < dst->valid_cols; col++) {
             double left = x ? x[row * a->cols + col] : 0;
             double right = !y ? 0 : is_expand(instr->op) ? y[row] : y[row * b->cols + col];
-            double expected = ref_round(dst->dtype, expected_of(instr->op, left, right, (double)instr->scalar));
+            double scalar = ref_round(dst->dtype, instr->scalar);
+            double expected = ref_round(dst->dtype, expected_of(instr->op, left, right, scalar));
             assert_near(dst->dtype, row, col, got[row * dst->cols + col], expected,
                         steps_allowed(instr->op, dst->dtype));
         }
@@ -317,7 +318,7 @@ static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t
     instr.dst = &dst;
     instr.a = left;
     instr.b = is_binary(op) ? right : NULL;
-    instr.scalar = (float)ref_round(TG_FP16, number(TG_FP16, FILL_ORDINARY));
+    instr.scalar = number(TG_FP16, FILL_ORDINARY);
     run(&instr, TG_AIV, AIV_BUFFERS);
     assert_elements(&instr);
 }
@@ -373,10 +374,33 @@ static void the_scalar_may_be_any_number(void **state)
             struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
             instr.dst = &dst;
             instr.a = &a;
-            instr.scalar = scalars[i];
+            instr.scalar = (double)scalars[i];
             run(&instr, TG_AIV, AIV_BUFFERS);
             assert_elements(&instr);
         }
+}
+
+/* The scalar is rounded to the tile's type before it meets an element, and from double precision at once. */
+static void a_scalar_has_the_type_of_the_tile(void **state)
+{
+    (void)state;
+    static const double scalars[] = {0.1,       0x1.002p0,    0x1.0020000000001p0, 0x1.001fffffffffp0,
+                                     0x1.006p0, 0x1p-25,      0x1.0000000001p-25,  65519.999999,
+                                     65520.0,   0x1.000001p0, 0x1.0000010000001p0};
+    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMAXS; op++)
+        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
+            for (size_t i = 0; i < 2 * (sizeof scalars / sizeof scalars[0]); i++) {
+                struct tg_tile dst = loose_vec(dtype, 4, 1024), a = loose_vec(dtype, 4, 1024);
+                place((struct tg_tile *[]){&dst, &a}, 2);
+                struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
+                instr.scalar = i % 2 ? -scalars[i / 2] : scalars[i / 2];
+                snprintf(what, sizeof what, "%s type %u by %a", tg_op_name(op), dtype, instr.scalar);
+                fill_tile(&a, FILL_ORDINARY);
+                instr.dst = &dst;
+                instr.a = &a;
+                run(&instr, TG_AIV, AIV_BUFFERS);
+                assert_elements(&instr);
+            }
 }
 
 static void conversions_round_to_nearest_even(void **state)
@@ -431,7 +455,7 @@ static void a_scalar_is_written_everywhere(void **state)
                 snprintf(what, sizeof what, "TEXPANDS type %u layout %u, %u x %u", dtype, layout, rows, cols);
                 struct tg_instr instr = instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
                 instr.dst = &dst;
-                instr.scalar = cols == 7 ? -INFINITY : 0.1f;
+                instr.scalar = cols == 7 ? -(double)INFINITY : 0.1;
                 run(&instr, TG_AIV, AIV_BUFFERS);
                 assert_elements(&instr);
             }
@@ -1006,6 +1030,7 @@ int main(void)
         cmocka_unit_test(the_destination_may_be_a_source),
         cmocka_unit_test(the_functions_take_any_number),
         cmocka_unit_test(the_scalar_may_be_any_number),
+        cmocka_unit_test(a_scalar_has_the_type_of_the_tile),
         cmocka_unit_test(conversions_round_to_nearest_even),
         cmocka_unit_test(a_conversion_to_int32_turns_at_halves_and_saturates),
         cmocka_unit_test(a_scalar_is_written_everywhere),

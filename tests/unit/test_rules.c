@@ -17,6 +17,7 @@
 #include "reference.h"
 #include "tile/buffers.h"
 #include "tile/rules.h"
+#include "tile/table.h"
 
 enum { LINE = 4711 };
 
@@ -663,6 +664,33 @@ static void unknown_instructions_are_refused(void **state)
     }
 }
 
+/* A kernel's tile.h and the library's may know different lengths of struct tg_instr. */
+static void an_announcement_of_another_length_keeps_its_meaning(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct tg_instr room;
+    struct {
+        struct tg_instr instr;
+        uint64_t behind;
+    } newer = {.behind = 0};
+    make(&s, TG_OP_TADD);
+    assert_ptr_equal(tg_instr_whole(&s.instr, &room), &s.instr);
+    s.instr.size = offsetof(struct tg_instr, result);
+    s.instr.result = &room; /* what lies behind is not the kernel's */
+    const struct tg_instr *whole = tg_instr_whole(&s.instr, &room);
+    assert_true(whole == &room && room.result == NULL && room.dst == &s.dst && room.op == TG_OP_TADD);
+
+    make(&s, TG_OP_TADD);
+    newer.instr = s.instr;
+    newer.instr.size = sizeof newer;
+    char message[512];
+    assert_true(tg_rules_check(&newer.instr, TG_AIV, message, sizeof message));
+    newer.behind = 1;
+    assert_false(tg_rules_check(&newer.instr, TG_AIV, message, sizeof message));
+    assert_non_null(strstr(message, "the kernel's tile.h is newer than the library"));
+}
+
 static void every_instruction_has_its_name_and_pipe(void **state)
 {
     (void)state;
@@ -738,6 +766,7 @@ int main(void)
         cmocka_unit_test(events_are_0_to_7),
         cmocka_unit_test(a_barrier_is_on_a_pipe_of_the_core_or_on_all),
         cmocka_unit_test(unknown_instructions_are_refused),
+        cmocka_unit_test(an_announcement_of_another_length_keeps_its_meaning),
         cmocka_unit_test(every_instruction_has_its_name_and_pipe),
         cmocka_unit_test(a_message_shows_the_tile),
         cmocka_unit_test(a_message_is_cut_to_its_room),

@@ -1,15 +1,23 @@
 #include "check/core/footprint.h"
 
+/* Add the operands whose use is among those of `uses`, a bit each, as `as`. */
+static int add(const struct tg_instr *instr, uint32_t uses, enum tg_use as, struct tg_operand *operands)
+{
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    int n = 0;
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (tile && uses >> form->slots[slot].use & 1u) operands[n++] = (struct tg_operand){tile, as};
+    }
+    return n;
+}
+
 int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPERANDS_MAX])
 {
-    int n = 0;
-    if (instr->op == TG_OP_TRESHAPE) return 0;
-    if (instr->a) operands[n++] = (struct tg_operand){instr->a, TG_USE_READ};
-    if (instr->b) operands[n++] = (struct tg_operand){instr->b, TG_USE_READ};
-    if (instr->op == TG_OP_TMATMUL_ACC) operands[n++] = (struct tg_operand){instr->dst, TG_USE_READ};
-    if (instr->tmp) operands[n++] = (struct tg_operand){instr->tmp, TG_USE_SCRATCH};
-    if (instr->dst) operands[n++] = (struct tg_operand){instr->dst, TG_USE_WRITE};
-    return n;
+    int n = add(instr, 1u << TG_USE_READ, TG_USE_READ, operands);
+    n += add(instr, 1u << TG_USE_READ_WRITE, TG_USE_READ, operands + n);
+    n += add(instr, 1u << TG_USE_SCRATCH, TG_USE_SCRATCH, operands + n);
+    return n + add(instr, 1u << TG_USE_WRITE | 1u << TG_USE_READ_WRITE, TG_USE_WRITE, operands + n);
 }
 
 /* Runs of equal length: n of them, `step` bytes apart. */

@@ -5,23 +5,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <tilegraph/tile.h>
-
-enum tg_use {
-    TG_USE_READ,
-    TG_USE_WRITE,
-    TG_USE_SCRATCH /* overwritten with what means nothing */
-};
+#include "tile/table.h"
 
 struct tg_operand {
     const struct tg_tile *tile;
-    enum tg_use use;
+    enum tg_use use; /* TG_USE_READ, TG_USE_WRITE or TG_USE_SCRATCH */
 };
 
-enum { TG_OPERANDS_MAX = 4 };
+/* An operand that is read and written counts twice. */
+enum { TG_OPERANDS_MAX = 2 * TG_SLOTS };
 
-/* The tiles that an instruction which has passed the rules uses, reads first. Returns how many. TRESHAPE, flags and
- * barriers use none. */
+/* The tiles that an instruction which has passed the rules uses: first those it reads, then scratch, then those it
+ * writes. Returns how many. */
 int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPERANDS_MAX]);
 
 /* Bytes [low, high) of a buffer. */

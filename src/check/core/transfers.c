@@ -1,11 +1,14 @@
 #include "check/core/transfers.h"
 
 #include "tile/execute.h"
+#include "tile/table.h"
 
 struct tg_transfer tg_transfer_of(const struct tg_instr *instr, const struct tg_mark *mark)
 {
-    struct tg_transfer t = {
-        .mark = *mark, .global = *instr->global, .low = UINT64_MAX, .stores = instr->op == TG_OP_TSTORE};
+    struct tg_transfer t = {.mark = *mark,
+                            .global = *instr->global,
+                            .low = UINT64_MAX,
+                            .stores = tg_use_writes(tg_form_of(instr->op)->global)};
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         if (run.address < t.low) t.low = run.address;

@@ -23,6 +23,7 @@
 #include "machine/machine.h"
 #include "os/guard.h"
 #include "tile/rules.h"
+#include "tile/table.h"
 
 enum { STACK_GUARD_BYTES = 1 << 20, BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 
@@ -151,8 +152,10 @@ static void execute_vector(struct core *core, const struct tg_instr *instr)
     tg_execute(instr, &core->buffers);
 }
 
-static void issue(const struct tg_instr *instr)
+static void issue(const struct tg_instr *announced)
 {
+    struct tg_instr room;
+    const struct tg_instr *instr = tg_instr_whole(announced, &room);
     struct core *core = own_core;
     if (!core || !core->known.running) {
         if (tg_coro_current()->guard) tg_guard_raise(); /* a plugin calls a kernel by itself */

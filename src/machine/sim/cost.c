@@ -3,20 +3,9 @@
 #include <stdbool.h>
 
 #include "tile/buffers.h"
+#include "tile/table.h"
 
-enum form { EVEN = 1, NARROW, ROWS, REDUCTION, EXPANSION, PRODUCT, TRANSFER, MOVE, ORDER };
 enum { REPEAT_BYTES = 256, NARROW_BYTES = 128, COUNTED = 16 }; /* COUNTED: to set up rows that are no whole repeats */
-
-struct row {
-    uint8_t form;
-    uint8_t startup, cycles;
-};
-
-static const struct row rows_of_table[TG_OP_COUNT] = {
-#define TG_COST_ROW(op, form, startup, cycles, confidence, source) [TG_OP_##op] = {form, startup, cycles},
-    TG_COSTS(TG_COST_ROW)
-#undef TG_COST_ROW
-};
 
 static uint32_t ceil_div(uint64_t n, uint32_t step) { return (uint32_t)((n + step - 1) / step); }
 
@@ -36,7 +25,7 @@ struct extent {
 
 static struct extent extent_of(const struct tg_instr *instr)
 {
-    bool reduces = instr->op == TG_OP_TROWMAX || instr->op == TG_OP_TROWSUM;
+    const bool reduces = tg_op_info(instr->op)->cost_form == TG_COST_REDUCTION;
     const struct tg_tile *t = reduces ? instr->a : instr->dst;
     uint32_t bytes = tg_dtype_bytes(t->dtype);
     if (instr->op == TG_OP_TCVT && tg_dtype_bytes(instr->a->dtype) > bytes) bytes = tg_dtype_bytes(instr->a->dtype);
@@ -53,25 +42,25 @@ static uint32_t repeats_together(const struct extent *e)
     return e->together ? ceil_div(e->rows * e->row_bytes, REPEAT_BYTES) : repeats_row_by_row(e);
 }
 
-static struct tg_cost vector_cost(const struct row *row, const struct tg_instr *instr)
+static struct tg_cost vector_cost(const struct tg_op_info *row, const struct tg_instr *instr)
 {
     const struct extent e = extent_of(instr);
     const bool whole = e.row_bytes % REPEAT_BYTES == 0;
     const uint32_t more = repeats_of_row(&e) - 1;
     struct tg_cost cost = {.startup = row->startup};
-    switch ((enum form)row->form) {
-    case NARROW:
+    switch ((enum tg_cost_form)row->cost_form) {
+    case TG_COST_NARROW:
         cost.cycles = row->cycles * (e.row_bytes < NARROW_BYTES ? repeats_row_by_row(&e) : repeats_together(&e));
         break;
-    case ROWS:
+    case TG_COST_ROWS:
         cost.startup += whole ? 0 : COUNTED;
         cost.cycles = row->cycles * (whole ? repeats_together(&e) : repeats_row_by_row(&e));
         break;
-    case REDUCTION:
+    case TG_COST_REDUCTION:
         cost.startup += more * COUNTED + (whole ? 0 : COUNTED);
         cost.cycles = (row->cycles + more) * e.rows;
         break;
-    case EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
+    case TG_COST_EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
     default: cost.cycles = row->cycles * repeats_together(&e); break;
     }
     return cost;
@@ -105,7 +94,8 @@ static struct tg_cost transfer_cost(const struct tg_sim_machine *m, const struct
     return cost;
 }
 
-static struct tg_cost move_cost(const struct tg_sim_machine *m, const struct row *row, const struct tg_instr *instr)
+static struct tg_cost move_cost(const struct tg_sim_machine *m, const struct tg_op_info *row,
+                                const struct tg_instr *instr)
 {
     if (instr->dst->kind == TG_VEC) return vector_cost(row, instr);
     const double rate = instr->dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate;
@@ -125,12 +115,12 @@ static struct tg_cost product_cost(const struct tg_sim_machine *m, const struct 
 
 struct tg_cost tg_instr_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
 {
-    const struct row *row = &rows_of_table[instr->op];
-    switch ((enum form)row->form) {
-    case TRANSFER: return transfer_cost(m, instr);
-    case MOVE: return move_cost(m, row, instr);
-    case PRODUCT: return product_cost(m, instr);
-    case ORDER: return (struct tg_cost){.cycles = row->cycles};
+    const struct tg_op_info *row = tg_op_info(instr->op);
+    switch ((enum tg_cost_form)row->cost_form) {
+    case TG_COST_TRANSFER: return transfer_cost(m, instr);
+    case TG_COST_MOVE: return move_cost(m, row, instr);
+    case TG_COST_PRODUCT: return product_cost(m, instr);
+    case TG_COST_ORDER: return (struct tg_cost){.cycles = row->cycles};
     default: return vector_cost(row, instr);
     }
 }

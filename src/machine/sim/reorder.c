@@ -138,8 +138,11 @@ static bool execute_unseen(struct tg_reorder *reorder, uint32_t step, const stru
     const uint8_t pipe = reorder->steps[step].pipe;
     const uint32_t first = reorder->n_writes[pipe];
     bool room = true;
-    if (instr->dst) room = note_tile(reorder, step, instr->dst);
-    else if (instr->op == TG_OP_TSTORE) room = note_global(reorder, step, instr->global);
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    for (uint32_t slot = 0; slot < TG_SLOTS && room; slot++)
+        if (tg_use_writes(form->slots[slot].use) && tg_instr_tile(instr, slot))
+            room = note_tile(reorder, step, tg_instr_tile(instr, slot));
+    if (tg_use_writes(form->global)) room = room && note_global(reorder, step, instr->global);
     if (!room) return false;
     tg_execute(instr, reorder->buffers);
     for (uint32_t i = first; i < reorder->n_writes[pipe]; i++) {
@@ -160,7 +163,7 @@ static void settle(struct tg_reorder *reorder, const struct tg_reorder_step *ste
     if (step->pipe != PIPE_M || n == 0) return;
     const uint32_t last = reorder->writes[PIPE_M][n - 1].step;
     struct tg_instr product = reorder->steps[last].instr;
-    product.dst = &reorder->steps[last].dst;
+    product.dst = &reorder->steps[last].tiles[TG_SLOT_DST];
     if (tg_order_settles(&product)) appear(reorder, PIPE_M, last);
 }
 
@@ -168,10 +171,8 @@ static void execute(struct tg_reorder *reorder, uint32_t index)
 {
     const struct tg_reorder_step *step = &reorder->steps[index];
     struct tg_instr instr = step->instr;
-    instr.dst = step->has_dst ? &step->dst : NULL;
-    instr.a = step->has_a ? &step->a : NULL;
-    instr.b = step->has_b ? &step->b : NULL;
-    instr.tmp = step->has_tmp ? &step->tmp : NULL;
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++)
+        tg_instr_set_tile(&instr, slot, step->has >> slot & 1u ? &step->tiles[slot] : NULL);
     instr.global = step->has_global ? &step->global : NULL;
     settle(reorder, step);
     if (reorder->early) execute_now(reorder, &instr);
@@ -301,15 +302,13 @@ static void append_barrier(struct tg_reorder *reorder, struct tg_reorder_step *s
 static struct tg_reorder_step copy_of(const struct tg_instr *instr, enum tg_pipe pipe, uint32_t issued)
 {
     struct tg_reorder_step step = {.instr = *instr, .pipe = (uint8_t)pipe, .issued = issued};
-    step.has_dst = instr->dst != NULL;
-    step.has_a = instr->a != NULL;
-    step.has_b = instr->b != NULL;
-    step.has_tmp = instr->tmp != NULL;
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (!tile) continue;
+        step.tiles[slot] = *tile;
+        step.has |= (uint16_t)(1u << slot);
+    }
     step.has_global = instr->global != NULL;
-    if (instr->dst) step.dst = *instr->dst;
-    if (instr->a) step.a = *instr->a;
-    if (instr->b) step.b = *instr->b;
-    if (instr->tmp) step.tmp = *instr->tmp;
     if (instr->global) step.global = *instr->global;
     return step;
 }

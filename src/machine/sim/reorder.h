@@ -28,14 +28,16 @@
 
 #include "machine/sim/pipes.h"
 #include "tile/buffers.h"
+#include "tile/table.h"
 
 /* One instruction that was kept. */
 struct tg_reorder_step {
     struct tg_instr instr; /* its pointers are set when it is executed */
-    struct tg_tile dst, a, b, tmp;
+    struct tg_tile tiles[TG_SLOTS];
     struct tg_global global;
+    uint16_t has; /* tiles that were given, a bit by enum tg_slot */
+    bool has_global;
     uint8_t pipe;
-    bool has_dst, has_a, has_b, has_tmp, has_global;
     bool done;
     uint32_t issued; /* waits of PIPE_S before it: they hold up everything behind them */
     uint32_t next;   /* step of the same pipe, index + 1; 0: the last */

@@ -25,6 +25,7 @@
 #include "os/guard.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
+#include "tile/table.h"
 
 enum {
     THREAD_STACK_BYTES = 2 << 20,
@@ -219,7 +220,7 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
  * allocation. */
 static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
 {
-    struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
+    struct tg_access access = {.write = tg_use_writes(tg_form_of(instr->op)->global),
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
@@ -298,8 +299,9 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
 static void issue(const struct tg_instr *instr)
 {
     if (running_core) {
+        struct tg_instr room;
         tg_guard_enter_runtime();
-        run_instruction(running_sim, running_core, instr);
+        run_instruction(running_sim, running_core, tg_instr_whole(instr, &room));
         tg_guard_leave_runtime();
     } else if (tg_coro_current()->guard) {
         tg_guard_raise(); /* a plugin calls a kernel by itself */

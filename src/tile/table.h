@@ -1,0 +1,149 @@
+/*
+ * table.h - what a row of TG_INSTRUCTIONS says, to look up: operands with their roles, element types, pipe, cost.
+ *
+ * An instruction has a form; a form has slots for tiles, and says of each slot what it is called in messages and what is
+ * done with its bytes. Rules, footprint and the copies that are kept of an instruction walk the slots; none of them lists
+ * instructions.
+ */
+#ifndef TG_TILE_TABLE_H
+#define TG_TILE_TABLE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <tilegraph/tile.h>
+
+/* The tiles of struct tg_instr. */
+enum tg_slot {
+    TG_SLOT_DST,
+    TG_SLOT_DST2,
+    TG_SLOT_A,
+    TG_SLOT_B,
+    TG_SLOT_C,
+    TG_SLOT_D,
+    TG_SLOT_INDEX,
+    TG_SLOT_TMP,
+    TG_SLOTS
+};
+
+/* What an instruction does with the bytes of an operand. */
+enum tg_use {
+    TG_USE_NONE,  /* no such operand */
+    TG_USE_NAMED, /* it is given, and its bytes are left alone */
+    TG_USE_READ,
+    TG_USE_WRITE,
+    TG_USE_READ_WRITE,
+    TG_USE_SCRATCH /* overwritten with what means nothing */
+};
+
+enum tg_form {
+    TG_FORM_LOAD,            /* dst, GlobalTensor */
+    TG_FORM_STORE,           /* GlobalTensor, src */
+    TG_FORM_MOVE,            /* dst, src */
+    TG_FORM_PRODUCT,         /* acc, left, right */
+    TG_FORM_PRODUCT_ACC,     /* the same, and acc is read */
+    TG_FORM_BINARY,          /* dst, a, b of one shape */
+    TG_FORM_UNARY,           /* dst, a of one shape */
+    TG_FORM_UNARY_SCALAR,    /* the same, and a scalar */
+    TG_FORM_CONVERT,         /* dst, src of one shape */
+    TG_FORM_FILL,            /* dst, a scalar */
+    TG_FORM_PAD,             /* dst, src within dst, a scalar */
+    TG_FORM_ROW_REDUCTION,   /* column, src, tmp */
+    TG_FORM_ROW_EXPAND,      /* dst, column */
+    TG_FORM_ROW_EXPAND_WITH, /* dst, src, column */
+    TG_FORM_RENAME,          /* dst, src: the same bytes */
+    TG_FORM_FLAG,            /* two pipes, an event */
+    TG_FORM_BARRIER,         /* a pipe */
+    TG_FORMS
+};
+
+struct tg_form_info {
+    struct {
+        const char *name; /* in messages */
+        uint8_t use;      /* enum tg_use */
+    } slots[TG_SLOTS];
+    uint8_t global; /* enum tg_use of the GlobalTensor */
+};
+
+/* Sets of element types: a bit by enum tg_dtype. */
+enum {
+    TG_TYPES_FLOATS = 1 << TG_FP32 | 1 << TG_FP16,              /* vector arithmetic: A2/A3 converts bf16 first */
+    TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16, /* products */
+    TG_TYPES_ANY = TG_TYPES_CUBE | 1 << TG_INT32
+};
+
+/* The sources that dst may be: a bit by enum tg_slot. */
+enum {
+    TG_IN_PLACE_NONE = 0,
+    TG_IN_PLACE_A = 1 << TG_SLOT_A,
+    TG_IN_PLACE_B = 1 << TG_SLOT_B,
+    TG_IN_PLACE_AB = TG_IN_PLACE_A | TG_IN_PLACE_B
+};
+
+/* How sure an instruction's result is. */
+enum tg_meaning { TG_MEANING_PUBLISHED, TG_MEANING_SPECIFIED, TG_MEANING_ASSUMED };
+
+/* How cycles follow from the operands: src/machine/sim/cost.h explains each. */
+enum tg_cost_form {
+    TG_COST_EVEN,
+    TG_COST_NARROW,
+    TG_COST_ROWS,
+    TG_COST_REDUCTION,
+    TG_COST_EXPANSION,
+    TG_COST_PRODUCT,
+    TG_COST_TRANSFER,
+    TG_COST_MOVE,
+    TG_COST_ORDER
+};
+
+/* One row. */
+struct tg_op_info {
+    const char *name, *text, *source;
+    uint16_t types;    /* TG_TYPES_* */
+    uint8_t pipe;      /* enum tg_pipe */
+    uint8_t form;      /* enum tg_form */
+    uint8_t in_place;  /* TG_IN_PLACE_* */
+    uint8_t meaning;   /* enum tg_meaning */
+    uint8_t cost_form; /* enum tg_cost_form */
+    uint8_t startup, cycles;
+    char confidence; /* of the cost: 'H', 'M' or 'L' */
+};
+
+/* [TG_OP_COUNT], [TG_FORMS] */
+extern const struct tg_op_info tg_op_table[];
+extern const struct tg_form_info tg_form_table[];
+
+/* The row of an instruction whose number is below TG_OP_COUNT, and its form. */
+static inline const struct tg_op_info *tg_op_info(uint32_t op) { return &tg_op_table[op]; }
+static inline const struct tg_form_info *tg_form_of(uint32_t op) { return &tg_form_table[tg_op_table[op].form]; }
+
+/* Where struct tg_instr has its pointer to the tile of a slot, in bytes from its start. */
+extern const uint8_t tg_slot_offset[TG_SLOTS];
+
+/* The tile in a slot; NULL: none is given. */
+static inline const struct tg_tile *tg_instr_tile(const struct tg_instr *instr, uint32_t slot)
+{
+    return *(const struct tg_tile *const *)(const void *)((const char *)instr + tg_slot_offset[slot]);
+}
+
+static inline void tg_instr_set_tile(struct tg_instr *instr, uint32_t slot, const struct tg_tile *tile)
+{
+    *(const struct tg_tile **)(void *)((char *)instr + tg_slot_offset[slot]) = tile;
+}
+
+/* The announcement with all members that this library knows: those behind `size`, which the kernel's compiler did not
+ * know, are zero. Returns `instr` or `room`. */
+static inline const struct tg_instr *tg_instr_whole(const struct tg_instr *instr, struct tg_instr *room)
+{
+    if (instr->size >= sizeof *instr) return instr;
+    memset(room, 0, sizeof *room);
+    memcpy(room, instr, instr->size);
+    return room;
+}
+
+static inline bool tg_use_reads(uint32_t use) { return use == TG_USE_READ || use == TG_USE_READ_WRITE; }
+static inline bool tg_use_writes(uint32_t use) { return use == TG_USE_WRITE || use == TG_USE_READ_WRITE; }
+
+#endif
