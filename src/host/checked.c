@@ -2,9 +2,11 @@
 #include "check/memory/plain.h"
 #include "host/host.h"
 
-static void foreign(void *context, uint64_t address, uint64_t bytes)
+static void foreign(void *context, const struct tg_gm_owner *owner, uint64_t address, uint64_t bytes)
 {
-    tg_memory_check_foreign(context, address, bytes, "device memory that this run did not allocate");
+    struct tg_run *run = context;
+    if (owner == &run->tensor_memory || owner == &run->plugin_memory) return;
+    tg_memory_check_foreign(&run->check.memory, address, bytes, "device memory that this run did not allocate");
 }
 
 enum tg_status tg_host_check_open(struct tg_run *run)
@@ -15,9 +17,9 @@ enum tg_status tg_host_check_open(struct tg_run *run)
     TG_TRY(tg_check_init(&run->check, build_first));
     struct tg_memory_check *memory = &run->check.memory;
     struct tg_gm *gm = &run->program->device->machine->gm;
-    tg_memory_check_device(memory, (uint64_t)(uintptr_t)gm->base, gm->capacity);
+    tg_memory_check_device(memory, (uint64_t)(uintptr_t)gm->pages.base, gm->capacity);
     tg_memory_check_declare(memory, config->declared, config->n_declared);
-    tg_gm_each_foreign(gm, run, foreign, memory);
+    tg_gm_each(gm, foreign, run);
     return TG_OK;
 }
 
@@ -27,7 +29,7 @@ void tg_host_check_launch(struct tg_run *run)
     for (uint32_t i = 0; i < kernels->n; i++)
         if (kernels->by_id[i].entry) tg_plain_listen(kernels->by_id[i].module, run->config.check);
     /* What was allocated since the run was opened. */
-    if (run->config.check) tg_gm_each_foreign(&run->program->device->machine->gm, run, foreign, &run->check.memory);
+    if (run->config.check) tg_gm_each(&run->program->device->machine->gm, foreign, run);
 }
 
 void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unseen, uint32_t *n_unseen)

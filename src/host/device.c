@@ -42,7 +42,7 @@ enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64
 
 enum tg_status tg_device_free(struct tg_device *device, uint64_t address)
 {
-    return tg_gm_free(&device->machine->gm, address);
+    return tg_gm_free(&device->machine->gm, NULL, address);
 }
 
 static enum tg_status check_range(struct tg_device *device, uint64_t address, uint64_t bytes)
@@ -55,7 +55,7 @@ static enum tg_status check_range(struct tg_device *device, uint64_t address, ui
 enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes)
 {
     TG_TRY(check_range(device, address, bytes));
-    memcpy((void *)(uintptr_t)address, host, bytes);
+    tg_gm_write(&device->machine->gm, address, host, bytes);
     return TG_OK;
 }
 

@@ -36,6 +36,7 @@ struct tg_run {
     uint64_t *args; /* [2 * n_tensors + 1], owned: orch_args or the host entry's args */
     void **before;  /* [n_tensors], owned: what TG_INOUT tensors held before, for other schedules; or NULL */
     void **staging; /* [n_tensors], owned: what a host plugin sees of an output; NULL: the caller's data */
+    struct tg_gm_owner tensor_memory, plugin_memory; /* on the device */
     struct tg_graph graph;
     struct tg_failure failure;
     struct tg_task *ready;     /* host_build_graph: what can run at the launch */
@@ -94,6 +95,9 @@ enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status);
 enum tg_status tg_schedules_prepare(struct tg_run *run);
 enum tg_status tg_schedules_compare(struct tg_run *run);
 void tg_schedules_fini(struct tg_run *run);
+
+/* run.c: free what the run has of device memory. */
+void tg_run_free_memory(struct tg_run *run);
 
 /* launch.c: run the graph on the device. */
 enum tg_status tg_launch(struct tg_run *run);

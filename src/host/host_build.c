@@ -98,7 +98,7 @@ static void open_builder(struct tg_run *run)
         .graph = &run->graph,
         .kernels = &run->program->kernels,
         .gm = &machine->gm,
-        .gm_owner = run,
+        .gm_owner = &run->plugin_memory,
         .failure = &run->failure,
         .log = run->config.record ? &run->log : NULL,
         .check = run->config.check ? &run->check.memory : NULL,

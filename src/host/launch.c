@@ -63,7 +63,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .sequential = sequential,
         .orch_args = run->args,
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
-        .gm_owner = run,
+        .gm_owner = &run->plugin_memory,
         .builder = &run->builder,
         .ready = run->ready,
         .host_log = run->config.runtime == TG_HOST_BUILD_GRAPH ? &run->log : NULL,

@@ -167,8 +167,9 @@ static enum tg_status device_args(struct tg_run *run)
         const struct tg_tensor *tensor = &run->tensors[i];
         run->args[n + i] = tensor->bytes;
         if (tensor->direction == TG_RESIDENT) TG_TRY(use_resident(run, i));
-        else TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, run, &run->args[i]));
+        else TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, &run->tensor_memory, &run->args[i]));
         /* Fresh device memory is poisoned, which is what an output starts from. */
+        if (tensor->direction == TG_OUT) tg_gm_expect_writes(&device->machine->gm, run->args[i], tensor->bytes);
         if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
             TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
         if (run->config.check) tg_memory_check_tensor(&run->check.memory, run->args[i], tensor, (uint32_t)i);
@@ -384,12 +385,19 @@ enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
     return status;
 }
 
+void tg_run_free_memory(struct tg_run *run)
+{
+    struct tg_gm *gm = &run->program->device->machine->gm;
+    tg_gm_free_all(gm, &run->plugin_memory);
+    tg_gm_free_all(gm, &run->tensor_memory);
+}
+
 void tg_run_close(struct tg_run *run)
 {
     if (!run) return;
     tg_graph_fini(&run->graph);
     tg_module_close(&run->plugin);
-    tg_gm_free_all(&run->program->device->machine->gm, run);
+    tg_run_free_memory(run);
     for (size_t i = 0; run->staging && i < run->n_tensors; i++) free(run->staging[i]);
     free(run->staging);
     tg_schedules_fini(run);

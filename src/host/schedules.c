@@ -157,7 +157,7 @@ enum tg_status tg_schedules_compare(struct tg_run *run)
 {
     enum tg_status status = TG_OK;
     if (run->config.schedules <= 1) return TG_OK;
-    tg_gm_free_all(&run->program->device->machine->gm, run); /* the others need as much */
+    tg_run_free_memory(run); /* the others need as much */
     for (uint32_t k = 1; k < run->config.schedules && status == TG_OK; k++) {
         void **own = calloc(run->n_tensors, sizeof *own);
         struct tg_tensor *tensors = calloc(run->n_tensors, sizeof *tensors);

@@ -82,6 +82,7 @@ struct tg_core_launch {
 void tg_core_main(void *arg, uint32_t core);
 
 struct tg_builder;
+struct tg_gm_owner;
 struct tg_graph;
 struct tg_task;
 struct tg_record;
@@ -110,7 +111,7 @@ struct tg_control_launch {
     bool sequential; /* build first, then schedule */
     const uint64_t *orch_args;
     int32_t orch_argc;
-    const void *gm_owner;           /* of what the plugin allocates */
+    struct tg_gm_owner *gm_owner;   /* of what the plugin allocates */
     struct tg_builder *builder;     /* the host's, because it outlives the launch as the plugin does */
     struct tg_task *ready;          /* the graph is built: a list of what can run */
     struct tg_record_log *host_log; /* the graph is built: what its builder logged, or NULL; emptied */

@@ -192,7 +192,7 @@ static void device_free(struct tg_runtime *rt, void *address)
     struct tg_builder *b = of(rt);
     if (!address || !call_begin(b, "device_free")) return;
     spend(b, TG_WORK_ALLOC);
-    enum tg_status status = tg_gm_free(b->gm, (uint64_t)(uintptr_t)address);
+    enum tg_status status = tg_gm_free(b->gm, b->gm_owner, (uint64_t)(uintptr_t)address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
     else if (b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
     forget_mark(b);

@@ -45,7 +45,7 @@ struct tg_builder {
     struct tg_graph *graph;
     const struct tg_kernels *kernels;
     struct tg_gm *gm;
-    const void *gm_owner; /* of what the plugin allocates */
+    struct tg_gm_owner *gm_owner; /* of what the plugin allocates */
     struct tg_failure *failure;
     struct tg_record_log *log;     /* NULL: not recorded */
     struct tg_memory_check *check; /* NULL: not checked */
@@ -67,7 +67,7 @@ struct tg_builder_config {
     struct tg_graph *graph;
     const struct tg_kernels *kernels;
     struct tg_gm *gm;
-    const void *gm_owner;
+    struct tg_gm_owner *gm_owner;
     struct tg_failure *failure;
     struct tg_record_log *log;     /* NULL: not recorded */
     struct tg_memory_check *check; /* NULL: not checked */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <pthread.h>
 
@@ -17,7 +18,7 @@
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
-static uint64_t take(struct tg_gm *gm, uint64_t bytes, const void *owner)
+static uint64_t take(struct tg_gm *gm, uint64_t bytes, struct tg_gm_owner *owner)
 {
     uint64_t address = 0;
     assert_int_equal(tg_gm_alloc(gm, bytes, owner, &address), TG_OK);
@@ -25,7 +26,14 @@ static uint64_t take(struct tg_gm *gm, uint64_t bytes, const void *owner)
     return address;
 }
 
-static void give(struct tg_gm *gm, uint64_t address) { assert_int_equal(tg_gm_free(gm, address), TG_OK); }
+static void give(struct tg_gm *gm, uint64_t address) { assert_int_equal(tg_gm_free(gm, NULL, address), TG_OK); }
+
+static uint64_t peak_resident_kib(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (uint64_t)usage.ru_maxrss;
+}
 
 static void assert_error(enum tg_status status, enum tg_status expected, const char *message)
 {
@@ -42,12 +50,11 @@ static bool is_poison(uint64_t address, uint64_t bytes)
 }
 
 /* Of sizes that keep their memory when they are freed, or give it back, and that have huge pages or none. */
-static void poison_is_there_before_and_after_use(bool resident)
+static void poison_is_there_before_and_after_use(bool fast)
 {
     static const uint64_t sizes[] = {13 * MIB + 777, 37 * MIB + 777, 4 * MIB, 3 * MIB + 1};
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB), TG_OK);
-    gm.resident = resident;
+    assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB, fast), TG_OK);
     take(&gm, 700, NULL); /* so that the block begins inside of a page */
     for (int round = 0; round < 8; round++) {
         const uint64_t bytes = sizes[round % 4], a = take(&gm, bytes, NULL);
@@ -74,7 +81,7 @@ static void the_allocation_around_an_address_is_known_until_one_is_freed(void **
     (void)state;
     struct tg_gm gm;
     uint64_t low = 1, high = 2;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     const uint64_t a = take(&gm, 1000, NULL), n_freed = gm.n_freed;
     assert_true(tg_gm_around(&gm, a + 999, &low, &high));
     assert_true(low == a && high == a + 1000);
@@ -92,7 +99,7 @@ static void memory_is_aligned_poisoned_and_counted(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     assert_int_equal(gm.capacity, MIB);
     uint64_t a = take(&gm, 1, NULL), b = take(&gm, 513, NULL), c = take(&gm, 512, NULL);
     assert_int_equal(gm.in_use, 512 + 1024 + 512);
@@ -112,7 +119,7 @@ static void a_range_lies_in_one_allocation_or_does_not(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     uint64_t a = take(&gm, 1000, NULL), b = take(&gm, 1024, NULL);
     assert_int_equal(b, a + 1024); /* neighbours, so that what crosses is seen */
     assert_true(tg_gm_contains(&gm, a, 1000));
@@ -141,16 +148,16 @@ static void what_is_not_there_is_not_freed(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     uint64_t a = take(&gm, 4096, NULL);
     static const uint64_t offsets[] = {1, 512, 4095, 4096, 8192};
     for (size_t i = 0; i < sizeof offsets / sizeof offsets[0]; i++)
-        assert_error(tg_gm_free(&gm, a + offsets[i]), TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x");
-    assert_error(tg_gm_free(&gm, 0), TG_ERR_GLOBAL_MEMORY, "0x0");
-    assert_error(tg_gm_free(&gm, UINT64_MAX), TG_ERR_GLOBAL_MEMORY, "0xffffffffffffffff");
+        assert_error(tg_gm_free(&gm, NULL, a + offsets[i]), TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x");
+    assert_error(tg_gm_free(&gm, NULL, 0), TG_ERR_GLOBAL_MEMORY, "0x0");
+    assert_error(tg_gm_free(&gm, NULL, UINT64_MAX), TG_ERR_GLOBAL_MEMORY, "0xffffffffffffffff");
     assert_int_equal(gm.in_use, 4096);
     give(&gm, a);
-    assert_error(tg_gm_free(&gm, a), TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x"); /* twice */
+    assert_error(tg_gm_free(&gm, NULL, a), TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x"); /* twice */
     assert_int_equal(gm.in_use, 0);
     tg_gm_fini(&gm);
 }
@@ -159,7 +166,7 @@ static void what_does_not_fit_is_refused_and_the_rest_still_fits(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     uint64_t address = 77;
     assert_error(tg_gm_alloc(&gm, MIB + 1, NULL, &address), TG_ERR_DEVICE_MEMORY,
                  "1048577 bytes do not fit: 0 of 1048576 bytes are in use");
@@ -183,24 +190,25 @@ static void a_capacity_is_whole_units(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_error(tg_gm_init(&gm, 511), TG_ERR_ARGUMENT, "512");
-    assert_int_equal(tg_gm_init(&gm, 1535), TG_OK);
+    assert_error(tg_gm_init(&gm, 511, false), TG_ERR_ARGUMENT, "512");
+    assert_int_equal(tg_gm_init(&gm, 1535, false), TG_OK);
     assert_int_equal(gm.capacity, 1024);
     take(&gm, 1024, NULL);
     tg_gm_fini(&gm);
-    assert_error(tg_gm_init(&gm, (uint64_t)1 << 62), TG_ERR_MEMORY, "no address space for 4611686018427387904 bytes");
+    assert_error(tg_gm_init(&gm, (uint64_t)1 << 62, false), TG_ERR_MEMORY,
+                 "no address space for 4611686018427387904 bytes");
 }
 
 static void all_of_an_owner_is_freed_at_once(void **state)
 {
     (void)state;
-    static const char owners[3];
+    struct tg_gm_owner owners[3] = {{0}};
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
     uint64_t of[3][100], random = 3;
     for (int i = 0; i < 100; i++)
         for (int o = 0; o < 3; o++) of[o][i] = take(&gm, ref_between(&random, 1, 2000), &owners[o]);
-    for (int i = 0; i < 100; i += 3) give(&gm, of[1][i]);
+    for (int i = 0; i < 100; i += 3) assert_int_equal(tg_gm_free(&gm, &owners[1], of[1][i]), TG_OK);
     uint64_t before = gm.in_use;
     tg_gm_free_all(&gm, &owners[1]);
     assert_true(gm.in_use < before);
@@ -231,7 +239,7 @@ static void check_all(struct tg_gm *gm, const struct live *live, int n)
 {
     uint64_t sum = 0;
     for (int i = 0; i < n; i++) {
-        uint64_t low = (uint64_t)(uintptr_t)gm->base;
+        uint64_t low = (uint64_t)(uintptr_t)gm->pages.base;
         assert_true(live[i].address >= low && live[i].address + live[i].bytes <= low + gm->capacity);
         assert_true(tg_gm_contains(gm, live[i].address, live[i].bytes));
         const uint8_t *at = (const uint8_t *)(uintptr_t)live[i].address;
@@ -256,7 +264,7 @@ static void random_use_keeps_the_book(void **state)
     struct live live[LIVE_MAX];
     int n = 0, n_refused = 0;
     uint64_t random = 20260305;
-    assert_int_equal(tg_gm_init(&gm, 24 * MIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, 24 * MIB, false), TG_OK);
     for (int step = 0; step < 20000; step++) {
         if (n < LIVE_MAX && (n == 0 || ref_between(&random, 0, 99) < 52)) {
             struct live *fresh = &live[n];
@@ -289,7 +297,7 @@ static void a_hole_is_found_again(void **state)
     enum { N = 64 };
     struct tg_gm gm;
     uint64_t pieces[N], address;
-    assert_int_equal(tg_gm_init(&gm, N * 4 * KIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, N * 4 * KIB, false), TG_OK);
     for (int i = 0; i < N; i++) pieces[i] = take(&gm, 4 * KIB, NULL);
     assert_int_equal(tg_gm_alloc(&gm, 1, NULL, &address), TG_ERR_DEVICE_MEMORY);
     for (int i = 0; i < N; i += 2) give(&gm, pieces[i]);
@@ -302,16 +310,82 @@ static void a_hole_is_found_again(void **state)
     tg_gm_fini(&gm);
 }
 
-static void a_large_device_takes_no_memory_before_it_is_used(void **state)
+static void what_somebody_else_has_is_not_freed(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    if (tg_gm_init(&gm, (uint64_t)64 << 30) != TG_OK) {
+    struct tg_gm_owner one = {0}, other = {0};
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
+    const uint64_t a = take(&gm, 1000, &one), b = take(&gm, 1000, NULL);
+    assert_error(tg_gm_free(&gm, &other, a), TG_ERR_GLOBAL_MEMORY, "is somebody else's");
+    assert_error(tg_gm_free(&gm, NULL, a), TG_ERR_GLOBAL_MEMORY, "is somebody else's");
+    assert_error(tg_gm_free(&gm, &one, b), TG_ERR_GLOBAL_MEMORY, "is somebody else's");
+    assert_true(tg_gm_contains(&gm, a, 1000) && tg_gm_contains(&gm, b, 1000));
+    assert_int_equal(tg_gm_free(&gm, &one, a), TG_OK);
+    give(&gm, b);
+    tg_gm_fini(&gm);
+}
+
+/* Neither at once, nor because somebody had it before, nor because a byte of it is read. */
+static void what_is_allocated_takes_no_memory_before_it_is_written(bool fast)
+{
+    enum { GIB = 1 << 30, LEAST_KIB = 256 << 10 };
+    struct tg_gm gm;
+    if (tg_gm_init(&gm, (uint64_t)64 << 30, fast) != TG_OK) {
         print_message("skipped: no 64 GiB of address space here\n");
         skip();
     }
-    uint64_t a = take(&gm, 512, NULL);
-    assert_true(is_poison(a, 512));
+    const uint64_t before = peak_resident_kib();
+    for (int round = 0; round < 2; round++) {
+        uint64_t all[63];
+        for (int i = 0; i < 63; i++) {
+            all[i] = take(&gm, GIB, NULL);
+            memset((void *)(uintptr_t)(all[i] + GIB / 2), 1, 4096);
+            assert_true(is_poison(all[i], 4096) && is_poison(all[i] + GIB - 4096, 4096));
+        }
+        for (int i = 0; i < 63; i++) give(&gm, all[i]);
+    }
+    for (int i = 0; i < 100; i++) take(&gm, 20 * MIB, NULL); /* small enough to keep pages, and nobody wrote there */
+    const uint64_t more = peak_resident_kib() - before;
+    CHECK(more < LEAST_KIB, "%llu KiB", (unsigned long long)more);
+    tg_gm_fini(&gm);
+}
+
+static void a_large_device_takes_no_memory_before_it_is_used(void **state)
+{
+    (void)state;
+    what_is_allocated_takes_no_memory_before_it_is_written(false);
+    what_is_allocated_takes_no_memory_before_it_is_written(true);
+}
+
+/* Both ways to fill many bytes, where huge pages are put under them. */
+static void what_is_filled_holds_what_it_was_filled_with(void **state)
+{
+    (void)state;
+    const uint64_t bytes = 11 * MIB + 777;
+    struct tg_gm gm;
+    uint8_t *data = malloc(bytes);
+    assert_non_null(data);
+    for (uint64_t i = 0; i < bytes; i++) data[i] = (uint8_t)(i * 7 + i / 256);
+    assert_int_equal(tg_gm_init(&gm, (uint64_t)64 * MIB, true), TG_OK);
+    take(&gm, 700, NULL); /* so that the block begins inside of a page */
+    for (int round = 0; round < 3; round++) {
+        const uint64_t a = take(&gm, bytes, NULL), b = take(&gm, bytes, NULL);
+        memset((void *)(uintptr_t)(a + 9 * MIB), 3, 100); /* somebody wrote, and is overwritten */
+        tg_gm_write(&gm, a, data, bytes);
+        assert_memory_equal((void *)(uintptr_t)a, data, bytes);
+        tg_gm_write(&gm, a + 1, data, bytes - 1);
+        assert_memory_equal((void *)(uintptr_t)(a + 1), data, bytes - 1);
+        tg_gm_expect_writes(&gm, b, bytes);
+        assert_true(is_poison(b, bytes));
+        memset((void *)(uintptr_t)b, 9, bytes);
+        assert_memory_equal((void *)(uintptr_t)(a + 1), data, bytes - 1);
+        give(&gm, a);
+        give(&gm, b);
+    }
+    const uint64_t all = take(&gm, 40 * MIB, NULL);
+    assert_true(is_poison(all, 40 * MIB));
+    free(data);
     tg_gm_fini(&gm);
 }
 
@@ -319,7 +393,7 @@ static void a_capacity_of_nothing_is_a_choice_of_its_own(void **state)
 {
     (void)state;
     struct tg_gm gm;
-    assert_int_equal(tg_gm_init(&gm, 0), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, 0, false), TG_OK);
     assert_true(gm.capacity >= 64 * MIB);
     give(&gm, take(&gm, MIB, NULL));
     tg_gm_fini(&gm);
@@ -329,6 +403,7 @@ static void a_capacity_of_nothing_is_a_choice_of_its_own(void **state)
 
 struct user {
     struct tg_gm *gm;
+    struct tg_gm_owner owner;
     uint64_t seed;
     bool wrong;
     pthread_t thread;
@@ -342,7 +417,7 @@ static void *use(void *arg)
     for (int step = 0; step < ((TEST_ASAN || TEST_TSAN) ? 500 : 5000); step++) {
         if (n < 20 && (n == 0 || ref_between(&random, 0, 1))) {
             sizes[n] = ref_between(&random, 1, 5000);
-            if (tg_gm_alloc(user->gm, sizes[n], user, &addresses[n]) != TG_OK) continue;
+            if (tg_gm_alloc(user->gm, sizes[n], &user->owner, &addresses[n]) != TG_OK) continue;
             memset((void *)(uintptr_t)addresses[n], (int)(user->seed & 0x7F), sizes[n]);
             n++;
         } else {
@@ -350,12 +425,12 @@ static void *use(void *arg)
             const uint8_t *at = (const uint8_t *)(uintptr_t)addresses[pick];
             for (uint64_t i = 0; i < sizes[pick]; i++) user->wrong |= at[i] != (user->seed & 0x7F);
             user->wrong |= !tg_gm_contains(user->gm, addresses[pick], sizes[pick]);
-            user->wrong |= tg_gm_free(user->gm, addresses[pick]) != TG_OK;
+            user->wrong |= tg_gm_free(user->gm, &user->owner, addresses[pick]) != TG_OK;
             addresses[pick] = addresses[--n];
             sizes[pick] = sizes[n];
         }
     }
-    tg_gm_free_all(user->gm, user);
+    tg_gm_free_all(user->gm, &user->owner);
     return NULL;
 }
 
@@ -364,7 +439,7 @@ static void threads_do_not_get_the_same_memory(void **state)
     (void)state;
     struct tg_gm gm;
     struct user users[3];
-    assert_int_equal(tg_gm_init(&gm, 256 * KIB), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, 256 * KIB, false), TG_OK);
     for (int i = 0; i < 3; i++) {
         users[i] = (struct user){.gm = &gm, .seed = 11 + (uint64_t)i};
         assert_int_equal(pthread_create(&users[i].thread, NULL, use, &users[i]), 0);
@@ -390,6 +465,8 @@ int main(void)
         cmocka_unit_test(all_of_an_owner_is_freed_at_once),
         cmocka_unit_test(random_use_keeps_the_book),
         cmocka_unit_test(a_hole_is_found_again),
+        cmocka_unit_test(what_somebody_else_has_is_not_freed),
+        cmocka_unit_test(what_is_filled_holds_what_it_was_filled_with),
         cmocka_unit_test(a_large_device_takes_no_memory_before_it_is_used),
         cmocka_unit_test(a_capacity_of_nothing_is_a_choice_of_its_own),
         cmocka_unit_test(threads_do_not_get_the_same_memory),

@@ -375,9 +375,8 @@ enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_mach
     }
     memset(cpu->cores, 0, n * sizeof *cpu->cores);
     cpu->machine.n_workers = n;
-    status = tg_gm_init(&cpu->machine.gm, config->gm_bytes);
+    status = tg_gm_init(&cpu->machine.gm, config->gm_bytes, true);
     if (status != TG_OK) goto release;
-    cpu->machine.gm.resident = true;
     for (uint32_t i = 0; i < n; i++) cpu->cores[i].gm = &cpu->machine.gm;
     cpu->pin = config->pin;
     cpu->n_started = 1;

@@ -576,7 +576,7 @@ enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_mach
     if (status != TG_OK) goto free_sim;
     status = tg_memory_init(&sim->memory, &sim->figures);
     if (status != TG_OK) goto free_sim;
-    status = tg_gm_init(&sim->machine.gm, config->gm_bytes);
+    status = tg_gm_init(&sim->machine.gm, config->gm_bytes, false);
     if (status != TG_OK) goto free_memory;
     sim->machine.ops = &sim_ops;
     sim->machine.isa = &sim_isa;

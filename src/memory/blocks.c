@@ -1,0 +1,184 @@
+#include "memory/blocks.h"
+
+#include <stdlib.h>
+
+/* ---- an AVL tree ---- */
+
+static int height(const struct tg_gm_block *node) { return node ? node->height : 0; }
+
+static uint64_t largest_free(const struct tg_gm_block *node) { return node ? node->largest_free : 0; }
+
+static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
+
+/* What a node knows of its subtree, from its children. */
+static void update(struct tg_gm_block *node)
+{
+    const int low = height(node->low), high = height(node->high);
+    node->height = 1 + (low > high ? low : high);
+    node->largest_free = larger(node->asked ? 0 : node->bytes,
+                                larger(largest_free(node->low), largest_free(node->high)));
+}
+
+static struct tg_gm_block *rotate_up_low(struct tg_gm_block *node)
+{
+    struct tg_gm_block *top = node->low;
+    node->low = top->high;
+    top->high = node;
+    update(node);
+    update(top);
+    return top;
+}
+
+static struct tg_gm_block *rotate_up_high(struct tg_gm_block *node)
+{
+    struct tg_gm_block *top = node->high;
+    node->high = top->low;
+    top->low = node;
+    update(node);
+    update(top);
+    return top;
+}
+
+/* The root of a subtree whose children differ in height by 2 at most. */
+static struct tg_gm_block *balance(struct tg_gm_block *node)
+{
+    update(node);
+    const int lean = height(node->low) - height(node->high);
+    if (lean > 1) {
+        if (height(node->low->low) < height(node->low->high)) node->low = rotate_up_high(node->low);
+        return rotate_up_low(node);
+    }
+    if (lean < -1) {
+        if (height(node->high->high) < height(node->high->low)) node->high = rotate_up_low(node->high);
+        return rotate_up_high(node);
+    }
+    return node;
+}
+
+static struct tg_gm_block *insert(struct tg_gm_block *node, struct tg_gm_block *block)
+{
+    if (!node) {
+        block->low = block->high = NULL;
+        update(block);
+        return block;
+    }
+    if (block->address < node->address) node->low = insert(node->low, block);
+    else node->high = insert(node->high, block);
+    return balance(node);
+}
+
+/* Take the block with the lowest address out of a subtree. */
+static struct tg_gm_block *remove_lowest(struct tg_gm_block *node, struct tg_gm_block **lowest)
+{
+    if (!node->low) {
+        *lowest = node;
+        return node->high;
+    }
+    node->low = remove_lowest(node->low, lowest);
+    return balance(node);
+}
+
+/* Take out the block at `address`, which is there. */
+static struct tg_gm_block *take_out(struct tg_gm_block *node, uint64_t address)
+{
+    if (address < node->address) {
+        node->low = take_out(node->low, address);
+    } else if (address > node->address) {
+        node->high = take_out(node->high, address);
+    } else {
+        if (!node->high) return node->low;
+        struct tg_gm_block *next = NULL, *high = remove_lowest(node->high, &next);
+        next->low = node->low;
+        next->high = high;
+        node = next;
+    }
+    return balance(node);
+}
+
+/* The block at `address` has changed: what the nodes above know of it. */
+static void changed(struct tg_gm_block *node, uint64_t address)
+{
+    if (address < node->address) changed(node->low, address);
+    else if (address > node->address) changed(node->high, address);
+    update(node);
+}
+
+/* ---- blocks ---- */
+
+bool tg_blocks_init(struct tg_blocks *blocks, uint64_t address, uint64_t bytes)
+{
+    struct tg_gm_block *all = calloc(1, sizeof *all);
+    if (!all) return false;
+    all->address = address;
+    all->bytes = bytes;
+    blocks->first = all;
+    blocks->root = insert(NULL, all);
+    return true;
+}
+
+void tg_blocks_fini(struct tg_blocks *blocks)
+{
+    for (struct tg_gm_block *block = blocks->first, *after; block; block = after) {
+        after = block->after;
+        free(block);
+    }
+    blocks->first = blocks->root = NULL;
+}
+
+struct tg_gm_block *tg_blocks_find(const struct tg_blocks *blocks, uint64_t address)
+{
+    struct tg_gm_block *node = blocks->root;
+    while (node && address - node->address >= node->bytes) node = address < node->address ? node->low : node->high;
+    return node;
+}
+
+struct tg_gm_block *tg_blocks_find_free(const struct tg_blocks *blocks, uint64_t bytes)
+{
+    struct tg_gm_block *node = blocks->root;
+    if (largest_free(node) < bytes) return NULL;
+    for (;;) {
+        if (largest_free(node->low) >= bytes) node = node->low;
+        else if (!node->asked && node->bytes >= bytes) return node;
+        else node = node->high;
+    }
+}
+
+bool tg_blocks_use(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t bytes, uint64_t asked)
+{
+    const uint64_t left = block->bytes - bytes;
+    struct tg_gm_block *rest = NULL;
+    if (left > 0) {
+        rest = calloc(1, sizeof *rest);
+        if (!rest) return false;
+        rest->address = block->address + bytes;
+        rest->bytes = left;
+        rest->before = block;
+        rest->after = block->after;
+        if (rest->after) rest->after->before = rest;
+        block->after = rest;
+    }
+    block->bytes = bytes;
+    block->asked = asked;
+    changed(blocks->root, block->address);
+    if (rest) blocks->root = insert(blocks->root, rest);
+    return true;
+}
+
+/* Make one block of two neighbours that are free. */
+static struct tg_gm_block *join(struct tg_blocks *blocks, struct tg_gm_block *block, struct tg_gm_block *after)
+{
+    blocks->root = take_out(blocks->root, after->address);
+    block->bytes += after->bytes;
+    block->after = after->after;
+    if (block->after) block->after->before = block;
+    free(after);
+    return block;
+}
+
+void tg_blocks_free(struct tg_blocks *blocks, struct tg_gm_block *block)
+{
+    block->asked = 0;
+    if (block->after && !block->after->asked) block = join(blocks, block, block->after);
+    if (block->before && !block->before->asked) block = join(blocks, block->before, block);
+    changed(blocks->root, block->address);
+}

@@ -1,0 +1,198 @@
+#include "memory/pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum {
+    POISON_FILE_BYTES = 4 << 20,
+    HUGE_PAGE_BYTES = 2 << 20,
+    HUGE_BLOCK_BYTES = 8 << 20, /* what is filled with so much and more gets huge pages */
+    /* Blocks of this size and more give their memory back. Where speed matters smaller ones keep it: to poison it again
+     * takes less time than to be given other pages, one by one, by whoever writes there first. */
+    FORGET_BYTES = 4 << 20,
+    FORGET_BYTES_FAST = 32 << 20
+};
+
+/* What an Ascend 910B1 has: 64 GiB of HBM a die. */
+#define DEFAULT_CAPACITY ((uint64_t)64 << 30)
+#define LEAST_CAPACITY ((uint64_t)64 << 20)
+
+/* Of a huge page's addresses. */
+enum {
+    TAKEN = 1, /* somebody had some of them, and may have written there */
+    HUGE = 2   /* they are no poison of the file, but a mapping of their own */
+};
+
+/* ---- a range of addresses ---- */
+
+/* Addresses that begin with a huge page. */
+static void *reserve(uint64_t capacity)
+{
+    const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), bytes = (capacity + page - 1) / page * page;
+    uint8_t *all = mmap(NULL, bytes + HUGE_PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (all == MAP_FAILED) return MAP_FAILED;
+    const uint64_t before = -(uint64_t)(uintptr_t)all % HUGE_PAGE_BYTES;
+    if (before > 0) munmap(all, before);
+    if (before < HUGE_PAGE_BYTES) munmap(all + before + bytes, HUGE_PAGE_BYTES - before);
+    return all + before;
+}
+
+/* The most that is reserved unasked: where addresses are limited (ulimit -v), half of them stay for everybody else. */
+static uint64_t default_capacity(void)
+{
+    struct rlimit limit;
+    uint64_t capacity = DEFAULT_CAPACITY;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        while (capacity > limit.rlim_cur / 2 && capacity > LEAST_CAPACITY) capacity /= 2;
+    return capacity;
+}
+
+/* The file that fresh memory is made of; -1: none to be had. */
+static int poison_file(void)
+{
+    int fd = memfd_create("tilegraph-poison", MFD_CLOEXEC);
+    if (fd < 0) return -1;
+    void *bytes = MAP_FAILED;
+    if (ftruncate(fd, POISON_FILE_BYTES) == 0)
+        bytes = mmap(NULL, POISON_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (bytes == MAP_FAILED) {
+        close(fd);
+        return -1;
+    }
+    memset(bytes, 0xFF, POISON_FILE_BYTES);
+    munmap(bytes, POISON_FILE_BYTES);
+    return fd;
+}
+
+enum tg_status tg_pages_init(struct tg_pages *pages, uint64_t capacity)
+{
+    const bool chosen = capacity == 0;
+    memset(pages, 0, sizeof *pages);
+    if (chosen) capacity = default_capacity();
+    void *base = reserve(capacity);
+    while (base == MAP_FAILED && chosen && capacity > LEAST_CAPACITY) base = reserve(capacity /= 2);
+    if (base == MAP_FAILED)
+        return tg_error(TG_ERR_MEMORY, "no address space for %llu bytes of device memory",
+                        (unsigned long long)capacity);
+    pages->poison_fd = poison_file();
+    pages->state = calloc(capacity / HUGE_PAGE_BYTES + 1, sizeof *pages->state);
+    pages->base = base;
+    pages->capacity = capacity;
+    if (pages->state && pages->poison_fd >= 0) return TG_OK;
+    if (pages->poison_fd >= 0) close(pages->poison_fd);
+    free(pages->state);
+    munmap(base, capacity);
+    return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
+}
+
+void tg_pages_fini(struct tg_pages *pages)
+{
+    munmap(pages->base, pages->capacity);
+    close(pages->poison_fd);
+    free(pages->state);
+}
+
+/* Map poison up to `end` bytes from the base. false: the system has no more. */
+static bool map_to(struct tg_pages *pages, uint64_t end)
+{
+    for (; pages->mapped < end; pages->mapped += POISON_FILE_BYTES) {
+        uint64_t left = pages->capacity - pages->mapped;
+        uint64_t bytes = left < POISON_FILE_BYTES ? left : POISON_FILE_BYTES;
+        void *at = mmap(pages->base + pages->mapped, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, pages->poison_fd, 0);
+        if (at == MAP_FAILED) return false;
+    }
+    return true;
+}
+
+/* ---- pages ---- */
+
+/* Offsets from the base: [low, high) of some bytes, and the huge pages that they touch or fill, [first, end). */
+struct span {
+    uint64_t low, high, first, end;
+};
+
+static struct span touched_by(const struct tg_pages *pages, uint64_t address, uint64_t bytes)
+{
+    const uint64_t low = address - (uint64_t)(uintptr_t)pages->base, high = low + bytes;
+    return (struct span){low, high, low / HUGE_PAGE_BYTES, (high + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES};
+}
+
+static struct span filled_by(const struct tg_pages *pages, uint64_t address, uint64_t bytes)
+{
+    const uint64_t low = address - (uint64_t)(uintptr_t)pages->base, high = low + bytes;
+    struct span span = {low, high, (low + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES, high / HUGE_PAGE_BYTES};
+    if (span.end < span.first) span.end = span.first;
+    return span;
+}
+
+static uint8_t *page_at(const struct tg_pages *pages, uint64_t page) { return pages->base + page * HUGE_PAGE_BYTES; }
+
+/* Let a whole huge page be poison of the file again. */
+static void forget(struct tg_pages *pages, uint64_t page)
+{
+    if (!(pages->state[page] & TAKEN)) return;
+    void *at = page_at(pages, page);
+    if (!(pages->state[page] & HUGE)) {
+        madvise(at, HUGE_PAGE_BYTES, MADV_DONTNEED);
+    } else if (mmap(at, HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+                    pages->poison_fd, 0) == MAP_FAILED) {
+        memset(at, 0xFF, HUGE_PAGE_BYTES);
+        return;
+    }
+    pages->state[page] = 0;
+}
+
+static uint64_t forget_bytes(const struct tg_pages *pages) { return pages->fast ? FORGET_BYTES_FAST : FORGET_BYTES; }
+
+void tg_pages_give(struct tg_pages *pages, uint64_t address, uint64_t bytes)
+{
+    if (bytes < forget_bytes(pages)) return;
+    const struct span span = filled_by(pages, address, bytes);
+    for (uint64_t page = span.first; page < span.end; page++) forget(pages, page);
+}
+
+bool tg_pages_take(struct tg_pages *pages, uint64_t address, uint64_t bytes)
+{
+    const struct span span = touched_by(pages, address, bytes);
+    if (!map_to(pages, span.high)) return false;
+    tg_pages_give(pages, address, bytes); /* of former owners of parts of it */
+    for (uint64_t page = span.first; page < span.end; page++) {
+        const uint64_t start = page * HUGE_PAGE_BYTES, end = start + HUGE_PAGE_BYTES;
+        const uint64_t low = start < span.low ? span.low : start, high = end > span.high ? span.high : end;
+        if (pages->state[page] & TAKEN) memset(pages->base + low, 0xFF, high - low);
+        pages->state[page] |= TAKEN;
+    }
+    return true;
+}
+
+/* Put huge pages under the addresses of [first, end). false: the system has no memory, and they stay as they are. */
+static bool make_huge(struct tg_pages *pages, uint64_t first, uint64_t end)
+{
+    const size_t bytes = (size_t)(end - first) * HUGE_PAGE_BYTES;
+    void *at = mmap(page_at(pages, first), bytes, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return false;
+    madvise(at, bytes, MADV_HUGEPAGE);
+    for (uint64_t page = first; page < end; page++) pages->state[page] |= HUGE;
+    return true;
+}
+
+bool tg_pages_expect(struct tg_pages *pages, uint64_t address, uint64_t bytes)
+{
+    if (!pages->fast || bytes < HUGE_BLOCK_BYTES) return false;
+    const struct span span = filled_by(pages, address, bytes);
+    bool made = false;
+    for (uint64_t page = span.first; page < span.end;) {
+        uint64_t next = page;
+        while (next < span.end && !(pages->state[next] & HUGE)) next++;
+        if (next > page && make_huge(pages, page, next)) made = true;
+        page = next + 1;
+    }
+    return made;
+}
