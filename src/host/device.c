@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "os/state.h"
 
 void tg_device_config_init(struct tg_device_config *config)
 {
@@ -11,6 +12,7 @@ void tg_device_config_init(struct tg_device_config *config)
 
 enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)
 {
+    TG_OWN_STATE;
     struct tg_device *device = calloc(1, sizeof *device);
     if (!device) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     enum tg_status status = tg_machine_open(config, &device->machine);

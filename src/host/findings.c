@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "host/host.h"
+#include "os/state.h"
 
 static const char *text_of(const char *text) { return text ? text : ""; }
 
@@ -41,6 +42,7 @@ static void print_unseen(void *stream, const char *what, const char *name)
 
 void tg_run_print_proof(const struct tg_run *run, FILE *stream)
 {
+    TG_OWN_STATE;
     if (!run->config.check || !run->launched) return;
     struct tg_proof proof;
     tg_run_proof(run, &proof);
@@ -60,6 +62,7 @@ void tg_run_print_proof(const struct tg_run *run, FILE *stream)
 
 void tg_run_print_findings(const struct tg_run *run, FILE *stream)
 {
+    TG_OWN_STATE;
     for (size_t i = 0; i < tg_run_n_findings(run); i++) {
         struct tg_finding f;
         tg_run_finding(run, i, &f);

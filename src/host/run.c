@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/host.h"
+#include "os/state.h"
 #include "trace/analysis.h"
 #include "trace/chrome.h"
 #include "trace/dot.h"
@@ -195,6 +196,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
 enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                            const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
 {
+    TG_OWN_STATE;
     TG_TRY(check_config(config, program->device->machine));
     TG_TRY(check_tensors(tensors, n_tensors, config));
     TG_TRY(check_declared(config, tensors, n_tensors));
@@ -258,6 +260,7 @@ static enum tg_status launch_and_wait(struct tg_run *run)
 
 enum tg_status tg_run_wait(struct tg_run *run)
 {
+    TG_OWN_STATE;
     if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
     run->launched = true;
     return launch_and_wait(run);
@@ -293,6 +296,7 @@ static enum tg_status refill(struct tg_run *run)
 
 enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
 {
+    TG_OWN_STATE;
     if (!run->config.keep) return tg_error(TG_ERR_ARGUMENT, "the run was opened without keep; set tg_run_config.keep");
     if (!run->may_replay) return tg_error(TG_ERR_ARGUMENT, "only a run that succeeded can be replayed");
     TG_TRY(check_changes(run, changes, n_changes));
@@ -342,6 +346,7 @@ static void look_fini(struct look *look)
 
 enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
 {
+    TG_OWN_STATE;
     struct look look;
     TG_TRY(look_init(&look, run));
     *out = look.findings.figures;
@@ -351,6 +356,7 @@ enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
 
 enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)
 {
+    TG_OWN_STATE;
     struct look look;
     TG_TRY(look_init(&look, run));
     tg_summary_print(&run->record, &look.findings, stream);
@@ -360,6 +366,7 @@ enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)
 
 enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
 {
+    TG_OWN_STATE;
     struct look look;
     TG_TRY(look_init(&look, run));
     enum tg_status status = tg_chrome_write(&look.index, path);
@@ -369,6 +376,7 @@ enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
 
 enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
 {
+    TG_OWN_STATE;
     struct look look;
     TG_TRY(look_init(&look, run));
     enum tg_status status = tg_dot_write(&look.index, &look.findings, path);
@@ -378,6 +386,7 @@ enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
 
 enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
 {
+    TG_OWN_STATE;
     struct look look;
     TG_TRY(look_init(&look, run));
     enum tg_status status = tg_report_write(&look.index, &look.findings, path);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "os/state.h"
 #include "trace/cause.h"
 #include "trace/retime.h"
 
@@ -135,6 +136,7 @@ static enum tg_status check_run(const struct tg_run *run)
 
 enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream)
 {
+    TG_OWN_STATE;
     TG_TRY(check_run(run));
     const struct tg_memory_check *memory = &run->check.memory;
     struct tg_spare_edge *spare = NULL;

@@ -20,6 +20,7 @@ static bool refuse_call(struct tg_builder *b, const char *call)
 /* Begin a call. false: it must do nothing, because it is not allowed or the run has failed. */
 static inline bool call_begin(struct tg_builder *b, const char *call)
 {
+    tg_state_clear_flags();
     const bool may = b->coro == tg_coro_current() && b->state == TG_BUILDER_OPEN;
     if (!may || tg_failure_status(b->failure) != TG_OK) return refuse_call(b, call);
     b->state = TG_BUILDER_IN_CALL;

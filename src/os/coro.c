@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/state.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define TG_ASAN 1
@@ -107,6 +108,7 @@ static void arrived(void)
 static void enter(void)
 {
     arrived();
+    tg_state_settle();
     tg_coro_running->entry(tg_coro_running->arg);
     __builtin_trap(); /* an entry never returns */
 }

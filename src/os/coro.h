@@ -2,9 +2,10 @@
  * coro.h - coroutines: several threads of control on one operating-system thread.
  *
  * A switch saves the callee-saved registers on the own stack and loads those of the other: one source a processor
- * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Stacks end in a guard region, so that an overflow is a fault at an
- * address that tg_coro_overflowed knows. Sanitizers are told of every switch; the thread sanitizer without an order
- * between the two sides, so that races between coroutines are found although one thread runs them all.
+ * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Rounding belongs to the coroutine. Stacks end in a guard region, so
+ * that an overflow is a fault at an address that tg_coro_overflowed knows. Sanitizers are told of every switch; the thread
+ * sanitizer without an order between the two sides, so that races between coroutines are found although one thread runs
+ * them all.
  */
 #ifndef TG_OS_CORO_H
 #define TG_OS_CORO_H
@@ -44,7 +45,8 @@ struct tg_coro {
 enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes);
 void tg_coro_fini(struct tg_coro *coro);
 
-/* Let the next switch to `coro` call entry(arg) on its empty stack. Not while it runs. */
+/* Let the next switch to `coro` call entry(arg) on its empty stack, in the default state (os/state.h). Not while it
+ * runs. */
 void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
 
 /* Stop the running coroutine here and go on in `to`. Returns when somebody switches back. */

@@ -1,7 +1,6 @@
 #include "os/guard.h"
 
 #include <errno.h>
-#include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -159,15 +158,14 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->sent = false;
     guard->inside = 0;
     guard->expired = 0;
-    fenv_t environment;
-    fegetenv(&environment); /* foreign code may change how we round */
+    const struct tg_state ours = tg_state_enter();
     /* The handlers block nothing but ticks, so there is no mask to save. */
     if (sigsetjmp(guard->jump, 0) == 0) {
         coro->guard = guard;
         tg_guard_alive();
         fn(arg);
     }
-    fesetenv(&environment);
+    tg_state_leave(&ours);
     tg_coro_current()->guard = guard->outer;
     fence_lower(guard);
     if (guard->end == TG_GUARD_RETURNED) return TG_GUARD_RETURNED;
@@ -248,8 +246,10 @@ static void chain(int signal, siginfo_t *info, void *context)
     }
 }
 
+/* Linux delivers a signal with the alignment check that foreign code may have asked for (arch/x86/kernel/signal.c). */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
+    tg_state_clear_flags();
     const struct tg_coro *coro = tg_coro_current();
     struct tg_guard *guard = coro->guard;
     if (signal == SIGSEGV && info->si_code == SEGV_ACCERR) {
@@ -302,6 +302,7 @@ static void end_soon(struct tg_guard *guard)
 
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
+    tg_state_clear_flags();
     (void)signal;
     (void)info;
     (void)context;

@@ -21,6 +21,7 @@
 #include <tilegraph/tilegraph.h>
 
 #include "os/coro.h"
+#include "os/state.h"
 
 enum tg_guard_end { TG_GUARD_RETURNED = 0, TG_GUARD_RAISED, TG_GUARD_CRASHED, TG_GUARD_OVERFLOWED, TG_GUARD_STUCK };
 
@@ -45,7 +46,8 @@ struct tg_guard {
 
 typedef void tg_guarded_fn(void *arg);
 
-/* Call fn(arg) on this stack. `text` is the range of the foreign code's shared object. */
+/* Call fn(arg) on this stack, in the default state of the processor (os/state.h). `text` is the range of the foreign
+ * code's shared object. */
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg);
 
 /*
@@ -54,7 +56,11 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
  * own. Only on the stack that the guarded call was made on. What is wrong outside of the two is no fault of the foreign
  * code, and is the process's own.
  */
-static inline void tg_guard_pause(struct tg_guard *guard) { guard->coro->guard = NULL; }
+static inline void tg_guard_pause(struct tg_guard *guard)
+{
+    tg_state_settle();
+    guard->coro->guard = NULL;
+}
 
 static inline void tg_guard_resume(struct tg_guard *guard, struct tg_text_range text)
 {

@@ -4,7 +4,6 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fenv.h>
 #include <link.h>
 #include <poll.h>
 #include <pthread.h>
@@ -19,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/state.h"
 
 enum { PROBE_LIMIT_MS = 5000, REASON_BYTES = 512 };
 
@@ -73,11 +73,8 @@ static void *open_file(int fd)
     char path[64];
     /* Not /proc/self: a debugger opens the name, too, and would look at its own descriptors. */
     snprintf(path, sizeof path, "/proc/%ld/fd/%d", (long)getpid(), fd);
-    fenv_t environment;
-    fegetenv(&environment); /* an object linked with -ffast-math turns subnormals off while it is opened */
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    fesetenv(&environment);
-    return handle;
+    TG_OWN_STATE; /* an object linked with -ffast-math turns subnormals off while it is opened */
+    return dlopen(path, RTLD_NOW | RTLD_LOCAL);
 }
 
 /* In the child: does it have what its owner needs? */
@@ -343,6 +340,7 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
 void tg_module_close(struct tg_module *module)
 {
     if (!module->handle) return;
+    TG_OWN_STATE; /* its destructors are foreign code */
     pthread_mutex_lock(&loader_lock);
     dlclose(module->handle);
     pthread_mutex_unlock(&loader_lock);

@@ -162,6 +162,7 @@ static void issue(const struct tg_instr *announced)
         return;
     }
     core->known.n_instructions++;
+    const struct tg_state theirs = tg_state_enter();
     tg_guard_enter_runtime();
     if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
@@ -169,6 +170,7 @@ static void issue(const struct tg_instr *announced)
     if (core->known.type == TG_AIC) execute_cube(core, instr);
     else execute_vector(core, instr);
     tg_guard_leave_runtime();
+    tg_state_leave(&theirs);
 }
 
 /* Instructions take effect one by one: all is in order already. */

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/output.h"
+#include "os/state.h"
 
 struct parameter {
     const char *name;
@@ -134,4 +135,8 @@ static void write_file(const void *context, FILE *file)
     tg_sim_machine_write(file);
 }
 
-enum tg_status tg_machine_write(const char *path) { return tg_output(path, write_file, NULL); }
+enum tg_status tg_machine_write(const char *path)
+{
+    TG_OWN_STATE;
+    return tg_output(path, write_file, NULL);
+}

@@ -300,9 +300,11 @@ static void issue(const struct tg_instr *instr)
 {
     if (running_core) {
         struct tg_instr room;
+        const struct tg_state theirs = tg_state_enter();
         tg_guard_enter_runtime();
         run_instruction(running_sim, running_core, tg_instr_whole(instr, &room));
         tg_guard_leave_runtime();
+        tg_state_leave(&theirs);
     } else if (tg_coro_current()->guard) {
         tg_guard_raise(); /* a plugin calls a kernel by itself */
     }
