@@ -248,9 +248,8 @@ struct tg_run_config {
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
     bool record_pipes;         /* with record, on a2a3sim: each instruction of each pipe, too; 24 bytes each. false */
     bool keep;                 /* keep the graph for tg_run_replay; needs aicpu_build_graph, sequential. false */
-    bool reproducible;         /* cpu: no kernel finds what another task left in on-chip memory: it is filled with NaN
-                                  before each. Costs time; needed for equal bytes only by kernels that read what they
-                                  did not write. false */
+    bool reproducible;         /* cpu: the bytes of a2a3sim, on every instruction set: products add their terms in its
+                                  order, and on-chip memory holds NaN when a task starts. Slow. false */
     bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
     uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
     uint32_t schedules;        /* run under so many seeds, from schedule_seed on, and compare the outputs. 1 */

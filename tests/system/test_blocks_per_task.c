@@ -1,4 +1,5 @@
 /* Paged attention with tasks that cover several KV blocks: right, of the size that is documented, in bounded memory. */
+#include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -71,6 +72,35 @@ static void every_case_is_right_and_as_large_as_documented(void **state)
                 pa_problem_free(&problem);
             }
     }
+}
+
+/* Masked keys: a block whose scores are all -infinity adds nothing, however many blocks a task covers. */
+static void a_block_of_minus_infinity_adds_nothing(void **state)
+{
+    (void)state;
+    static const int64_t blocks[] = {1, 2, 3, 64};
+    static const char *const cases[] = {"Case2", "partial-block", "gqa"};
+    flagship_load(&rig, RIG_CONCURRENT, NULL);
+    for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++)
+        for (uint32_t masked = 0; masked < 2; masked++) /* the first block of each sequence, the second */
+            for (size_t n = 0; n < sizeof blocks / sizeof blocks[0]; n++) {
+                struct pa_problem p;
+                flagship_draw(&p, cases[c], 42);
+                const struct pa_counts counts = pa_problem_counts(&p);
+                const size_t block = counts.cache / p.n_blocks;
+                float *query = p.query, *key = p.key_cache;
+                assert_int_equal(p.shape.dtype, PA_FP32);
+                for (uint64_t i = 0; i < counts.query; i++) query[i] = fabsf(query[i]) + 0.01f;
+                for (uint32_t b = 0; b < p.shape.batch; b++) {
+                    if ((uint64_t)p.context_lens[b] <= p.shape.block_size * (masked + 1)) continue;
+                    const size_t at = (size_t)p.block_table[b * p.table_cols + masked] * block;
+                    for (size_t i = 0; i < block; i++) key[at + i] = -INFINITY;
+                }
+                p.config[PA_CONFIG_BLOCKS_PER_TASK] = blocks[n];
+                flagship_run(&rig, &p);
+                flagship_expect_right(&rig, &p);
+                pa_problem_free(&p);
+            }
 }
 
 static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
@@ -252,6 +282,7 @@ static void labels_say_what_a_task_covers(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(every_case_is_right_and_as_large_as_documented, open_rig, close_rig),
+    cmocka_unit_test_setup_teardown(a_block_of_minus_infinity_adds_nothing, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(the_seed_cases_have_the_tasks_and_edges_of_the_readme, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(shapes_at_the_limits_are_right, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(every_schedule_gives_the_same_bytes, open_rig, close_rig),

@@ -51,6 +51,38 @@ static void any_number_of_workers_gives_the_same_bytes(void **state)
     pa_problem_free(&first);
 }
 
+/* On every instruction set of this computer. */
+static void a_reproducible_run_has_the_bytes_of_a2a3sim(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"ragged", "gqa", "fp16", "bf16", "large-scores"};
+    static const char *const isas[] = {"portable", "avx2", "avx512", "amx"};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct pa_problem expected, problem;
+        struct rig rig;
+        rig_open(&rig, GM_BYTES);
+        flagship_load(&rig, RIG_CONCURRENT, NULL);
+        flagship_draw(&expected, cases[i], 7);
+        flagship_run(&rig, &expected);
+        flagship_expect_right(&rig, &expected);
+        rig_close(&rig);
+        for (size_t k = 0; k < sizeof isas / sizeof isas[0]; k++) {
+            setenv("TG_ISA", isas[k], 1);
+            rig_open_workers(&rig, 2, GM_BYTES);
+            unsetenv("TG_ISA");
+            rig.config.reproducible = true;
+            flagship_load(&rig, RIG_CONCURRENT, NULL);
+            flagship_draw(&problem, cases[i], 7);
+            flagship_run(&rig, &problem);
+            flagship_expect_right(&rig, &problem);
+            assert_memory_equal(expected.out, problem.out, flagship_out_bytes(&problem));
+            pa_problem_free(&problem);
+            rig_close(&rig);
+        }
+        pa_problem_free(&expected);
+    }
+}
+
 /* Tasks that store what they find in on-chip memory: NaN, but only if it is asked for. */
 static int n_that_found_nothing(struct rig *rig, bool reproducible)
 {
@@ -303,6 +335,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
+        cmocka_unit_test(a_reproducible_run_has_the_bytes_of_a2a3sim),
         cmocka_unit_test(reproducible_tasks_find_nothing_of_others),
         cmocka_unit_test(a_run_can_be_cancelled_from_another_thread),
         cmocka_unit_test(a_graph_is_replayed_with_other_tensors_and_arguments),

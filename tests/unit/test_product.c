@@ -160,6 +160,32 @@ static void every_variant_gives_the_product_and_touches_nothing_else(void **stat
     }
 }
 
+/* Rounded multiplications, terms in the order of k: every bit is known. */
+static void the_ordered_variant_has_the_bits_of_a_plain_loop(void **state)
+{
+    (void)state;
+    static struct problem p;
+    for (uint32_t i = 0; i < 60; i++) {
+        const uint32_t dtype = i % 3, m = 1 + i % 7, k = 1 + i, n = 1 + 5 * i % COLS_MAX;
+        problem_make(&p, dtype, m, k, n);
+        tg_product_ordered.multiply(&p.product, NULL);
+        problem_check(&p, "ordered");
+        for (uint32_t row = 0; row < m; row++)
+            for (uint32_t col = 0; col < n; col++) {
+                const size_t at = CANARY + col / 16 * p.product.block_ld + row * 16 + col % 16;
+                volatile float sum = p.product.fresh ? 0 : p.before[at]; /* volatile: nothing is fused */
+                for (uint32_t j = 0; j < k; j++) {
+                    volatile float term = p.left[row * p.product.left_ld + j];
+                    term *= (float)ref_load(dtype, right_at(&p, j, col));
+                    sum += term;
+                }
+                const float expected = sum;
+                assert_memory_equal(&p.sum[at], &expected, sizeof expected);
+            }
+        problem_free(&p);
+    }
+}
+
 /* What a variant has read is told whole, whatever the passes: the stream is as far ahead as it may be, so it asks for as
  * much as it hears of. */
 static void every_variant_tells_the_stream_of_each_line_once(void **state)
@@ -313,6 +339,7 @@ static void variants_go_from_slow_to_fast_and_are_widened_alike(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
+    cmocka_unit_test(the_ordered_variant_has_the_bits_of_a_plain_loop),
     cmocka_unit_test(every_variant_tells_the_stream_of_each_line_once),
 #ifdef TG_AMX_MODEL
     cmocka_unit_test(the_model_multiplies_pairs),

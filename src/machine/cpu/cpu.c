@@ -200,10 +200,10 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     /* A launch that does not ask leaves what it writes uncounted. */
     core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
     core->clear = of(machine)->clear;
+    core->lazy.product = core->clear ? &tg_product_ordered : tg_product_variant_for(of(machine)->tile_isa);
     if (core->memory) return TG_OK;
     core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
     core->lazy.buffers = &core->buffers;
-    core->lazy.product = tg_product_variant_for(of(machine)->tile_isa);
     const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
     const size_t bytes = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
     core->memory = aligned_alloc(BUFFER_ALIGNMENT, bytes);

@@ -52,6 +52,9 @@ struct tg_product_variant {
 /* Line `idx` of product_variants.inc, slowest first; NULL behind the last. */
 const struct tg_product_variant *tg_product_variant_at(size_t idx);
 
+/* Terms are added in the order of k and nothing is fused: the bits of a2a3sim, on every instruction set. */
+extern const struct tg_product_variant tg_product_ordered;
+
 /* The fastest that needs no more than `isa`. */
 const struct tg_product_variant *tg_product_variant_for(enum tg_isa isa);
 

@@ -3,6 +3,8 @@
  *
  *     m = max over tokens of scale * s       p = exp(scale * s - m), rounded to dtype       l = sum over tokens of p
  *
+ * Where all scores of a row are -infinity, m is -FLT_MAX: p and l are then 0 instead of NaN, and the span adds nothing.
+ *
  * Shapes  s    [rows][ld]  fp32: scores; column j is the span's token j
  *         p    [rows][ld]  dtype, written
  *         m, l [rows]      fp32, written; over all tokens. l sums p as rounded, so that numerator and divisor agree
@@ -25,6 +27,7 @@
  * The scores that the first pass leaves in the places are not loaded again: the second pass begins with them and then
  * goes on with the first chunks. A task of up to PLACES chunks loads each of them once.
  */
+#include <float.h>
 #include <math.h>
 #include <tilegraph/tile.h>
 
@@ -148,7 +151,7 @@ static void release(const struct task *t, uint32_t load)
     if (load + PLACES < t->n_loads) set_flag(PIPE_V, PIPE_MTE2, load % PLACES);
 }
 
-/* The first pass. With one chunk its scores are all there is to look at. */
+/* The first pass. With one chunk its scores are the whole slice. */
 static void find_max(const struct task *t, const struct slice *s)
 {
     for (uint32_t i = 0; i < t->n_chunks; i++) {
@@ -161,8 +164,13 @@ static void find_max(const struct task *t, const struct slice *s)
         if (i < t->first_kept) release(t, load);
     }
     pipe_barrier(PIPE_V);
-    if (t->n_chunks == 1) return;
-    TROWMAX(s->m, s->top, s->scratch);
+    if (t->n_chunks > 1) {
+        TROWMAX(s->m, s->top, s->scratch);
+        pipe_barrier(PIPE_V);
+    }
+    struct tg_tile m = tg_tile_vec(TG_FP32, 1, s->n); /* element-wise instructions take rows */
+    TRESHAPE(m, s->m);
+    TMAXS(m, m, -FLT_MAX); /* -infinity less -infinity would be NaN */
     pipe_barrier(PIPE_V);
 }
 
