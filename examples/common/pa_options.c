@@ -27,7 +27,7 @@
     X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")               \
     X(WORKERS, "--workers", "N", "cpu: threads that run tasks (default: one a processor)")                             \
     X(NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                       \
-    X(REPRODUCIBLE, "--reproducible", NULL, "cpu: the bytes of a2a3sim, on every computer; slow")                    \
+    X(REPRODUCIBLE, "--reproducible", NULL, "cpu: the bytes of a2a3sim, on every computer; slow")                      \
     X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
     X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
     X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \

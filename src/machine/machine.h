@@ -90,10 +90,10 @@ struct tg_machine_run {
     void *progress_context;
     struct tg_record_log *pipe_log; /* what each pipe does; NULL: not wanted */
     struct tg_check *check;         /* is told what kernels do; NULL: the run is not checked */
-    bool clear;                     /* workers: on-chip memory holds NaN whenever a kernel starts, and products add their
+    bool clear;                 /* workers: on-chip memory holds NaN whenever a kernel starts, and products add their
                                        terms in the order of a2a3sim */
-    bool host_graph;                /* the graph was built on the host and comes with the launch */
-    struct tg_failure *failure;     /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
+    bool host_graph;            /* the graph was built on the host and comes with the launch */
+    struct tg_failure *failure; /* workers: where a thread says what it lacks; it goes on, and runs no kernel */
 };
 
 struct tg_machine;
