@@ -15,4 +15,5 @@ void kernel_entry(int64_t *args)
     set_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     TSTORE(global, tile);
+    TDRAIN();
 }

@@ -21,7 +21,7 @@
  *
  * Pipes run at the same time; inside one pipe instructions start in order. What one pipe hands to another is ordered
  * by set_flag in the first and wait_flag in the second; what one vector instruction hands to the next is ordered by
- * pipe_barrier(PIPE_V).
+ * pipe_barrier(PIPE_V). A kernel ends with TDRAIN(), because its return does not wait for the pipes.
  *
  * Every instruction checks its operands (kind, element type, layout, alignment, capacity, shapes). A broken rule ends
  * the kernel; the run fails with TG_ERR_TILE and a message that names kernel, instruction, tile and rule.
@@ -362,6 +362,11 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
 
 /* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
 #define pipe_barrier(pipe) tg_tile_isa->order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
+
+/* The last line of a kernel: wait until the core's pipes have ended everything. A task counts as complete when its
+ * kernel returns, and a device does not wait for the pipes then: without this line a successor may read bytes that
+ * TSTORE has not written yet. */
+#define TDRAIN() pipe_barrier(PIPE_ALL)
 
 #ifdef __cplusplus
 }

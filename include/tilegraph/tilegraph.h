@@ -362,7 +362,8 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(GM_HOST_ADDRESS, "an address of the host is used on the device")                                                 \
     X(GM_UNWRITTEN, "bytes of device memory are read that nobody has written")                                         \
     X(GM_READ_ONLY, "bytes are written that the host has declared to be read only")                                    \
-    X(OUTPUT_UNWRITTEN, "bytes of an output were never written")
+    X(OUTPUT_UNWRITTEN, "bytes of an output were never written")                                                       \
+    X(KERNEL_NOT_DRAINED, "a kernel returns while a pipe may still be at work for it")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,

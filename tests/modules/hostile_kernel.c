@@ -32,6 +32,7 @@ static void store_to(uint64_t address)
     set_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     TSTORE(there, tile);
+    TDRAIN();
 }
 
 static void use_tiles(int64_t act)

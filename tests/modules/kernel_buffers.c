@@ -40,4 +40,5 @@ void kernel_entry(int64_t *args)
         TSTORE(gm, tile);
         if (i + events < n) set_flag(PIPE_MTE3, PIPE_MTE2, event);
     }
+    TDRAIN();
 }

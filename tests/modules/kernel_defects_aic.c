@@ -42,4 +42,5 @@ void kernel_entry(int64_t *args)
         hand_over(true, PIPE_M, PIPE_FIX, i);
         TSTORE(out_gm, l0c);
     }
+    TDRAIN();
 }

@@ -39,4 +39,5 @@ void kernel_entry(int64_t *args)
         }
         TSTORE(out_gm, b);
     }
+    TDRAIN();
 }

@@ -14,4 +14,5 @@ void kernel_entry(int64_t *args)
     set_flag(PIPE_MTE3, PIPE_V, 0);
     wait_flag(PIPE_MTE3, PIPE_V, 0);
     TEXPANDS(tile, 1.0f);
+    TDRAIN();
 }

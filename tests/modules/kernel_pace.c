@@ -39,4 +39,5 @@ void kernel_entry(int64_t *args)
     const uint32_t n = tg_arg_u32(args[1]);
     if (tg_arg_u32(args[2])) multiply(n);
     else expand(n);
+    TDRAIN();
 }

@@ -121,4 +121,5 @@ void kernel_entry(int64_t *args)
     const struct tg_tile total = column_at(t.rows, TOTAL * TILE);
     TROWSUM(total, sum, scratch);
     store_rows(tg_arg_addr(args[2]), tg_arg_addr(args[3]), t.rows);
+    TDRAIN();
 }

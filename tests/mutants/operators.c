@@ -156,6 +156,8 @@ static void mutate_sync(const struct maker *m, const struct call *call)
         add(m, MUTANT_BARRIER_DELETED, call->all, "(void)0");
         change_pipe(m, call, 0);
         take_guard(m, call);
+    } else if (range_is(source, call->name, "TDRAIN")) {
+        add(m, MUTANT_DRAIN_DELETED, call->all, "(void)0");
     }
 }
 

@@ -9,6 +9,7 @@
     X(SET_DELETED, "set_flag deleted")                                                                                 \
     X(WAIT_DELETED, "wait_flag deleted")                                                                               \
     X(BARRIER_DELETED, "pipe_barrier deleted")                                                                         \
+    X(DRAIN_DELETED, "drain deleted")                                                                                  \
     X(EDGE_DELETED, "edge deleted")                                                                                    \
     X(GUARD, "guard of a flag taken away")                                                                             \
     X(EVENT, "event swapped")                                                                                          \

@@ -418,6 +418,61 @@ static void multiplies_before_moved(void)
     TMATMUL(c, a, b);
 }
 
+/* ---- the end --------------------------------------------------------------------------------------------------------- */
+
+/* These are all of their kernel: no TDRAIN follows. */
+static void returns_while_it_loads(void) { load(0); }
+
+static void returns_while_it_stores(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_MTE3, 0);
+    store(0);
+}
+
+static void waits_for_its_store_by_another_pipe(void)
+{
+    returns_while_it_stores();
+    hand_over(PIPE_MTE3, PIPE_V, 0);
+}
+
+static void waits_for_its_store_by_the_scalar_pipe(void)
+{
+    returns_while_it_stores();
+    hand_over(PIPE_MTE3, PIPE_S, 7);
+}
+
+static void waits_for_its_store_through_another_pipe(void)
+{
+    returns_while_it_stores();
+    hand_over(PIPE_MTE3, PIPE_V, 0);
+    hand_over(PIPE_V, PIPE_S, 0);
+}
+
+static void waits_for_its_store_too_early(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_MTE3, 0);
+    hand_over(PIPE_MTE3, PIPE_S, 7);
+    store(0);
+}
+
+static void computes_after_its_store(void)
+{
+    waits_for_its_store_by_the_scalar_pipe();
+    square(1024, 0);
+}
+
+static void drains(void)
+{
+    returns_while_it_stores();
+    hand_over(PIPE_MTE3, PIPE_V, 0);
+    square(1024, 0);
+    TDRAIN();
+}
+
+static void has_nothing_to_drain(void) {}
+
 /* ---- the table ------------------------------------------------------------------------------------------------------- */
 
 #define NONE TG_FINDING_TILE_RULE /* no kernel here breaks one */
@@ -427,14 +482,19 @@ static const struct row {
     void (*kernel)(void);
     enum tg_core_type core_type;
     enum tg_finding_code first, second; /* expected, in any order; NONE: nothing */
+    bool ends_by_itself;                /* else a TDRAIN follows it */
 } rows[] = {
 #define V(kernel, first, second)                                                                                       \
     {                                                                                                                  \
-#kernel, kernel, TG_AIV, first, second                                                                         \
+#kernel, kernel, TG_AIV, first, second, false                                                                  \
+    }
+#define END(kernel, core_type, first)                                                                                  \
+    {                                                                                                                  \
+#kernel, kernel, core_type, first, NONE, true                                                                  \
     }
 #define C(kernel, first, second)                                                                                       \
     {                                                                                                                  \
-#kernel, kernel, TG_AIC, first, second                                                                         \
+#kernel, kernel, TG_AIC, first, second, false                                                                  \
     }
     V(right, NONE, NONE),
     V(reads_before_loaded, TG_FINDING_PIPE_RAW, NONE),
@@ -473,6 +533,17 @@ static const struct row {
     C(small_products_without_barrier, TG_FINDING_PIPE_RAW, TG_FINDING_PIPE_WAW),
     C(large_products_without_barrier, NONE, NONE),
     C(multiplies_before_moved, TG_FINDING_PIPE_RAW, NONE),
+    END(returns_while_it_loads, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
+    END(returns_while_it_stores, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
+    END(waits_for_its_store_by_another_pipe, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
+    END(waits_for_its_store_by_the_scalar_pipe, TG_AIV, NONE),
+    END(waits_for_its_store_through_another_pipe, TG_AIV, NONE),
+    END(waits_for_its_store_too_early, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
+    END(computes_after_its_store, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
+    END(drains, TG_AIV, NONE),
+    END(has_nothing_to_drain, TG_AIV, NONE),
+    END(multiplies, TG_AIC, TG_FINDING_KERNEL_NOT_DRAINED),
+#undef END
 #undef V
 #undef C
 };
@@ -497,6 +568,7 @@ static void run(const struct row *row)
     for (int twice = 0; twice < 2; twice++) { /* the second time on a core that has run it before */
         tg_core_check_begin(core, &check, &task);
         row->kernel();
+        if (!row->ends_by_itself) TDRAIN();
         tg_core_check_end(core);
     }
     for (size_t i = 0; i < check.findings.n; i++) {
@@ -544,6 +616,7 @@ static void expect_said(void (*kernel)(void), const char *text)
     assert_non_null(core);
     tg_core_check_begin(core, &check, &task);
     kernel();
+    TDRAIN();
     tg_core_check_end(core);
     assert_int_equal(check.findings.n, 1);
     CHECK(strstr(check.findings.items[0].what, text), "%s", check.findings.items[0].what);

@@ -131,7 +131,7 @@ static void knowledge_is_what_a_search_finds(void **state)
     }
 }
 
-static void a_new_kernel_knows_everything_before_and_finds_no_flag(void **state)
+static void a_new_kernel_counts_from_one_and_finds_no_flag(void **state)
 {
     (void)state;
     const struct step set = {.op = TG_OP_SET_FLAG, .pipe = PIPE_V, .to = PIPE_MTE3};
@@ -140,8 +140,48 @@ static void a_new_kernel_knows_everything_before_and_finds_no_flag(void **state)
     assert_true(tg_order_set(&order, &instr, &mark));
     assert_false(tg_order_set(&order, &instr, &mark));
     tg_order_begin(&order);
-    assert_true(tg_order_knows(&order, PIPE_MTE2, &mark));
     assert_false(tg_order_wait(&order, &instr));
+    /* However long the device lives, numbers do not wrap: they begin anew with each kernel. */
+    order.number = UINT32_MAX;
+    tg_order_begin(&order);
+    const struct tg_instr load = instr_at(TG_OP_TLOAD, "program.c", 1);
+    const struct tg_mark loaded = tg_order_next(&order, &load, PIPE_MTE2);
+    assert_int_equal(loaded.number, 1);
+    assert_false(tg_order_knows(&order, PIPE_V, &loaded));
+}
+
+static void expect_undrained(const struct tg_mark *mark)
+{
+    const struct tg_mark *found = tg_order_undrained(&order);
+    if (!mark) assert_null(found);
+    else CHECK(found && found->number == mark->number, "%u", found ? found->number : 0);
+}
+
+static void a_kernel_is_drained_when_the_scalar_pipe_knows_that_all_has_ended(void **state)
+{
+    (void)state;
+    const struct step out = {.op = TG_OP_SET_FLAG, .pipe = PIPE_MTE3, .to = PIPE_S};
+    const struct step back = {.op = TG_OP_SET_FLAG, .pipe = PIPE_MTE3, .to = PIPE_V};
+    const struct tg_instr to_s = instr_of(&out, 7), to_v = instr_of(&back, 0);
+    const struct tg_instr load = instr_at(TG_OP_TLOAD, "program.c", 1), store = instr_at(TG_OP_TSTORE, "program.c", 2);
+    tg_order_begin(&order);
+    expect_undrained(NULL);
+    const struct tg_mark loaded = tg_order_next(&order, &load, PIPE_MTE2);
+    expect_undrained(&loaded);
+    const struct tg_mark stored = tg_order_next(&order, &store, PIPE_MTE3);
+    expect_undrained(&stored); /* of several, the one that other tasks meet */
+    struct tg_mark mark = tg_order_next(&order, &to_v, PIPE_MTE3);
+    assert_true(tg_order_set(&order, &to_v, &mark) && tg_order_wait(&order, &to_v));
+    expect_undrained(&stored); /* V knows it: no reason for the scalar pipe to wait */
+    mark = tg_order_next(&order, &to_s, PIPE_MTE3);
+    assert_true(tg_order_set(&order, &to_s, &mark) && tg_order_wait(&order, &to_s));
+    expect_undrained(&loaded); /* nothing handed the load on */
+    const struct tg_instr all = instr_at(TG_OP_PIPE_BARRIER, "program.c", 3);
+    tg_order_next(&order, &all, PIPE_S);
+    tg_order_barrier(&order, PIPE_ALL);
+    expect_undrained(NULL);
+    mark = tg_order_next(&order, &store, PIPE_FIX);
+    expect_undrained(&mark);
 }
 
 static void a_wait_of_the_scalar_pipe_holds_up_every_pipe(void **state)
@@ -168,13 +208,18 @@ static void only_a_product_of_ten_fractals_settles(void **state)
     assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
     acc = tg_tile_acc(16, 10 * 16);
     assert_true(tg_order_next(&order, &instr, PIPE_M).settles);
+    acc.valid_cols = 9 * 16; /* what is multiplied counts, not what the tile could hold */
+    assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
+    acc.valid_cols = 9 * 16 + 1;
+    assert_true(tg_order_next(&order, &instr, PIPE_M).settles);
     instr.op = TG_OP_TADD;
     assert_false(tg_order_next(&order, &instr, PIPE_V).settles);
 }
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(knowledge_is_what_a_search_finds),
-    cmocka_unit_test(a_new_kernel_knows_everything_before_and_finds_no_flag),
+    cmocka_unit_test(a_new_kernel_counts_from_one_and_finds_no_flag),
+    cmocka_unit_test(a_kernel_is_drained_when_the_scalar_pipe_knows_that_all_has_ended),
     cmocka_unit_test(a_wait_of_the_scalar_pipe_holds_up_every_pipe),
     cmocka_unit_test(only_a_product_of_ten_fractals_settles),
 };

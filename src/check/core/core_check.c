@@ -141,4 +141,27 @@ void tg_core_check_broken(struct tg_core_check *c, const struct tg_instr *instr,
     tg_finding_mend(&c->check->findings, item, "see the instruction's rules in tile.h; the kernel ended here");
 }
 
-void tg_core_check_end(struct tg_core_check *c) { tg_check_flags_left(c); }
+static void check_drained(struct tg_core_check *c)
+{
+    const struct tg_mark *last = tg_order_undrained(&c->order);
+    struct tg_finding_item *item = last ? tg_core_finding(c, TG_FINDING_KERNEL_NOT_DRAINED, last, NULL) : NULL;
+    if (!item) return;
+    char text[TG_PLACE_BYTES];
+    const bool stores = last->pipe == PIPE_MTE3 || last->pipe == PIPE_FIX;
+    tg_finding_what(
+        &c->check->findings, item,
+        "%s may still be at work when the kernel returns, because the scalar pipe has not waited for it: %s",
+        tg_mark_describe(last, text),
+        stores ? "who depends on this task may read what was there before"
+               : "the next kernel on the core may use the same bytes");
+    tg_finding_mend(
+        &c->check->findings, item,
+        "TDRAIN() as the kernel's last line, or set_flag(%s, PIPE_S, event) and wait_flag(%s, PIPE_S, event)",
+        tg_pipe_symbol(last->pipe), tg_pipe_symbol(last->pipe));
+}
+
+void tg_core_check_end(struct tg_core_check *c)
+{
+    tg_check_flags_left(c);
+    check_drained(c);
+}

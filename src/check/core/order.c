@@ -4,34 +4,36 @@
 
 void tg_order_begin(struct tg_order *order)
 {
-    for (int q = 0; q < TG_ORDER_PIPES; q++)
-        for (int p = 0; p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
-    for (uint32_t i = 0; i < order->n_used; i++) {
-        struct tg_flag *flag = &order->flags[order->used[i]];
-        flag->set = flag->used = false;
-        flag->starved.number = 0;
-    }
+    order->number = 0;
+    memset(order->last, 0, sizeof order->last);
+    memset(order->known, 0, sizeof order->known);
+    for (uint32_t i = 0; i < order->n_used; i++) order->flags[order->used[i]] = (struct tg_flag){.set = false};
     order->n_used = 0;
 }
 
 /* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put
- * a barrier behind Mmad when (m / 16) * (n / 16) < 10 (CANN ops, fractal blocks of 16). */
+ * a barrier behind Mmad when (m / 16) * (n / 16) < 10, m and n being the rows and columns that are multiplied, in fractal
+ * blocks of 16 (CANN ops). */
 enum { SETTLED_FRACTALS = 10 };
 
 bool tg_order_settles(const struct tg_instr *instr)
 {
     if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
-    return (instr->dst->rows / 16) * (instr->dst->cols / 16) >= SETTLED_FRACTALS;
+    const uint32_t m = (instr->dst->valid_rows + 15) / 16, n = (instr->dst->valid_cols + 15) / 16;
+    return m * n >= SETTLED_FRACTALS;
 }
 
 struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe)
 {
-    return (struct tg_mark){.number = ++order->number,
-                            .line = instr->line,
-                            .file = instr->file,
-                            .op = (uint8_t)instr->op,
-                            .pipe = (uint8_t)pipe,
-                            .settles = tg_order_settles(instr)};
+    const struct tg_mark mark = {.number = ++order->number,
+                                 .line = instr->line,
+                                 .file = instr->file,
+                                 .op = (uint8_t)instr->op,
+                                 .pipe = (uint8_t)pipe,
+                                 .settles = tg_order_settles(instr)};
+    const bool orders = instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG || instr->op == TG_OP_PIPE_BARRIER;
+    if (!orders && instr->op != TG_OP_TRESHAPE) order->last[pipe] = mark;
+    return mark;
 }
 
 struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *instr)
@@ -89,4 +91,14 @@ void tg_order_barrier(struct tg_order *order, uint32_t pipe)
         if (pipe == q) order->known[q][q] = order->number;
         for (int p = 0; pipe == PIPE_ALL && p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;
     }
+}
+
+const struct tg_mark *tg_order_undrained(const struct tg_order *order)
+{
+    static const uint8_t stores_first[] = {PIPE_MTE3, PIPE_FIX, PIPE_V, PIPE_M, PIPE_MTE1, PIPE_MTE2};
+    for (size_t i = 0; i < sizeof stores_first; i++) {
+        const struct tg_mark *last = &order->last[stores_first[i]];
+        if (last->number > 0 && !tg_order_knows(order, PIPE_S, last)) return last;
+    }
+    return NULL;
 }

@@ -10,8 +10,11 @@
  *     wait_flag(p, q, e)       q takes it from the flag
  *
  * and from nothing else: neither from program order nor from how long things take. A wait of PIPE_S holds up the scalar
- * unit, which issues for every pipe, so that every pipe takes it. A kernel begins with all pipes empty, because its core
- * waits for them at the end of the one before.
+ * unit, which issues for every pipe, so that every pipe takes it.
+ *
+ * A kernel ends when its scalar code returns, and waits for no pipe then. What PIPE_S does not know to have ended may
+ * still be at work when the next task begins; a kernel that leaves nothing of that kind is drained. Each kernel begins
+ * as after a drained one, with empty pipes, and counts its instructions from 1.
  *
  * Sources: CANN 8.5 documentation, PipeBarrier, SetFlag and WaitFlag; asc-devkit, examples of synchronous control.
  */
@@ -50,7 +53,8 @@ struct tg_flag {
 };
 
 struct tg_order {
-    uint32_t number;                                /* of the last instruction; goes on from kernel to kernel */
+    uint32_t number;                                /* of the kernel's last instruction */
+    struct tg_mark last[TG_ORDER_PIPES];            /* of each pipe, flags and barriers aside; number 0: none */
     uint32_t known[TG_ORDER_PIPES][TG_ORDER_PIPES]; /* [q][p] */
     struct tg_flag flags[TG_ORDER_FLAGS];
     uint16_t used[TG_ORDER_FLAGS]; /* [n_used] flags that this kernel has set or waited for, in that order */
@@ -60,10 +64,10 @@ struct tg_order {
 /* Does the next instruction of its pipe find the result of `instr` without a barrier? */
 bool tg_order_settles(const struct tg_instr *instr);
 
-/* A kernel begins: everything before has ended, no flag is set. */
+/* A kernel begins: everything before has ended, no flag is set, no instruction has a number. */
 void tg_order_begin(struct tg_order *order);
 
-/* The next instruction: its mark. */
+/* The next instruction: its mark. A kernel has fewer than 2^32. */
 struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe);
 
 /* Has `mark` ended before the next instruction of `pipe` starts? */
@@ -86,5 +90,9 @@ const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct t
 bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr);
 
 void tg_order_barrier(struct tg_order *order, uint32_t pipe);
+
+/* The kernel returns: an instruction that may still be at work, because PIPE_S does not know that it has ended. The one
+ * that other tasks can meet, a store, if there is one. NULL: the kernel is drained. */
+const struct tg_mark *tg_order_undrained(const struct tg_order *order);
 
 #endif

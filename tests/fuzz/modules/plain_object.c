@@ -16,6 +16,7 @@ void kernel_entry(int64_t *args)
     TASSIGN(tile, 0);
     TEXPANDS(tile, 1.0f);
     TSTORE(global, tile);
+    TDRAIN();
 }
 
 int orchestration(struct tg_runtime *rt)

@@ -203,4 +203,5 @@ void kernel_entry(int64_t *args)
         s = next;
     }
     store(&t);
+    TDRAIN();
 }

@@ -204,4 +204,5 @@ void kernel_entry(int64_t *args)
         compute(&t, s, i, n_steps);
         s = next;
     }
+    TDRAIN();
 }

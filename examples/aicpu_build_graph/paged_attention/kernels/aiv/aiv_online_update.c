@@ -226,4 +226,5 @@ void kernel_entry(int64_t *args)
     } else {
         update(&t);
     }
+    TDRAIN();
 }

@@ -263,4 +263,5 @@ void kernel_entry(int64_t *args)
         write_p(&t, &s);
     }
     store_m_and_l(tg_arg_addr(args[2]), tg_arg_addr(args[3]), t.rows);
+    TDRAIN();
 }

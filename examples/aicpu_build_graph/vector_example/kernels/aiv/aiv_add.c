@@ -28,4 +28,5 @@ void kernel_entry(int64_t *args)
     set_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);  /* the sum is there ... */
     wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID0); /* ... before MTE3 stores it */
     TSTORE(sum_gm, sum);
+    TDRAIN();
 }

@@ -23,4 +23,5 @@ void kernel_entry(int64_t *args)
     set_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID0);
     TSTORE(y_gm, x);
+    TDRAIN();
 }
