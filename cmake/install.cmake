@@ -10,7 +10,7 @@ configure_file(cmake/tilegraph.pc.in tilegraph.pc @ONLY)
 configure_package_config_file(cmake/tilegraphConfig.cmake.in tilegraphConfig.cmake INSTALL_DESTINATION ${TG_CMAKE_DIR})
 write_basic_package_version_file(tilegraphConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 
-install(DIRECTORY include/tilegraph DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(DIRECTORY include/tilegraph include/pto DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 install(TARGETS tilegraph_shared tilegraph_static EXPORT tilegraphTargets)
 install(EXPORT tilegraphTargets NAMESPACE tg:: DESTINATION ${TG_CMAKE_DIR})
 install(FILES ${PROJECT_BINARY_DIR}/tilegraphConfig.cmake ${PROJECT_BINARY_DIR}/tilegraphConfigVersion.cmake

@@ -3,7 +3,7 @@
 set -euo pipefail
 
 # Who may include whom. Everyone may include headers of the own room, the public headers and the system's; the public
-# headers include the C standard library and each other.
+# headers include the C standard library and each other. Those of include/pto also include the C++ standard library.
 #
 #   room          may include
 arrows='
@@ -38,6 +38,7 @@ cd "$root"
 # The room of a file given by its path under the root: src/machine and src/check have rooms inside, the other folders are rooms.
 room_of() {
     case $1 in
+        include/pto/*) echo pto ;;
         include/*) echo public ;;
         examples/*) echo examples ;;
         src/machine/*/* | src/check/*/*) dirname "${1#src/}" ;;
@@ -78,9 +79,13 @@ check_include() { # FILE:LINE:#include ... -> one verdict
     n_includes=$((n_includes + 1))
     if [[ $text =~ \<([^>]+)\> ]]; then
         name=${BASH_REMATCH[1]}
-        [ "$room" = public ] || return 0
-        [[ $name == tilegraph/* || " "$(echo $c_library)" " == *" ${name%.h} "* ]] ||
-            wrong "$file:$line: a public header includes <$name>: only the C library and <tilegraph/...> are allowed"
+        if [ "$room" = public ]; then
+            [[ $name == tilegraph/* || " "$(echo $c_library)" " == *" ${name%.h} "* ]] ||
+                wrong "$file:$line: a public header includes <$name>: only the C library and <tilegraph/...> are allowed"
+        elif [ "$room" = pto ]; then
+            [[ $name == tilegraph/* || $name == pto/* || $name =~ ^[a-z_]+$ ]] ||
+                wrong "$file:$line: <$name> is neither <tilegraph/...>, <pto/...> nor of the C++ standard library"
+        fi
     elif [[ $text =~ \"([^\"]+)\" ]]; then
         name=${BASH_REMATCH[1]}
         path=$(resolve "$file" "$name")
@@ -94,7 +99,7 @@ check_include() { # FILE:LINE:#include ... -> one verdict
 
 while IFS= read -r row; do
     check_include "$row"
-done < <(grep -rnE --include='*.[chS]' --include='*.inc' '^[[:space:]]*#[[:space:]]*include' include src examples)
+done < <(grep -rnE --include='*.[chS]' --include='*.hpp' --include='*.inc' '^[[:space:]]*#[[:space:]]*include' include src examples)
 
 [ "$n_includes" -gt 0 ] || wrong "no #include found under $root"
 echo "$n_includes includes, $n_wrong against the table"

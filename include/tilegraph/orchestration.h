@@ -18,6 +18,9 @@
  * refused. Calls that return nothing record the first error; the run then fails with it, and the calls that follow do
  * nothing. Every error names the task, its kernel and the line that added it.
  *
+ * A plugin that has another idea of the runtime exports `void *tg_plugin_view(struct tg_runtime *)`: it is called first, and
+ * the entry is given what it returns. pto/runtime/runtime.h does so for the C++ programs of the family.
+ *
  * Threads: only the thread of control that the entry was called on, only until the entry returns.
  */
 #ifndef TILEGRAPH_ORCHESTRATION_H

@@ -231,9 +231,6 @@ static inline uint32_t tg_tile_bytes(const struct tg_tile *tile)
     return tile->rows * tile->cols * tg_dtype_bytes(tile->dtype);
 }
 
-/* Place a tile `offset` bytes from the start of its buffer. Alignment: Mat and Vec 32, Left and Right 512, Acc 64. */
-#define TASSIGN(tile, where) ((void)((tile).offset = (uint32_t)(where)))
-
 /* ---- GlobalTensors ----------------------------------------------------------------------------------------------- */
 
 static inline struct tg_global tg_global_make(uint64_t addr, uint32_t dtype, uint32_t layout, const uint32_t shape[5],
@@ -303,8 +300,12 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
     tg_tile_isa->issue(&instr);
 }
 
+#ifndef TG_TILE_WITHOUT_MACROS /* pto/pto-inst.hpp has functions of these names */
 /* ---- the instruction set ------------------------------------------------------------------------------------------
  * Tiles and GlobalTensors are given by name, not by pointer: TADD(sum, left, right). */
+
+/* Place a tile `offset` bytes from the start of its buffer. Alignment: Mat and Vec 32, Left and Right 512, Acc 64. */
+#define TASSIGN(tile, where) ((void)((tile).offset = (uint32_t)(where)))
 
 /* Transfers. TLOAD: Mat takes ND or DN; a row-major Vec takes ND, a column-major Vec DN. Shapes are the tile's valid
  * ones. TSTORE: an Acc may be rounded to the fp16 or bf16 of the GlobalTensor (nearest even). */
@@ -362,6 +363,7 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
 
 /* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
 #define pipe_barrier(pipe) tg_tile_isa->order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
+#endif
 
 /* The last line of a kernel: wait until the core's pipes have ended everything. A task counts as complete when its
  * kernel returns, and a device does not wait for the pipes then: without this line a successor may read bytes that

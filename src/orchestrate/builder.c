@@ -283,8 +283,11 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
 typedef int aicpu_entry_fn(struct tg_runtime *rt);
 typedef int host_entry_fn(struct tg_runtime *rt, uint64_t *args, int n_args);
 
+typedef void *view_fn(struct tg_runtime *rt);
+
 struct entry_call {
     struct tg_builder *builder;
+    void *view; /* a view_fn, or NULL: the plugin's entry takes a struct tg_runtime */
     void *entry;
     uint64_t *host_args;
     int n_host_args;
@@ -295,9 +298,14 @@ static void call_entry(void *arg)
 {
     struct entry_call *call = arg;
     struct tg_runtime *rt = &call->builder->rt;
+    if (call->view) {
+        view_fn *view;
+        memcpy(&view, &call->view, sizeof view); /* ISO C has no cast from object to function pointers */
+        rt = view(rt);
+    }
     if (call->n_host_args > 0) {
         host_entry_fn *entry;
-        memcpy(&entry, &call->entry, sizeof entry); /* ISO C has no cast from object to function pointers */
+        memcpy(&entry, &call->entry, sizeof entry);
         call->result = entry(rt, call->host_args, call->n_host_args);
     } else {
         aicpu_entry_fn *entry;
@@ -310,6 +318,7 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
                     uint64_t *host_args, int n_host_args)
 {
     struct entry_call call = {.builder = b, .host_args = host_args, .n_host_args = n_host_args};
+    call.view = tg_module_symbol(plugin, "tg_plugin_view");
     call.entry = tg_module_symbol(plugin, function_name);
     if (!call.entry) {
         tg_failure_set(b->failure, TG_ERR_SYMBOL, "orchestration plugin: no function '%s'", function_name);

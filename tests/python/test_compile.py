@@ -21,12 +21,12 @@ def test_variables_choose_the_compiler():
 
 
 def test_command_has_the_headers_and_the_standard():
-    words, link = compiling.commands(C, False, Path("k.so"), {"CC": "cat"})
+    words, link = compiling.commands(C, "aiv", Path("k.so"), {"CC": "cat"})
     assert words[0] == "cat" and words[-3:] == ["-o", "k.o", "k.c"] and "-std=c11" in words
     assert link == ["cat", "-shared", "-o", "k.so", "k.o"]
     include = next(word for word in words if word.startswith("-I"))
     assert (Path(include[2:]) / "tilegraph" / "tile.h").is_file()
-    assert "-std=c++17" in compiling.commands(CPP, False, Path("k.so"), {"CXX": "cat"})[0]
+    assert "-std=c++17" in compiling.commands(CPP, "aic", Path("k.so"), {"CXX": "cat"})[0]
 
 
 @pytest.mark.parametrize("environ, exit_code, text", [

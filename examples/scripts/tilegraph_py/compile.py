@@ -15,6 +15,7 @@ from .log import log
 FLAGS = ("-O2", "-g", "-fPIC", "-fvisibility=hidden")
 # Plain loads and stores of device memory call a function of tilegraph/access.h, which tells a checked run of them.
 SEEN = ("-fsanitize=thread", "-DTG_CHECKED")
+CXX_FLAGS_FILE = PROJECT_ROOT / "cmake" / "cxx_program_flags.txt"
 C_COMPILERS = ("gcc", "cc", "clang")
 CXX_COMPILERS = ("g++", "c++", "clang++")
 
@@ -46,15 +47,24 @@ def compiler(source, is_orchestration, environ):
     return [found]
 
 
-def commands(source, is_orchestration, target, environ):
+def language_flags(source, core_type):
+    """The flags (a list) that the source's language asks for; `core_type` is that of a kernel, None for a plugin."""
+    if source.suffix == ".c":
+        return ["-std=c11", f"-I{PROJECT_ROOT / 'include'}"]
+    rows = [line.split() for line in CXX_FLAGS_FILE.read_text().splitlines() if line and not line.startswith("#")]
+    flags = [flag for who, flag in rows if who in ("all", core_type)]
+    return [f"-I{PROJECT_ROOT / flag[2:]}" if flag.startswith("-I") else flag for flag in flags]
+
+
+def commands(source, core_type, target, environ):
     """The commands (lists) that compile `source` and link it to the shared object `target`.
 
-    Two, because SEEN is for the compiler alone: a linker would add a sanitizer's library.
+    `core_type` is that of a kernel, None for an orchestration. There are two commands, because SEEN is for the compiler
+    alone: a linker would add a sanitizer's library.
     """
-    words = compiler(source, is_orchestration, environ)
-    standard = "-std=c11" if source.suffix == ".c" else "-std=c++17"
+    words = compiler(source, core_type is None, environ)
     compiled = str(target.with_suffix(".o"))
-    return [[*words, standard, *FLAGS, *SEEN, f"-I{PROJECT_ROOT / 'include'}", "-c", "-o", compiled, str(source)],
+    return [[*words, *language_flags(source, core_type), *FLAGS, *SEEN, "-c", "-o", compiled, str(source)],
             [*words, "-shared", "-o", str(target), compiled]]
 
 
@@ -73,9 +83,9 @@ def _run(source, words, target):
     return None
 
 
-def _compile(source, is_orchestration, target):
+def _compile(source, core_type, target):
     """Returns the shared object's bytes, or an ExampleError (not raised: each source has its say)."""
-    for words in commands(source, is_orchestration, target, os.environ):
+    for words in commands(source, core_type, target, os.environ):
         failure = _run(source, words, Path(words[words.index("-o") + 1]))
         if failure:
             return failure
@@ -88,7 +98,7 @@ def compile_example(kernels, orchestration):
     Returns ([bytes of each kernel], bytes of the orchestration). Raises ExampleError with what the compiler said of
     every source that does not compile. Nothing stays on disk.
     """
-    sources = [(kernel.source, False) for kernel in kernels] + [(orchestration, True)]
+    sources = [(kernel.source, kernel.core_type) for kernel in kernels] + [(orchestration, None)]
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tilegraph-") as folder:
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

@@ -1,0 +1,40 @@
+// pto/common/config.hpp - the words that kernels are written with: address spaces, function attributes, assertions.
+//
+// A device compiler gives them a meaning. Here a kernel is a shared object of this computer, and device memory is
+// addressed by plain pointers, so that the words of address spaces are empty.
+#ifndef TILEGRAPH_PTO_COMMON_CONFIG_HPP
+#define TILEGRAPH_PTO_COMMON_CONFIG_HPP
+
+#ifndef __gm__
+#define __gm__
+#endif
+#define __ubuf__
+#define __cbuf__
+#define __ca__
+#define __cb__
+#define __cc__
+#define __fbuf__
+#define __biasbuf__
+#define __global__
+#define __tf__
+#define __in__
+#define __out__
+
+// Kernels that are generated define __aicore__ as [aicore] before they include this. Kernels that define it afterwards,
+// without asking whether it is there, reach a function's own declaration by the second line: [[maybe_unused]].
+#undef __aicore__
+#define __aicore__
+#define aicore [maybe_unused]
+#if defined(__clang__)
+#pragma clang diagnostic ignored "-Wcompound-token-split-by-macro"
+#endif
+#define AICORE
+
+#define PTO_INLINE inline __attribute__((always_inline))
+#define PTO_INTERNAL PTO_INLINE
+#define PTO_INST __attribute__((visibility("default"))) PTO_INLINE
+
+// With the text or without.
+#define PTO_STATIC_ASSERT(...) static_assert(__VA_ARGS__)
+
+#endif
