@@ -29,7 +29,8 @@ arrows='
     attention
     examples
 '
-c_library='assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
+# cstring is string.h as C++ has it: access.h has to come after it there.
+c_library='assert complex cstring ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
     stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype'
 
 root=$(cd "${1:-$(dirname "$0")/..}" && pwd)

@@ -300,6 +300,12 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
     tg_tile_isa->issue(&instr);
 }
 
+static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
+                                            const char *file, int line)
+{
+    tg_tile_isa->order(op, src_pipe, dst_pipe, event, file, line);
+}
+
 #ifndef TG_TILE_WITHOUT_MACROS /* pto/pto-inst.hpp has functions of these names */
 /* ---- the instruction set ------------------------------------------------------------------------------------------
  * Tiles and GlobalTensors are given by name, not by pointer: TADD(sum, left, right). */
@@ -358,11 +364,11 @@ static inline TG_UNSEEN void tg_issue_transfer(uint32_t op, const struct tg_tile
     (TASSIGN(dst, (x).offset), tg_issue_tiles(TG_OP_TRESHAPE, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__))
 
 /* Order between pipes: what `src` did before set_flag has happened when `dst` passes wait_flag of the same event. */
-#define set_flag(src, dst, event) tg_tile_isa->order(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
-#define wait_flag(src, dst, event) tg_tile_isa->order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
+#define set_flag(src, dst, event) tg_issue_order(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
+#define wait_flag(src, dst, event) tg_issue_order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
 
 /* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
-#define pipe_barrier(pipe) tg_tile_isa->order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
+#define pipe_barrier(pipe) tg_issue_order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
 #endif
 
 /* The last line of a kernel: wait until the core's pipes have ended everything. A task counts as complete when its

@@ -363,7 +363,11 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(GM_UNWRITTEN, "bytes of device memory are read that nobody has written")                                         \
     X(GM_READ_ONLY, "bytes are written that the host has declared to be read only")                                    \
     X(OUTPUT_UNWRITTEN, "bytes of an output were never written")                                                       \
-    X(KERNEL_NOT_DRAINED, "a kernel returns while a pipe may still be at work for it")
+    X(KERNEL_NOT_DRAINED, "a kernel returns while a pipe may still be at work for it")                                 \
+    X(GM_FROM_HOST, "a program on the host uses device memory by plain loads and stores")                              \
+    X(ARGUMENT_MISSING, "a kernel uses an argument that its task does not have")                                       \
+    X(KERNEL_STATE, "a kernel reads from its variables what another task has left there")                              \
+    X(LINE_RACE, "plain stores write back a line of the cache that another task writes, and no edges order them")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,

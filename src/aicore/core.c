@@ -19,6 +19,7 @@ static void run_task(struct tg_machine *machine, struct tg_handshake *handshake,
     for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)payload->args[i];
     const struct tg_kernel_call call = {.kernel = payload->kernel,
                                         .args = args,
+                                        .n_args = n_args,
                                         .task_id = payload->task_id,
                                         .line = payload->line,
                                         .file = payload->file};

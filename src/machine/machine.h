@@ -49,7 +49,8 @@ enum tg_idle { TG_IDLE_WOKEN, TG_IDLE_STALLED };
 /* What a core is to run, and whose it is. */
 struct tg_kernel_call {
     const struct tg_kernel *kernel;
-    int64_t *args; /* the kernel may write to them */
+    int64_t *args; /* [TG_TASK_ARGS_MAX] the kernel may write to them; zero from n_args on */
+    uint32_t n_args;
     int32_t task_id;
     int32_t line;     /* where the task was added */
     const char *file; /* NULL: not known */

@@ -325,7 +325,8 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
         return;
     }
     b->coro = tg_coro_current();
-    struct tg_watcher watcher = {.check = b->check, .task_id = TG_BUILDER, .module = plugin};
+    struct tg_watcher watcher = {
+        .check = b->check, .task_id = TG_BUILDER, .module = plugin, .on_host = n_host_args > 0};
     if (b->check) {
         tg_plain_listen(plugin, true);
         tg_plain_begin(&watcher);

@@ -288,36 +288,49 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
                     WEXITSTATUS(probe.state));
 }
 
-struct text_search {
-    uintptr_t base;
-    struct tg_text_range text;
-};
+static struct tg_text_range range_of(const struct dl_phdr_info *info, const ElfW(Phdr) * segment)
+{
+    const uintptr_t low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
+    return (struct tg_text_range){low, low + (uintptr_t)segment->p_memsz};
+}
 
-static int find_text(struct dl_phdr_info *info, size_t size, void *arg)
+/* The loader makes whole pages read only, from the first on. */
+static uintptr_t end_of_read_only(const struct dl_phdr_info *info)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO) return range_of(info, &info->dlpi_phdr[i]).high / page * page;
+    return 0;
+}
+
+static int find_ranges(struct dl_phdr_info *info, size_t size, void *arg)
 {
     (void)size;
-    struct text_search *search = arg;
-    if (info->dlpi_addr != search->base) return 0;
+    struct tg_module *module = arg;
+    if (info->dlpi_addr != module->base) return 0;
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || !(segment->p_flags & PF_X)) continue;
-        search->text.low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
-        search->text.high = search->text.low + (uintptr_t)segment->p_memsz;
+        if (segment->p_type == PT_TLS) module->thread_bytes = (size_t)segment->p_memsz;
+        if (segment->p_type != PT_LOAD) continue;
+        const struct tg_text_range range = range_of(info, segment);
+        if (module->image.high == 0) module->image.low = range.low;
+        module->image.high = range.high;
+        if (segment->p_flags & PF_X) module->text = range;
+        if (segment->p_flags & PF_W) module->data = range;
     }
+    const uintptr_t read_only = end_of_read_only(info);
+    if (read_only > module->data.low) module->data.low = read_only;
+    if (module->data.low >= module->data.high) module->data = (struct tg_text_range){0, 0};
     return 1;
 }
 
-/* Under the lock: where its code is. */
+/* Under the lock: where its segments are. */
 static void locate(struct tg_module *module)
 {
-    struct text_search search = {0};
     struct link_map *map = NULL;
-    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) == 0) {
-        search.base = map->l_addr;
-        dl_iterate_phdr(find_text, &search);
-    }
-    module->base = search.base;
-    module->text = search.text;
+    if (dlinfo(module->handle, RTLD_DI_LINKMAP, &map) != 0) return;
+    module->base = map->l_addr;
+    dl_iterate_phdr(find_ranges, module);
 }
 
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)

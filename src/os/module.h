@@ -23,6 +23,10 @@ struct tg_module {
     int fd;
     uintptr_t base; /* what its file's addresses are added to */
     struct tg_text_range text;
+    struct tg_text_range image; /* all of it, from its first to its last segment */
+    struct tg_text_range
+        data;            /* its variables: the segment that may be written, but for what the loader made read only */
+    size_t thread_bytes; /* variables that each thread has for itself */
 };
 
 /* Which version of a header a shared object was built against: a uint32_t that it may export. */

@@ -142,6 +142,15 @@ void tg_memory_check_allocated(struct tg_memory_check *check, uint64_t address, 
     set_range(check, address, bytes, &fresh);
 }
 
+void tg_memory_check_variables(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *kernel)
+{
+    uint64_t end;
+    if (tg_extents_find(&check->extents, address, &end)->state != TG_EXTENT_NOTHING) return;
+    const struct tg_block_note note = {.address = address, .bytes = bytes, .variables = kernel};
+    struct fresh fresh = {.block = block_new(check, &note), .who = TG_NOBODY, .state = TG_EXTENT_WRITTEN};
+    set_range(check, address, bytes, &fresh);
+}
+
 /* ---- tasks ---- */
 
 void tg_memory_check_added(struct tg_memory_check *check, int32_t task_id, const char *kernel, const char *file,
@@ -258,6 +267,15 @@ static void note_writer(struct tg_memory_check *check, struct tg_extent *extent)
     extent->state = TG_EXTENT_WRITTEN;
 }
 
+/* Does the access find what another task has left in the variables of the kernel? */
+static bool keeps_state(struct tg_memory_check *check, const struct tg_extent *extent)
+{
+    if (check->access->write || !check->blocks[extent->block].variables) return false;
+    const bool of_other = tg_who_is_task(extent->writer) && extent->writer != check->who;
+    check->n_states += of_other;
+    return of_other;
+}
+
 static void visit(void *context, struct tg_extent *extent, uint64_t end)
 {
     struct tg_memory_check *check = context;
@@ -267,6 +285,13 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
         tg_memory_say_outside(check, extent, end);
         return;
     }
+    if (check->block != 0 && extent->block != check->block) {
+        check->usable = false;
+        tg_memory_say_two_blocks(check, extent);
+        return;
+    }
+    check->block = extent->block;
+    if (keeps_state(check, extent)) tg_memory_say_state(check, extent, end);
     if (!write && extent->state == TG_EXTENT_UNWRITTEN) tg_memory_say_unwritten(check, extent, end);
     if (write && extent->declared && check->declared[extent->declared - 1].kind == TG_READ_ONLY)
         tg_memory_say_read_only(check, extent, end);
@@ -284,12 +309,38 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
     check->access = access;
     check->who = task_id == TG_BUILDER ? tg_paths_builder(&check->paths) : task_id;
     check->usable = true;
+    if (!access->goes_on) check->block = 0;
     if (task_id == TG_BUILDER) forget_held(check);
     uint64_t end = access->address + access->bytes;
     if (end < access->address) end = UINT64_MAX;
     if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
     check->access = NULL;
     return check->usable;
+}
+
+void tg_memory_check_argument(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access,
+                              uint32_t index, uint32_t n_args)
+{
+    check->access = access;
+    check->who = task_id;
+    tg_memory_say_argument(check, index, n_args);
+    check->access = NULL;
+}
+
+void tg_memory_check_host(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access)
+{
+    check->access = access;
+    check->who = task_id;
+    tg_memory_say_host(check);
+    check->access = NULL;
+}
+
+void tg_memory_check_from_host(struct tg_memory_check *check, const struct tg_access *access)
+{
+    check->access = access;
+    check->who = tg_paths_builder(&check->paths);
+    tg_memory_say_from_host(check);
+    check->access = NULL;
 }
 
 void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uint64_t bytes,

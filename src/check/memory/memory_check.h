@@ -31,6 +31,7 @@ struct tg_block_note {
     uint64_t address, bytes;
     uint64_t element_bytes; /* of a tensor; 0: not known */
     const char *name;       /* of a tensor, or what it is; NULL: the orchestration's device_malloc */
+    const char *variables;  /* not device memory but the variables of this kernel; NULL: device memory */
     const char *file;       /* where device_malloc was called, or NULL */
     const char *freed_file; /* where device_free was called, or NULL */
     int32_t line, freed_line;
@@ -41,6 +42,8 @@ struct tg_block_note {
 struct tg_access {
     uint64_t address, bytes; /* bytes > 0 */
     bool write;
+    bool goes_on;     /* in the allocation of the access before: both are parts of one transfer */
+    bool plain;       /* no transfer: by the core's scalar unit, or by the orchestration */
     const char *op;   /* "TLOAD", "a plain load" */
     const char *file; /* NULL: only offset is known */
     uint32_t line;
@@ -67,12 +70,14 @@ struct tg_memory_check {
     size_t n_kept, pairs_max;
     uint64_t n_pairs;     /* of tasks that conflict and were held against each other */
     uint64_t n_unordered; /* of those, and of those with the builder */
+    uint64_t n_states;    /* reads of variables that another task has written */
     bool lost;            /* there was no memory for something: nothing is proven */
     /* The access that is looked at. */
     const struct tg_access *access;
     tg_who who;
     bool usable;
-    tg_who held;           /* against whom `who` was held last */
+    uint32_t block; /* the allocation that its bytes so far are in, and has to hold all of them; 0: not known yet */
+    tg_who held;    /* against whom `who` was held last */
     uint32_t held_readers; /* the list against which it was */
 };
 
@@ -127,6 +132,21 @@ void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id);
 
 /* A task, or the builder if task_id is TG_BUILDER, accesses memory. false: not in one allocation, it must not be done. */
 bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
+
+/* ---- host memory ---- */
+
+/* The variables of a kernel: what one task leaves there another may find. Known again they are as they were. */
+void tg_memory_check_variables(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *kernel);
+
+/* A task uses an argument that it does not have: number `index` of n_args. */
+void tg_memory_check_argument(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access,
+                              uint32_t index, uint32_t n_args);
+
+/* A task uses host memory that is not its own. */
+void tg_memory_check_host(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
+
+/* A plugin that runs on the host uses device memory by itself. */
+void tg_memory_check_from_host(struct tg_memory_check *check, const struct tg_access *access);
 
 /* Host memory that all of it takes now, which is the most so far. */
 uint64_t tg_memory_check_bytes(const struct tg_memory_check *check);

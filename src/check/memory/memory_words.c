@@ -32,6 +32,7 @@ static const char *name_of(const struct tg_memory_check *check, tg_who who, char
 static const char *name_of_block(const struct tg_block_note *block, char text[NAME_BYTES])
 {
     if (block->name) snprintf(text, NAME_BYTES, "%s", block->name);
+    else if (block->variables) snprintf(text, NAME_BYTES, "the variables of kernel %s", block->variables);
     else if (block->file)
         snprintf(text, NAME_BYTES, "device_malloc #%" PRIu32 " of the orchestration (%" PRIu64 " bytes, %s:%d)",
                  block->number, block->bytes, block->file, block->line);
@@ -79,7 +80,8 @@ static uint64_t place_of_who(const struct tg_memory_check *check, tg_who who)
 
 static uint64_t place_of_block(const struct tg_block_note *block)
 {
-    return block->name ? tg_finding_place(block->name, 0) : place_of(block->file, block->line);
+    const char *name = block->name ? block->name : block->variables;
+    return name ? tg_finding_place(name, 0) : place_of(block->file, block->line);
 }
 
 static uint64_t place_of_access(const struct tg_memory_check *check)
@@ -234,6 +236,77 @@ void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent
     tg_finding_mend(check->findings, item, "%s",
                     host ? "give the task the address that device_malloc or orch_args gave, and copy to it"
                          : "check the address that the task was given, its offset, and the shape of the transfer");
+}
+
+void tg_memory_say_two_blocks(struct tg_memory_check *check, const struct tg_extent *extent)
+{
+    const struct tg_block_note *first = &check->blocks[check->block], *second = &check->blocks[extent->block];
+    struct tg_finding_item *item = item_of(check, TG_FINDING_GM_OUTSIDE, place_of_block(second), first);
+    if (!item) return;
+    char access[NAME_BYTES], one[NAME_BYTES], other[NAME_BYTES];
+    tg_finding_what(check->findings, item, "%s %s bytes of two allocations at once: of %s and of %s",
+                    name_of_access(check, access), check->access->write ? "writes" : "reads", name_of_block(first, one),
+                    name_of_block(second, other));
+    say_where(check, item);
+    tg_finding_mend(check->findings, item, "%s",
+                    "use each allocation by itself: where the next one lies is not the program's choice");
+}
+
+static const char *verb_of(const struct tg_memory_check *check) { return check->access->write ? "writes" : "reads"; }
+
+void tg_memory_say_host(struct tg_memory_check *check)
+{
+    struct tg_finding_item *item = item_of(check, TG_FINDING_GM_HOST_ADDRESS, 0, &check->blocks[0]);
+    if (!item) return;
+    const struct tg_access *access = check->access;
+    char name[NAME_BYTES];
+    tg_finding_what(check->findings, item,
+                    "%s %s bytes 0x%" PRIx64 " to 0x%" PRIx64
+                    ", which are memory of the orchestration or of the host, not of the device",
+                    name_of_access(check, name), verb_of(check), access->address, access->address + access->bytes);
+    say_where(check, item);
+    tg_finding_mend(check->findings, item, "%s",
+                    "give the task what it needs as arguments, or in memory of device_malloc");
+}
+
+void tg_memory_say_argument(struct tg_memory_check *check, uint32_t index, uint32_t n_args)
+{
+    struct tg_finding_item *item = item_of(check, TG_FINDING_ARGUMENT_MISSING, index, &check->blocks[0]);
+    if (!item) return;
+    char name[NAME_BYTES];
+    tg_finding_what(check->findings, item, "%s %s args[%" PRIu32 "], and the task has %" PRIu32 " arguments",
+                    name_of_access(check, name), verb_of(check), index, n_args);
+    say_where(check, item);
+    tg_finding_mend(check->findings, item, "%s", "give add_task as many arguments as the kernel uses");
+}
+
+void tg_memory_say_state(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
+{
+    struct tg_finding_item *item = item_of(check, TG_FINDING_KERNEL_STATE, place_of_who(check, extent->writer),
+                                           &check->blocks[extent->block]);
+    if (!item) return;
+    char access[NAME_BYTES], writer[NAME_BYTES], range[RANGE_BYTES];
+    tg_finding_what(check->findings, item, "%s reads what %s has left there: %s", name_of_access(check, access),
+                    name_of(check, extent->writer, writer), name_of_range(check, extent, extent->start, end, range));
+    say_where(check, item);
+    tg_finding_mend(
+        check->findings, item, "%s",
+        "a kernel has no memory of its own between tasks: keep it in device memory, and order the tasks that "
+        "use it by edges");
+}
+
+void tg_memory_say_from_host(struct tg_memory_check *check)
+{
+    struct tg_finding_item *item = item_of(check, TG_FINDING_GM_FROM_HOST, 0, &check->blocks[0]);
+    if (!item) return;
+    const struct tg_access *access = check->access;
+    char name[NAME_BYTES];
+    tg_finding_what(check->findings, item,
+                    "%s %s device memory, bytes 0x%" PRIx64 " to 0x%" PRIx64
+                    ": the orchestration runs on the host, which cannot use device addresses",
+                    name_of_access(check, name), verb_of(check), access->address, access->address + access->bytes);
+    tg_finding_where(check->findings, item, "%s", "the orchestration");
+    tg_finding_mend(check->findings, item, "%s", "copy_to_device or copy_from_device of the host's calls");
 }
 
 /* ---- contents ---- */

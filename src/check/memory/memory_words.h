@@ -12,6 +12,16 @@ void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, bool earl
 /* The extent is no allocation, or no longer. */
 void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
 
+/* The access begins in one allocation, and the extent is in another. */
+void tg_memory_say_two_blocks(struct tg_memory_check *check, const struct tg_extent *extent);
+
+/* A task uses memory of the host, an argument that it does not have, or what another task has left in the variables of
+ * its kernel; a plugin on the host uses device memory. */
+void tg_memory_say_host(struct tg_memory_check *check);
+void tg_memory_say_argument(struct tg_memory_check *check, uint32_t index, uint32_t n_args);
+void tg_memory_say_state(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
+void tg_memory_say_from_host(struct tg_memory_check *check);
+
 /* Nobody has written what is read. */
 void tg_memory_say_unwritten(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end);
 

@@ -108,18 +108,23 @@ static bool is_allocated(struct core *core, struct tg_run_of_bytes run)
     return run.bytes <= high - run.address;
 }
 
+/* A transfer is in one allocation, gaps included. The message names the first contiguous bytes that are in none, or all of
+ * it, if it is in several. */
 static void check_global(struct core *core, const struct tg_instr *instr)
 {
-    struct tg_run_of_bytes run = tg_global_extent(instr->global);
-    if (is_allocated(core, run)) return; /* all of it in one allocation, gaps included */
+    const struct tg_run_of_bytes all = tg_global_extent(instr->global);
+    if (is_allocated(core, all)) return;
+    struct tg_run_of_bytes run, outside = all;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         if (is_allocated(core, run)) continue;
-        snprintf(core->known.message, sizeof core->known.message,
-                 "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
-                 tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
-                 (unsigned long long)(run.address + run.bytes));
-        stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+        outside = run;
+        break;
     }
+    snprintf(core->known.message, sizeof core->known.message,
+             "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
+             tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)outside.address,
+             (unsigned long long)(outside.address + outside.bytes));
+    stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
 }
 
 /* A task finds nothing in the buffers of a cube core that it has not put there. */

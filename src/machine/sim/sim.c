@@ -216,11 +216,11 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
-/* What a transfer does to device memory, as accesses as long as its bytes are contiguous. false: some of it is not in one
+/* What a transfer does to device memory, as accesses as long as its bytes are contiguous. false: it is not in one
  * allocation. */
 static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
 {
-    struct tg_access access = {.write = tg_use_writes(tg_form_of(instr->op)->global),
+    struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
@@ -234,7 +234,10 @@ static bool check_accesses(struct sim *sim, const struct core *core, const struc
             access.bytes += run.bytes;
             continue;
         }
-        if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
+        if (access.bytes > 0) {
+            usable &= tg_memory_check_access(memory, core->task_id, &access);
+            access.goes_on = true;
+        }
         access.address = run.address;
         access.bytes = run.bytes;
     }
@@ -242,18 +245,43 @@ static bool check_accesses(struct sim *sim, const struct core *core, const struc
     return usable;
 }
 
+/* The first contiguous bytes of a transfer that are in no allocation; all of it, if it is in several. */
+static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_global *global)
+{
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(global, i, &run); i++)
+        if (!tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) return run;
+    return tg_global_extent(global);
+}
+
+/* A transfer is in one allocation. The check comes first, because it says more, and takes no refusal away. */
 static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
-    if (core->checked && check_accesses(sim, core, instr)) return;
-    struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) continue;
-        snprintf(core->end->message, sizeof core->end->message,
-                 "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
-                 tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
-                 (unsigned long long)(run.address + run.bytes));
-        stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+    const bool usable = !core->checked || check_accesses(sim, core, instr);
+    const struct tg_run_of_bytes all = tg_global_extent(instr->global);
+    if (tg_gm_contains(&sim->machine.gm, all.address, all.bytes) && usable) return;
+    const struct tg_run_of_bytes run = first_outside(sim, instr->global);
+    snprintf(core->end->message, sizeof core->end->message,
+             "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
+             tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
+             (unsigned long long)(run.address + run.bytes));
+    stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
+}
+
+/* The descriptors that an instruction names are read, wherever they are; bytes that mean nothing are not. */
+static void check_descriptors(const struct tg_instr *instr)
+{
+    const char *op = tg_op_name(instr->op), *file = tg_base_name(instr->file);
+    const struct tg_tile *const tiles[] = {instr->dst, instr->a, instr->b, instr->tmp};
+    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
+        if (!tiles[i]) continue;
+        tg_plain_operand(tiles[i], offsetof(struct tg_tile, reserved), op, file, instr->line);
+        tg_plain_operand(&tiles[i]->rows, sizeof *tiles[i] - offsetof(struct tg_tile, rows), op, file, instr->line);
     }
+    const struct tg_global *global = instr->global;
+    if (!global) return;
+    tg_plain_operand(global, offsetof(struct tg_global, layout) + sizeof global->layout, op, file, instr->line);
+    tg_plain_operand(global->shape, sizeof *global - offsetof(struct tg_global, shape), op, file, instr->line);
 }
 
 /* Now, or in another order when the kernel has returned. */
@@ -274,6 +302,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
+    if (core->checked) check_descriptors(instr);
     if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) {
         if (core->checked) tg_core_check_broken(core->check, instr, end->message);
         stop_kernel(core, TG_ERR_TILE);
@@ -423,7 +452,17 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     if (core_memory(sim, core) && begin_check(sim, core, call)) {
         struct tg_kernel_call copy = *call;
         struct tg_watcher watcher = {
-            .task_id = call->task_id, .core = core_index(sim), .core_type = core->type, .module = call->kernel->module};
+            .task_id = call->task_id,
+            .core = core_index(sim),
+            .core_type = core->type,
+            .module = call->kernel->module,
+            .kernel = call->kernel->name,
+            .args = call->args,
+            .n_args = call->n_args,
+            .args_max = TG_TASK_ARGS_MAX,
+            .isa = &sim_isa,
+            .n_isa_bytes = sizeof sim_isa,
+        };
         if (core->checked) {
             watcher.check = &sim->run->check->memory;
             tg_plain_begin(&watcher);
