@@ -15,6 +15,7 @@ enum tg_status tg_host_check_open(struct tg_run *run)
     if (!config->check) return TG_OK;
     bool build_first = config->runtime == TG_HOST_BUILD_GRAPH || config->build_mode == TG_BUILD_SEQUENTIAL;
     TG_TRY(tg_check_init(&run->check, build_first));
+    run->tensor_memory.guarded = run->plugin_memory.guarded = true;
     struct tg_memory_check *memory = &run->check.memory;
     struct tg_gm *gm = &run->program->device->machine->gm;
     tg_memory_check_device(memory, (uint64_t)(uintptr_t)gm->pages.base, gm->capacity);

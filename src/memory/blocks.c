@@ -8,6 +8,8 @@ static int height(const struct tg_gm_block *node) { return node ? node->height :
 
 static uint64_t largest_free(const struct tg_gm_block *node) { return node ? node->largest_free : 0; }
 
+static bool is_free(const struct tg_gm_block *block) { return block->asked == 0 && !block->aside; }
+
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
 /* What a node knows of its subtree, from its children. */
@@ -15,7 +17,7 @@ static void update(struct tg_gm_block *node)
 {
     const int low = height(node->low), high = height(node->high);
     node->height = 1 + (low > high ? low : high);
-    node->largest_free = larger(node->asked ? 0 : node->bytes,
+    node->largest_free = larger(is_free(node) ? node->bytes : 0,
                                 larger(largest_free(node->low), largest_free(node->high)));
 }
 
@@ -138,26 +140,31 @@ struct tg_gm_block *tg_blocks_find_free(const struct tg_blocks *blocks, uint64_t
     if (largest_free(node) < bytes) return NULL;
     for (;;) {
         if (largest_free(node->low) >= bytes) node = node->low;
-        else if (!node->asked && node->bytes >= bytes) return node;
+        else if (is_free(node) && node->bytes >= bytes) return node;
         else node = node->high;
     }
 }
 
+/* Keep the first `bytes` of a block; the rest becomes a block of its own, which is returned, to be inserted. NULL: no
+ * memory. */
+static struct tg_gm_block *cut(struct tg_gm_block *block, uint64_t bytes)
+{
+    struct tg_gm_block *rest = calloc(1, sizeof *rest);
+    if (!rest) return NULL;
+    rest->address = block->address + bytes;
+    rest->bytes = block->bytes - bytes;
+    rest->before = block;
+    rest->after = block->after;
+    if (rest->after) rest->after->before = rest;
+    block->after = rest;
+    block->bytes = bytes;
+    return rest;
+}
+
 bool tg_blocks_use(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t bytes, uint64_t asked)
 {
-    const uint64_t left = block->bytes - bytes;
     struct tg_gm_block *rest = NULL;
-    if (left > 0) {
-        rest = calloc(1, sizeof *rest);
-        if (!rest) return false;
-        rest->address = block->address + bytes;
-        rest->bytes = left;
-        rest->before = block;
-        rest->after = block->after;
-        if (rest->after) rest->after->before = rest;
-        block->after = rest;
-    }
-    block->bytes = bytes;
+    if (block->bytes > bytes && !(rest = cut(block, bytes))) return false;
     block->asked = asked;
     changed(blocks->root, block->address);
     if (rest) blocks->root = insert(blocks->root, rest);
@@ -175,10 +182,27 @@ static struct tg_gm_block *join(struct tg_blocks *blocks, struct tg_gm_block *bl
     return block;
 }
 
+void tg_blocks_trim(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t bytes)
+{
+    struct tg_gm_block *rest = block->bytes > bytes ? cut(block, bytes) : NULL;
+    if (!rest) return;
+    changed(blocks->root, block->address);
+    blocks->root = insert(blocks->root, rest);
+    tg_blocks_free(blocks, rest);
+}
+
+void tg_blocks_set_aside(struct tg_blocks *blocks, struct tg_gm_block *block)
+{
+    block->asked = 0;
+    block->aside = true;
+    changed(blocks->root, block->address);
+}
+
 void tg_blocks_free(struct tg_blocks *blocks, struct tg_gm_block *block)
 {
     block->asked = 0;
-    if (block->after && !block->after->asked) block = join(blocks, block, block->after);
-    if (block->before && !block->before->asked) block = join(blocks, block->before, block);
+    block->aside = false;
+    if (block->after && is_free(block->after)) block = join(blocks, block, block->after);
+    if (block->before && is_free(block->before)) block = join(blocks, block->before, block);
     changed(blocks->root, block->address);
 }

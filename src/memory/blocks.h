@@ -1,5 +1,5 @@
 /*
- * blocks.h - pieces of a range of addresses, used or free: a balanced tree in the order of their addresses.
+ * blocks.h - pieces of a range of addresses, used, aside or free: a balanced tree in the order of their addresses.
  *
  *                  block, used                 each node knows the largest free block of its subtree,
  *                 /           \                so the free block with the lowest address that is large
@@ -19,8 +19,9 @@ struct tg_gm_owner;
 
 struct tg_gm_block {
     uint64_t address, bytes;
-    uint64_t asked;                           /* bytes that the caller asked for; 0: the block is free */
-    struct tg_gm_owner *owner;                /* of a used block */
+    uint64_t asked;                           /* bytes that the caller asked for; 0: nobody has the block */
+    bool aside;                               /* nobody has it, and nobody is to get it */
+    struct tg_gm_owner *owner;                /* of a block that is used or aside */
     struct tg_gm_block *of_before, *of_after; /* in the list of its owner */
     struct tg_gm_block *before, *after;       /* neighbours in memory */
     struct tg_gm_block *low, *high;           /* subtrees */
@@ -46,7 +47,13 @@ struct tg_gm_block *tg_blocks_find_free(const struct tg_blocks *blocks, uint64_t
  * memory for that one, nothing has changed. */
 bool tg_blocks_use(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t bytes, uint64_t asked);
 
-/* Free a used block; free neighbours become one block with it, and `block` may be gone. */
+/* Cut a block that is not free down to `bytes`; the rest becomes free. No memory: it stays as it is. */
+void tg_blocks_trim(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t bytes);
+
+/* Nobody has a used block any more, and nobody gets it: it is no part of an allocation, and stays where it is. */
+void tg_blocks_set_aside(struct tg_blocks *blocks, struct tg_gm_block *block);
+
+/* Free a block; free neighbours become one block with it, and `block` may be gone. */
 void tg_blocks_free(struct tg_blocks *blocks, struct tg_gm_block *block);
 
 #endif

@@ -27,8 +27,6 @@ void tg_gm_fini(struct tg_gm *gm)
     pthread_mutex_destroy(&gm->lock);
 }
 
-/* ---- allocating ---- */
-
 static void own(struct tg_gm_owner *owner, struct tg_gm_block *block)
 {
     block->owner = owner;
@@ -46,14 +44,81 @@ static void disown(struct tg_gm_block *block)
     block->owner = NULL;
 }
 
+static uint64_t round_up(uint64_t bytes) { return (bytes + TG_GM_ALIGNMENT - 1) / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT; }
+
+/* ---- red zones, and what is aside ---- */
+
+/* A wrong index is often off by one row, which is longer in a large tensor. Zones are addresses only, and small ones keep
+ * small allocations near each other in pages. */
+enum { ZONE_MIN = 4 << 10, ZONE_MAX = 1 << 20 };
+
+/* Blocks that are aside keep their memory if they are small: so much of it. */
+enum { ASIDE_MAX = 64 << 20 };
+
+static uint64_t memory_aside(const struct tg_gm *gm, const struct tg_gm_block *block)
+{
+    return tg_pages_gives_back(&gm->pages, block->bytes) ? 0 : block->bytes;
+}
+
+static uint64_t zone_behind(const struct tg_gm_owner *owner, uint64_t bytes)
+{
+    if (!owner->guarded) return 0;
+    return bytes < ZONE_MIN ? ZONE_MIN : bytes > ZONE_MAX ? ZONE_MAX : bytes;
+}
+
+static void release_oldest(struct tg_gm *gm, struct tg_gm_owner *owner)
+{
+    struct tg_gm_block *block = owner->oldest_aside;
+    owner->oldest_aside = block->of_after;
+    if (!owner->oldest_aside) owner->newest_aside = NULL;
+    owner->aside_bytes -= memory_aside(gm, block);
+    tg_blocks_free(&gm->blocks, block);
+}
+
+static void set_aside(struct tg_gm *gm, struct tg_gm_owner *owner, struct tg_gm_block *block)
+{
+    tg_blocks_trim(&gm->blocks, block, round_up(block->asked)); /* its zone is free */
+    tg_blocks_set_aside(&gm->blocks, block);
+    block->of_after = NULL;
+    if (owner->newest_aside) owner->newest_aside->of_after = block;
+    else owner->oldest_aside = block;
+    owner->newest_aside = block;
+    owner->aside_bytes += memory_aside(gm, block);
+    while (owner->aside_bytes > ASIDE_MAX && owner->oldest_aside != block) release_oldest(gm, owner);
+}
+
+/* The range is narrow: have nothing of `owner` in it but allocations, and no red zone of anybody. */
+static void give_up_guards(struct tg_gm *gm, struct tg_gm_owner *owner)
+{
+    while (owner->oldest_aside) release_oldest(gm, owner);
+    for (struct tg_gm_block *block = gm->blocks.first; block; block = block->after)
+        if (block->asked) tg_blocks_trim(&gm->blocks, block, round_up(block->asked));
+}
+
+/* A free block for an allocation of `owner`; *keep: how much of it is used, its red zone included. NULL: there is none. */
+static struct tg_gm_block *find_room(struct tg_gm *gm, struct tg_gm_owner *owner, uint64_t rounded, uint64_t *keep)
+{
+    *keep = rounded + zone_behind(owner, rounded);
+    struct tg_gm_block *block = tg_blocks_find_free(&gm->blocks, *keep);
+    if (block || !owner->guarded) return block;
+    *keep = rounded;
+    block = tg_blocks_find_free(&gm->blocks, rounded);
+    if (block) return block;
+    give_up_guards(gm, owner);
+    return tg_blocks_find_free(&gm->blocks, rounded);
+}
+
+/* ---- allocating ---- */
+
 static enum tg_status alloc_locked(struct tg_gm *gm, uint64_t bytes, struct tg_gm_owner *owner, uint64_t *address)
 {
-    const uint64_t rounded = (bytes + TG_GM_ALIGNMENT - 1) / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT;
-    struct tg_gm_block *block = bytes <= gm->capacity ? tg_blocks_find_free(&gm->blocks, rounded) : NULL;
+    uint64_t keep = 0;
+    const uint64_t rounded = round_up(bytes);
+    struct tg_gm_block *block = bytes <= gm->capacity ? find_room(gm, owner, rounded, &keep) : NULL;
     if (!block)
         return tg_error(TG_ERR_DEVICE_MEMORY, "%llu bytes do not fit: %llu of %llu bytes are in use",
                         (unsigned long long)bytes, (unsigned long long)gm->in_use, (unsigned long long)gm->capacity);
-    if (!tg_pages_take(&gm->pages, block->address, rounded) || !tg_blocks_use(&gm->blocks, block, rounded, bytes))
+    if (!tg_pages_take(&gm->pages, block->address, rounded) || !tg_blocks_use(&gm->blocks, block, keep, bytes))
         return tg_error(TG_ERR_MEMORY, "no host memory for %llu bytes of device memory", (unsigned long long)bytes);
     own(owner, block);
     gm->in_use += rounded;
@@ -71,14 +136,21 @@ enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, struct tg_gm_owner 
     return status;
 }
 
-static void free_locked(struct tg_gm *gm, struct tg_gm_block *block)
+/* The owner has the block no more. */
+static void end_use(struct tg_gm *gm, struct tg_gm_block *block)
 {
     /* Release, pairs with the acquire of who remembers a block: it is not used any more. */
     atomic_fetch_add_explicit(&gm->n_freed, 1, memory_order_release);
-    tg_pages_give(&gm->pages, block->address, block->bytes);
-    gm->in_use -= block->bytes;
+    tg_pages_give(&gm->pages, block->address, round_up(block->asked));
+    gm->in_use -= round_up(block->asked);
     disown(block);
-    tg_blocks_free(&gm->blocks, block);
+}
+
+static void free_locked(struct tg_gm *gm, struct tg_gm_owner *owner, struct tg_gm_block *block)
+{
+    end_use(gm, block);
+    if (owner->guarded) set_aside(gm, owner, block);
+    else tg_blocks_free(&gm->blocks, block);
 }
 
 enum tg_status tg_gm_free(struct tg_gm *gm, struct tg_gm_owner *owner, uint64_t address)
@@ -86,8 +158,9 @@ enum tg_status tg_gm_free(struct tg_gm *gm, struct tg_gm_owner *owner, uint64_t 
     pthread_mutex_lock(&gm->lock);
     struct tg_gm_block *block = tg_blocks_find(&gm->blocks, address);
     const bool found = block && block->asked && block->address == address;
-    const bool owned = found && block->owner == (owner ? owner : &gm->host);
-    if (owned) free_locked(gm, block);
+    if (!owner) owner = &gm->host;
+    const bool owned = found && block->owner == owner;
+    if (owned) free_locked(gm, owner, block);
     pthread_mutex_unlock(&gm->lock);
     if (owned) return TG_OK;
     if (found)
@@ -100,7 +173,11 @@ enum tg_status tg_gm_free(struct tg_gm *gm, struct tg_gm_owner *owner, uint64_t 
 void tg_gm_free_all(struct tg_gm *gm, struct tg_gm_owner *owner)
 {
     pthread_mutex_lock(&gm->lock);
-    while (owner->first) free_locked(gm, owner->first);
+    while (owner->oldest_aside) release_oldest(gm, owner);
+    for (struct tg_gm_block *block; (block = owner->first);) {
+        end_use(gm, block);
+        tg_blocks_free(&gm->blocks, block);
+    }
     pthread_mutex_unlock(&gm->lock);
 }
 

@@ -29,9 +29,22 @@
 
 enum { TG_GM_ALIGNMENT = 512 };
 
-/* Somebody who allocates: what it has can be freed at once. Zero is empty; it stays where it is until all is freed. */
+/*
+ * Somebody who allocates: what it has can be freed at once. Zero is empty; it stays where it is until all is freed.
+ *
+ * A guarded owner makes wrong addresses show: behind each of its allocations is a red zone that belongs to nobody, and
+ * what it frees is set aside for a while, so that an old address does not become a new one.
+ *
+ *     [allocation][red zone][allocation][red zone][freed, aside    ][allocation][red zone]
+ *
+ * Both cost addresses and no memory, and count as free: where the range becomes narrow, they are given up.
+ */
 struct tg_gm_owner {
-    struct tg_gm_block *first; /* writer: gm.c, under the lock */
+    bool guarded; /* set before the first allocation */
+    /* Writer: gm.c, under the lock. */
+    struct tg_gm_block *first;
+    struct tg_gm_block *oldest_aside, *newest_aside; /* linked by of_after */
+    uint64_t aside_bytes;                            /* of those whose memory was not given back */
 };
 
 struct tg_gm {

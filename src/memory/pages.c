@@ -150,9 +150,11 @@ static void forget(struct tg_pages *pages, uint64_t page)
 
 static uint64_t forget_bytes(const struct tg_pages *pages) { return pages->fast ? FORGET_BYTES_FAST : FORGET_BYTES; }
 
+bool tg_pages_gives_back(const struct tg_pages *pages, uint64_t bytes) { return bytes >= forget_bytes(pages); }
+
 void tg_pages_give(struct tg_pages *pages, uint64_t address, uint64_t bytes)
 {
-    if (bytes < forget_bytes(pages)) return;
+    if (!tg_pages_gives_back(pages, bytes)) return;
     const struct span span = filled_by(pages, address, bytes);
     for (uint64_t page = span.first; page < span.end; page++) forget(pages, page);
 }

@@ -45,6 +45,9 @@ bool tg_pages_take(struct tg_pages *pages, uint64_t address, uint64_t bytes);
 /* Nobody has these bytes any more. Of many the memory is given back. */
 void tg_pages_give(struct tg_pages *pages, uint64_t address, uint64_t bytes);
 
+/* Is the memory of so many bytes given back with them? */
+bool tg_pages_gives_back(const struct tg_pages *pages, uint64_t bytes);
+
 /* All of these bytes, which were taken, are about to be written: where speed matters, put huge pages under them. true: some
  * of them hold zeros now. */
 bool tg_pages_expect(struct tg_pages *pages, uint64_t address, uint64_t bytes);

@@ -452,9 +452,81 @@ static void threads_do_not_get_the_same_memory(void **state)
     tg_gm_fini(&gm);
 }
 
+/* ---- guarded owners ---- */
+
+static void behind_an_allocation_is_a_red_zone(void **state)
+{
+    (void)state;
+    struct tg_gm gm;
+    struct tg_gm_owner owner = {.guarded = true};
+    assert_int_equal(tg_gm_init(&gm, 16 * MIB, false), TG_OK);
+    const uint64_t small = take(&gm, 1000, &owner), large = take(&gm, 3 * MIB, &owner), last = take(&gm, 1, &owner);
+    assert_int_equal(gm.in_use, 1024 + 3 * MIB + 512); /* zones are not in use */
+    assert_int_equal(large - small, 1024 + 4 * KIB);
+    assert_int_equal(last - large, 4 * MIB);
+    assert_true(tg_gm_contains(&gm, small, 1000));
+    for (uint64_t at = 1000; at < 1024 + 4 * KIB; at++) assert_false(tg_gm_contains(&gm, small + at, 1));
+    assert_false(tg_gm_contains(&gm, large + 3 * MIB, 1));
+    assert_false(tg_gm_contains(&gm, last - 1, 1));
+    tg_gm_free_all(&gm, &owner);
+    assert_int_equal(gm.in_use, 0);
+    assert_int_equal(take(&gm, 16 * MIB, NULL), small); /* nothing is left of zones */
+    tg_gm_fini(&gm);
+}
+
+static void what_was_freed_is_set_aside(void **state)
+{
+    (void)state;
+    struct tg_gm gm;
+    struct tg_gm_owner owner = {.guarded = true};
+    assert_int_equal(tg_gm_init(&gm, 256 * MIB, false), TG_OK);
+    const uint64_t first = take(&gm, 1000, &owner);
+    assert_int_equal(tg_gm_free(&gm, &owner, first), TG_OK);
+    assert_int_equal(gm.in_use, 0);
+    assert_false(tg_gm_contains(&gm, first, 1));
+    assert_error(tg_gm_free(&gm, &owner, first), TG_ERR_GLOBAL_MEMORY, "no allocation starts at 0x");
+    for (int i = 0; i < 1000; i++) {
+        const uint64_t next = take(&gm, 1000, &owner);
+        assert_true(next != first);
+        assert_int_equal(tg_gm_free(&gm, &owner, next), TG_OK);
+    }
+    /* As much of it as is worth its memory; what has given its memory back, as large as it may be. */
+    for (int i = 0; i < 64; i++) assert_int_equal(tg_gm_free(&gm, &owner, take(&gm, MIB, &owner)), TG_OK);
+    assert_int_equal(take(&gm, 1000, &owner), first);
+    const uint64_t large = take(&gm, 64 * MIB, &owner);
+    assert_int_equal(tg_gm_free(&gm, &owner, large), TG_OK);
+    assert_true(take(&gm, 64 * MIB, &owner) != large);
+    tg_gm_free_all(&gm, &owner);
+    tg_gm_fini(&gm);
+}
+
+/* What fits without guards fits with them. */
+static void guards_take_no_room_from_allocations(void **state)
+{
+    (void)state;
+    struct tg_gm gm;
+    struct tg_gm_owner tensors = {.guarded = true}, plugin = {.guarded = true};
+    assert_int_equal(tg_gm_init(&gm, MIB, false), TG_OK);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 128; i++) take(&gm, 2 * KIB, &tensors);
+        for (int i = 0; i < 200; i++) assert_int_equal(tg_gm_free(&gm, &plugin, take(&gm, 64 * KIB, &plugin)), TG_OK);
+        for (int i = 0; i < 384; i++) take(&gm, 2 * KIB, &plugin);
+        uint64_t address;
+        assert_int_equal(tg_gm_alloc(&gm, 1, &plugin, &address), TG_ERR_DEVICE_MEMORY);
+        assert_int_equal(gm.in_use, MIB);
+        tg_gm_free_all(&gm, &plugin);
+        tg_gm_free_all(&gm, &tensors);
+    }
+    take(&gm, MIB, NULL);
+    tg_gm_fini(&gm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(behind_an_allocation_is_a_red_zone),
+        cmocka_unit_test(what_was_freed_is_set_aside),
+        cmocka_unit_test(guards_take_no_room_from_allocations),
         cmocka_unit_test(memory_is_aligned_poisoned_and_counted),
         cmocka_unit_test(large_blocks_are_poisoned_before_and_after_use),
         cmocka_unit_test(the_allocation_around_an_address_is_known_until_one_is_freed),
