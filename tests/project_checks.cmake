@@ -63,6 +63,6 @@ if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     add_test(NAME python COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${CMAKE_CURRENT_SOURCE_DIR}/python)
     tg_test_properties(python python)
     # The longest: started first.
-    set_tests_properties(python PROPERTIES COST 1000 TIMEOUT 240 ENVIRONMENT
+    set_tests_properties(python PROPERTIES COST 1000 ENVIRONMENT
         "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
 endif()

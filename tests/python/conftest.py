@@ -2,6 +2,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,21 @@ sys.path.insert(0, str(EXAMPLES / "scripts"))
 VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",
              "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "PA_CASE", "PA_BLOCKS_PER_TASK")
 
+# Objects that the commands under test compile are kept as long as the tests run: a cache of the user's is left alone.
+CACHE = tempfile.TemporaryDirectory(prefix="tilegraph-tests-")
+
 
 def clean_environment(**variables):
     """The environment of a command: this one without VARIABLES, with `variables`."""
     environment = {name: value for name, value in os.environ.items() if name not in VARIABLES}
-    return {**environment, **variables}
+    return {**environment, "XDG_CACHE_HOME": CACHE.name, **variables}
 
 
 def run_command(*arguments, cwd=ROOT, interpreter=(sys.executable,), **variables):
     """Run run_example.py to its end; .returncode, .stdout, .stderr are text."""
     return subprocess.run([*interpreter, str(SCRIPT), *map(str, arguments)], cwd=cwd,
                           env=clean_environment(**variables), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+                          stderr=subprocess.PIPE, text=True, errors="surrogateescape", timeout=300, check=False)
 
 
 def last_line(done):

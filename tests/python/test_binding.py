@@ -30,7 +30,7 @@ def layout(tmp_path_factory):
     source = folder / "layout.c"
     source.write_text("#include <stdio.h>\n#include <tilegraph/tilegraph.h>\nint main(void)\n{\n"
                       + "\n".join(lines) + "\nreturn 0;\n}\n")
-    subprocess.run([*compiler(source, False, {}), "-std=c11", f"-I{ROOT / 'include'}", "-o", folder / "layout", source],
+    subprocess.run([*compiler(source, "aiv", {}), "-std=c11", f"-I{ROOT / 'include'}", "-o", folder / "layout", source],
                    check=True)
     output = subprocess.run([folder / "layout"], check=True, stdout=subprocess.PIPE, text=True).stdout
     return {name: int(number) for name, number in (line.split() for line in output.splitlines())}

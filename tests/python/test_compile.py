@@ -12,21 +12,54 @@ C, CPP = Path("k.c"), Path("k.cpp")
 
 def test_variables_choose_the_compiler():
     environ = {"CC": "cat -u", "CXX": "ls", "PTO_AICPU_CXX": "cp"}
-    assert compiling.compiler(C, False, environ) == ["cat", "-u"]
-    assert compiling.compiler(C, True, environ) == ["cat", "-u"]
-    assert compiling.compiler(CPP, False, environ) == ["ls"]
-    assert compiling.compiler(CPP, True, environ) == ["cp"]
+    assert compiling.compiler(C, "aiv", environ) == ["cat", "-u"]
+    assert compiling.compiler(C, "orchestration", environ) == ["cat", "-u"]
+    assert compiling.compiler(CPP, "aic", environ) == ["ls"]
+    assert compiling.compiler(CPP, "orchestration", environ) == ["cp"]
     del environ["PTO_AICPU_CXX"]
-    assert compiling.compiler(CPP, True, environ) == ["ls"]
+    assert compiling.compiler(CPP, "orchestration", environ) == ["ls"]
 
 
 def test_command_has_the_headers_and_the_standard():
-    words, link = compiling.commands(C, "aiv", Path("k.so"), {"CC": "cat"})
-    assert words[0] == "cat" and words[-3:] == ["-o", "k.o", "k.c"] and "-std=c11" in words
-    assert link == ["cat", "-shared", "-o", "k.so", "k.o"]
+    words, link = compiling.commands(C, "aiv", False, Path("k.so"), {"CC": "cat"})
+    assert words[0] == "cat" and words[-3:] == ["-o", "k.so.o", "k.c"] and "-std=c11" in words
+    assert link == ["cat", "-shared", "-o", "k.so", "k.so.o"]
     include = next(word for word in words if word.startswith("-I"))
     assert (Path(include[2:]) / "tilegraph" / "tile.h").is_file()
-    assert "-std=c++17" in compiling.commands(CPP, "aic", Path("k.so"), {"CXX": "cat"})[0]
+
+
+def compile_words(source, target, checked):
+    return compiling.commands(source, target, checked, Path("k.so"), {"CC": "cat", "CXX": "cat"})[0]
+
+
+def test_only_checked_runs_pay_for_plain_accesses():
+    assert {"-fsanitize=thread", "-DTG_CHECKED"} <= set(compile_words(C, "aic", True))
+    assert not {"-fsanitize=thread", "-DTG_CHECKED"} & set(compile_words(C, "aic", False))
+
+
+@pytest.mark.parametrize("name, asked", [("clang version 14", True), ("gcc (Debian) 12", False)])
+def test_clang_is_asked_for_all_plain_loads(tmp_path, name, asked):
+    stub = tmp_path / "cc"
+    stub.write_text(f"#!/bin/sh\necho '{name}'\n")
+    stub.chmod(0o755)
+    words = compiling.commands(C, "aic", True, Path("k.so"), {"CC": str(stub)})[0]
+    assert ("-tsan-instrument-read-before-write" in words) == asked
+
+
+@pytest.mark.parametrize("target, defined", [("aic", {"-D__DAV_CUBE__"}), ("aiv", {"-D__DAV_VEC__"}),
+                                             ("orchestration", set())])
+def test_kernels_in_cpp_are_compiled_for_their_core(target, defined):
+    words = set(compile_words(CPP, target, False))
+    assert "-std=c++17" in words and words & {"-D__DAV_CUBE__", "-D__DAV_VEC__"} == defined
+    assert ("-fvisibility=hidden" in words) == (target != "orchestration")
+    assert not {"-D__DAV_CUBE__", "-D__DAV_VEC__"} & set(compile_words(C, target, False))
+
+
+def test_undeclared_instruction_is_an_error_of_the_compiler(small):
+    (small.kernels / "wrong.c").write_text("#include <tilegraph/tile.h>\n"
+                                           "void kernel_entry(int64_t *args) { TFROBNICATE(args); }\n")
+    small.write(config=small.config(kernel="wrong.c"))
+    assert_failed(small.run(), 8, "wrong.c does not compile", "wrong.c:2", "TFROBNICATE")
 
 
 @pytest.mark.parametrize("environ, exit_code, text", [
@@ -35,14 +68,14 @@ def test_command_has_the_headers_and_the_standard():
 ])
 def test_compiler_that_is_none(environ, exit_code, text):
     with pytest.raises(ExampleError) as caught:
-        compiling.compiler(C, False, environ)
+        compiling.compiler(C, "aiv", environ)
     assert text in str(caught.value) and caught.value.exit_code == exit_code
 
 
 def test_no_compiler_at_all(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(ExampleError, match="none of gcc, cc, clang is installed") as caught:
-        compiling.compiler(C, False, {})
+        compiling.compiler(C, "aiv", {})
     assert caught.value.exit_code == 8
 
 

@@ -1,11 +1,12 @@
 """What golden.py of an example gives to a run, and the golden of paged attention itself."""
 import importlib.util
 import math
+import sys
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES
-from tilegraph_py import example, runner
+from conftest import EXAMPLES, assert_failed, assert_passed
+from tilegraph_py import example, tensors as arrays
 from tilegraph_py.errors import ExampleError
 
 PATH = EXAMPLES / "aicpu_build_graph" / "paged_attention" / "golden.py"
@@ -35,7 +36,7 @@ def refused(call, *arguments):
     ("return None", "returned NoneType, expected a dict"),
     ("return {}", "expected a dict"),
     ("return {3: np.ones(1)}", "returned the key 3"),
-    ("return {'a': [1, 2]}", "'a' is of type list, expected a numpy array"),
+    ("return {'a': [1, 2]}", "'a' is of type list, expected a numpy array or torch tensor"),
     ("return {'a': np.array(['x'])}", "'a' has the element type <U1"),
     ("return {'a': np.ones(2, complex)}", "'a' has the element type complex128"),
     ("return {'a': np.ones(2, '>f4')}", "'a' has the element type >f4"),
@@ -43,14 +44,14 @@ def refused(call, *arguments):
     ("return params['n']", "generate_inputs failed: KeyError: 'n' (golden.py line 3)"),
 ])
 def test_wrong_inputs_are_named(tmp_path, generate, text):
-    assert text in refused(runner.generate, golden(tmp_path, generate), {})
+    assert text in refused(arrays.generate, golden(tmp_path, generate), {})
 
 
 def test_outputs_are_named_by_prefix_or_list(tmp_path):
     tensors = {"a": 1, "out_x": 2, "b": 3}
-    assert runner.arguments(golden(tmp_path), tensors) == (("a", "out_x", "b"), {"out_x"})
+    assert arrays.arguments(golden(tmp_path), tensors) == (("a", "out_x", "b"), {"out_x"})
     listed = golden(tmp_path, more="__outputs__ = ['b']\nTENSOR_ORDER = ['b', 'a']")
-    assert runner.arguments(listed, tensors) == (("b", "a"), {"b"})
+    assert arrays.arguments(listed, tensors) == (("b", "a"), {"b"})
 
 
 @pytest.mark.parametrize("more, tensors, text", [
@@ -60,12 +61,18 @@ def test_outputs_are_named_by_prefix_or_list(tmp_path):
     ("TENSOR_ORDER = ['a']", {"a": 1, "out_x": 1}, "the output 'out_x' is not in TENSOR_ORDER"),
 ])
 def test_wrong_names_are_refused(tmp_path, more, tensors, text):
-    assert text in refused(runner.arguments, golden(tmp_path, more=more), tensors)
+    assert text in refused(arrays.arguments, golden(tmp_path, more=more), tensors)
 
 
-def compute(tmp_path, body, dtype=np.float32):
-    tensors = {"a": np.ones(4, np.float32), "out_x": np.zeros(4, dtype)}
-    return runner.compute(golden(tmp_path, compute=body), tensors, frozenset(["out_x"]), {})["out_x"], tensors
+def made(given, tensors):
+    kinds = {name: arrays.Kind() for name in tensors}
+    return arrays.Tensors(tensors, kinds, *arrays.arguments(given, tensors))
+
+
+def compute(tmp_path, body, dtype=np.float32, before=0):
+    tensors = {"a": np.ones(4, np.float32), "out_x": np.full(4, before, dtype)}
+    given = golden(tmp_path, compute=body)
+    return arrays.compute(given, made(given, tensors), {})["out_x"], tensors
 
 
 def test_golden_works_on_copies(tmp_path):
@@ -90,15 +97,136 @@ def test_golden_may_expect_nan(tmp_path):
     assert np.isnan(compute(tmp_path, "tensors['out_x'][:] = np.nan")[0]).all()
 
 
-@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.int64, np.uint8, bool])
-def test_integers_that_neither_side_writes_differ(tmp_path, dtype):
-    expected, tensors = compute(tmp_path, "pass", dtype)
-    assert (runner.poisoned(tensors["out_x"]) != expected).all()
+@pytest.mark.parametrize("dtype", [np.int32, np.uint16, np.int64, np.uint8, bool, np.float32])
+def test_elements_that_nobody_sets_are_refused(tmp_path, dtype):
+    assert "4 of 4 elements are not set" in refused(compute, tmp_path, "pass", dtype)
+    assert "1 of 4 elements are not set" in refused(compute, tmp_path, "tensors['out_x'][1:] = 1", dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, bool, np.float32, np.float16])
+def test_expected_values_may_come_from_generate_inputs(tmp_path, dtype):
+    expected, _ = compute(tmp_path, "pass", dtype, before=1)
+    assert (expected == 1).all()
+    expected, _ = compute(tmp_path, "tensors['out_x'][:2] = 0", dtype, before=1)
+    assert expected.tolist() == [0, 0, 1, 1]
+
+
+def test_golden_may_go_on_with_what_generate_inputs_gave(tmp_path):
+    assert compute(tmp_path, "tensors['out_x'] += tensors['a']", before=2)[0].tolist() == [3, 3, 3, 3]
+    needs_numbers = "assert np.isfinite(tensors['out_x']).all(); tensors['out_x'] *= 2"
+    assert compute(tmp_path, needs_numbers, before=2)[0].tolist() == [4, 4, 4, 4]
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.uint8, bool, np.float32])
+def test_zeros_that_are_set_are_set(tmp_path, dtype):
+    assert not compute(tmp_path, "tensors['out_x'][:] = 0", dtype)[0].any()
+
+
+# ---- a golden that cannot fail ---------------------------------------------------------------------------------------
+
+def can_fail(tmp_path, value, dtype=np.float32, more="", also=None):
+    tensors = {"a": np.ones(4, np.float32), "out_x": np.ones(4, dtype)}
+    expected = {"out_x": np.full(4, value, dtype)}
+    if also is not None:
+        tensors["out_y"], expected["out_y"] = np.ones(2, np.float32), np.full(2, also, np.float32)
+    given = golden(tmp_path, more=more)
+    arrays.check_that_it_can_fail(given, made(given, tensors), expected, {"zero": 1})
+
+
+@pytest.mark.parametrize("value, dtype, more, text", [
+    (0, np.float32, "", "outputs that are all 0 pass"),
+    (0, np.int32, "", "outputs that are all 0 pass"),
+    (5, np.float32, "ATOL = 100", "outputs that are all 0 pass"),
+    (5, np.float32, "RTOL = 1", "outputs that are all 0 pass"),
+    (0, np.float32, "def expects_zero(params): return False", "outputs that are all 0 pass"),
+    (np.nan, np.float32, "", "'out_x' passes although nobody has written it"),
+    (-1, np.int32, "", "'out_x' passes although nobody has written it"),
+])
+def test_golden_that_cannot_fail_is_named(tmp_path, value, dtype, more, text):
+    message = refused(can_fail, tmp_path, value, dtype, more)
+    assert "the golden cannot fail" in message and text in message
+
+
+def test_golden_that_can_fail(tmp_path):
+    can_fail(tmp_path, 1)
+    can_fail(tmp_path, 0, also=3)  # one of two outputs may be 0
+    can_fail(tmp_path, 0, more="def expects_zero(params): return params['zero'] == 1")
+
+
+def test_command_does_not_pass_a_golden_that_cannot_fail(small):
+    small.write(golden=small.GOLDEN + "ATOL = 1e9\n")
+    assert_failed(small.run(), 2, "the golden cannot fail: outputs that are all 0 pass", "expects_zero")
+
+
+# ---- torch -----------------------------------------------------------------------------------------------------------
+
+# As much of torch as a golden of this family uses, on numpy's memory.
+TORCH = """
+import numpy as np
+class dtype:
+    def __init__(self, name): self.name = name
+    def __repr__(self): return "torch." + self.name
+int16, bfloat16, float32 = dtype("int16"), dtype("bfloat16"), dtype("float32")
+class Tensor:
+    def __init__(self, array, kind=None): self.array, self.kind = array, kind
+    dtype = property(lambda self: self.kind or dtype(str(self.array.dtype)))
+    def detach(self): return self
+    def cpu(self): return self
+    def contiguous(self): return self
+    def view(self, kind): return Tensor(self.array, bfloat16 if kind is bfloat16 else None)
+    def numpy(self):
+        if self.kind is bfloat16: raise TypeError("Got unsupported ScalarType BFloat16")
+        return self.array
+    def __getitem__(self, key): return Tensor(self.array[key], self.kind)
+    def __setitem__(self, key, value): self.array[key] = value.array if isinstance(value, Tensor) else value
+    def __add__(self, other): return Tensor(self.array + other.array, self.kind)
+def from_numpy(array): return Tensor(array)
+"""
+
+
+@pytest.fixture
+def torch(tmp_path, monkeypatch):
+    """The module above; tests of the arrays themselves use the real one, where it is installed."""
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    yield importlib.import_module("torch")
+    sys.modules.pop("torch", None)
+
+
+TORCH_GOLDEN = """
+import numpy as np, torch
+def generate_inputs(params):
+    a = torch.from_numpy(np.arange(100, dtype=np.float32))
+    return {"a": a, "b": a + a, "out_sum": torch.from_numpy(np.zeros(100, np.float32))}
+def compute_golden(tensors, params):
+    assert type(tensors["out_sum"]).__module__ == "torch"
+    tensors["out_sum"][:] = tensors["a"] + tensors["b"]
+"""
+
+
+def test_torch_tensors(small, tmp_path, torch):
+    del torch
+    small.write(golden=TORCH_GOLDEN)
+    assert_passed(small.run(PYTHONPATH=str(tmp_path)))
+    small.write(golden=TORCH_GOLDEN + '    tensors["out_sum"][3] = 5\n')
+    assert_failed(small.run(PYTHONPATH=str(tmp_path)), 1, "in 1 of 100 elements", "out_sum[3] is 9.0, expected 5.0")
+
+
+def test_bfloat16_of_torch_is_compared_as_numbers(tmp_path, torch):
+    given = golden(tmp_path)
+    value = torch.from_numpy(np.array([0x3F80, 0xC000], np.uint16).view(np.int16)).view(torch.bfloat16)
+    array, kind = arrays.as_numpy("x", value)
+    assert kind == arrays.Kind(torch=True, bfloat16=True) and array.tolist() == [0x3F80, 0xC000]
+    made_of = arrays.Tensors({"out_x": array}, {"out_x": kind}, ("out_x",), frozenset(["out_x"]))
+    assert arrays.comparable(given, made_of, "out_x", array).tolist() == [1.0, -2.0]
+    assert str(arrays.as_made(array, kind).dtype) == "torch.bfloat16"
+    assert arrays.as_numpy("x", arrays.as_made(array, kind))[0].tolist() == array.tolist()
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_poison_is_nan(dtype):
-    assert np.isnan(runner.poisoned(np.zeros((2, 3), dtype))).all()
+    assert np.isnan(arrays.poisoned(np.zeros((2, 3), dtype))).all()
 
 
 # ---- paged attention -------------------------------------------------------------------------------------------------

@@ -50,13 +50,44 @@ def test_has_numpy_asks_the_interpreter(tmp_path):
 
 
 def test_search_is_made_once(monkeypatch):
-    monkeypatch.setenv(interpreter.MARK, "1")
+    monkeypatch.setenv(interpreter.MARK, "searched")
     monkeypatch.setitem(sys.modules, "numpy", None)
     monkeypatch.setattr(interpreter, "candidates", lambda environ: pytest.fail("searched again"))
     with pytest.raises(ExampleError, match="numpy is not installed") as caught:
         interpreter.ensure_numpy()
     assert caught.value.exit_code == 2 and "python3-numpy" in caught.value.hint
     assert interpreter.MARK not in os.environ
+
+
+def test_the_answer_of_a_search_is_remembered(monkeypatch, tmp_path):
+    found = stub(tmp_path / "python3", "")
+    started = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(interpreter.MARK, raising=False)
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(interpreter, "candidates", lambda environ: [found])
+    monkeypatch.setattr(interpreter, "has_numpy", lambda path: path == found)
+    monkeypatch.setattr(interpreter, "_replace_process", lambda path, mark: started.append((Path(path), mark)))
+    with pytest.raises(ExampleError):
+        interpreter.ensure_numpy()
+    assert started == [(found, "searched")]
+    with pytest.raises(ExampleError):  # it would have been left for the one that is remembered
+        interpreter.ensure_numpy()
+    assert started[1] == (found, "remembered")
+    stub(found, "# another interpreter of that name")
+    started.clear()
+    with pytest.raises(ExampleError):
+        interpreter.ensure_numpy()
+    assert started == [(found, "searched")]
+
+
+def test_a_remembered_interpreter_without_numpy_searches_again(monkeypatch, tmp_path):
+    monkeypatch.setenv(interpreter.MARK, "remembered")
+    monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(interpreter, "_continue_with_remembered", lambda: pytest.fail("would go round for ever"))
+    monkeypatch.setattr(interpreter, "candidates", lambda environ: [])
+    with pytest.raises(ExampleError, match="numpy is not installed"):
+        interpreter.ensure_numpy()
 
 
 def test_no_interpreter_with_numpy_says_what_to_install(monkeypatch):

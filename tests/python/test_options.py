@@ -16,6 +16,29 @@ def test_defaults():
     assert (chosen.platform, chosen.device, chosen.log_level, chosen.log_file) == ("a2a3", 0, "info", None)
     assert chosen.enable_profiling is False
     assert (chosen.check, chosen.schedules, chosen.schedule_seed, chosen.pipe_order) == (False, 1, 0, 0)
+    assert (chosen.trace, chosen.graph, chosen.report, chosen.summary, chosen.proof) == (None, None, None, False, False)
+
+
+@pytest.mark.parametrize("arguments, check", [
+    (["-p", "a2a3sim"], True), (["-p", "a2a3sim", "--no-check"], False), (["-p", "cpu"], False), ([], False),
+    (["-p", "cpu", "--check"], True),
+])
+def test_the_simulator_checks_unless_told_otherwise(arguments, check):
+    assert parse(*arguments).check is check
+
+
+@pytest.mark.parametrize("arguments, text", [
+    ([], "required: -k/--kernels, -g/--golden; or --all DIR"),
+    (["-k", "x"], "required: -g/--golden"),
+    (["--all", "x", "-k", "y"], "--kernels is for one example"),
+    (["--all", "x", "--trace", "y"], "--trace is for one example"),
+    (["-k", "x", "-g", "y", "--jobs", "2"], "--jobs"),
+    (["--all", "x", "--jobs", "0"], "--jobs is '0'"),
+])
+def test_one_example_or_all(arguments, text):
+    with pytest.raises(ExampleError) as caught:
+        options.parse(arguments, {})
+    assert text in str(caught.value) and caught.value.exit_code == 2
 
 
 def test_how_a_run_is_checked():
@@ -99,7 +122,7 @@ def test_help_names_every_variable():
     done = run_command("--help")
     assert done.returncode == 0
     for name in ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",
-                 "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "TILEGRAPH_LIB", "PA_CASE"):
+                 "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "TILEGRAPH_LIB", "XDG_CACHE_HOME", "PA_CASE"):
         assert name in done.stdout
 
 

@@ -41,11 +41,58 @@ def test_on_this_computer(runtime):
     assert "workers: aicpu_thread_num 3 and block_dim 24 of kernel_config.py are not applicable" in done.stderr
 
 
+PROOF = re.compile(r"^check: schedule-independent: \d+ tasks, \d+ conflicting pairs, all ordered$", re.M)
+
+
 @pytest.mark.parametrize("runtime", RUNTIMES)
-def test_checked(runtime):
-    done = run_command(*ATTENTION[runtime], *SIMULATOR, "--check", PA_CASE="ragged")
+def test_checked_by_default(runtime):
+    done = run_command(*ATTENTION[runtime], *SIMULATOR, PA_CASE="ragged")
     assert_passed(done)
-    assert re.search(r"^check: schedule-independent: \d+ tasks, \d+ conflicting pairs, all ordered$", done.stderr, re.M)
+    assert PROOF.search(done.stderr) and not PROOF.search(done.stdout)
+
+
+def test_proof_is_a_result(small):
+    done = small.run("--silent", "--proof")
+    assert_passed(done)
+    assert PROOF.search(done.stdout) and done.stderr == ""
+
+
+def test_without_checks(small):
+    done = small.run("--no-check")
+    assert_passed(done)
+    assert "check:" not in done.stderr
+    assert_failed(small.run("--no-check", "--proof"), 2, "--proof")
+
+
+def test_summary_is_a_result(small):
+    done = small.run("--silent", "--summary")
+    assert_passed(done)
+    assert "bound by" in done.stdout and done.stderr == ""
+
+
+def test_files_of_a_run(small):
+    names = {"--trace": "t.json", "--graph": "g.dot", "--report": "r.html"}
+    options = [word for option, name in names.items() for word in (option, str(small.folder / name))]
+    assert_passed(small.run(*options))
+    assert json.loads((small.folder / "t.json").read_text())["traceEvents"]
+    assert (small.folder / "g.dot").read_text().startswith("digraph")
+    assert "<html" in (small.folder / "r.html").read_text()
+
+
+def test_files_of_several_runs_have_their_names(small):
+    small.write(golden="PARAMS_LIST = [{'name': 'a'}, {'name': 'b/c'}]\n" + SmallExample.GOLDEN)
+    assert_passed(small.run("--graph", str(small.folder / "g.dot")))
+    assert sorted(path.name for path in small.folder.glob("*.dot")) == ["g.a.dot", "g.b_c.dot"]
+
+
+@pytest.mark.parametrize("options, text", [
+    (["--trace", "gone/t.json"], "--trace: gone/t.json cannot be written"),
+    (["--report", "small"], "--report: small is a folder"),
+    (["--graph", "x", "--trace", "./x"], "would both write"),
+])
+def test_files_that_cannot_be_are_refused_before_the_work(small, options, text):
+    small.golden.unlink()
+    assert_failed(small.run(*options), 2, text)
 
 
 @pytest.mark.parametrize("text", ["0", "65", "-1", "1.0", "x", " 2"])
@@ -197,21 +244,23 @@ def test_one_of_several_runs_fails(small):
 
 def test_no_task_at_all(small):
     small.write(body="")
-    assert_failed(small.run(), 1, "the orchestration added no task")
+    assert_failed(small.run("--no-check"), 1, "the orchestration added no task")
+    assert_failed(small.run(), 3, "check: OUTPUT_UNWRITTEN", "out_sum[0] is nan")
 
 
 def test_output_that_is_not_written_is_poison(small):
     small.write(body="const uint64_t half[] = {addr[0], addr[1], addr[2], 50};"
                 "tg_publish(rt, tg_add_task(rt, half, 4, 0, TG_AIV));")
-    assert_failed(small.run(), 1, "in 50 of 100 elements", "out_sum[50] is nan")
+    assert_failed(small.run("--no-check"), 1, "in 50 of 100 elements", "out_sum[50] is nan")
+    assert_failed(small.run(), 3, "check: OUTPUT_UNWRITTEN", "in 50 of 100 elements", "TG_ERR_CHECK")
 
 
-def test_integer_output_that_neither_side_writes(small):
+def test_output_that_neither_side_writes(small):
     small.write(body="const uint64_t sum[] = {addr[0], addr[1], addr[2], 100};"
                 "tg_publish(rt, tg_add_task(rt, sum, 4, 0, TG_AIV));",
                 golden=SmallExample.GOLDEN.replace('"b", "out_sum"]', '"b", "out_sum", "out_n"]').replace(
                     "np.zeros_like(a)}", "np.zeros_like(a), 'out_n': np.zeros(3, np.int32)}"))
-    assert_failed(small.run(), 1, "'out_n' differs from the golden in 3 of 3 elements")
+    assert_failed(small.run("--no-check"), 2, "'out_n': 3 of 3 elements are not set")
 
 
 def test_plugin_that_reports_failure(small):
@@ -250,9 +299,22 @@ def test_finding_of_a_check(small):
     wrong = wrong.replace("wait_flag(PIPE_MTE2, PIPE_V", "if (0) set_flag(PIPE_MTE2, PIPE_V")
     (small.kernels / "wrong.c").write_text(wrong)
     small.write(config=small.config(kernel="wrong.c"))
+    assert_passed(small.run("--no-check"))
+    for chosen in ((), ("--check",)):
+        assert_failed(small.run(*chosen), 3, "check: PIPE_RAW: TADD at wrong.c:", "mend:  set_flag(PIPE_MTE2, PIPE_V",
+                      "TG_ERR_CHECK")
+
+
+# The kernel adds what an edge that is missing would have brought.
+def test_edge_that_is_missing(small):
+    first = "const uint64_t sum[] = {addr[0], addr[0], addr[2], 100}, more[] = {addr[2], addr[1], addr[2], 100};"
+    two = (f"{first} int a = tg_add_task(rt, sum, 4, 0, TG_AIV), b = tg_add_task(rt, more, 4, 0, TG_AIV);"
+           "EDGE tg_publish(rt, a); tg_publish(rt, b);")
+    golden = SmallExample.GOLDEN.replace('tensors["a"] +', '2 * tensors["a"] +')
+    small.write(body=two.replace("EDGE", "tg_add_edge(rt, a, b);"), golden=golden)
     assert_passed(small.run())
-    assert_failed(small.run("--check"), 3, "check: PIPE_RAW: TADD at wrong.c:", "mend:  set_flag(PIPE_MTE2, PIPE_V",
-                  "TG_ERR_CHECK")
+    small.write(body=two.replace("EDGE", ""))
+    assert_failed(small.run(), 3, "check: TASK_RACE", "an edge from task 0 to task 1")
 
 
 def test_findings_of_an_orchestration_that_fails_on_the_host(small):
@@ -262,8 +324,8 @@ def test_findings_of_an_orchestration_that_fails_on_the_host(small):
     rt->host_api.copy_from_device(rt, &word, tg_device_malloc_addr(rt, 64), sizeof word);""")
     (small.kernels / "orchestration.c").write_text(source.replace("return 0", "return -7"))
     small.write(config=small.config(runtime="host_build_graph"))
-    assert_failed(small.run(), 2, "returned -7")
-    assert_failed(small.run("--check"), 3, "check: GM_UNWRITTEN: copy_from_device", "returned -7")
+    assert_failed(small.run("--no-check"), 2, "returned -7")
+    assert_failed(small.run(), 3, "check: GM_UNWRITTEN: copy_from_device", "returned -7")
 
 
 # A kernel that is right as long as its pipes take their time: the add may come before the loads.
@@ -271,12 +333,12 @@ def test_pipes_and_schedules(small):
     wrong = (VECTOR_KERNELS / "aiv" / "aiv_add.c").read_text()
     (small.kernels / "wrong.c").write_text(re.sub(r"(set|wait)_flag\(PIPE_MTE2, PIPE_V, \w+\);", "", wrong))
     small.write(config=small.config(kernel="wrong.c"))
-    assert_failed(small.run("--pipes", "late"), 1, "differs from the golden")
+    assert_failed(small.run("--no-check", "--pipes", "late"), 1, "differs from the golden")
     small.write(config=small.config())
     assert_passed(small.run("--pipes", "late", "--schedules", "3", "--schedule-seed", "5"))
     other = "const uint64_t others[] = {addr[0], addr[0], addr[2], args[3]};"
     small.write(body=f"{other} tg_publish(rt, tg_add_task(rt, others, 4, 0, TG_AIV)); {SmallExample.BODY}")
-    assert_failed(small.run("--schedules", "20"), 3, "check: SCHEDULE_DIFFERENCE: out_sum depends on the schedule")
+    assert_failed(small.run("--no-check", "--schedules", "20"), 3, "check: SCHEDULE_DIFFERENCE: out_sum depends on the schedule")
 
 
 def test_schedules_of_cpu_are_refused(small):

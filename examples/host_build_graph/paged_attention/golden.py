@@ -15,3 +15,4 @@ TENSOR_ORDER = _golden.TENSOR_ORDER
 __outputs__ = _golden.__outputs__
 RTOL = _golden.RTOL
 ATOL = _golden.ATOL
+expects_zero = _golden.expects_zero

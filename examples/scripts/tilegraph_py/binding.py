@@ -3,7 +3,7 @@
 Every call that fails raises ExampleError with the status's name, sentence, message, hint and exit code.
 """
 import ctypes
-import logging
+import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -11,6 +11,7 @@ from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, 
 
 from .errors import EXIT_LOAD, ExampleError
 from .log import log
+from .supervise import STOPPING
 
 TG_AIC, TG_AIV = 0, 1
 TG_BUILD_CONCURRENT, TG_BUILD_SEQUENTIAL = 0, 1
@@ -71,7 +72,10 @@ _PROTOTYPES = {
     "tg_run_result": (None, [c_void_p, POINTER(RunResult)]),
     "tg_run_print_findings": (None, [c_void_p, c_void_p]),
     "tg_run_print_proof": (None, [c_void_p, c_void_p]),
+    "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
     "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
+    "tg_run_write_graph": (c_int, [c_void_p, c_char_p]),
+    "tg_run_write_report": (c_int, [c_void_p, c_char_p]),
 }
 
 
@@ -98,17 +102,22 @@ def _declare(lib, prototypes, origin):
     return lib
 
 
+def _bytes(text):
+    """A string as the C library wants it. Names of files may hold bytes that are no UTF-8."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _printed(function, run):
-    """What function(run, stream) writes to its stream."""
+    """What function(run, stream) writes to its stream, and what it returns."""
     libc = _declare(ctypes.CDLL(None), _STREAM_PROTOTYPES, "the C library")
     memory, size = c_void_p(), c_size_t()
     stream = libc.open_memstream(byref(memory), byref(size))
     if not stream:
         raise MemoryError("no memory for what the library prints")
-    function(run, stream)
+    returned = function(run, stream)
     libc.fclose(stream)
     try:
-        return _text(ctypes.string_at(memory, size.value))
+        return _text(ctypes.string_at(memory, size.value)), returned
     finally:
         libc.free(memory)
 
@@ -118,12 +127,12 @@ class Library:
 
     def __init__(self, path):
         try:
-            self._c = ctypes.CDLL(str(path))
+            self._c = ctypes.CDLL(os.fspath(path))
         except OSError as error:
             raise ExampleError(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
         _declare(self._c, _PROTOTYPES, path)
         self._sink = LOG_FN(self._on_line)  # the library keeps the pointer: it lives as long as this object
-        if log.isEnabledFor(logging.DEBUG):  # its errors arrive as statuses in any case
+        if log.wants("debug"):  # its errors arrive as statuses in any case
             self._c.tg_log_to(self._sink, None, TG_LOG_DEBUG)
 
     @staticmethod
@@ -143,7 +152,7 @@ class Library:
         """An open device of the platform of that name; faults of kernels and plugins become errors."""
         config = DeviceConfig()
         self._c.tg_device_config_init(byref(config))
-        config.platform = platform.encode()
+        config.platform = _bytes(platform)
         config.catch_faults = True
         device = c_void_p()
         self._check(self._c.tg_device_open(byref(config), byref(device)))
@@ -169,16 +178,16 @@ class Library:
     def add_kernel(self, program, func_id, core_type, name, code):
         """Register `code` (bytes of a shared object; copied) under func_id; core_type is 'aic' or 'aiv'."""
         core = {"aic": TG_AIC, "aiv": TG_AIV}[core_type]
-        self._check(self._c.tg_program_add_kernel(program, func_id, core, name.encode(), code, len(code)))
+        self._check(self._c.tg_program_add_kernel(program, func_id, core, _bytes(name), code, len(code)))
 
     def set_orchestration(self, program, code, function_name):
         """Embed the orchestration `code` (bytes of a shared object; copied)."""
-        self._check(self._c.tg_program_set_orchestration(program, code, len(code), function_name.encode()))
+        self._check(self._c.tg_program_set_orchestration(program, code, len(code), _bytes(function_name)))
 
     def runtime_by_name(self, name):
         """The number of a runtime."""
         kind = c_int()
-        self._check(self._c.tg_runtime_by_name(name.encode(), byref(kind)))
+        self._check(self._c.tg_runtime_by_name(_bytes(name), byref(kind)))
         return kind.value
 
     def run_config(self, **values):
@@ -194,7 +203,7 @@ class Library:
         """A launch on `tensors`: a list of (name, contiguous array, is_output). The arrays are borrowed."""
         table = (Tensor * len(tensors))()
         for row, (name, array, is_output) in zip(table, tensors):
-            row.name, row.data = name.encode(), array.ctypes.data
+            row.name, row.data = _bytes(name), array.ctypes.data
             row.bytes, row.elements = array.nbytes, array.size
             row.direction = TG_OUT if is_output else TG_IN
         run = c_void_p()
@@ -205,8 +214,9 @@ class Library:
             self._c.tg_run_close(run)
 
     def wait(self, run):
-        """Launch and wait for the end. Ctrl-C ends the process meanwhile: Python cannot answer it inside the call."""
-        with _default_interrupt():
+        """Launch and wait for the end. Signals that stop the command end the process meanwhile: Python's handlers cannot
+        run inside the call, and there is nothing to tidy up."""
+        with _default_signals():
             status = self._c.tg_run_wait(run)
         self._check(status)
 
@@ -217,23 +227,43 @@ class Library:
         return result
 
     def findings(self, run):
-        """What the checks of a run found, three lines each, and what they prove; after wait. "" without checks."""
-        return _printed(self._c.tg_run_print_findings, run) + _printed(self._c.tg_run_print_proof, run)
+        """What the checks of a run found, three lines each; after wait. "" without checks."""
+        return _printed(self._c.tg_run_print_findings, run)[0]
+
+    def proof(self, run):
+        """What the checks of a run prove; after wait. "" without checks."""
+        return _printed(self._c.tg_run_print_proof, run)[0]
+
+    def summary(self, run):
+        """Where the time of a run went, a page of text, if its configuration has record set."""
+        text, status = _printed(self._c.tg_run_print_summary, run)
+        self._check(status)
+        return text
 
     def write_trace(self, run, path):
         """Write the Chrome trace of a run whose configuration has record set."""
-        self._check(self._c.tg_run_write_trace(run, str(path).encode()))
+        self._check(self._c.tg_run_write_trace(run, _bytes(str(path))))
+
+    def write_graph(self, run, path):
+        """Write the task graph of such a run as Graphviz DOT."""
+        self._check(self._c.tg_run_write_graph(run, _bytes(str(path))))
+
+    def write_report(self, run, path):
+        """Write the HTML page of such a run."""
+        self._check(self._c.tg_run_write_report(run, _bytes(str(path))))
 
 
 @contextmanager
-def _default_interrupt():
-    """Ctrl-C ends the process, where it would raise KeyboardInterrupt; where it is ignored it stays ignored."""
-    ours = threading.current_thread() is threading.main_thread() \
-        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if ours:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+def _default_signals():
+    """Signals that stop the command do what they do by default; those that are ignored stay ignored."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.getsignal(number) for number in STOPPING}
+    before = {number: handler for number, handler in before.items() if callable(handler)}
+    for number in before:
+        signal.signal(number, signal.SIG_DFL)
     try:
         yield
     finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,16 +1,17 @@
 """Read and check the two files of an example: kernel_config.py and golden.py."""
-import logging
 import math
 import numbers
 import os
+import stat
 import sys
 import types
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ExampleError, where_raised
-from .log import log
+from . import supervise
+from .errors import ExampleError, Stopped, shown, where_raised
+from .log import keep_standard_descriptors, log
 
 SOURCE_SUFFIXES = (".c", ".cpp", ".cc", ".cxx")
 CORE_TYPES = ("aic", "aiv")
@@ -47,7 +48,8 @@ class Golden:
     path: Path
     generate_inputs: object
     compute_golden: object
-    to_compare: object  # or None
+    to_compare: object    # or None
+    expects_zero: object  # or None
     params_list: tuple
     outputs: object     # tuple of names, or None
     tensor_order: object  # tuple of names, or None: the order of generate_inputs
@@ -55,30 +57,54 @@ class Golden:
     atol: float
 
 
-def execute(path, module_name):
-    """Run a Python file as a module; returns the module. Raises ExampleError naming file and line."""
+def _read_source(path):
+    """The bytes of a regular file. Raises ExampleError; a pipe does not hang it."""
     try:
-        source = path.read_bytes()
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise ExampleError(f"cannot read {path}: it is not a regular file")
+            with open(fd, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(fd)
     except OSError as error:
         raise ExampleError(f"cannot read {path}: {error.strerror}") from error
+
+
+def execute(path, module_name):
+    """Run a Python file as a module; returns the module. Raises ExampleError naming file and line."""
+    source = _read_source(path)
     module = types.ModuleType(module_name)
     module.__file__ = str(path)
     sys.modules[module_name] = module
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
+    supervise.phase(str(path))
     try:
-        exec(compile(source, str(path), "exec"), module.__dict__)
+        code = compile(source, str(path), "exec")
     except SyntaxError as error:
         raise ExampleError(f"{path}, line {error.lineno}: syntax error: {error.msg}") from error
-    except (Exception, SystemExit) as error:
-        raise raised(f"{path} does not load", error, path) from error
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # bytes that are no text, or endless nesting
+        raise ExampleError(f"{path} is no Python source: {type(error).__name__}: {error}") from error
+    call(path, "does not load", exec, code, module.__dict__)
     return module
 
 
-def raised(what, error, path):
-    """An ExampleError for an exception that code of the example's file `path` raised."""
-    log.debug("the example's code raised", exc_info=error if log.isEnabledFor(logging.DEBUG) else None)
-    return ExampleError(f"{what}: {where_raised(error, path)}")
+def call(path, failed, function, *arguments):
+    """What `function` returns, code of the example's file `path`. Raises ExampleError whatever it raises.
+
+    `failed` says of the file what is wrong then.
+    """
+    try:
+        return function(*arguments)
+    except (Stopped, MemoryError):
+        raise
+    except BaseException as error:  # SystemExit, KeyboardInterrupt, GeneratorExit: they end no run that is not theirs
+        log.trace(error)
+        raise ExampleError(f"{path}: {failed}: {where_raised(error, path)}") from error
+    finally:
+        keep_standard_descriptors()
 
 
 class _Table:
@@ -90,7 +116,7 @@ class _Table:
             raise ExampleError(f"{path}: {where} is {_kind(value)}, expected a dict with {', '.join(keys)}")
         for key in value:
             if key not in keys:
-                raise ExampleError(f"{path}: {where} has the key {key!r}, which is not known; "
+                raise ExampleError(f"{path}: {where} has the key {shown(key)}, which is not known; "
                                    f"keys are {', '.join(keys)}")
 
     def get(self, key, valid, expected, default=_REQUIRED):
@@ -98,7 +124,7 @@ class _Table:
         if value is _REQUIRED:
             raise ExampleError(f"{self.path}: {self.where} lacks '{key}', expected {expected}")
         if key in self.value and not valid(value):
-            raise ExampleError(f"{self.path}: {self.where}['{key}'] is {value!r}, expected {expected}")
+            raise ExampleError(f"{self.path}: {self.where}['{key}'] is {shown(value)}, expected {expected}")
         return value
 
 
@@ -110,12 +136,19 @@ def _is_int(low, high):
     return lambda value: isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
 
 
-def _is_text(value):
-    return isinstance(value, str) and value != "" and "\0" not in value
+def is_text(value):
+    """Whether it is a string that files and C functions can hold: not empty, no NUL, no half of a character."""
+    if not isinstance(value, str) or value == "" or "\0" in value:
+        return False
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _source(folder, table):
-    text = table.get("source", lambda value: _is_text(value) or isinstance(value, Path), "a path")
+    text = table.get("source", lambda value: is_text(value) or isinstance(value, Path), "a path")
     path = (folder / text).resolve()
     where = f"{table.path}: {table.where}['source']"
     if path.suffix not in SOURCE_SUFFIXES:
@@ -135,7 +168,7 @@ def _kernels(folder, path, value):
         func_id = table.get("func_id", _is_int(0, MAX_FUNC_ID), f"an integer from 0 to {MAX_FUNC_ID}")
         core_type = table.get("core_type", lambda value: value in CORE_TYPES, "'aic' or 'aiv'")
         source = _source(folder, table)
-        name = table.get("name", _is_text, "a string", source.stem)
+        name = table.get("name", is_text, "a string", source.stem)
         for other, kernel in enumerate(kernels):
             if kernel.func_id == func_id:
                 raise ExampleError(f"{path}: KERNELS[{index}] has the func_id {func_id} of KERNELS[{other}]")
@@ -148,13 +181,13 @@ def _environment(folder, path, value):
         raise ExampleError(f"{path}: RUNTIME_ENV is {_kind(value)}, expected a dict of strings")
     environment = {}
     for name, text in value.items():
-        if not _is_text(name) or "=" in name:
-            raise ExampleError(f"{path}: RUNTIME_ENV has the key {name!r}, expected a variable's name")
+        if not is_text(name) or "=" in name:
+            raise ExampleError(f"{path}: RUNTIME_ENV has the key {shown(name)}, expected a variable's name")
         if name in START_VARIABLES:
             raise ExampleError(f"{path}: RUNTIME_ENV['{name}'] comes too late",
                                f"{name} is read first: set it in the environment of the command")
         if not isinstance(text, (str, Path)) or "\0" in str(text):
-            raise ExampleError(f"{path}: RUNTIME_ENV['{name}'] is {text!r}, expected a string")
+            raise ExampleError(f"{path}: RUNTIME_ENV['{name}'] is {shown(text)}, expected a string")
         environment[name] = str((folder / text).resolve()) if name.endswith(("_DIR", "_PATH")) else str(text)
     return environment
 
@@ -176,8 +209,8 @@ def load_kernel_config(folder):
     return KernelConfig(
         kernels=_kernels(folder, path, module.KERNELS),
         orchestration=_source(folder, orchestration),
-        function_name=orchestration.get("function_name", _is_text, "the name of the entry function"),
-        runtime=runtime.get("runtime", _is_text, "the name of a runtime", "host_build_graph"),
+        function_name=orchestration.get("function_name", is_text, "the name of the entry function"),
+        runtime=runtime.get("runtime", is_text, "the name of a runtime", "host_build_graph"),
         aicpu_thread_num=runtime.get("aicpu_thread_num", count, "a number of threads", 3),
         block_dim=runtime.get("block_dim", count, "a number of blocks", 24),
         environment=_environment(folder, path, getattr(module, "RUNTIME_ENV", {})))
@@ -187,24 +220,24 @@ def _names(path, module, attribute):
     value = getattr(module, attribute, None)
     if value is None:
         return None
-    if not isinstance(value, (list, tuple)) or not all(_is_text(name) for name in value):
-        raise ExampleError(f"{path}: {attribute} is {value!r}, expected a list of tensor names")
+    if not isinstance(value, (list, tuple)) or not all(is_text(name) for name in value):
+        raise ExampleError(f"{path}: {attribute} is {shown(value)}, expected a list of tensor names")
     if not value:
         raise ExampleError(f"{path}: {attribute} is empty, expected a list of tensor names")
     if len(set(value)) != len(value):
-        raise ExampleError(f"{path}: {attribute} names a tensor twice: {value!r}")
+        raise ExampleError(f"{path}: {attribute} names a tensor twice: {shown(value)}")
     return tuple(value)
 
 
 def _params_list(path, value):
     if not isinstance(value, (list, tuple)) or not value:
-        raise ExampleError(f"{path}: PARAMS_LIST is {value!r}, expected a list with a dict for each run")
+        raise ExampleError(f"{path}: PARAMS_LIST is {shown(value)}, expected a list with a dict for each run")
     names = []
     for index, params in enumerate(value):
         if not isinstance(params, dict):
             raise ExampleError(f"{path}: PARAMS_LIST[{index}] is {_kind(params)}, expected a dict")
-        if "name" in params and not _is_text(params["name"]):
-            raise ExampleError(f"{path}: PARAMS_LIST[{index}]['name'] is {params['name']!r}, expected a string")
+        if "name" in params and not is_text(params["name"]):
+            raise ExampleError(f"{path}: PARAMS_LIST[{index}]['name'] is {shown(params['name'])}, expected a string")
         name = case_name(params, index)
         if name in names:
             raise ExampleError(f"{path}: PARAMS_LIST[{index}] has the name '{name}' of "
@@ -222,7 +255,7 @@ def _tolerance(path, module, attribute):
     value = getattr(module, attribute, 1e-5)
     good = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
     if not good:
-        raise ExampleError(f"{path}: {attribute} is {value!r}, expected a number, 0 or more")
+        raise ExampleError(f"{path}: {attribute} is {shown(value)}, expected a number, 0 or more")
     return float(value)
 
 
@@ -235,10 +268,11 @@ def load_golden(path):
     for name in ("generate_inputs", "compute_golden"):
         if not callable(getattr(module, name, None)):
             raise ExampleError(f"{path} does not define the function {name}", "docs/run_example.md shows a golden.py")
-    to_compare = getattr(module, "to_compare", None)
-    if to_compare is not None and not callable(to_compare):
-        raise ExampleError(f"{path}: to_compare is {_kind(to_compare)}, expected a function")
-    return Golden(path, module.generate_inputs, module.compute_golden, to_compare,
+    for name in ("to_compare", "expects_zero"):
+        if not callable(getattr(module, name, callable)):
+            raise ExampleError(f"{path}: {name} is {_kind(getattr(module, name))}, expected a function")
+    return Golden(path, module.generate_inputs, module.compute_golden, getattr(module, "to_compare", None),
+                  getattr(module, "expects_zero", None),
                   params_list=_params_list(path, getattr(module, "PARAMS_LIST", [{}])),
                   outputs=_names(path, module, "__outputs__"),
                   tensor_order=_names(path, module, "TENSOR_ORDER"),

@@ -1,16 +1,19 @@
 """Find a Python that has numpy and go on with it, when the one at hand has none."""
+import hashlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from .cache import Cache
 from .errors import ExampleError
 from .log import log
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
-# Set for the interpreter that takes over: it must not search again if numpy then still does not load.
+# Set for the interpreter that takes over: how it was found. One that was searched for is not left again, or two that
+# only claim to have numpy would call each other for ever. One that was remembered may have lost it.
 MARK = "TILEGRAPH_NUMPY_SEARCHED"
 PROBE = "import sys, numpy; sys.exit(sys.version_info < (3, 9))"
 
@@ -52,30 +55,62 @@ def has_numpy(interpreter):
 def ensure_numpy():
     """Return if numpy can be imported here; else replace this process by an interpreter that can, or raise.
 
-    The process is replaced at most once.
+    The answer of a search is kept in the cache: the next command starts it at once.
     """
-    searched_before = os.environ.pop(MARK, None) is not None
+    mark = os.environ.pop(MARK, None)
     try:
         import numpy  # noqa: F401
         return
     except ImportError:
         pass
-    if not searched_before:
-        _continue_elsewhere()
+    if mark is None:
+        _continue_with_remembered()
+    if mark != "searched":
+        _continue_with_found()
     raise ExampleError(f"numpy is not installed for {sys.executable}, nor for another Python that was looked at "
                        "(.venv of the project, PATH, /usr/bin)",
                        "install it: 'apt-get install python3-numpy', or 'python3 -m venv .venv && "
                        ".venv/bin/pip install numpy' in the project's folder")
 
 
-def _continue_elsewhere():
+def _memory_name():
+    """The entry of the cache for this interpreter and all that candidates() depends on."""
+    seen = "\0".join([sys.executable, os.environ.get("PATH", ""), str(PROJECT_ROOT),
+                      str((PROJECT_ROOT / ".venv").exists())])
+    return "python-" + hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _identity(interpreter):
+    info = os.stat(interpreter)
+    return f"{interpreter}\0{info.st_size}\0{info.st_mtime_ns}".encode("utf-8", "surrogateescape")
+
+
+def _continue_with_remembered():
+    cache = Cache.open(os.environ)
+    remembered = cache.read(_memory_name()) if cache else None
+    if remembered is None:
+        return
+    interpreter = remembered.split(b"\0")[0].decode("utf-8", "surrogateescape")
+    try:
+        if _identity(interpreter) == remembered:
+            _replace_process(interpreter, "remembered")
+    except OSError:
+        return  # it is gone
+
+
+def _continue_with_found():
     for interpreter in candidates(os.environ):
         if not has_numpy(interpreter):
             continue
-        log.info("%s has no numpy; going on with %s", sys.executable, interpreter)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        cache = Cache.open(os.environ)
+        if cache:
+            cache.write(_memory_name(), _identity(interpreter))
         try:
-            os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: "1"})
+            _replace_process(interpreter, "searched")
         except OSError:
             continue
+
+
+def _replace_process(interpreter, mark):
+    log.info("%s has no numpy; going on with %s", sys.executable, interpreter)
+    os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: mark})

@@ -2,7 +2,6 @@
 import fcntl
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from .errors import EXIT_LOAD, ExampleError
@@ -38,12 +37,12 @@ def _build_once():
 
 
 def _make():
-    print(f"[tilegraph] {BUILT} is not there: running 'make build' once", file=sys.stderr, flush=True)
+    log.plain(f"[tilegraph] {BUILT} is not there: running 'make build' once\n")
     try:
         # Output goes to stderr: stdout is for the verdict. Variables of an outer make are not for this one.
         inner = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
         done = subprocess.run(["make", "-C", str(PROJECT_ROOT), "build"], stdin=subprocess.DEVNULL,
-                              stdout=sys.stderr.fileno(), env=inner, check=False)
+                              stdout=2, env=inner, check=False)
     except OSError as error:
         raise ExampleError(f"cannot start make: {error.strerror}", BY_HAND, EXIT_LOAD) from error
     if done.returncode != 0:

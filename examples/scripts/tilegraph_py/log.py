@@ -1,32 +1,122 @@
-"""Log lines: to stderr, and added to a file where one is named."""
-import logging
+"""Log lines to stderr and to a file, and results to stdout.
+
+The descriptors are copies: an example's code that closes or replaces sys.stdout, sys.stderr or descriptors 0 to 2 loses
+no line. Python's own logging is left to the example's code.
+"""
+import fcntl
+import os
+import stat
 import sys
 
-from .errors import ExampleError
+from .errors import ExampleError, printable
 
-LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
-
-log = logging.getLogger("tilegraph")
+LEVELS = ("error", "warn", "info", "debug")
 
 
-class _Formatter(logging.Formatter):
-    _NAMES = {number: name for name, number in LEVELS.items()}
+def _write_all(fd, text):
+    rest = memoryview(text.encode("utf-8", "backslashreplace"))
+    while rest:
+        rest = rest[os.write(fd, rest):]
 
-    def format(self, record):
-        return f"[{self._NAMES[record.levelno]}] {record.getMessage()}"
 
+def keep_standard_descriptors():
+    """Open what is closed of descriptors 0 to 2, so that no file that is opened later gets one of these numbers.
 
-def start(level, file_name):
-    """Log from `level` (a key of LEVELS) on; `file_name` None: to stderr only. Raises ExampleError."""
-    handlers = [logging.StreamHandler(sys.stderr)]
-    if file_name is not None:
+    A closed stdout stays one that cannot be written: the verdict must not get lost without a word.
+    """
+    for fd in range(3):
         try:
-            handlers.append(logging.FileHandler(file_name, encoding="utf-8"))
+            fcntl.fcntl(fd, fcntl.F_GETFD)
+        except OSError:
+            os.open(os.devnull, os.O_WRONLY if fd == 2 else os.O_RDONLY)  # gets the lowest free number: this one
+
+
+class Log:
+    """One object a process. Lines below the level are dropped; a stream that takes no more loses lines, not the run."""
+
+    def __init__(self):
+        self._level = LEVELS.index("info")
+        self._out, self._err, self._file = 1, 2, None
+        self._file_name = ""
+
+    def start(self, level, file_name=None):
+        """Log from `level` (of LEVELS) on; `file_name` None: to stderr only. Raises ExampleError."""
+        self._level = LEVELS.index(level)
+        if self._err == 2:
+            self.use_standard_streams()
+        if file_name is not None:
+            self._file, self._file_name = self._open_file(file_name), file_name
+
+    def use_standard_streams(self):
+        """Write to what descriptors 1 and 2 are now."""
+        for fd in (self._out, self._err):
+            if fd > 2:
+                os.close(fd)
+        self._out, self._err = (fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3) for fd in (1, 2))
+
+    @staticmethod
+    def _open_file(name):
+        try:
+            # O_NONBLOCK: opening a pipe that nobody reads must not hang before it is refused.
+            fd = os.open(name, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        except (OSError, ValueError) as error:
+            raise ExampleError(f"PTO_LOG_FILE: cannot write '{name}': {getattr(error, 'strerror', error)}") from error
+        if stat.S_ISFIFO(os.fstat(fd).st_mode):
+            os.set_blocking(fd, True)
+        return fd
+
+    def wants(self, level):
+        """Whether lines of that level are written."""
+        return LEVELS.index(level) <= self._level
+
+    def error(self, message, *values):
+        self._line("error", message, values)
+
+    def warning(self, message, *values):
+        self._line("warn", message, values)
+
+    def info(self, message, *values):
+        self._line("info", message, values)
+
+    def debug(self, message, *values):
+        self._line("debug", message, values)
+
+    def _line(self, level, message, values):
+        if self.wants(level):
+            self.plain(f"[{level}] {message % values if values else message}\n")
+
+    def trace(self, error):
+        """The traceback of an exception, at level debug."""
+        if self.wants("debug"):
+            import traceback
+            self.plain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
+
+    def plain(self, text):
+        """Write `text`, of which the lines have their ends, to stderr and to the file as it is."""
+        text = printable(text)
+        try:
+            _write_all(self._err, text)
+        except OSError:
+            pass  # nobody reads; the exit code still tells
+        if self._file is None:
+            return
+        try:
+            _write_all(self._file, text)
         except OSError as error:
-            raise ExampleError(f"PTO_LOG_FILE: cannot write '{file_name}': {error.strerror}") from error
-    log.handlers.clear()
-    for handler in handlers:
-        handler.setFormatter(_Formatter())
-        log.addHandler(handler)
-    log.setLevel(LEVELS[level])
-    log.propagate = False
+            self._file = None  # first: the warning itself is a line
+            self.warning("PTO_LOG_FILE: %s has not all lines: %s", self._file_name, error.strerror)
+
+    def result(self, text):
+        """Write `text` to stdout. Raises ExampleError if it cannot be written."""
+        try:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # what the example's code has printed comes before
+        except (OSError, ValueError, AttributeError):
+            pass
+        try:
+            _write_all(self._out, printable(text))
+        except OSError as error:
+            raise ExampleError(f"standard output cannot be written: {error.strerror}") from error
+
+
+log = Log()

@@ -1,17 +1,14 @@
 """One example: read its files, compile, open a device, and for each entry of PARAMS_LIST run and compare."""
 import os
 import re
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from . import binding, compile, example, library
-from .compare import compare
-from .errors import EXIT_MISMATCH, ExampleError, described
+from . import binding, compile, example, library, supervise, tensors
+from .errors import EXIT_FAULT, EXIT_FINDING, EXIT_MISMATCH, ExampleError, described
 from .log import log
+from .options import FILES
 
 BUILD_MODE = "PTO_AICPU_BUILD_GRAPH_BUILD_MODE"
 BUILD_MODES = {"1": binding.TG_BUILD_CONCURRENT, "concurrent": binding.TG_BUILD_CONCURRENT,
@@ -36,25 +33,27 @@ def run(options):
     with example.environment(config.environment):
         golden = example.load_golden(options.golden)
         lib = binding.Library(library.find(os.environ))
+        supervise.phase("opening the device", EXIT_FAULT)
         with lib.device(options.platform) as device:
             runtime = lib.runtime_by_name(config.runtime)
+            recorded = options.enable_profiling or options.summary or any(getattr(options, name) for name in FILES)
             run_config = lib.run_config(
                 runtime=runtime, build_mode=build_mode(os.environ, runtime), block_dim=config.block_dim,
-                aicpu_thread_num=config.aicpu_thread_num, record=options.enable_profiling,
-                check=options.check, schedules=options.schedules, schedule_seed=options.schedule_seed,
-                pipe_order=options.pipe_order)
+                aicpu_thread_num=config.aicpu_thread_num, record=recorded, check=options.check,
+                schedules=options.schedules, schedule_seed=options.schedule_seed, pipe_order=options.pipe_order)
             with lib.program(device) as program:
-                _load(lib, program, config)
+                _load(lib, program, config, options.check)
                 log.info("%s, device %d, runtime %s", options.platform, options.device, config.runtime)
                 workers = lib.workers(device)
                 if workers:
                     log.info("%d workers: aicpu_thread_num %d and block_dim %d of kernel_config.py are not applicable",
                              workers, config.aicpu_thread_num, config.block_dim)
-                _run_all(_Session(lib, program, run_config, golden, options.enable_profiling))
+                _run_all(_Session(lib, program, run_config, golden, options))
 
 
-def _load(lib, program, config):
-    kernels, orchestration = compile.compile_example(config.kernels, config.orchestration)
+def _load(lib, program, config, checked):
+    kernels, orchestration = compile.compile_example(config.kernels, config.orchestration, checked)
+    supervise.phase("loading the program", EXIT_FAULT)
     for kernel, code in zip(config.kernels, kernels):
         lib.add_kernel(program, kernel.func_id, kernel.core_type, kernel.name, code)
     lib.set_orchestration(program, orchestration, config.function_name)
@@ -67,7 +66,7 @@ class _Session:
     program: object
     run_config: binding.RunConfig
     golden: example.Golden
-    profiling: bool
+    options: object
 
 
 def _run_all(session):
@@ -90,135 +89,49 @@ def _run_all(session):
 
 
 def _run_case(session, name, params):
-    golden = session.golden
     start = time.monotonic()
-    tensors = generate(golden, dict(params))
-    order, outputs = arguments(golden, tensors)
+    made = tensors.generate(session.golden, dict(params))
     drawn = time.monotonic()
-    arrays = {key: poisoned(tensors[key]) if key in outputs else tensors[key].copy(order="C") for key in order}
-    _launch(session, name, [(key, arrays[key], key in outputs) for key in order])
-    for key in order:
-        if key not in outputs and not np.array_equal(_bits(arrays[key]), _bits(tensors[key])):
-            raise ExampleError(f"the program has changed its input '{key}' in the host's memory", "write outputs only",
-                               EXIT_MISMATCH)
+    arrays = tensors.for_device(made)
+    supervise.phase(f"{name}: the run", EXIT_FAULT)
+    findings = _launch(session, name, arrays)
+    tensors.check_inputs(made, arrays)
     launched = time.monotonic()
-    expected = compute(golden, tensors, outputs, dict(params))
-    log.info("%s: inputs %.2f s, run %.2f s, golden %.2f s", name, drawn - start, launched - drawn,
-             time.monotonic() - launched)
-    _verdict(golden, name, {key: arrays[key] for key in order if key in outputs}, expected)
-
-
-# ---- what the golden gives -------------------------------------------------------------------------------------------
-
-def generate(golden, params):
-    """Call generate_inputs; returns its dictionary of arrays, checked."""
     try:
-        tensors = golden.generate_inputs(params)
-    except (Exception, SystemExit) as error:
-        raise example.raised("generate_inputs failed", error, golden.path) from error
-    where = f"{golden.path}: generate_inputs"
-    if not isinstance(tensors, dict) or not tensors:
-        raise ExampleError(f"{where} returned {type(tensors).__name__}, expected a dict of numpy arrays by name")
-    for name, array in tensors.items():
-        if not isinstance(name, str) or not name or "\0" in name:
-            raise ExampleError(f"{where} returned the key {name!r}, expected a tensor's name")
-        _check_array(f"{where}: '{name}'", array)
-    return dict(tensors)
-
-
-def _check_array(where, array):
-    if not isinstance(array, np.ndarray):
-        raise ExampleError(f"{where} is of type {type(array).__name__}, expected a numpy array")
-    if array.dtype.kind not in "biuf" or not array.dtype.isnative:
-        raise ExampleError(f"{where} has the element type {array.dtype}, expected native integers, floats or booleans",
-                           "bfloat16 travels as uint16")
-    if array.size == 0:
-        raise ExampleError(f"{where} has the shape {array.shape}: no elements")
-
-
-def arguments(golden, tensors):
-    """The names of the program's arguments in their order, and the set of those that are outputs."""
-    order = golden.tensor_order if golden.tensor_order is not None else tuple(tensors)
-    outputs = golden.outputs
-    if outputs is None:
-        outputs = tuple(name for name in tensors if name.startswith("out_"))
-        if not outputs:
-            raise ExampleError(f"{golden.path}: no outputs: no tensor's name begins with out_",
-                               f"define __outputs__, a list of some of {', '.join(tensors)}")
-    for attribute, names in (("TENSOR_ORDER", order), ("__outputs__", outputs)):
-        for name in names:
-            if name not in tensors:
-                raise ExampleError(f"{golden.path}: {attribute} names '{name}', which generate_inputs did not return",
-                                   f"it returned {', '.join(tensors)}")
-    for name in outputs:
-        if name not in order:
-            raise ExampleError(f"{golden.path}: the output '{name}' is not in TENSOR_ORDER")
-    for name in tensors:
-        if name not in order:
-            log.warning("%s: '%s' is not in TENSOR_ORDER: the program does not get it", golden.path.name, name)
-    return order, frozenset(outputs)
-
-
-def poisoned(array):
-    """An array of that shape and type, contiguous, every byte 0xFF: NaN in every float type."""
-    poison = np.empty(array.shape, array.dtype)
-    poison.reshape(-1).view(np.uint8)[:] = 0xFF
-    return poison
-
-
-def _golden_poison(array):
-    """What an output holds before compute_golden: NaN in floats; in integers not what the device has before a run, so
-    that an element which neither writes does not pass."""
-    if array.dtype.kind == "f":
-        return poisoned(array)
-    poison = np.empty(array.shape, array.dtype)
-    poison.reshape(-1).view(np.uint8)[:] = 0 if array.dtype.kind == "b" else 0xA5
-    return poison
-
-
-def compute(golden, tensors, outputs, params):
-    """Call compute_golden on copies; returns its outputs by name. It must write every element of them."""
-    copies = {name: _golden_poison(array) if name in outputs else array.copy() for name, array in tensors.items()}
-    try:
-        golden.compute_golden(copies, params)
-    except (Exception, SystemExit) as error:
-        raise example.raised("compute_golden failed", error, golden.path) from error
-    for name in outputs:
-        where = f"{golden.path}: compute_golden: '{name}'"
-        array, wanted = copies.get(name), tensors[name]
-        _check_array(where, array)
-        if array.shape != wanted.shape or array.dtype != wanted.dtype:
-            raise ExampleError(f"{where} is {array.dtype}{list(array.shape)}, "
-                               f"generate_inputs made it {wanted.dtype}{list(wanted.shape)}",
-                               "fill outputs in place: tensors[name][...] = value")
-        if wanted.dtype.kind == "f":
-            unset = np.count_nonzero(_bits(array) == _bits(poisoned(wanted)))
-            if unset:
-                raise ExampleError(f"{where}: {unset} of {array.size} elements are not set",
-                                   "outputs come in as NaN; set every element: tensors[name][...] = value")
-    return {name: copies[name] for name in outputs}
-
-
-def _bits(array):
-    """The elements as unsigned integers, in one row: NaN is equal to the same NaN then. Wide floats: as bytes."""
-    row = np.ascontiguousarray(array).reshape(-1)
-    return row.view(f"u{row.itemsize}" if row.itemsize in (1, 2, 4, 8) else np.uint8)
+        computed = tensors.compute(session.golden, made, params)
+        log.info("%s: inputs %.2f s, run %.2f s, golden %.2f s", name, drawn - start, launched - drawn,
+                 time.monotonic() - launched)
+        tensors.verdict(session.golden, made, computed, name, params, arrays)
+    except ExampleError as error:
+        if findings is None:
+            raise
+        log.error("%s: %s", name, described(error))  # news beside the findings, which are what the run fails with
+    if findings is not None:
+        raise findings
 
 
 # ---- the run ---------------------------------------------------------------------------------------------------------
 
-def _launch(session, name, tensors):
-    lib = session.lib
-    with lib.run(session.program, session.run_config, tensors) as run:
+def _launch(session, name, arrays):
+    """Run once. Returns None, or the ExampleError of checks that have found something in a run that has outputs."""
+    lib, options = session.lib, session.options
+    failure = None
+    with lib.run(session.program, session.run_config, arrays) as run:
         try:
             lib.wait(run)
-        except ExampleError:
-            _trace_failed_run(session, name, run)
-            raise
-        finally:
-            print(lib.findings(run), end="", file=sys.stderr)
-        if session.profiling:
-            _write_trace(lib, run, trace_path(session.golden.path, name))
+        except ExampleError as error:
+            failure = error
+        _say_findings(lib, run, options)
+        if failure is not None:
+            _files_of_failed_run(session, name, run)
+            if failure.exit_code != EXIT_FINDING or not lib.result(run).has_outputs:
+                raise failure
+            return failure
+        _write_files(session, name, run)
+        if options.summary:
+            log.result(lib.summary(run))
+        if options.proof:
+            log.result(lib.proof(run))
         result = lib.result(run)
     _report(session, name, result)
     if result.n_tasks == 0:
@@ -226,29 +139,51 @@ def _launch(session, name, tensors):
                            EXIT_MISMATCH)
 
 
-def trace_path(golden_path, name):
-    """Where the trace of a run is written: outputs/ of the current folder."""
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{golden_path.parent.name}_{name}")
-    return Path.cwd() / "outputs" / f"{safe}.trace.json"
+def _say_findings(lib, run, options):
+    """Findings always; what is proven is news, unless it is asked for by itself."""
+    log.plain(lib.findings(run))
+    if log.wants("info") and not options.proof:
+        log.plain(lib.proof(run))
 
 
-def _write_trace(lib, run, path):
+def trace_path(label, name):
+    """Where --enable-profiling writes the trace of a run of the example `label`: outputs/ of the current folder."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{label}_{name}")
+    return Path.cwd() / "outputs" / f"{safe[:200]}.trace.json"
+
+
+def path_of_case(path, name, n_cases):
+    """Where a file that the command line names is written; of several runs each has its own, with the run's name."""
+    path = Path(path)
+    if n_cases == 1:
+        return path
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return path.with_name(f"{path.stem}.{safe[:100]}{path.suffix}")
+
+
+def _write_files(session, name, run):
+    lib, options = session.lib, session.options
+    write = {"trace": lib.write_trace, "graph": lib.write_graph, "report": lib.write_report}
+    for kind in FILES:
+        chosen = getattr(options, kind)
+        if chosen is not None:
+            write[kind](run, path_of_case(chosen, name, len(session.golden.params_list)))
+    if options.enable_profiling:
+        path = trace_path(options.label or session.golden.path.parent.name, name)
+        try:
+            path.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise ExampleError(f"--enable-profiling: cannot make the folder {path.parent}: {error.strerror}") from error
+        lib.write_trace(run, path)
+        log.result(f"trace: {path}\n")
+
+
+def _files_of_failed_run(session, name, run):
+    """The files of a run that failed are wanted most; but the run's own error is the one to report."""
     try:
-        path.parent.mkdir(exist_ok=True)
-    except OSError as error:
-        raise ExampleError(f"--enable-profiling: cannot make the folder {path.parent}: {error.strerror}") from error
-    lib.write_trace(run, path)
-    print(f"trace: {path}", flush=True)
-
-
-def _trace_failed_run(session, name, run):
-    """The trace of a run that failed is wanted most; but the run's own error is the one to report."""
-    if not session.profiling:
-        return
-    try:
-        _write_trace(session.lib, run, trace_path(session.golden.path, name))
+        _write_files(session, name, run)
     except ExampleError as error:
-        log.warning("no trace: %s", error)
+        log.warning("not written: %s", error)
 
 
 def _report(session, name, result):
@@ -263,36 +198,3 @@ def _report(session, name, result):
     else:
         log.info("%s: first task started at %.3f us, last task published at %.3f us", name,
                  result.first_start_ns / 1e3, result.last_publish_ns / 1e3)
-
-
-# ---- the verdict -----------------------------------------------------------------------------------------------------
-
-def _comparable(golden, name, array):
-    if golden.to_compare is None:
-        return array
-    try:
-        result = np.asarray(golden.to_compare(name, array))
-    except (Exception, SystemExit) as error:
-        raise example.raised("to_compare failed", error, golden.path) from error
-    _check_array(f"{golden.path}: to_compare('{name}')", result)
-    if result.shape != array.shape:
-        raise ExampleError(f"{golden.path}: to_compare('{name}') has the shape {result.shape}, expected {array.shape}")
-    return result
-
-
-def _verdict(golden, name, outputs, expected):
-    """Compare every output; raises ExampleError with all that differ."""
-    complaints = []
-    for key, array in outputs.items():
-        found = compare(_comparable(golden, key, array), _comparable(golden, key, expected[key]), golden.rtol,
-                        golden.atol)
-        errors = f"largest error {found.max_abs_err:.3g} absolute, {found.max_rel_err:.3g} relative"
-        allowed = f"allowed {golden.atol:.3g} + {golden.rtol:.3g} * |golden|"
-        if found.good:
-            log.info("%s: '%s' agrees in %d elements: %s (%s)", name, key, found.n_elements, errors, allowed)
-        else:
-            lines = "".join(f"\n  {key}{line}" for line in found.shown)
-            complaints.append(f"'{key}' differs from the golden in {found.n_bad} of {found.n_elements} elements: "
-                              f"{errors} ({allowed}){lines}")
-    if complaints:
-        raise ExampleError("\n".join(complaints), exit_code=EXIT_MISMATCH)
