@@ -79,7 +79,7 @@ struct tg_build_api {
      * NULL and the run has failed: out of device memory. What the plugin does not free is freed when the run ends. */
     void *(*device_malloc)(struct tg_runtime *rt, size_t bytes);
 
-    /* Free what device_malloc gave. No task that uses it may still run. NULL is allowed. */
+    /* Free what device_malloc gave, and nothing else: no tensor. No task that uses it may still run. NULL is allowed. */
     void (*device_free)(struct tg_runtime *rt, void *address);
 
     /* Wait until task `id` is complete, to read what it computed. 0, or -1 when it cannot complete (the run has failed
@@ -105,6 +105,7 @@ struct tg_host_api {
     /* After the run, copy `bytes` from `device` to `host`. The host pointer is borrowed until then. */
     void (*record_tensor_pair)(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes);
 
+    /* Tasks so far; -1: the run has failed, or the call is not allowed here. */
     int (*get_task_count)(struct tg_runtime *rt);
 
     /* Print tasks and edges to stderr, a line each. */

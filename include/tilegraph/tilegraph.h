@@ -148,10 +148,13 @@ TG_API const char *tg_device_isa(const struct tg_device *device);
  * machine_file. TG_ERR_FILE. */
 TG_API enum tg_status tg_machine_write(const char *path);
 
-/* Close it. Programs and runs of it are closed already. NULL is allowed. */
+/* Close it. Handles may be closed in any order: what programs and runs of it need lives until the last of them is closed.
+ * NULL is allowed. */
 TG_API void tg_device_close(struct tg_device *device);
 
-/* Device memory, for what outlives a run; a run's own tensors need none of this.
+/* Device memory, for what outlives a run; a run's own tensors need none of this. What is allocated holds 0xFF bytes, and
+ * takes memory of the host when it is written. Only what was allocated here is freed here: not a run's tensors, not what a
+ * plugin has.
  * Errors    TG_ERR_ARGUMENT (bytes is 0), TG_ERR_DEVICE_MEMORY; copies and free: TG_ERR_GLOBAL_MEMORY. */
 TG_API enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address);
 TG_API enum tg_status tg_device_free(struct tg_device *device, uint64_t address);
@@ -169,7 +172,8 @@ TG_API enum tg_status tg_program_open(struct tg_device *device, struct tg_progra
 TG_API void tg_program_close(struct tg_program *program);
 
 /*
- * Register a kernel under func_id (0 to 65535).
+ * Register a kernel under func_id (0 to 65535). Also while runs of the program are open: a graph that is built keeps its
+ * kernels, one that is built later sees this one.
  *
  * bytes is a shared object that exports `void kernel_entry(int64_t *)`. It is opened in a child process first, so that
  * one that crashes or hangs while it is opened does no harm here.
@@ -180,7 +184,8 @@ TG_API enum tg_status tg_program_add_kernel(struct tg_program *program, int func
                                             const char *name, const void *bytes, size_t n_bytes);
 
 /* Embed the orchestration plugin: a shared object and the name of its entry function. Opened once a run, on the device
- * (aicpu_build_graph) or on the host (host_build_graph). Owns and errors as above. */
+ * (aicpu_build_graph) or on the host (host_build_graph). Runs that are open keep the one that they were opened with. Owns
+ * and errors as above. */
 TG_API enum tg_status tg_program_set_orchestration(struct tg_program *program, const void *bytes, size_t n_bytes,
                                                    const char *function_name);
 
@@ -303,12 +308,14 @@ struct tg_argument {
  */
 TG_API enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
 
-/* Let the run end soon: tg_run_wait, on another thread, fails with TG_ERR_CANCELLED, unless the run has ended or failed
- * by then. What runs is left to end, nothing more is started, outputs are untouched. From tg_run_open to tg_run_close.
- * Threads   any, also while tg_run_wait runs. Never blocks. */
+/* Let the run end soon: tg_run_wait or tg_run_replay, on another thread, fails with TG_ERR_CANCELLED, unless it has failed
+ * by then. What runs is left to end, nothing more is started, outputs are untouched. Other schedules end as well; then the
+ * run itself had ended, and its outputs are there (has_outputs). A run that is not launched yet is cancelled at its launch;
+ * one that has ended, and its later replays, are left alone. From tg_run_open to tg_run_close. NULL is allowed.
+ * Threads   any, also while tg_run_wait runs; a signal handler. Never blocks. */
 TG_API void tg_run_cancel(struct tg_run *run);
 
-/* Release everything of the run. NULL is allowed. */
+/* Release everything of the run, which does not run. NULL is allowed. */
 TG_API void tg_run_close(struct tg_run *run);
 
 struct tg_run_result {
@@ -389,7 +396,7 @@ struct tg_finding {
 };
 
 /* The findings of a run in the order in which they were found; 0 without check. At most 1000 are told apart. After
- * tg_run_wait, whether it succeeded or not. `idx` is below tg_run_n_findings. */
+ * tg_run_wait, whether it succeeded or not. `idx` is below tg_run_n_findings; of others all texts are empty. */
 TG_API size_t tg_run_n_findings(const struct tg_run *run);
 TG_API void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
 

@@ -41,8 +41,49 @@ void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const ch
     /* Relaxed: the claim orders nothing, it only picks one writer. */
     if (atomic_exchange_explicit(&failure->claimed, true, memory_order_relaxed)) return;
     memcpy(failure->message, text, sizeof text);
+    enum tg_status ok = TG_OK;
     /* Release, pairs with tg_failure_status: the message is complete before the status is seen. */
-    atomic_store_explicit(&failure->status, status, memory_order_release);
+    atomic_compare_exchange_strong_explicit(&failure->status, &ok, status, memory_order_release, memory_order_relaxed);
+}
+
+/* The status of a failure that is closed and was none. */
+#define CLOSED ((enum tg_status) - 1)
+
+void tg_failure_cancel(struct tg_failure *failure)
+{
+    enum tg_status ok = TG_OK;
+    /* Relaxed: there is no message. */
+    atomic_compare_exchange_strong_explicit(&failure->status, &ok, TG_ERR_CANCELLED, memory_order_relaxed,
+                                            memory_order_relaxed);
+}
+
+enum tg_status tg_failure_close(struct tg_failure *failure)
+{
+    enum tg_status status = TG_OK;
+    /* Acquire, as in tg_failure_status. */
+    if (atomic_compare_exchange_strong_explicit(&failure->status, &status, CLOSED, memory_order_acquire,
+                                                memory_order_acquire))
+        return TG_OK;
+    return status == CLOSED ? TG_OK : status;
+}
+
+bool tg_failure_reopen(struct tg_failure *failure)
+{
+    /* Relaxed: nobody reports, and who cancels reads nothing. */
+    atomic_store_explicit(&failure->claimed, false, memory_order_relaxed);
+    enum tg_status status = atomic_load_explicit(&failure->status, memory_order_relaxed);
+    do {
+        if (status == TG_ERR_CANCELLED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(&failure->status, &status, TG_OK, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+const char *tg_failure_message(const struct tg_failure *failure)
+{
+    /* Relaxed: whoever asks has seen the status. */
+    const enum tg_status status = atomic_load_explicit(&failure->status, memory_order_relaxed);
+    return status == TG_ERR_CANCELLED ? "tg_run_cancel was called" : failure->message;
 }
 
 void tg_failure_set(struct tg_failure *failure, enum tg_status status, const char *format, ...)

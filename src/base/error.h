@@ -4,6 +4,7 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <tilegraph/tilegraph.h>
@@ -23,20 +24,38 @@ const char *tg_base_name(const char *path);
 enum tg_status tg_error(enum tg_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * The first failure of a run. Many threads may report; the first one stays.
+ * The first failure of a launch. Many threads may report; the first one stays. Anybody may cancel at any time, which is a
+ * failure without a text of its own.
  *
  *     reporter                                 reader
  *     claimed: false -> true (one wins)
  *     message = text
- *     status = s  (release)  ------------>     status != TG_OK (acquire), read message
+ *     status: OK -> s  (release)  ------->     status != TG_OK (acquire), read message
+ *
+ *     who cancels
+ *     status: OK -> TG_ERR_CANCELLED
+ *
+ * A failure is open from its init, or reopen, to its close. What comes when it is closed has no effect.
  */
 struct tg_failure {
     atomic_bool claimed;            /* writer: the first reporter */
-    _Atomic(enum tg_status) status; /* writer: the first reporter. Publishes message. */
+    _Atomic(enum tg_status) status; /* writers: whoever replaces TG_OK first. Publishes message. */
     char message[TG_MESSAGE_BYTES]; /* writer: the first reporter */
 };
 
 void tg_failure_init(struct tg_failure *failure);
+
+/* Any thread, and signal handlers. */
+void tg_failure_cancel(struct tg_failure *failure);
+
+/* The launch is over: what it failed with, or TG_OK. No reporter is left. */
+enum tg_status tg_failure_close(struct tg_failure *failure);
+
+/* Another launch begins, and nobody of it reports yet. false: it was cancelled while it was open, and stays so. */
+bool tg_failure_reopen(struct tg_failure *failure);
+
+/* What the failure is about, once its status is seen. */
+const char *tg_failure_message(const struct tg_failure *failure);
 
 /* Report; later reports are consequences and dropped. */
 void tg_failure_set(struct tg_failure *failure, enum tg_status status, const char *format, ...)

@@ -13,8 +13,11 @@ void tg_device_config_init(struct tg_device_config *config)
 enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)
 {
     TG_OWN_STATE;
+    TG_REQUIRE(config);
+    TG_REQUIRE(out);
     struct tg_device *device = calloc(1, sizeof *device);
     if (!device) return tg_error(TG_ERR_MEMORY, "no memory for a device");
+    device->n_users = 1;
     enum tg_status status = tg_machine_open(config, &device->machine);
     if (status != TG_OK) {
         free(device);
@@ -30,20 +33,28 @@ uint32_t tg_device_workers(const struct tg_device *device) { return device->mach
 
 const char *tg_device_isa(const struct tg_device *device) { return device->machine->isa_name; }
 
-void tg_device_close(struct tg_device *device)
+void tg_device_release(struct tg_device *device)
 {
-    if (!device) return;
+    if (--device->n_users > 0) return;
     device->machine->ops->close(device->machine);
     free(device);
 }
 
+void tg_device_close(struct tg_device *device)
+{
+    if (device) tg_device_release(device);
+}
+
 enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address)
 {
+    TG_REQUIRE(device);
+    TG_REQUIRE(address);
     return tg_gm_alloc(&device->machine->gm, bytes, NULL, address);
 }
 
 enum tg_status tg_device_free(struct tg_device *device, uint64_t address)
 {
+    TG_REQUIRE(device);
     return tg_gm_free(&device->machine->gm, NULL, address);
 }
 
@@ -56,6 +67,8 @@ static enum tg_status check_range(struct tg_device *device, uint64_t address, ui
 
 enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes)
 {
+    TG_REQUIRE(device);
+    TG_REQUIRE(host || bytes == 0);
     TG_TRY(check_range(device, address, bytes));
     tg_gm_write(&device->machine->gm, address, host, bytes);
     return TG_OK;
@@ -63,6 +76,8 @@ enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, con
 
 enum tg_status tg_copy_from_device(struct tg_device *device, void *host, uint64_t address, uint64_t bytes)
 {
+    TG_REQUIRE(device);
+    TG_REQUIRE(host || bytes == 0);
     TG_TRY(check_range(device, address, bytes));
     memcpy(host, (const void *)(uintptr_t)address, bytes);
     return TG_OK;

@@ -10,6 +10,8 @@ size_t tg_run_n_findings(const struct tg_run *run) { return run->check.findings.
 
 void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out)
 {
+    *out = (struct tg_finding){.what = "", .where = "", .mend = ""};
+    if (idx >= tg_run_n_findings(run)) return;
     const struct tg_finding_item *item = &run->check.findings.items[idx];
     *out = (struct tg_finding){.code = item->code,
                                .count = item->count,

@@ -12,41 +12,71 @@ static struct tg_run *of(struct tg_runtime *rt)
 }
 _Static_assert(offsetof(struct tg_builder, rt) == 0, "of() finds the run by its builder");
 
-static int recorded(struct tg_run *run, enum tg_status status)
+/* A call of the plugin's has ended. */
+static int ended(struct tg_run *run, const char *call, enum tg_status status)
 {
-    if (status != TG_OK) tg_failure_set(&run->failure, status, "%s", tg_last_message());
+    if (status != TG_OK) tg_failure_set(run->failure, status, "%s: %s", call, tg_last_message());
+    tg_builder_end(&run->builder);
     return status == TG_OK ? 0 : -1;
+}
+
+/* Copying takes the library's time, not the plugin's silence, until all device memory was copied some times over: a
+ * plugin that copies for ever has no end all the same. */
+static void count_copied(struct tg_run *run, uint64_t bytes)
+{
+    enum { TIMES = 4 };
+    run->n_copied_bytes += bytes;
+    if (run->n_copied_bytes <= TIMES * tg_gm_peak(run->builder.gm)) tg_guard_excuse(run->builder.guard);
 }
 
 static int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes)
 {
     struct tg_run *run = of(rt);
+    if (!tg_builder_begin(&run->builder, "copy_to_device")) return -1;
     enum tg_status status = tg_copy_to_device(run->program->device, device, host, bytes);
     if (status == TG_OK) tg_host_check_copied(run, device, host, bytes);
-    return recorded(run, status);
+    if (status == TG_OK) count_copied(run, bytes);
+    return ended(run, "copy_to_device", status);
 }
 
 static int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
     struct tg_run *run = of(rt);
+    if (!tg_builder_begin(&run->builder, "copy_from_device")) return -1;
     enum tg_status status = tg_copy_from_device(run->program->device, host, device, bytes);
     if (status == TG_OK) tg_host_check_read(run, device, bytes);
-    return recorded(run, status);
+    if (status == TG_OK) count_copied(run, bytes);
+    return ended(run, "copy_from_device", status);
+}
+
+/* Room for one more pair. */
+static enum tg_status grow_pairs(struct tg_run *run)
+{
+    const size_t n = run->n_pairs;
+    if (n < 8 ? n > 0 : (n & (n - 1)) != 0) return TG_OK; /* there is room up to 8, 16, 32 and so on */
+    struct tg_pair *pairs = realloc(run->pairs, (n < 8 ? 8 : 2 * n) * sizeof *pairs);
+    if (!pairs) return tg_error(TG_ERR_MEMORY, "no memory for %zu pairs", n + 1);
+    run->pairs = pairs;
+    return TG_OK;
 }
 
 static void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
     struct tg_run *run = of(rt);
-    struct tg_pair *pairs = realloc(run->pairs, (run->n_pairs + 1) * sizeof *pairs);
-    if (!pairs) {
-        tg_failure_set(&run->failure, TG_ERR_MEMORY, "record_tensor_pair: no memory");
-        return;
-    }
-    run->pairs = pairs;
-    run->pairs[run->n_pairs++] = (struct tg_pair){host, device, bytes};
+    if (!tg_builder_begin(&run->builder, "record_tensor_pair")) return;
+    enum tg_status status = grow_pairs(run);
+    if (status == TG_OK) run->pairs[run->n_pairs++] = (struct tg_pair){host, device, bytes};
+    (void)ended(run, "record_tensor_pair", status);
 }
 
-static int get_task_count(struct tg_runtime *rt) { return (int)of(rt)->graph.n_added; }
+static int get_task_count(struct tg_runtime *rt)
+{
+    struct tg_run *run = of(rt);
+    if (!tg_builder_begin(&run->builder, "get_task_count")) return -1;
+    const int n = (int)run->graph.n_added; /* at most INT32_MAX */
+    (void)ended(run, "get_task_count", TG_OK);
+    return n;
+}
 
 static void print_task(void *context, struct tg_task *task)
 {
@@ -58,17 +88,22 @@ static void print_task(void *context, struct tg_task *task)
     fprintf(stderr, "\n");
 }
 
-static void print_runtime(struct tg_runtime *rt) { tg_graph_each_incomplete(&of(rt)->graph, print_task, NULL); }
+static void print_runtime(struct tg_runtime *rt)
+{
+    struct tg_run *run = of(rt);
+    if (!tg_builder_begin(&run->builder, "print_runtime")) return;
+    tg_graph_each_incomplete(&run->graph, print_task, NULL);
+    (void)ended(run, "print_runtime", TG_OK);
+}
 
 /* A task that was published by hand and can run is kept for the launch. */
 static void published(void *context, struct tg_task *ready)
 {
     struct tg_run *run = context;
     if (!ready) return;
-    struct tg_task **last = &run->ready;
-    while (*last) last = &(*last)->next_ready;
     ready->next_ready = NULL;
-    *last = ready;
+    *run->ready_end = ready;
+    run->ready_end = &ready->next_ready;
 }
 
 /* The entry's args: pointers, sizes, count. Outputs are shown as poisoned copies, so that the caller's memory stays as
@@ -93,13 +128,14 @@ static enum tg_status host_args(struct tg_run *run)
 
 static void open_builder(struct tg_run *run)
 {
+    run->ready_end = &run->ready;
     struct tg_machine *machine = run->program->device->machine;
     struct tg_builder_config config = {
         .graph = &run->graph,
         .kernels = &run->program->kernels,
         .gm = &machine->gm,
         .gm_owner = &run->plugin_memory,
-        .failure = &run->failure,
+        .failure = run->failure,
         .log = run->config.record ? &run->log : NULL,
         .check = run->config.check ? &run->check.memory : NULL,
         .orch_args = run->args,
@@ -118,28 +154,26 @@ static void open_builder(struct tg_run *run)
 
 static void call_plugin(struct tg_run *run)
 {
-    const struct tg_program *program = run->program;
-    tg_builder_run(&run->builder, &run->plugin, program->function_name, run->args, (int)(2 * run->n_tensors + 1));
+    tg_builder_run(&run->builder, &run->plugin, run->orchestration->function_name, run->args,
+                   (int)(2 * run->n_tensors + 1));
 }
 
 enum tg_status tg_host_build(struct tg_run *run)
 {
     const struct tg_program *program = run->program;
     TG_TRY(host_args(run));
-    TG_TRY(tg_module_open(&run->plugin, program->plugin_bytes, program->n_plugin_bytes, "orchestration plugin"));
+    TG_TRY(
+        tg_module_open(&run->plugin, run->orchestration->bytes, run->orchestration->n_bytes, "orchestration plugin"));
     open_builder(run);
     struct tg_watch watch = {0};
     if (program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
     call_plugin(run);
     tg_watch_end(&watch);
-    enum tg_status status = tg_failure_status(&run->failure);
+    enum tg_status status = tg_failure_status(run->failure);
     if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait says it, beside what was found until then */
-    if (status != TG_OK) return tg_error(status, "%s", run->failure.message);
+    if (status != TG_OK) return tg_error(status, "%s", tg_failure_message(run->failure));
 
-    struct tg_task *rest = NULL, **last = &run->ready;
-    tg_graph_publish_all(&run->graph, &rest);
-    while (*last) last = &(*last)->next_ready;
-    *last = rest;
+    tg_graph_publish_all(&run->graph, run->ready_end);
     return TG_OK;
 }
 

@@ -7,7 +7,7 @@
 #include "host/host.h"
 
 struct launch {
-    struct tg_handshake handshake[TG_CORES_MAX];
+    struct tg_handshake *handshake; /* [n_cores], owned */
     struct tg_core_launch cores;
     struct tg_control_launch control;
     struct tg_machine_run machine_run;
@@ -35,6 +35,11 @@ static bool builds_on_device(const struct tg_run *run)
     return run->config.runtime == TG_AICPU_BUILD_GRAPH && !run->replays;
 }
 
+static uint32_t n_cores_of(const struct tg_run *run)
+{
+    return run->program->device->machine->n_workers > 0 ? 0 : run->config.block_dim * TG_CORES_PER_BLOCK;
+}
+
 static void prepare_control(struct tg_run *run, struct launch *launch)
 {
     const struct tg_program *program = run->program;
@@ -46,10 +51,10 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .machine = program->device->machine,
         .graph = &run->graph,
         .kernels = &program->kernels,
-        .failure = &run->failure,
+        .failure = run->failure,
         .handshake = launch->handshake,
         .core_type = run->core_type,
-        .n_cores = n_workers > 0 ? 0 : run->config.block_dim * TG_CORES_PER_BLOCK,
+        .n_cores = n_cores_of(run),
         .n_threads = n_workers > 0 ? n_workers : run->config.aicpu_thread_num,
         .progress = run->progress ? show_progress : NULL,
         .progress_context = run,
@@ -57,9 +62,9 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .schedule_seed = run->config.schedule_seed,
         .record = run->config.record,
         .check = run->config.check ? &run->check.memory : NULL,
-        .plugin_bytes = on_device ? program->plugin_bytes : NULL,
-        .n_plugin_bytes = program->n_plugin_bytes,
-        .function_name = program->function_name,
+        .plugin_bytes = on_device ? run->orchestration->bytes : NULL,
+        .n_plugin_bytes = run->orchestration->n_bytes,
+        .function_name = run->orchestration->function_name,
         .sequential = sequential,
         .orch_args = run->args,
         .orch_argc = (int32_t)(2 * run->n_tensors + 1),
@@ -87,7 +92,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .pipe_log = run->config.record_pipes ? &run->pipe_log : NULL,
         .check = run->config.check ? &run->check : NULL,
         .host_graph = !builds_on_device(run),
-        .failure = &run->failure,
+        .failure = run->failure,
         .clear = run->config.reproducible,
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {
@@ -150,34 +155,31 @@ static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, 
     return status == TG_OK ? recorded : status;
 }
 
-/* The graph that the host built is none: there is nothing to run. */
-static bool has_failed_before(struct tg_run *run)
-{
-    return !builds_on_device(run) && tg_failure_status(&run->failure) != TG_OK;
-}
+/* It was cancelled, a plugin failed on the host, or a tensor is not there any more. */
+static bool has_failed_before(struct tg_run *run) { return tg_failure_status(run->failure) != TG_OK; }
 
-static enum tg_status run_on(struct tg_run *run, struct launch *launch)
+/* Hands are shaken with cores only. */
+static bool open_handshakes(struct launch *launch, uint32_t n_cores)
 {
-    prepare_control(run, launch);
-    prepare_machine(run, launch);
-    struct tg_control_report report = {.first_start_ns = UINT64_MAX};
-    enum tg_status status = TG_OK;
-    if (!has_failed_before(run))
-        status = launch->control.n_cores == 0 ? run_on_workers(run, launch, &report)
-                                              : run_on_cores(run, launch, &report);
-    collect(run, &report);
-    return status;
+    const size_t bytes = n_cores * sizeof *launch->handshake;
+    if (bytes == 0) return true;
+    launch->handshake = aligned_alloc(alignof(struct tg_handshake), bytes);
+    if (launch->handshake) memset(launch->handshake, 0, bytes);
+    return launch->handshake;
 }
 
 enum tg_status tg_launch(struct tg_run *run)
 {
-    size_t bytes = (sizeof(struct launch) + 63) / 64 * 64;
-    struct launch *launch = aligned_alloc(64, bytes);
-    if (!launch) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
-    memset(launch, 0, bytes);
-    enum tg_status status = run_on(run, launch);
-    free(launch);
-    if (status != TG_OK) return status;
-    status = tg_failure_status(&run->failure);
-    return status == TG_OK ? TG_OK : tg_error(status, "%s", run->failure.message);
+    struct launch launch = {0};
+    struct tg_control_report report = {.first_start_ns = UINT64_MAX};
+    enum tg_status status = TG_OK;
+    if (!open_handshakes(&launch, n_cores_of(run))) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
+    prepare_control(run, &launch);
+    prepare_machine(run, &launch);
+    if (!has_failed_before(run))
+        status = launch.control.n_cores == 0 ? run_on_workers(run, &launch, &report)
+                                             : run_on_cores(run, &launch, &report);
+    collect(run, &report);
+    free(launch.handshake);
+    return status;
 }

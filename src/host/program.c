@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <tilegraph/orchestration.h>
 #include <tilegraph/tile.h>
@@ -11,11 +12,34 @@
 
 enum { FUNC_ID_MAX = 65535 };
 
+/* Addresses for every func_id, so that nothing moves while tasks and plugins point into the tables. */
+static bool reserve_tables(struct tg_kernels *kernels)
+{
+    const size_t n = FUNC_ID_MAX + 1, bytes = n * (sizeof *kernels->by_id + sizeof *kernels->addrs);
+    void *tables = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (tables == MAP_FAILED) return false;
+    kernels->by_id = tables;
+    kernels->addrs = (uint64_t *)(void *)(kernels->by_id + n);
+    return true;
+}
+
+static void release_tables(struct tg_kernels *kernels)
+{
+    munmap(kernels->by_id, (FUNC_ID_MAX + 1) * (sizeof *kernels->by_id + sizeof *kernels->addrs));
+}
+
 enum tg_status tg_program_open(struct tg_device *device, struct tg_program **out)
 {
+    TG_REQUIRE(device);
+    TG_REQUIRE(out);
     struct tg_program *program = calloc(1, sizeof *program);
-    if (!program) return tg_error(TG_ERR_MEMORY, "no memory for a program");
+    if (!program || !reserve_tables(&program->kernels)) {
+        free(program);
+        return tg_error(TG_ERR_MEMORY, "no memory for a program");
+    }
     program->device = device;
+    device->n_users++;
+    program->n_users = 1;
     *out = program;
     return TG_OK;
 }
@@ -27,31 +51,27 @@ static void close_kernel(struct tg_kernel *kernel)
     free(kernel->name);
 }
 
-void tg_program_close(struct tg_program *program)
+void tg_orchestration_release(struct tg_orchestration *orchestration)
 {
-    if (!program) return;
+    if (!orchestration || --orchestration->n_users > 0) return;
+    free(orchestration->bytes);
+    free(orchestration->function_name);
+    free(orchestration);
+}
+
+void tg_program_release(struct tg_program *program)
+{
+    if (--program->n_users > 0) return;
     for (uint32_t i = 0; i < program->kernels.n; i++) close_kernel(&program->kernels.by_id[i]);
-    free(program->kernels.by_id);
-    free(program->kernels.addrs);
-    free(program->plugin_bytes);
-    free(program->function_name);
+    release_tables(&program->kernels);
+    tg_orchestration_release(program->orchestration);
+    tg_device_release(program->device);
     free(program);
 }
 
-/* Make room for func_id. */
-static enum tg_status grow(struct tg_kernels *kernels, uint32_t func_id)
+void tg_program_close(struct tg_program *program)
 {
-    if (func_id < kernels->n) return TG_OK;
-    uint32_t n = func_id + 1;
-    struct tg_kernel *by_id = realloc(kernels->by_id, n * sizeof *by_id);
-    if (by_id) kernels->by_id = by_id;
-    uint64_t *addrs = realloc(kernels->addrs, n * sizeof *addrs);
-    if (addrs) kernels->addrs = addrs;
-    if (!by_id || !addrs) return tg_error(TG_ERR_MEMORY, "no memory for %u kernels", n);
-    memset(by_id + kernels->n, 0, (n - kernels->n) * sizeof *by_id);
-    memset(addrs + kernels->n, 0, (n - kernels->n) * sizeof *addrs);
-    kernels->n = n;
-    return TG_OK;
+    if (program) tg_program_release(program);
 }
 
 static enum tg_status check_kernel(const struct tg_program *program, int func_id, enum tg_core_type core_type,
@@ -87,13 +107,13 @@ static enum tg_status open_kernel(struct tg_program *program, struct tg_kernel *
 enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, enum tg_core_type core_type,
                                      const char *name, const void *bytes, size_t n_bytes)
 {
+    TG_REQUIRE(program);
     TG_TRY(check_kernel(program, func_id, core_type, name, bytes));
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
     const struct tg_tile_isa *isa = program->device->machine->isa;
     const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, "tile.h"}, bind, isa};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
-    TG_TRY(grow(&program->kernels, (uint32_t)func_id));
 
     struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};
     kernel.module = calloc(1, sizeof *kernel.module);
@@ -106,28 +126,30 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     }
     program->kernels.by_id[func_id] = kernel;
     program->kernels.addrs[func_id] = (uint64_t)(uintptr_t)kernel.entry;
+    if ((uint32_t)func_id >= program->kernels.n) program->kernels.n = (uint32_t)func_id + 1;
     return TG_OK;
 }
 
 enum tg_status tg_program_set_orchestration(struct tg_program *program, const void *bytes, size_t n_bytes,
                                             const char *function_name)
 {
+    TG_REQUIRE(program);
     if (!bytes || !function_name) return tg_error(TG_ERR_ARGUMENT, "an orchestration needs bytes and a function name");
     const struct tg_rehearsal rehearsal = {.symbol = function_name,
                                            .abi = {"tg_orchestration_abi", TG_ORCHESTRATION_ABI, "orchestration.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, "orchestration plugin"));
-    void *copy = malloc(n_bytes);
-    char *name = strdup(function_name);
-    if (!copy || !name) {
-        free(copy);
-        free(name);
+    struct tg_orchestration *fresh = calloc(1, sizeof *fresh);
+    if (!fresh) return tg_error(TG_ERR_MEMORY, "orchestration plugin: no memory for it");
+    fresh->n_users = 1;
+    fresh->bytes = malloc(n_bytes);
+    fresh->n_bytes = n_bytes;
+    fresh->function_name = strdup(function_name);
+    if (!fresh->bytes || !fresh->function_name) {
+        tg_orchestration_release(fresh);
         return tg_error(TG_ERR_MEMORY, "orchestration plugin: no memory for %zu bytes", n_bytes);
     }
-    memcpy(copy, bytes, n_bytes);
-    free(program->plugin_bytes);
-    free(program->function_name);
-    program->plugin_bytes = copy;
-    program->n_plugin_bytes = n_bytes;
-    program->function_name = name;
+    memcpy(fresh->bytes, bytes, n_bytes);
+    tg_orchestration_release(program->orchestration);
+    program->orchestration = fresh;
     return TG_OK;
 }

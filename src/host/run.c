@@ -1,4 +1,4 @@
-/* Runs: check, prepare device memory and arguments, launch, copy back, release. */
+/* One execution of a program: prepare device memory and arguments, launch, copy back, release. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -6,139 +6,6 @@
 
 #include "base/log.h"
 #include "host/host.h"
-#include "os/state.h"
-#include "trace/analysis.h"
-#include "trace/chrome.h"
-#include "trace/dot.h"
-#include "trace/report.h"
-#include "trace/summary.h"
-
-void tg_run_config_init(struct tg_run_config *config)
-{
-    *config = (struct tg_run_config){
-        .runtime = TG_AICPU_BUILD_GRAPH,
-        .build_mode = TG_BUILD_CONCURRENT,
-        .aicpu_thread_num = 3,
-        .block_dim = 24,
-        .window = 16384,
-        .kernel_limit_ms = 10000,
-        .schedules = 1,
-    };
-}
-
-static const char *const runtime_names[] = {"aicpu_build_graph", "host_build_graph"};
-
-enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
-{
-    for (int i = 0; i < 2; i++) {
-        if (strcmp(name, runtime_names[i]) != 0) continue;
-        *out = (enum tg_runtime_kind)i;
-        return TG_OK;
-    }
-    const char *known = strcmp(name, "tensormap_and_ringbuffer") == 0 ? "is known and not offered" : "is unknown";
-    return tg_error(TG_ERR_ARGUMENT, "runtime '%s' %s; there are: aicpu_build_graph host_build_graph", name, known);
-}
-
-/* ---- checks ---- */
-
-/* What a machine with cores cannot do. */
-static enum tg_status check_not_workers(const struct tg_run_config *config)
-{
-    if (config->reproducible)
-        return tg_error(TG_ERR_ARGUMENT, "reproducible is set; on a2a3sim every run is, without it");
-    return TG_OK;
-}
-
-/* How many control threads and blocks: questions that a machine with workers does not ask. */
-static enum tg_status check_cores(const struct tg_run_config *config, uint32_t n_blocks)
-{
-    bool on_device = config->runtime == TG_AICPU_BUILD_GRAPH;
-    if (config->aicpu_thread_num > TG_AICPU_THREADS_MAX || config->aicpu_thread_num < (on_device ? 2u : 1u))
-        return tg_error(TG_ERR_ARGUMENT, "aicpu_thread_num is %u; %s takes %d to %d%s", config->aicpu_thread_num,
-                        runtime_names[config->runtime], on_device ? 2 : 1, TG_AICPU_THREADS_MAX,
-                        on_device ? ": one builds, the others schedule" : "");
-    if (config->block_dim < 1 || config->block_dim > n_blocks)
-        return tg_error(TG_ERR_ARGUMENT, "block_dim is %u; the device has %u blocks of 1 AIC and 2 AIV, use 1 to %u",
-                        config->block_dim, n_blocks, n_blocks);
-    return TG_OK;
-}
-
-/* What a machine with workers cannot do. */
-static enum tg_status check_workers(const struct tg_run_config *config)
-{
-    if (config->schedule_seed != 0)
-        return tg_error(TG_ERR_ARGUMENT,
-                        "schedule_seed is %llu; workers run in real time, which no seed repeats: use 0",
-                        (unsigned long long)config->schedule_seed);
-    if (config->check) return tg_error(TG_ERR_ARGUMENT, "check is set; only platform a2a3sim has checks");
-    if (config->record_pipes) return tg_error(TG_ERR_ARGUMENT, "record_pipes is set; only platform a2a3sim has pipes");
-    if (config->pipe_order != TG_PIPE_ORDER_PROGRAM)
-        return tg_error(TG_ERR_ARGUMENT, "pipe_order is %u; only platform a2a3sim has pipes", config->pipe_order);
-    if (config->schedules > 1)
-        return tg_error(TG_ERR_ARGUMENT, "schedules is %u; workers run in real time, which no seed repeats: use 1",
-                        config->schedules);
-    return TG_OK;
-}
-
-static enum tg_status check_config(const struct tg_run_config *config, const struct tg_machine *machine)
-{
-    if (config->runtime > TG_HOST_BUILD_GRAPH) return tg_error(TG_ERR_ARGUMENT, "unknown runtime %u", config->runtime);
-    if (config->build_mode > TG_BUILD_SEQUENTIAL)
-        return tg_error(TG_ERR_ARGUMENT, "unknown build mode %u", config->build_mode);
-    if (config->pipe_order > TG_PIPE_ORDER_EARLY)
-        return tg_error(TG_ERR_ARGUMENT, "unknown pipe order %u", config->pipe_order);
-    if (machine->n_workers == 0) TG_TRY(check_not_workers(config));
-    if (machine->n_workers == 0) TG_TRY(check_cores(config, machine->n_blocks));
-    else TG_TRY(check_workers(config));
-    if (config->record_pipes && !config->record)
-        return tg_error(TG_ERR_ARGUMENT, "record_pipes is set and record is not; set both");
-    if (config->schedules == 0) return tg_error(TG_ERR_ARGUMENT, "schedules is 0; a run is under at least one");
-    const bool sequential = config->runtime == TG_AICPU_BUILD_GRAPH && config->build_mode == TG_BUILD_SEQUENTIAL;
-    if (config->keep && !sequential)
-        return tg_error(TG_ERR_ARGUMENT, "keep is set; it needs aicpu_build_graph with build_mode TG_BUILD_SEQUENTIAL");
-    if (config->keep && (config->check || config->schedules > 1))
-        return tg_error(TG_ERR_ARGUMENT, "keep is set; it does not combine with check or schedules");
-    if (config->window == 0) return tg_error(TG_ERR_ARGUMENT, "window is 0; it has to hold at least one task");
-    if (config->kernel_limit_ms == 0) return tg_error(TG_ERR_ARGUMENT, "kernel_limit_ms is 0");
-    return TG_OK;
-}
-
-static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n, const struct tg_run_config *config)
-{
-    if (n == 0 || n > 1000) return tg_error(TG_ERR_ARGUMENT, "%zu tensors; 1 to 1000 are possible", n);
-    for (size_t i = 0; i < n; i++) {
-        const char *name = tensors[i].name ? tensors[i].name : "without a name";
-        if (!tensors[i].data || tensors[i].bytes == 0)
-            return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s) has no data", i, name);
-        if (tensors[i].direction > TG_RESIDENT)
-            return tg_error(TG_ERR_ARGUMENT, "tensor %zu (%s): unknown direction %u", i, name, tensors[i].direction);
-        if (tensors[i].direction != TG_RESIDENT) continue;
-        if (config->runtime == TG_HOST_BUILD_GRAPH)
-            return tg_error(TG_ERR_ARGUMENT,
-                            "tensor %zu (%s) is resident; with host_build_graph the plugin places the tensors", i,
-                            name);
-        if (config->schedules > 1)
-            return tg_error(TG_ERR_ARGUMENT,
-                            "tensor %zu (%s) is resident; a second schedule would see what the first did", i, name);
-    }
-    return TG_OK;
-}
-
-static enum tg_status check_declared(const struct tg_run_config *config, const struct tg_tensor *tensors, size_t n)
-{
-    if (config->n_declared > 0 && !config->declared)
-        return tg_error(TG_ERR_ARGUMENT, "declared is NULL, n_declared %zu", config->n_declared);
-    for (size_t i = 0; i < config->n_declared; i++) {
-        const struct tg_declared *d = &config->declared[i];
-        if (d->tensor >= n) return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: there is no tensor %u", i, d->tensor);
-        if (d->kind > TG_READ_ONLY) return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: unknown kind %u", i, d->kind);
-        uint64_t bytes = tensors[d->tensor].bytes;
-        if (d->bytes == 0 || d->offset > bytes || d->bytes > bytes - d->offset)
-            return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: %llu bytes from byte %llu on are not in the tensor's %llu",
-                            i, (unsigned long long)d->bytes, (unsigned long long)d->offset, (unsigned long long)bytes);
-    }
-    return TG_OK;
-}
 
 /* ---- open ---- */
 
@@ -187,40 +54,38 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     run->staging = calloc(n, sizeof *run->staging);
     if (!run->tensors || !run->args || !run->staging) return tg_error(TG_ERR_MEMORY, "no memory for %zu tensors", n);
     memcpy(run->tensors, tensors, n * sizeof *tensors);
-    TG_TRY(tg_schedules_prepare(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
     TG_TRY(tg_host_check_open(run));
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
 }
 
-enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
-                           const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
+enum tg_status tg_run_create(struct tg_program *program, struct tg_orchestration *orchestration,
+                             const struct tg_run_config *config, const struct tg_tensor *tensors, size_t n_tensors,
+                             struct tg_failure *failure, struct tg_run **out)
 {
-    TG_OWN_STATE;
-    TG_TRY(check_config(config, program->device->machine));
-    TG_TRY(check_tensors(tensors, n_tensors, config));
-    TG_TRY(check_declared(config, tensors, n_tensors));
-    if (!program->plugin_bytes) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
-
     struct tg_run *run = aligned_alloc(64, (sizeof *run + 63) / 64 * 64);
     if (!run) return tg_error(TG_ERR_MEMORY, "no memory for a run");
     memset(run, 0, sizeof *run);
     run->program = program;
+    program->n_users++;
+    run->orchestration = orchestration;
+    orchestration->n_users++;
     run->config = *config;
     run->n_tensors = n_tensors;
-    tg_failure_init(&run->failure);
+    tg_failure_init(&run->own_failure);
+    run->failure = failure ? failure : &run->own_failure;
     tg_graph_init(&run->graph, graph_limit(config));
     run->graph.keep = config->keep;
     enum tg_status status = prepare(run, tensors);
     if (status != TG_OK) {
-        tg_run_close(run);
+        tg_run_destroy(run);
         return status;
     }
     *out = run;
     return TG_OK;
 }
 
-/* ---- wait ---- */
+/* ---- execute ---- */
 
 static enum tg_status copy_back(struct tg_run *run)
 {
@@ -239,46 +104,36 @@ static uint64_t host_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Launch, wait, copy back. */
-static enum tg_status launch_and_wait(struct tg_run *run)
+/* The caller may have freed tensors that it put into device memory. */
+static void check_resident(struct tg_run *run)
 {
-    uint64_t start = host_now();
-    run->may_replay = false;
+    for (size_t i = 0; i < run->n_tensors; i++)
+        if (run->tensors[i].direction == TG_RESIDENT && use_resident(run, i) != TG_OK)
+            tg_failure_set(run->failure, TG_ERR_GLOBAL_MEMORY, "%s", tg_last_message());
+}
+
+/* The launch is over. A failure that this run shares stays open for the next one. */
+static enum tg_status failure_of_launch(struct tg_run *run)
+{
+    enum tg_status status = run->failure == &run->own_failure ? tg_failure_close(run->failure)
+                                                              : tg_failure_status(run->failure);
+    return status == TG_OK ? TG_OK : tg_error(status, "%s", tg_failure_message(run->failure));
+}
+
+enum tg_status tg_run_execute(struct tg_run *run)
+{
+    const uint64_t start = host_now();
     tg_host_check_launch(run);
+    check_resident(run);
     enum tg_status status = tg_launch(run);
+    if (status == TG_OK) status = failure_of_launch(run);
     if (status == TG_OK) tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
-    if (status == TG_OK) status = tg_schedules_compare(run);
-    if (run->config.check || run->config.schedules > 1) status = tg_host_judge(run, status);
     run->result.host_ns = host_now() - start;
-    run->may_replay = status == TG_OK;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
     return status;
-}
-
-enum tg_status tg_run_wait(struct tg_run *run)
-{
-    TG_OWN_STATE;
-    if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
-    run->launched = true;
-    return launch_and_wait(run);
-}
-
-/* Does every change name an argument that is there? */
-static enum tg_status check_changes(struct tg_run *run, const struct tg_argument *changes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct tg_task *task = tg_graph_find(&run->graph, changes[i].task_id);
-        if (!task)
-            return tg_error(TG_ERR_ARGUMENT, "change %zu: there is no task %d; the graph has %llu", i,
-                            changes[i].task_id, (unsigned long long)run->graph.n_added);
-        if (changes[i].index >= task->n_args)
-            return tg_error(TG_ERR_ARGUMENT, "change %zu: task %d has %u arguments, no number %u", i,
-                            changes[i].task_id, task->n_args, changes[i].index);
-    }
-    return TG_OK;
 }
 
 /* Inputs as the caller has them now, outputs as if nobody had written them. */
@@ -294,105 +149,19 @@ static enum tg_status refill(struct tg_run *run)
     return TG_OK;
 }
 
-enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
+enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
 {
-    TG_OWN_STATE;
-    if (!run->config.keep) return tg_error(TG_ERR_ARGUMENT, "the run was opened without keep; set tg_run_config.keep");
-    if (!run->may_replay) return tg_error(TG_ERR_ARGUMENT, "only a run that succeeded can be replayed");
-    TG_TRY(check_changes(run, changes, n_changes));
     TG_TRY(refill(run));
     for (size_t i = 0; i < n_changes; i++)
         tg_graph_set_arg(&run->graph, changes[i].task_id, changes[i].index, changes[i].value);
     tg_graph_rewind(&run->graph, &run->ready);
     tg_record_fini(&run->record);
     run->replays = true;
-    return launch_and_wait(run);
+    (void)tg_failure_reopen(run->failure); /* it was closed, so nobody can have cancelled it */
+    return tg_run_execute(run);
 }
 
-void tg_run_cancel(struct tg_run *run) { tg_failure_set(&run->failure, TG_ERR_CANCELLED, "tg_run_cancel was called"); }
-
-void tg_run_result(const struct tg_run *run, struct tg_run_result *result) { *result = run->result; }
-
-void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context)
-{
-    run->progress = fn;
-    run->progress_context = context;
-}
-
-/* ---- what happened ---- */
-
-/* What is known of a run, while somebody looks at it. */
-struct look {
-    struct tg_index index;
-    struct tg_findings findings;
-};
-
-static enum tg_status look_init(struct look *look, const struct tg_run *run)
-{
-    if (!run->config.record)
-        return tg_error(TG_ERR_ARGUMENT, "the run was opened without record; set tg_run_config.record");
-    if (!run->launched) return tg_error(TG_ERR_ARGUMENT, "the run was not launched yet; call tg_run_wait first");
-    TG_TRY(tg_index_init(&look->index, &run->record));
-    enum tg_status status = tg_analyse(&look->index, &look->findings);
-    if (status != TG_OK) tg_index_fini(&look->index);
-    return status;
-}
-
-static void look_fini(struct look *look)
-{
-    tg_findings_fini(&look->findings);
-    tg_index_fini(&look->index);
-}
-
-enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
-{
-    TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    *out = look.findings.figures;
-    look_fini(&look);
-    return TG_OK;
-}
-
-enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)
-{
-    TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    tg_summary_print(&run->record, &look.findings, stream);
-    look_fini(&look);
-    return TG_OK;
-}
-
-enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
-{
-    TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_chrome_write(&look.index, path);
-    look_fini(&look);
-    return status;
-}
-
-enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
-{
-    TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_dot_write(&look.index, &look.findings, path);
-    look_fini(&look);
-    return status;
-}
-
-enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
-{
-    TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_report_write(&look.index, &look.findings, path);
-    look_fini(&look);
-    return status;
-}
+/* ---- close ---- */
 
 void tg_run_free_memory(struct tg_run *run)
 {
@@ -401,15 +170,13 @@ void tg_run_free_memory(struct tg_run *run)
     tg_gm_free_all(gm, &run->tensor_memory);
 }
 
-void tg_run_close(struct tg_run *run)
+void tg_run_destroy(struct tg_run *run)
 {
-    if (!run) return;
     tg_graph_fini(&run->graph);
     tg_module_close(&run->plugin);
     tg_run_free_memory(run);
     for (size_t i = 0; run->staging && i < run->n_tensors; i++) free(run->staging[i]);
     free(run->staging);
-    tg_schedules_fini(run);
     free(run->tensors);
     free(run->args);
     free(run->pairs);
@@ -417,5 +184,7 @@ void tg_run_close(struct tg_run *run)
     tg_record_log_fini(&run->pipe_log);
     tg_record_fini(&run->record);
     tg_check_fini(&run->check);
+    tg_orchestration_release(run->orchestration);
+    tg_program_release(run->program);
     free(run);
 }

@@ -7,8 +7,10 @@
 
 /* ---- inputs that a run changes ----------------------------------------------------------------------------------- */
 
-enum tg_status tg_schedules_prepare(struct tg_run *run)
+enum tg_status tg_schedules_open(struct tg_run *run)
 {
+    tg_failure_init(&run->others_failure);
+    if (run->config.schedules <= 1) (void)tg_failure_close(&run->others_failure);
     if (run->config.schedules <= 1) return TG_OK;
     run->before = calloc(run->n_tensors, sizeof *run->before);
     if (!run->before) return tg_error(TG_ERR_MEMORY, "no memory for %zu tensors", run->n_tensors);
@@ -28,7 +30,7 @@ static void free_all(void **data, size_t n)
     free(data);
 }
 
-void tg_schedules_fini(struct tg_run *run) { free_all(run->before, run->n_tensors); }
+void tg_schedules_close(struct tg_run *run) { free_all(run->before, run->n_tensors); }
 
 /* ---- another run ------------------------------------------------------------------------------------------------- */
 
@@ -46,17 +48,20 @@ static enum tg_status own_outputs(const struct tg_run *run, void **own, struct t
     return TG_OK;
 }
 
-static enum tg_status run_again(const struct tg_run *run, uint64_t seed, const struct tg_tensor *tensors)
+static enum tg_status run_again(struct tg_run *run, uint64_t seed, const struct tg_tensor *tensors)
 {
     struct tg_run_config config = run->config;
     struct tg_run *again;
     config.schedule_seed = seed;
     config.schedules = 1;
     config.record = config.record_pipes = config.check = false;
-    TG_TRY(tg_run_open(run->program, &config, tensors, run->n_tensors, &again));
+    if (!tg_failure_reopen(&run->others_failure))
+        return tg_error(TG_ERR_CANCELLED, "%s", tg_failure_message(&run->others_failure));
+    TG_TRY(tg_run_create(run->program, run->orchestration, &config, tensors, run->n_tensors, &run->others_failure,
+                         &again));
     tg_run_on_progress(again, run->progress, run->progress_context);
-    enum tg_status status = tg_run_wait(again);
-    tg_run_close(again);
+    enum tg_status status = tg_run_execute(again);
+    tg_run_destroy(again);
     return status;
 }
 
@@ -143,7 +148,8 @@ static enum tg_status try_schedule(struct tg_run *run, uint64_t seed, void **own
 {
     TG_TRY(own_outputs(run, own, tensors));
     enum tg_status status = run_again(run, seed, tensors);
-    if (status == TG_ERR_MEMORY || status == TG_ERR_DEVICE_MEMORY) return status; /* it says nothing of the program */
+    /* These say nothing of the program. */
+    if (status == TG_ERR_MEMORY || status == TG_ERR_DEVICE_MEMORY || status == TG_ERR_CANCELLED) return status;
     if (status != TG_OK) {
         report_failure(run, seed, status);
         return TG_OK;
@@ -166,5 +172,8 @@ enum tg_status tg_schedules_compare(struct tg_run *run)
         free(tensors);
         free_all(own, run->n_tensors);
     }
+    const enum tg_status cancelled = tg_failure_close(&run->others_failure);
+    if (status == TG_OK && cancelled == TG_ERR_CANCELLED)
+        return tg_error(cancelled, "%s", tg_failure_message(&run->others_failure));
     return status;
 }

@@ -34,6 +34,9 @@ static void call_end(struct tg_builder *b)
     tg_guard_leave(b->guard);
 }
 
+bool tg_builder_begin(struct tg_builder *b, const char *call) { return call_begin(b, call); }
+void tg_builder_end(struct tg_builder *b) { call_end(b); }
+
 /* A graph or memory call failed: its message becomes the run's. */
 static void record(struct tg_builder *b, enum tg_status status)
 {
@@ -191,11 +194,14 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
 static void device_free(struct tg_runtime *rt, void *address)
 {
     struct tg_builder *b = of(rt);
-    if (!address || !call_begin(b, "device_free")) return;
-    spend(b, TG_WORK_ALLOC);
-    enum tg_status status = tg_gm_free(b->gm, b->gm_owner, (uint64_t)(uintptr_t)address);
+    if (!call_begin(b, "device_free")) return;
+    enum tg_status status = TG_OK;
+    if (address) {
+        spend(b, TG_WORK_ALLOC);
+        status = tg_gm_free(b->gm, b->gm_owner, (uint64_t)(uintptr_t)address);
+    }
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
-    else if (b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
+    else if (address && b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
     forget_mark(b);
     call_end(b);
 }

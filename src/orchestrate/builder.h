@@ -79,6 +79,11 @@ struct tg_builder_config {
 /* Everything in config is borrowed until the plugin is closed. */
 void tg_builder_init(struct tg_builder *builder, const struct tg_builder_config *config);
 
+/* A call that one of the two runtimes adds begins and ends like the build calls. false: it must do nothing, because it is not
+ * allowed here, or the run has failed. */
+bool tg_builder_begin(struct tg_builder *builder, const char *call);
+void tg_builder_end(struct tg_builder *builder);
+
 /* Call the plugin's entry, guarded, with the build calls open; n_host_args > 0: the form with host arguments. What goes
  * wrong is in the failure. */
 void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, const char *function_name,

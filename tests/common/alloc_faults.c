@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <pthread.h>
-#include <search.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -56,15 +55,12 @@ static bool fails(const char *name)
     result __wrap_##name parameters;                                                                                   \
     result __wrap_##name parameters { return fails(#name) ? failure : __real_##name arguments; }
 
-typedef int compare_fn(const void *, const void *);
-
 FAULT(void *, malloc, (size_t n), (n), NULL)
 FAULT(void *, calloc, (size_t n, size_t bytes), (n, bytes), NULL)
 FAULT(void *, realloc, (void *old, size_t n), (old, n), NULL)
 FAULT(void *, aligned_alloc, (size_t alignment, size_t n), (alignment, n), NULL)
 FAULT(char *, strdup, (const char *text), (text), NULL)
 FAULT(char *, strndup, (const char *text, size_t n), (text, n), NULL)
-FAULT(void *, tsearch, (const void *key, void **root, compare_fn *compare), (key, root, compare), NULL)
 FAULT(void *, mmap, (void *at, size_t n, int protection, int flags, int fd, off_t offset),
       (at, n, protection, flags, fd, offset), MAP_FAILED)
 FAULT(int, mprotect, (void *at, size_t n, int protection), (at, n, protection), -1)

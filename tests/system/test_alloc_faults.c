@@ -54,8 +54,7 @@ static int free_descriptor(void)
 /* Those that say that memory itself is out. Others are for what memory is needed for: files, processes, objects. */
 static bool is_memory(const char *function)
 {
-    static const char *const names[] = {"malloc", "calloc",  "realloc", "aligned_alloc",
-                                        "strdup", "tsearch", "mmap",    "mprotect"};
+    static const char *const names[] = {"malloc", "calloc", "realloc", "aligned_alloc", "strdup", "mmap", "mprotect"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(function, names[i]) == 0) return true;
     return false;
