@@ -133,7 +133,7 @@ static void a_run_that_fails_under_another_seed_is_a_difference(void **state)
     script_init(&script);
     const int first = script_visit(&script, TG_AIC, 0, 0, NULL);
     script_publish(&script, first);
-    for (int i = 0; i < 12; i++) script_publish(&script, script_visit(&script, TG_AIC, 0, 0, NULL));
+    for (int i = 0; i < 4; i++) script_publish(&script, script_visit(&script, TG_AIC, 0, 0, NULL));
     script_expect(&script, first, 1); /* nothing says so: the builder has been slow enough, or not */
     script_load(&rig, RIG_CONCURRENT);
     rig.config.schedule_seed = 0;

@@ -65,6 +65,7 @@ struct sim {
     struct tg_memory memory;
     enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
     const struct tg_machine_run *run; /* during a launch */
+    uint64_t n_cold;                  /* tasks of the launch that a builder with cold caches added */
     uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;   /* of the control threads */
@@ -125,6 +126,10 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 {
     struct sim *sim = of(machine);
     self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
+    if (work == TG_WORK_ADD && (double)sim->n_cold < sim->figures.cold_tasks) {
+        self(sim)->now += (uint64_t)sim->figures.cold_add;
+        sim->n_cold++;
+    }
     if (work == TG_WORK_PUBLISH && sim->builder_delay_ns > 0)
         self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
@@ -537,6 +542,7 @@ static uint32_t drawn_builder_delay(uint64_t seed)
 
 static enum tg_status simulate(struct sim *sim, struct start *starts)
 {
+    sim->n_cold = 0;
     sim->builder_delay_ns = drawn_builder_delay(sim->run->schedule_seed);
     tg_clock_reset(&sim->clock, sim->run->schedule_seed);
     tg_memory_reset(&sim->memory);
