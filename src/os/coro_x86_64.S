@@ -29,11 +29,15 @@ tg_coro_swap:                       /* rdi: void **save, rsi: void *load */
     .cfi_adjust_cfa_offset 8
     stmxcsr (%rsp)
     fnstcw 4(%rsp)
+    movzwl 4(%rsp), %eax
     movq %rsp, (%rdi)
     movq %rsi, %rsp
-    cmpl $0, (%rsp)                 /* a frame that prepare() made: keep the control words of who switches */
+    cmpl $0, (%rsp)                 /* a frame that prepare() made: keep the control words of the switcher */
     je 1f
     ldmxcsr (%rsp)
+    cmpw %ax, 4(%rsp)
+    je 1f
+    fnclex                          /* fldcw would raise an exception that one side flagged and the other unmasks */
     fldcw 4(%rsp)
 1:  addq $8, %rsp
     .cfi_adjust_cfa_offset -8
