@@ -16,7 +16,7 @@ arrows='
     finding       base
     check/memory  base finding os
     check         base check/memory finding
-    check/core    base check finding tile
+    check/core    base check check/memory finding tile
     machine       base check memory trace
     machine/sim   base check check/core check/memory machine memory os tile trace
     machine/cpu   base machine memory os tile trace

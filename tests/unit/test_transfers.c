@@ -9,7 +9,8 @@ enum { BASE = 0x10000, BYTES = 4096 };
 static struct tg_transfers transfers;
 static struct tg_order order;
 
-static struct tg_transfer transfer(const struct tg_global *global, bool stores, uint32_t number)
+/* The kernel's next transfer. */
+static bool conflicts(const struct tg_global *global, bool stores, uint32_t number, struct tg_transfers_conflict *found)
 {
     struct tg_tile tile = tg_tile_vec(TG_FP32, 16, 16);
     struct tg_instr instr = instr_at(stores ? TG_OP_TSTORE : TG_OP_TLOAD, "k.c", 1);
@@ -17,7 +18,31 @@ static struct tg_transfer transfer(const struct tg_global *global, bool stores, 
     instr.global = global;
     if (stores) instr.a = &tile;
     else instr.dst = &tile;
-    return tg_transfer_of(&instr, &mark);
+    assert_true(tg_transfers_add(&transfers, &order, &instr, &mark, found));
+    return found->earlier.number > 0;
+}
+
+static bool plain_conflicts(uint64_t address, uint64_t bytes, bool stores, uint32_t number)
+{
+    struct tg_transfers_conflict found;
+    const struct tg_mark mark = {.number = number, .line = 7, .op = TG_MARK_PLAIN_STORE, .pipe = PIPE_S};
+    assert_true(tg_transfers_plain(&transfers, &order, address, bytes, stores, &mark, &found));
+    return found.earlier.number > 0;
+}
+
+static int open_transfers(void **state)
+{
+    (void)state;
+    memset(&order, 0, sizeof order);
+    assert_true(tg_transfers_init(&transfers));
+    return 0;
+}
+
+static int close_transfers(void **state)
+{
+    (void)state;
+    tg_transfers_fini(&transfers);
+    return 0;
 }
 
 static struct tg_global draw_global(uint64_t *random)
@@ -47,20 +72,21 @@ static void a_conflict_is_a_byte_in_common(void **state)
         static uint8_t bytes[BYTES];
         const struct tg_global a = draw_global(&random), b = draw_global(&random);
         const bool a_stores = random_chance(&random, 50), b_stores = random_chance(&random, 50);
-        const struct tg_transfer first = transfer(&a, a_stores, 1), second = transfer(&b, b_stores, 2);
         memset(bytes, 0, sizeof bytes);
         mark_bytes(bytes, &a, 1);
         mark_bytes(bytes, &b, 2);
         bool both = false;
         for (int at = 0; at < BYTES; at++) both |= bytes[at] == 3;
         const bool expected = both && (a_stores || b_stores);
-        uint64_t common[2] = {0, 0};
+        struct tg_transfers_conflict found;
         tg_transfers_begin(&transfers);
-        tg_transfers_add(&transfers, &first);
-        const struct tg_transfer *found = tg_transfers_conflict(&transfers, &order, &second, common);
-        CHECK((found != NULL) == expected, "pair %d", n);
+        assert_false(conflicts(&a, a_stores, 1, &found));
+        CHECK(conflicts(&b, b_stores, 2, &found) == expected, "pair %d", n);
         n_conflicts += expected;
-        for (uint64_t at = common[0]; found && at < common[1]; at++) assert_int_equal(bytes[at - BASE], 3);
+        if (!expected) continue;
+        assert_int_equal(found.earlier.number, 1);
+        assert_int_equal(found.earlier_stores, a_stores);
+        for (uint64_t at = found.low; at < found.high; at++) assert_int_equal(bytes[at - BASE], 3);
     }
     assert_true(n_conflicts > 300 && n_conflicts < 2700);
 }
@@ -69,39 +95,96 @@ static void what_is_in_order_is_no_conflict(void **state)
 {
     (void)state;
     const struct tg_global g = tg_global_nd(BASE, TG_FP32, 4, 8, 8);
-    const struct tg_transfer store = transfer(&g, true, 1), load = transfer(&g, false, 2);
-    uint64_t common[2];
-    memset(&order, 0, sizeof order);
-    tg_transfers_begin(&transfers);
-    tg_transfers_add(&transfers, &store);
-    assert_non_null(tg_transfers_conflict(&transfers, &order, &load, common));
+    struct tg_transfers_conflict found;
+    conflicts(&g, true, 1, &found);
     order.known[PIPE_MTE2][PIPE_MTE3] = 1;
-    assert_null(tg_transfers_conflict(&transfers, &order, &load, common));
-    memset(&order, 0, sizeof order);
+    assert_false(conflicts(&g, false, 2, &found));
+    order.known[PIPE_MTE2][PIPE_MTE3] = 0;
+    assert_true(conflicts(&g, false, 3, &found));
     tg_transfers_begin(&transfers);
-    assert_null(tg_transfers_conflict(&transfers, &order, &load, common));
+    assert_false(conflicts(&g, false, 4, &found));
 }
 
-static void the_latest_are_remembered(void **state)
+/* Random kernels, against a table of every byte's accesses. */
+static void all_are_remembered(void **state)
 {
     (void)state;
-    const struct tg_global far_away = tg_global_nd(0x900000, TG_FP32, 1, 8, 8),
-                           g = tg_global_nd(BASE, TG_FP32, 1, 8, 8);
-    const struct tg_transfer other = transfer(&far_away, true, 1), store = transfer(&g, true, 1);
-    const struct tg_transfer load = transfer(&g, false, 2);
-    uint64_t common[2];
+    enum { STEPS = 60, WORDS = 64 };
+    uint64_t random = 11;
+    int n_found = 0;
+    for (int round = 0; round < 300; round++) {
+        struct {
+            uint32_t low, high, number;
+            bool stores;
+            enum tg_pipe pipe;
+        } steps[STEPS];
+        memset(&order, 0, sizeof order);
+        tg_transfers_begin(&transfers);
+        for (uint32_t i = 0; i < STEPS; i++) {
+            steps[i].low = (uint32_t)random_below(&random, WORDS - 8);
+            steps[i].high = steps[i].low + 1 + (uint32_t)random_below(&random, 8);
+            steps[i].number = i + 1;
+            steps[i].stores = random_chance(&random, 50);
+            steps[i].pipe = random_chance(&random, 30) ? PIPE_S : steps[i].stores ? PIPE_MTE3 : PIPE_MTE2;
+            if (random_chance(&random, 60)) /* one pipe learns how far another has come */
+                order.known[random_chance(&random, 50)   ? PIPE_MTE2
+                            : random_chance(&random, 50) ? PIPE_MTE3
+                                                         : PIPE_S][random_chance(&random, 50)   ? PIPE_MTE2
+                                                                   : random_chance(&random, 50) ? PIPE_MTE3
+                                                                                                : PIPE_S] = i;
+            bool expected = false;
+            for (uint32_t w = steps[i].low; w < steps[i].high; w++) {
+                uint32_t store = 0, load = 0; /* the last of the word, and the transfer that has loaded it since */
+                for (uint32_t j = 1; j <= i; j++) {
+                    if (w < steps[j - 1].low || w >= steps[j - 1].high) continue;
+                    if (steps[j - 1].stores) store = j, load = 0;
+                    else if (steps[j - 1].pipe != PIPE_S) load = j;
+                }
+                const uint32_t others[] = {store, steps[i].stores ? load : 0};
+                for (int k = 0; k < 2; k++) {
+                    if (others[k] == 0) continue;
+                    const enum tg_pipe pipe = steps[others[k] - 1].pipe;
+                    if (pipe == PIPE_S && steps[i].pipe == PIPE_S) continue;
+                    expected |= order.known[steps[i].pipe][pipe] < others[k];
+                }
+            }
+            const uint64_t address = BASE + 4 * steps[i].low;
+            const uint32_t n = steps[i].high - steps[i].low;
+            const struct tg_global g = tg_global_nd(address, TG_FP32, 1, n, n);
+            struct tg_transfers_conflict found;
+            const bool is = steps[i].pipe == PIPE_S ? plain_conflicts(address, 4 * n, steps[i].stores, i + 1)
+                                                    : conflicts(&g, steps[i].stores, i + 1, &found);
+            CHECK(is == expected, "round %d, step %u", round, i);
+            n_found += expected;
+        }
+    }
+    assert_true(n_found > 1000);
+}
+
+/* A tall tensor in narrow blocks of columns: every transfer has as many runs as there are rows. */
+static void time_and_memory_follow_the_runs(void **state)
+{
+    (void)state;
+    enum { ROWS = 3072, BLOCKS = 64 };
+    struct tg_transfers_conflict found;
+    for (uint32_t block = 0; block < BLOCKS; block++) {
+        const struct tg_global g = tg_global_nd(BASE + 32 * block, TG_FP32, ROWS, 8, 8 * BLOCKS);
+        assert_false(conflicts(&g, true, block + 1, &found));
+    }
+    assert_true(tg_extents_bytes(&transfers.map) < (uint64_t)ROWS * BLOCKS * 100);
+    const struct tg_global last = tg_global_nd(BASE + 32 * (BLOCKS - 1), TG_FP32, ROWS, 8, 8 * BLOCKS);
+    assert_true(conflicts(&last, false, BLOCKS + 1, &found));
+    assert_int_equal(found.earlier.number, BLOCKS);
     tg_transfers_begin(&transfers);
-    tg_transfers_add(&transfers, &store);
-    for (int i = 1; i < TG_TRANSFERS_MAX; i++) tg_transfers_add(&transfers, &other);
-    assert_non_null(tg_transfers_conflict(&transfers, &order, &load, common));
-    tg_transfers_add(&transfers, &other);
-    assert_null(tg_transfers_conflict(&transfers, &order, &load, common));
+    assert_int_equal(transfers.map.n_extents, 1);
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(a_conflict_is_a_byte_in_common),
-    cmocka_unit_test(what_is_in_order_is_no_conflict),
-    cmocka_unit_test(the_latest_are_remembered),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_transfers, close_transfers)
+    TEST(a_conflict_is_a_byte_in_common),
+    TEST(what_is_in_order_is_no_conflict),
+    TEST(all_are_remembered),
+    TEST(time_and_memory_follow_the_runs),
 };
 
 CHECK_MAIN(tests)

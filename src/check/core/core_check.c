@@ -14,6 +14,10 @@ struct tg_core_check *tg_core_check_open(enum tg_core_type core_type)
 {
     struct tg_core_check *c = calloc(1, sizeof *c);
     if (!c) return NULL;
+    if (!tg_transfers_init(&c->transfers)) {
+        free(c);
+        return NULL;
+    }
     for (int kind = TG_MAT; kind <= TG_VEC; kind++) {
         if (!has_kind(core_type, kind) || tg_shadow_init(&c->shadow[kind], tg_kind_capacity((uint32_t)kind))) continue;
         tg_core_check_close(c);
@@ -26,6 +30,7 @@ void tg_core_check_close(struct tg_core_check *c)
 {
     if (!c) return;
     for (int kind = TG_MAT; kind <= TG_VEC; kind++) tg_shadow_fini(&c->shadow[kind]);
+    tg_transfers_fini(&c->transfers);
     free(c);
 }
 
@@ -43,8 +48,15 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
 
 const char *tg_mark_describe(const struct tg_mark *mark, char text[TG_PLACE_BYTES])
 {
-    snprintf(text, TG_PLACE_BYTES, "%s at %s:%u (%s)", tg_op_name(mark->op), tg_base_name(mark->file), mark->line,
-             tg_pipe_symbol(mark->pipe));
+    const char *what = mark->op == TG_MARK_PLAIN_LOAD    ? "a plain load"
+                       : mark->op == TG_MARK_PLAIN_STORE ? "a plain store"
+                                                         : tg_op_name(mark->op);
+    if (mark->file)
+        snprintf(text, TG_PLACE_BYTES, "%s at %s:%u (%s)", what, tg_base_name(mark->file), mark->line,
+                 tg_pipe_symbol(mark->pipe));
+    else
+        snprintf(text, TG_PLACE_BYTES, "%s at offset 0x%x of its shared object (%s)", what, mark->line,
+                 tg_pipe_symbol(mark->pipe));
     return text;
 }
 
@@ -99,18 +111,32 @@ void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, con
 
 /* ---- an instruction ------------------------------------------------------------------------------------------------ */
 
-static void check_transfer(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+static void say_conflict(struct tg_core_check *c, const struct tg_transfers_conflict *conflict, bool stores,
+                         const struct tg_mark *now)
 {
-    const struct tg_transfer transfer = tg_transfer_of(instr, now);
-    uint64_t common[2];
-    const struct tg_transfer *earlier = tg_transfers_conflict(&c->transfers, &c->order, &transfer, common);
-    if (earlier) {
-        const struct tg_hazard *hazard = !transfer.stores  ? &tg_hazard_raw
-                                         : earlier->stores ? &tg_hazard_waw
-                                                           : &tg_hazard_war;
-        tg_core_hazard(c, hazard, now, &earlier->mark, "device memory", common[0], common[1]);
-    }
-    tg_transfers_add(&c->transfers, &transfer);
+    if (conflict->earlier.number == 0) return;
+    const struct tg_hazard *hazard = !stores                    ? &tg_hazard_raw
+                                     : conflict->earlier_stores ? &tg_hazard_waw
+                                                                : &tg_hazard_war;
+    tg_core_hazard(c, hazard, now, &conflict->earlier, "device memory", conflict->low, conflict->high);
+}
+
+static bool check_transfer(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    struct tg_transfers_conflict conflict;
+    const bool done = tg_transfers_add(&c->transfers, &c->order, instr, now, &conflict);
+    say_conflict(c, &conflict, tg_use_writes(tg_form_of(instr->op)->global), now);
+    return done;
+}
+
+void tg_core_check_plain(struct tg_core_check *c, const struct tg_access *access)
+{
+    const struct tg_mark now = tg_order_plain(&c->order, access->write ? TG_MARK_PLAIN_STORE : TG_MARK_PLAIN_LOAD,
+                                              access->file, access->file ? access->line : (uint32_t)access->offset);
+    struct tg_transfers_conflict conflict;
+    if (!tg_transfers_plain(&c->transfers, &c->order, access->address, access->bytes, access->write, &now, &conflict))
+        c->check->findings.lost = true;
+    say_conflict(c, &conflict, access->write, &now);
 }
 
 void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe)
@@ -126,7 +152,7 @@ void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, 
     case TG_OP_TRESHAPE: done = tg_check_reshape(c, instr); break;
     default:
         done = tg_check_operands(c, instr, &now);
-        if (instr->global) check_transfer(c, instr, &now);
+        if (instr->global) done = check_transfer(c, instr, &now) && done;
         break;
     }
     if (!done) c->check->findings.lost = true;

@@ -47,6 +47,9 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
 /* The kernel's next instruction, which has passed the rules. */
 void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe);
 
+/* The kernel's scalar unit loads or stores device memory by itself, between two instructions. */
+void tg_core_check_plain(struct tg_core_check *c, const struct tg_access *access);
+
 /* The kernel's last instruction breaks a rule, as `message` says; the kernel ends there. */
 void tg_core_check_broken(struct tg_core_check *c, const struct tg_instr *instr, const char *message);
 

@@ -9,6 +9,7 @@ void tg_order_begin(struct tg_order *order)
     memset(order->known, 0, sizeof order->known);
     for (uint32_t i = 0; i < order->n_used; i++) order->flags[order->used[i]] = (struct tg_flag){.set = false};
     order->n_used = 0;
+    order->plain = 0;
 }
 
 /* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put
@@ -34,6 +35,12 @@ struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *inst
     const bool orders = instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG || instr->op == TG_OP_PIPE_BARRIER;
     if (!orders && instr->op != TG_OP_TRESHAPE) order->last[pipe] = mark;
     return mark;
+}
+
+struct tg_mark tg_order_plain(struct tg_order *order, enum tg_mark_plain op, const char *file, uint32_t line)
+{
+    if (order->plain != order->number || order->number == 0) order->plain = ++order->number;
+    return (struct tg_mark){.number = order->number, .line = line, .file = file, .op = (uint8_t)op, .pipe = PIPE_S};
 }
 
 struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *instr)

@@ -30,12 +30,15 @@
 enum { TG_ORDER_PIPES = PIPE_FIX + 1, TG_ORDER_EVENTS = EVENT_ID7 + 1 };
 enum { TG_ORDER_FLAGS = TG_ORDER_PIPES * TG_ORDER_PIPES * TG_ORDER_EVENTS };
 
+/* In place of an instruction: what the scalar unit does by itself. */
+enum tg_mark_plain { TG_MARK_PLAIN_LOAD = TG_OP_COUNT, TG_MARK_PLAIN_STORE };
+
 /* An instruction as others remember it. number 0: none. */
 struct tg_mark {
     uint32_t number;
     uint32_t line;
     const char *file;
-    uint8_t op;   /* enum tg_op */
+    uint8_t op;   /* enum tg_op, or enum tg_mark_plain; of the latter file may be NULL: line is an offset */
     uint8_t pipe; /* enum tg_pipe */
     bool settles; /* the next instruction of its pipe finds its result without a barrier */
 };
@@ -59,6 +62,7 @@ struct tg_order {
     struct tg_flag flags[TG_ORDER_FLAGS];
     uint16_t used[TG_ORDER_FLAGS]; /* [n_used] flags that this kernel has set or waited for, in that order */
     uint32_t n_used;
+    uint32_t plain; /* number of plain accesses since the last instruction; another than `number`: there are none */
 };
 
 /* Does the next instruction of its pipe find the result of `instr` without a barrier? */
@@ -69,6 +73,10 @@ void tg_order_begin(struct tg_order *order);
 
 /* The next instruction: its mark. A kernel has fewer than 2^32. */
 struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe);
+
+/* The mark of plain loads and stores, which PIPE_S does, until the next instruction. op: TG_MARK_PLAIN_LOAD or _STORE;
+ * file NULL: line is the code's offset in its shared object. */
+struct tg_mark tg_order_plain(struct tg_order *order, enum tg_mark_plain op, const char *file, uint32_t line);
 
 /* Has `mark` ended before the next instruction of `pipe` starts? */
 static inline bool tg_order_knows(const struct tg_order *order, enum tg_pipe pipe, const struct tg_mark *mark)

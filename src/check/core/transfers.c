@@ -1,53 +1,131 @@
 #include "check/core/transfers.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "tile/execute.h"
 #include "tile/table.h"
 
-struct tg_transfer tg_transfer_of(const struct tg_instr *instr, const struct tg_mark *mark)
+bool tg_transfers_init(struct tg_transfers *transfers)
 {
-    struct tg_transfer t = {.mark = *mark,
-                            .global = *instr->global,
-                            .low = UINT64_MAX,
-                            .stores = tg_use_writes(tg_form_of(instr->op)->global)};
-    struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (run.address < t.low) t.low = run.address;
-        if (run.address + run.bytes > t.high) t.high = run.address + run.bytes;
-    }
-    return t;
-}
-
-/* Do the runs of `a` and `b` have a byte in common? */
-static bool meet(const struct tg_transfer *a, const struct tg_transfer *b, uint64_t common[2])
-{
-    if (a->high <= b->low || b->high <= a->low) return false;
-    struct tg_run_of_bytes x, y;
-    for (uint32_t i = 0; tg_global_run(&a->global, i, &x); i++) {
-        if (x.address >= b->high || x.address + x.bytes <= b->low) continue;
-        for (uint32_t j = 0; tg_global_run(&b->global, j, &y); j++) {
-            common[0] = x.address > y.address ? x.address : y.address;
-            uint64_t x_end = x.address + x.bytes, y_end = y.address + y.bytes;
-            common[1] = x_end < y_end ? x_end : y_end;
-            if (common[0] < common[1]) return true;
-        }
-    }
+    memset(transfers, 0, sizeof *transfers);
+    transfers->marks = calloc(1, sizeof *transfers->marks);
+    transfers->n = transfers->capacity = 1;
+    if (transfers->marks && tg_extents_init(&transfers->map)) return true;
+    free(transfers->marks);
+    transfers->marks = NULL;
     return false;
 }
 
-const struct tg_transfer *tg_transfers_conflict(const struct tg_transfers *transfers, const struct tg_order *order,
-                                                const struct tg_transfer *now, uint64_t common[2])
+void tg_transfers_fini(struct tg_transfers *transfers)
 {
-    uint32_t kept = transfers->n < TG_TRANSFERS_MAX ? transfers->n : TG_TRANSFERS_MAX;
-    for (uint32_t i = 1; i <= kept; i++) {
-        const struct tg_transfer *earlier = &transfers->ring[(transfers->n - i) % TG_TRANSFERS_MAX];
-        if (!earlier->stores && !now->stores) continue;
-        if (tg_order_knows(order, (enum tg_pipe)now->mark.pipe, &earlier->mark)) continue;
-        if (meet(earlier, now, common)) return earlier;
-    }
-    return NULL;
+    tg_extents_fini(&transfers->map);
+    free(transfers->marks);
+    memset(transfers, 0, sizeof *transfers);
 }
 
-void tg_transfers_add(struct tg_transfers *transfers, const struct tg_transfer *transfer)
+void tg_transfers_begin(struct tg_transfers *transfers)
 {
-    transfers->ring[transfers->n++ % TG_TRANSFERS_MAX] = *transfer;
+    tg_extents_clear(&transfers->map);
+    transfers->n = 1;
+}
+
+/* A number for the mark; plain stores of one place in the source with nothing between them have one. 0: no memory. */
+static uint32_t number_of(struct tg_transfers *transfers, const struct tg_mark *mark)
+{
+    enum { RECENT = 4 };
+    for (uint32_t i = transfers->n; mark->pipe == PIPE_S && i > 1 && i + RECENT > transfers->n; i--) {
+        const struct tg_mark *recent = &transfers->marks[i - 1];
+        if (recent->number == mark->number && recent->line == mark->line && recent->op == mark->op) return i - 1;
+    }
+    if (transfers->n == transfers->capacity) {
+        const uint32_t more = transfers->capacity + transfers->capacity / 2 + 64;
+        struct tg_mark *marks = realloc(transfers->marks, more * sizeof *marks);
+        if (!marks) return 0;
+        transfers->marks = marks;
+        transfers->capacity = more;
+    }
+    transfers->marks[transfers->n] = *mark;
+    return transfers->n++;
+}
+
+/* The access that is looked at. */
+struct look {
+    const struct tg_transfers *transfers;
+    const struct tg_order *order;
+    const struct tg_mark *mark;
+    uint32_t number; /* of the mark */
+    bool stores;
+    struct tg_transfers_conflict *conflict;
+};
+
+static bool in_order(const struct look *look, const struct tg_mark *earlier)
+{
+    if (earlier->pipe == PIPE_S && look->mark->pipe == PIPE_S) return true;
+    return tg_order_knows(look->order, (enum tg_pipe)look->mark->pipe, earlier);
+}
+
+static void hold(const struct look *look, uint32_t number, bool earlier_stores, uint64_t low, uint64_t high)
+{
+    const struct tg_mark *earlier = &look->transfers->marks[number];
+    if (look->conflict->earlier.number > 0 || number == look->number || in_order(look, earlier)) return;
+    *look->conflict = (struct tg_transfers_conflict){*earlier, earlier_stores, low, high};
+}
+
+static void hold_against(const struct look *look, const struct tg_extent *extent, uint64_t low, uint64_t high)
+{
+    if (extent->writer != TG_NOBODY) hold(look, (uint32_t)extent->writer, true, low, high);
+    if (look->stores && extent->readers != 0) hold(look, extent->readers, false, low, high);
+}
+
+static void visit(void *context, struct tg_extent *extent, uint64_t end)
+{
+    const struct look *look = context;
+    hold_against(look, extent, extent->start, end);
+    if (look->stores) {
+        extent->writer = (tg_who)look->number;
+        extent->readers = 0;
+    } else {
+        extent->readers = look->number;
+    }
+}
+
+bool tg_transfers_add(struct tg_transfers *transfers, const struct tg_order *order, const struct tg_instr *instr,
+                      const struct tg_mark *mark, struct tg_transfers_conflict *conflict)
+{
+    struct look look = {.transfers = transfers,
+                        .order = order,
+                        .mark = mark,
+                        .number = number_of(transfers, mark),
+                        .stores = tg_use_writes(tg_form_of(instr->op)->global),
+                        .conflict = conflict};
+    conflict->earlier.number = 0;
+    if (look.number == 0) return false;
+    uint64_t low = 0, high = 0;
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
+        if (run.address != high) {
+            if (low < high && !tg_extents_visit(&transfers->map, low, high, visit, &look)) return false;
+            low = run.address;
+        }
+        high = run.address + run.bytes;
+    }
+    return low >= high || tg_extents_visit(&transfers->map, low, high, visit, &look);
+}
+
+bool tg_transfers_plain(struct tg_transfers *transfers, const struct tg_order *order, uint64_t address, uint64_t bytes,
+                        bool stores, const struct tg_mark *mark, struct tg_transfers_conflict *conflict)
+{
+    struct look look = {.transfers = transfers, .order = order, .mark = mark, .stores = stores, .conflict = conflict};
+    const uint64_t high = address + bytes;
+    conflict->earlier.number = 0;
+    if (!stores) { /* nothing that comes later is held against it */
+        for (uint64_t at = address, end = 0; at < high; at = end) {
+            const struct tg_extent *extent = tg_extents_find(&transfers->map, at, &end);
+            hold_against(&look, extent, at, end < high ? end : high);
+        }
+        return true;
+    }
+    look.number = number_of(transfers, mark);
+    return look.number != 0 && tg_extents_visit(&transfers->map, address, high, visit, &look);
 }

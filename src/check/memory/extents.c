@@ -25,9 +25,10 @@ bool tg_extents_init(struct tg_extents *map)
 {
     memset(map, 0, sizeof *map);
     map->leaves = calloc(1, sizeof *map->leaves);
+    map->starts = calloc(1, sizeof *map->starts);
     map->readers = calloc(1, sizeof *map->readers); /* number 0 is the empty list */
     struct tg_extents_leaf *leaf = calloc(1, sizeof *leaf);
-    if (!map->leaves || !map->readers || !leaf) {
+    if (!map->leaves || !map->starts || !map->readers || !leaf) {
         free(leaf);
         tg_extents_fini(map);
         return false;
@@ -45,20 +46,45 @@ void tg_extents_fini(struct tg_extents *map)
 {
     for (size_t i = 0; i < map->n_leaves; i++) free(map->leaves[i]);
     free(map->leaves);
+    free(map->starts);
     free(map->readers);
     memset(map, 0, sizeof *map);
 }
 
+void tg_extents_clear(struct tg_extents *map)
+{
+    for (size_t i = 1; i < map->n_leaves; i++) free(map->leaves[i]);
+    map->n_leaves = 1;
+    map->near = 0;
+    map->n_extents = 1;
+    map->leaves[0]->n = 1;
+    map->leaves[0]->extents[0] = (struct tg_extent){.writer = TG_NOBODY};
+    if (map->n_readers > 1) memset(map->recent, 0, sizeof map->recent);
+    map->n_readers = 1;
+}
+
 /* ---- places ---- */
+
+/* The leaf that has the extent of `address`. */
+static size_t find_leaf(const struct tg_extents *map, uint64_t address)
+{
+    size_t low = map->near, high = map->n_leaves;
+    if (low < high && map->starts[low] <= address) {
+        if (low + 1 == high || map->starts[low + 1] > address) return low;
+    } else {
+        low = 0;
+    }
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (map->starts[middle] <= address) low = middle;
+        else high = middle;
+    }
+    return low;
+}
 
 static struct place find(const struct tg_extents *map, uint64_t address)
 {
-    size_t low = 0, high = map->n_leaves;
-    while (high - low > 1) {
-        size_t middle = low + (high - low) / 2;
-        if (map->leaves[middle]->extents[0].start <= address) low = middle;
-        else high = middle;
-    }
+    const size_t low = find_leaf(map, address);
     const struct tg_extents_leaf *leaf = map->leaves[low];
     uint32_t first = 0, last = leaf->n;
     while (last - first > 1) {
@@ -92,6 +118,9 @@ static bool split_leaf(struct tg_extents *map, size_t index)
         struct tg_extents_leaf **leaves = realloc(map->leaves, more * sizeof *leaves);
         if (!leaves) return false;
         map->leaves = leaves;
+        uint64_t *starts = realloc(map->starts, more * sizeof *starts);
+        if (!starts) return false;
+        map->starts = starts;
         map->leaves_max = more;
     }
     struct tg_extents_leaf *lower = map->leaves[index], *upper = malloc(sizeof *upper);
@@ -100,7 +129,9 @@ static bool split_leaf(struct tg_extents *map, size_t index)
     upper->n = LEAF_MAX - LEAF_MAX / 2;
     memcpy(upper->extents, &lower->extents[LEAF_MAX / 2], upper->n * sizeof upper->extents[0]);
     memmove(&map->leaves[index + 2], &map->leaves[index + 1], (map->n_leaves - index - 1) * sizeof map->leaves[0]);
+    memmove(&map->starts[index + 2], &map->starts[index + 1], (map->n_leaves - index - 1) * sizeof map->starts[0]);
     map->leaves[index + 1] = upper;
+    map->starts[index + 1] = upper->extents[0].start;
     map->n_leaves++;
     return true;
 }
@@ -139,9 +170,12 @@ static void remove_at(struct tg_extents *map, struct place place)
     map->n_extents--;
     memmove(&leaf->extents[place.slot], &leaf->extents[place.slot + 1],
             (leaf->n - place.slot) * sizeof leaf->extents[0]);
+    map->starts[place.leaf] = leaf->extents[0].start; /* it may have been the first */
     if (leaf->n > 0) return;
     free(leaf);
     map->n_leaves--;
+    memmove(&map->starts[place.leaf], &map->starts[place.leaf + 1],
+            (map->n_leaves - place.leaf) * sizeof map->starts[0]);
     memmove(&map->leaves[place.leaf], &map->leaves[place.leaf + 1],
             (map->n_leaves - place.leaf) * sizeof map->leaves[0]);
 }
@@ -166,6 +200,7 @@ static void join(struct tg_extents *map, uint64_t start, uint64_t end)
 
 bool tg_extents_visit(struct tg_extents *map, uint64_t start, uint64_t end, tg_extent_fn *visit, void *context)
 {
+    map->near = find_leaf(map, start);
     if (!cut(map, start) || !cut(map, end)) return false;
     struct place place = find(map, start);
     do {
@@ -186,7 +221,7 @@ const struct tg_extent *tg_extents_find(const struct tg_extents *map, uint64_t a
 
 uint64_t tg_extents_bytes(const struct tg_extents *map)
 {
-    return map->leaves_max * sizeof *map->leaves + map->n_leaves * sizeof **map->leaves +
+    return map->leaves_max * (sizeof *map->leaves + sizeof *map->starts) + map->n_leaves * sizeof **map->leaves +
            map->readers_max * sizeof *map->readers;
 }
 

@@ -47,7 +47,9 @@ struct tg_extents_leaf;
 
 struct tg_extents {
     struct tg_extents_leaf **leaves; /* [n_leaves] */
+    uint64_t *starts;                /* [n_leaves] of their first extents: what a search looks at */
     size_t n_leaves, leaves_max;
+    size_t near; /* the leaf where the last visit began: most searches end there */
     size_t n_extents, n_extents_peak;
     struct tg_reader *readers; /* [n_readers]; a list is the index of its newest */
     size_t n_readers, readers_max;
@@ -57,6 +59,9 @@ struct tg_extents {
 /* All addresses are nothing. false: no memory. */
 bool tg_extents_init(struct tg_extents *map);
 void tg_extents_fini(struct tg_extents *map);
+
+/* All addresses are nothing again. */
+void tg_extents_clear(struct tg_extents *map);
 
 /* Called with each extent of a range, cut to it; may change everything but its start. */
 typedef void tg_extent_fn(void *context, struct tg_extent *extent, uint64_t end);

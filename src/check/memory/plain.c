@@ -12,7 +12,8 @@
 #include "os/coro.h"
 #include "os/guard.h"
 
-enum { OP_BYTES = 64 };
+/* Accesses of one task that are known to get on with it although the checks take their time: more is an endless loop. */
+enum { OP_BYTES = 64, ALIVE_MAX = 20000000 };
 
 static _Thread_local struct tg_watcher *current;
 
@@ -101,6 +102,10 @@ static void seen(uint64_t address, uint64_t bytes, int kind, const void *pc)
     struct tg_watcher *w = current;
     if (!w || kind < TG_PLAIN_LOAD || kind > TG_ATOMIC_UPDATE || place_of(w, (uintptr_t)address) == OWN) return;
     tg_guard_enter_runtime();
+    if (w->n_accesses < ALIVE_MAX) {
+        w->n_accesses++;
+        tg_guard_alive();
+    }
     struct tg_access access = {
         .address = address,
         .bytes = bytes,
@@ -202,6 +207,7 @@ void tg_plain_begin(struct tg_watcher *watcher)
     watcher->blocks = NULL;
     watcher->n_blocks = watcher->blocks_max = 0;
     watcher->in_library = 0;
+    watcher->n_accesses = 0;
     watcher->outer = current;
     current = watcher;
 }

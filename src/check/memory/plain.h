@@ -48,6 +48,7 @@ struct tg_watcher {
     uintptr_t stack_low, stack_high; /* both 0: not known, so that nothing is said of host memory */
     struct tg_own_block *blocks;     /* [n_blocks] heap memory that it has allocated */
     size_t n_blocks, blocks_max;
+    uint32_t n_accesses; /* so far that are not to its own memory; counted up to a limit */
     uint32_t in_library; /* calls of library functions that it is in, which call it */
     struct tg_watcher *outer;
 };

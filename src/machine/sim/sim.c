@@ -307,7 +307,10 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
-    if (core->checked) check_descriptors(instr);
+    if (core->checked) {
+        tg_guard_alive(); /* the checks take their time, and instructions have an end */
+        check_descriptors(instr);
+    }
     if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) {
         if (core->checked) tg_core_check_broken(core->check, instr, end->message);
         stop_kernel(core, TG_ERR_TILE);
@@ -351,6 +354,13 @@ static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t ev
 }
 
 static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
+
+/* The kernel that runs loads or stores device memory without an instruction. */
+static void plain_access(void *context, const struct tg_access *access)
+{
+    const struct core *core = context;
+    tg_core_check_plain(core->check, access);
+}
 
 /* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
 static bool core_memory(const struct sim *sim, struct core *core)
@@ -467,6 +477,8 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
             .args_max = TG_TASK_ARGS_MAX,
             .isa = &sim_isa,
             .n_isa_bytes = sizeof sim_isa,
+            .accessed = plain_access,
+            .context = core,
         };
         if (core->checked) {
             watcher.check = &sim->run->check->memory;
