@@ -143,6 +143,24 @@ static inline void tg_add_edge(struct tg_runtime *rt, int from, int to)
 }
 static inline void tg_publish(struct tg_runtime *rt, int id) { rt->aicpu_build_api.publish_task(rt, id); }
 
+/*
+ * host_build_graph: give each of the n tensors of an entry's `args` device memory with its contents, and let those whose
+ * bit in `outputs` is set be copied back after the run.
+ *
+ * addr[n]: their device addresses. Returns 0, or -1 and the run has failed.
+ */
+static inline int tg_host_place(struct tg_runtime *rt, const uint64_t *args, int n, uint64_t outputs, uint64_t *addr)
+{
+    for (int i = 0; i < n; i++) {
+        void *host = (void *)(uintptr_t)args[i];
+        const size_t bytes = (size_t)args[n + i];
+        addr[i] = tg_device_malloc_addr(rt, bytes);
+        if (!addr[i] || rt->host_api.copy_to_device(rt, addr[i], host, bytes)) return -1;
+        if (outputs >> i & 1u) rt->host_api.record_tensor_pair(rt, host, addr[i], bytes);
+    }
+    return 0;
+}
+
 /* A float as a task argument: its bits in the low 32; tg_arg_f32 of tile.h is the other side. */
 static inline uint64_t tg_pack_f32(float value)
 {
