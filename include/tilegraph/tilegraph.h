@@ -112,12 +112,14 @@ struct tg_device_config {
     uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
     const char *machine_file; /* a2a3sim: figures of another machine (docs/simulator.md); NULL: an A2/A3. NULL */
-    uint32_t workers;         /* cpu: threads that run tasks, the one that waits for the run included; may be more than
-                             there are processors. 0: the processors that this process may use. 0 */
+    uint32_t workers;         /* cpu: threads that run tasks; without catch_faults the one that waits for the run is one
+                             of them. May be more than there are processors. 0: the processors that this process may use. 0 */
     bool pin;                 /* cpu: keep each worker on a processor of its own, while a run lasts. true */
-    bool catch_faults;        /* while a run waits, turn SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS of a
-                             kernel or plugin and endless loops into a status (handlers are chained and restored). false: they are the
-                             process's own. Off by default; the command line has it on. */
+    bool catch_faults;        /* run kernels and plugins on threads of the library's own; turn SIGSEGV, SIGBUS, SIGFPE,
+                             SIGILL, SIGABRT, SIGTRAP and SIGSYS there, endless loops, and the end of such a thread, into
+                             a status (docs/hostile.md). While a run waits, the process has handlers for these signals
+                             and for a real-time signal; they are chained and restored. false: what kernels and plugins
+                             do is the process's own. Off by default; the command line has it on. */
 };
 
 /* Fill in the defaults. */

@@ -85,6 +85,13 @@ void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t
     tg_control_wake_all(control, self);
 }
 
+void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how)
+{
+    struct tg_control *control = arg;
+    if (on_core) tg_control_report_core(control, index, how);
+    else tg_builder_report(control->config.builder, control->config.function_name, how);
+}
+
 void tg_control_main(void *arg, uint32_t thread)
 {
     struct tg_control *control = arg;

@@ -61,6 +61,9 @@ struct tg_control {
 void tg_control_build(struct tg_control *control);
 void tg_control_schedule(struct tg_control *control, uint32_t thread);
 
+/* The kernel on this core has ended as `how` tells, and its thread with it: that is the failure. */
+void tg_control_report_core(struct tg_control *control, uint32_t core, const struct tg_guard *how);
+
 /* Hand a list of ready tasks to the queues and wake who may have a core for them. `self`: the calling thread. */
 void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t self);
 

@@ -89,6 +89,14 @@ static void report_fault(struct tg_control *control, uint32_t core, struct tg_ta
                    end->message, (unsigned long long)n_waiting);
 }
 
+void tg_control_report_core(struct tg_control *control, uint32_t core, const struct tg_guard *how)
+{
+    struct tg_kernel_end end = {.status = how->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT};
+    tg_guard_describe(how, end.message, sizeof end.message);
+    const uint32_t owner = tg_control_owner(&control->config, core);
+    report_fault(control, core, control->scheduler[owner].running[core], &end);
+}
+
 static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core)
 {
     struct tg_machine *machine = machine_of(control);

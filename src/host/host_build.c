@@ -1,9 +1,12 @@
 /* host_build_graph: the plugin is called here, with host pointers, before the launch. */
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/host.h"
+#include "os/ward.h"
 
 /* The plugin's handle is the first field of the builder, which lies in the run. */
 static struct tg_run *of(struct tg_runtime *rt)
@@ -152,23 +155,39 @@ static void open_builder(struct tg_run *run)
     };
 }
 
-static void call_plugin(struct tg_run *run)
+static void call_plugin(void *arg)
 {
+    struct tg_run *run = arg;
     tg_builder_run(&run->builder, &run->plugin, run->orchestration->function_name, run->args,
                    (int)(2 * run->n_tensors + 1));
 }
 
+/* On a thread of its own if it is guarded, and else on the caller's. */
+static enum tg_status call_guarded(struct tg_run *run)
+{
+    struct tg_machine *machine = run->program->device->machine;
+    sigset_t mask;
+    if (!machine->catch_faults) {
+        pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
+        call_plugin(run);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        return TG_OK;
+    }
+    const struct tg_ward_call call = {.fn = call_plugin, .arg = run, .limit_ms = run->config.kernel_limit_ms};
+    struct tg_guard how;
+    TG_TRY(tg_ward_call(&call, &how));
+    machine->lost = how.end == TG_GUARD_STUCK;
+    if (how.end != TG_GUARD_RETURNED) tg_builder_report(&run->builder, run->orchestration->function_name, &how);
+    return TG_OK;
+}
+
 enum tg_status tg_host_build(struct tg_run *run)
 {
-    const struct tg_program *program = run->program;
     TG_TRY(host_args(run));
     TG_TRY(
         tg_module_open(&run->plugin, run->orchestration->bytes, run->orchestration->n_bytes, "orchestration plugin"));
     open_builder(run);
-    struct tg_watch watch = {0};
-    if (program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
-    call_plugin(run);
-    tg_watch_end(&watch);
+    TG_TRY(call_guarded(run));
     enum tg_status status = tg_failure_status(run->failure);
     if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait says it, beside what was found until then */
     if (status != TG_OK) return tg_error(status, "%s", tg_failure_message(run->failure));

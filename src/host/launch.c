@@ -56,7 +56,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .core_type = run->core_type,
         .n_cores = n_cores_of(run),
         .n_threads = n_workers > 0 ? n_workers : run->config.aicpu_thread_num,
-        .progress = run->progress ? show_progress : NULL,
+        .progress = run->progress && !program->device->machine->catch_faults ? show_progress : NULL,
         .progress_context = run,
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
@@ -87,7 +87,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .schedule_seed = run->config.schedule_seed,
         .pipe_order = run->config.pipe_order,
         .kernel_limit_ms = run->config.kernel_limit_ms,
-        .progress = launch->control.progress,
+        .progress = run->progress ? show_progress : NULL,
         .progress_context = run,
         .pipe_log = run->config.record_pipes ? &run->pipe_log : NULL,
         .check = run->config.check ? &run->check : NULL,
@@ -127,12 +127,9 @@ static void collect(struct tg_run *run, const struct tg_control_report *report)
     record->device_ns = result->device_ns;
 }
 
-static enum tg_status run_machine(struct tg_run *run, struct launch *launch, void (*main)(void *arg, uint32_t thread),
-                                  void *arg)
+static enum tg_status run_machine(struct tg_run *run, struct launch *launch)
 {
     struct tg_machine *machine = launch->control.machine;
-    launch->machine_run.control_main = main;
-    launch->machine_run.control_arg = arg;
     return machine->ops->run(machine, &launch->machine_run, &run->result.device_ns);
 }
 
@@ -140,7 +137,11 @@ static enum tg_status run_on_cores(struct tg_run *run, struct launch *launch, st
 {
     struct tg_control *control = NULL;
     TG_TRY(tg_control_open(&launch->control, &control));
-    enum tg_status status = run_machine(run, launch, tg_control_main, control);
+    launch->machine_run.control_main = tg_control_main;
+    launch->machine_run.control_arg = control;
+    launch->machine_run.lost = tg_control_lost;
+    enum tg_status status = run_machine(run, launch);
+    if (launch->control.machine->lost) return status;
     enum tg_status recorded = tg_control_close(control, report, &run->record);
     tg_record_take_pipes(&run->record, &run->pipe_log);
     return status == TG_OK ? recorded : status;
@@ -150,7 +151,11 @@ static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, 
 {
     struct tg_workers *workers = NULL;
     TG_TRY(tg_workers_open(&launch->control, &workers));
-    enum tg_status status = run_machine(run, launch, tg_workers_main, workers);
+    launch->machine_run.control_main = tg_workers_main;
+    launch->machine_run.control_arg = workers;
+    launch->machine_run.lost = tg_workers_lost;
+    enum tg_status status = run_machine(run, launch);
+    if (launch->control.machine->lost) return status;
     enum tg_status recorded = tg_workers_close(workers, report, &run->record);
     return status == TG_OK ? recorded : status;
 }
@@ -180,6 +185,6 @@ enum tg_status tg_launch(struct tg_run *run)
         status = launch.control.n_cores == 0 ? run_on_workers(run, &launch, &report)
                                              : run_on_cores(run, &launch, &report);
     collect(run, &report);
-    free(launch.handshake);
+    if (!launch.control.machine->lost) free(launch.handshake);
     return status;
 }

@@ -172,6 +172,8 @@ void tg_run_free_memory(struct tg_run *run)
 
 void tg_run_destroy(struct tg_run *run)
 {
+    if (run->program->device->machine->lost)
+        return; /* foreign code may still use the run, its program and its device */
     tg_graph_fini(&run->graph);
     tg_module_close(&run->plugin);
     tg_run_free_memory(run);

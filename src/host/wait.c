@@ -2,6 +2,14 @@
 #include "host/host.h"
 #include "os/state.h"
 
+static enum tg_status check_device(const struct tg_device *device)
+{
+    if (!device->machine->lost) return TG_OK;
+    return tg_error(TG_ERR_KERNEL_TIMEOUT,
+                    "foreign code of an earlier run blocks all signals and still runs on a thread "
+                    "of this device: it runs nothing more; open another device");
+}
+
 enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                            const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
 {
@@ -10,6 +18,7 @@ enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_confi
     TG_REQUIRE(config);
     TG_REQUIRE(tensors || n_tensors == 0);
     TG_REQUIRE(out);
+    TG_TRY(check_device(program->device));
     TG_TRY(tg_run_check(program, config, tensors, n_tensors));
     struct tg_run *run;
     TG_TRY(tg_run_create(program, program->orchestration, config, tensors, n_tensors, NULL, &run));
@@ -27,6 +36,7 @@ enum tg_status tg_run_wait(struct tg_run *run)
     TG_OWN_STATE;
     TG_REQUIRE(run);
     if (run->launched) return tg_error(TG_ERR_ARGUMENT, "this run was launched before; open another");
+    TG_TRY(check_device(run->program->device));
     run->launched = true;
     enum tg_status status = tg_run_execute(run);
     if (status == TG_OK) status = tg_schedules_compare(run);
@@ -57,6 +67,7 @@ enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *chang
     TG_REQUIRE(changes || n_changes == 0);
     if (!run->config.keep) return tg_error(TG_ERR_ARGUMENT, "the run was opened without keep; set tg_run_config.keep");
     if (!run->may_replay) return tg_error(TG_ERR_ARGUMENT, "only a run that succeeded can be replayed");
+    TG_TRY(check_device(run->program->device));
     TG_TRY(check_changes(run, changes, n_changes));
     run->may_replay = false;
     enum tg_status status = tg_run_execute_again(run, changes, n_changes);

@@ -138,14 +138,18 @@ uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
 /* The body of a control thread; arg is a tg_control. */
 void tg_control_main(void *arg, uint32_t thread);
 
+/* The machine has lost what it carried out (tg_machine_run.lost): the failure says who it was. */
+void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how);
+
 /* Release it; what was logged goes into `record`. TG_ERR_MEMORY: not all of it. */
 enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record);
 
 struct tg_workers;
 
-/* The same three of the workers' program (src/worker). */
+/* The same of the workers' program (src/worker). tg_workers_lost: the worker is idle from then on. */
 enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out);
 void tg_workers_main(void *arg, uint32_t worker);
+void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how);
 enum tg_status tg_workers_close(struct tg_workers *workers, struct tg_control_report *report, struct tg_record *record);
 
 #endif

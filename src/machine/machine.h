@@ -74,6 +74,8 @@ struct tg_worker_core {
     char message[TG_MESSAGE_BYTES];
 };
 
+struct tg_guard;
+
 /* One launch. Borrowed until run() returns. */
 struct tg_machine_run {
     uint32_t n_threads, n_cores;                      /* n_cores 0: the threads are workers */
@@ -81,12 +83,16 @@ struct tg_machine_run {
     void *control_arg;
     void (*core_main)(void *arg, uint32_t core); /* returns after the exit token */
     void *core_arg;
+    /* Where faults are caught all of these run on threads of the machine's own. Foreign code of a control thread, a worker
+     * or (on_core) a core has taken its thread with it, and `how` tells how: say so in the failure; a worker's part in the
+     * launch is over. On the thread that called run(). */
+    void (*lost)(void *control_arg, uint32_t index, bool on_core, const struct tg_guard *how);
     enum tg_core_type core_type[TG_CORES_MAX];
     uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
     uint64_t schedule_seed;
     uint32_t pipe_order; /* enum tg_pipe_order */
     uint32_t kernel_limit_ms;
-    /* Called now and then in host time with the virtual time; NULL: not wanted. */
+    /* Called now and then in host time with the virtual time, on the thread that called run(); NULL: not wanted. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
     struct tg_record_log *pipe_log; /* what each pipe does; NULL: not wanted */
@@ -139,6 +145,8 @@ struct tg_machine {
     const struct tg_tile_isa *isa; /* what kernels are bound to */
     const char *isa_name;          /* instruction set of its tile operations */
     bool catch_faults;
+    bool
+        lost; /* a thread of it runs on in foreign code: nothing that it may use is ever released, and nothing is run */
     uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV that it has; 0: it has workers */
     uint32_t n_workers; /* 0: it has blocks */
 };

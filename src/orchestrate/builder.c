@@ -320,6 +320,14 @@ static void call_entry(void *arg)
     }
 }
 
+void tg_builder_report(struct tg_builder *b, const char *function_name, const struct tg_guard *how)
+{
+    char what[128];
+    tg_guard_describe(how, what, sizeof what);
+    tg_failure_set(b->failure, how->end == TG_GUARD_STUCK ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_PLUGIN_FAULT,
+                   "%s, after %llu tasks were added: %s", function_name, (unsigned long long)b->graph->n_added, what);
+}
+
 void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const char *function_name,
                     uint64_t *host_args, int n_host_args)
 {
@@ -348,10 +356,7 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
             tg_failure_set(b->failure, TG_ERR_ORCHESTRATION, "%s returned %d", function_name, call.result);
         return;
     }
-    char what[128];
-    tg_guard_describe(&guard, what, sizeof what);
-    tg_failure_set(b->failure, end == TG_GUARD_STUCK ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_PLUGIN_FAULT,
-                   "%s, after %llu tasks were added: %s", function_name, (unsigned long long)b->graph->n_added, what);
+    tg_builder_report(b, function_name, &guard);
 }
 
 void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,

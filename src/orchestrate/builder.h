@@ -89,6 +89,9 @@ void tg_builder_end(struct tg_builder *builder);
 void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, const char *function_name,
                     uint64_t *host_args, int n_host_args);
 
+/* The entry has ended as `how` tells: that is the failure. */
+void tg_builder_report(struct tg_builder *builder, const char *function_name, const struct tg_guard *how);
+
 /* aicpu_build_graph: open the plugin that is embedded in a launch and let it build with the launch's builder. What goes
  * wrong is in the failure; *plugin may be open all the same. `log` may be NULL. */
 void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,

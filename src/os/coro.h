@@ -52,8 +52,9 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
 /* Stop the running coroutine here and go on in `to`. Returns when somebody switches back. */
 void tg_coro_switch(struct tg_coro *to);
 
-/* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one. */
-extern _Thread_local struct tg_coro *tg_coro_running __attribute__((visibility("hidden")));
+/* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one.
+ * initial-exec: signal handlers read it, and must not allocate it. */
+extern _Thread_local struct tg_coro *tg_coro_running __attribute__((visibility("hidden"), tls_model("initial-exec")));
 struct tg_coro *tg_coro_first(void);
 
 /* The running coroutine. Never NULL. */

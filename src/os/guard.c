@@ -5,42 +5,27 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "os/coro.h"
 
-#ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51 /* Linux uapi auxvec.h: what the kernel needs to deliver a signal */
-#endif
-#ifndef sigev_notify_thread_id
-#define sigev_notify_thread_id _sigev_un._tid
-#endif
-
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0], TICKS_PER_LIMIT = 8 };
+enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0] };
 
 /* Handlers are the process's: counted, under the lock. */
 static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned n_watches;
 static struct sigaction previous_action[N_FAULT_SIGNALS];
 static struct sigaction previous_tick;
-static sigset_t ticks; /* the tick's signal; written before the first handler is there */
+static int tick;       /* the tick's signal; written before the first handler is there */
+static sigset_t ticks; /* that alone */
 
-/* One thread's clock of life, written by the thread and read by the tick that interrupts it. */
-static _Thread_local volatile unsigned life; /* counts up and wraps */
-static _Thread_local struct {
-    timer_t timer;
-    uint32_t limit_ms;
-    unsigned life;      /* at the last tick */
-    uint32_t silent_ms; /* since life went on */
-} clock_of_life;
+/* initial-exec: a handler that interrupts malloc must not allocate the variable that it reads. */
+static _Thread_local struct tg_pulse own_pulse __attribute__((tls_model("initial-exec")));
 
 /*
  * A stuck call is cut off in its own code, where it holds no lock of ours or of a library. The fence brings it there:
@@ -48,36 +33,24 @@ static _Thread_local struct {
  * ends the call. The process has one fence; the call that owns it takes it down.
  */
 static _Atomic(struct tg_guard *) fence_owner; /* writer: the owner's thread. Publishes low and high. */
+static _Atomic(struct tg_pulse *) fence_pulse; /* of the owner's thread */
 static _Atomic uintptr_t fence_low, fence_high;
 static _Atomic unsigned n_fences; /* how many there were; wraps */
 
-/* Where this thread's own stack ends, while it is watched; 0: not known. */
-static _Thread_local uintptr_t stack_low;
-
 /* A fault this near the end of a stack is its overflow. */
 enum { BELOW_STACK_BYTES = 1 << 20, ABOVE_STACK_BYTES = 64 << 10 };
-
-static void find_stack(void)
-{
-    pthread_attr_t attr;
-    void *low;
-    size_t bytes;
-    stack_low = 0;
-    if (pthread_getattr_np(pthread_self(), &attr) != 0) return;
-    if (pthread_attr_getstack(&attr, &low, &bytes) == 0) stack_low = (uintptr_t)low;
-    pthread_attr_destroy(&attr);
-}
 
 static bool overflowed(const struct tg_coro *coro, const void *address)
 {
     const uintptr_t at = (uintptr_t)address;
     if (coro->stack) return tg_coro_overflowed(coro, address);
-    return stack_low != 0 && at + BELOW_STACK_BYTES >= stack_low && at < stack_low + ABOVE_STACK_BYTES;
+    const uintptr_t low = own_pulse.watch ? own_pulse.watch->stack_low : 0;
+    return low != 0 && at + BELOW_STACK_BYTES >= low && at < low + ABOVE_STACK_BYTES;
 }
 
-static int tick_signal(void) { return SIGRTMIN + 4; }
+struct tg_pulse *tg_pulse_own(void) { return &own_pulse; }
 
-void tg_guard_alive(void) { life++; }
+void tg_guard_alive(void) { tg_pulse_beat(&own_pulse); }
 
 void tg_guard_enter_runtime(void)
 {
@@ -105,18 +78,32 @@ static void fence_raise(struct tg_guard *guard)
     if (!atomic_compare_exchange_strong_explicit(&fence_owner, &nobody, guard, memory_order_acquire,
                                                  memory_order_relaxed))
         return;
+    atomic_store_explicit(&fence_pulse, guard->pulse, memory_order_relaxed);
     atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread looks twice */
     atomic_store_explicit(&fence_high, pages.high, memory_order_relaxed);
     atomic_fetch_add_explicit(&n_fences, 1, memory_order_relaxed);
     if (!protect(pages, PROT_READ)) atomic_store_explicit(&fence_owner, NULL, memory_order_release);
 }
 
-static void fence_lower(struct tg_guard *guard)
+/* Only the owner's thread, or who has seen its end. */
+static void fence_take_down(void)
+{
+    const struct tg_text_range pages = {atomic_load_explicit(&fence_low, memory_order_relaxed),
+                                        atomic_load_explicit(&fence_high, memory_order_relaxed)};
+    protect(pages, PROT_READ | PROT_EXEC);
+    atomic_store_explicit(&fence_owner, NULL, memory_order_release); /* pairs with the acquire in fence_raise() */
+}
+
+static void fence_lower(const struct tg_guard *guard)
 {
     /* Relaxed: only this thread could have made it ours. */
-    if (atomic_load_explicit(&fence_owner, memory_order_relaxed) != guard) return;
-    protect(pages_of(guard->text), PROT_READ | PROT_EXEC);
-    atomic_store_explicit(&fence_owner, NULL, memory_order_release); /* pairs with the acquire in fence_raise() */
+    if (atomic_load_explicit(&fence_owner, memory_order_relaxed) == guard) fence_take_down();
+}
+
+void tg_guard_forget(const struct tg_pulse *pulse)
+{
+    const bool is_up = atomic_load_explicit(&fence_owner, memory_order_relaxed) != NULL;
+    if (is_up && atomic_load_explicit(&fence_pulse, memory_order_relaxed) == pulse) fence_take_down();
 }
 
 static bool behind_fence(uintptr_t address)
@@ -129,8 +116,8 @@ static bool behind_fence(uintptr_t address)
  * address gets one more try, for a fence that goes down while we look. */
 static bool waits_at_fence(uintptr_t address)
 {
-    static _Thread_local uintptr_t tried;
-    static _Thread_local unsigned tried_after;
+    static _Thread_local uintptr_t tried __attribute__((tls_model("initial-exec")));
+    static _Thread_local unsigned tried_after __attribute__((tls_model("initial-exec")));
     if (!behind_fence(address)) return false;
     const bool is_up = atomic_load_explicit(&fence_owner, memory_order_acquire);
     const unsigned n = atomic_load_explicit(&n_fences, memory_order_relaxed);
@@ -151,7 +138,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->text = text;
     guard->outer = coro->guard;
     guard->coro = coro;
-    guard->life = &life;
+    guard->pulse = &own_pulse;
     guard->end = TG_GUARD_RETURNED;
     guard->signal = 0;
     guard->address = NULL;
@@ -166,6 +153,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
         fn(arg);
     }
     tg_state_leave(&ours);
+    tg_pulse_check(guard->pulse);
     tg_coro_current()->guard = guard->outer;
     fence_lower(guard);
     if (guard->end == TG_GUARD_RETURNED) return TG_GUARD_RETURNED;
@@ -180,7 +168,11 @@ static _Noreturn void leave(struct tg_guard *guard, enum tg_guard_end end)
     siglongjmp(guard->jump, 1);
 }
 
-_Noreturn void tg_guard_expire(struct tg_guard *guard) { leave(guard, TG_GUARD_STUCK); }
+_Noreturn void tg_guard_expire(struct tg_guard *guard)
+{
+    guard->limit_ms = guard->pulse->watch ? guard->pulse->watch->limit_ms : 0;
+    leave(guard, TG_GUARD_STUCK);
+}
 
 void tg_guard_leave_runtime(void)
 {
@@ -189,6 +181,15 @@ void tg_guard_leave_runtime(void)
 }
 
 _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_RAISED); }
+
+void tg_guard_exit(const char *call, int code)
+{
+    struct tg_guard *guard = tg_coro_running ? tg_coro_running->guard : NULL;
+    if (!guard) return;
+    guard->call = call;
+    guard->code = code;
+    leave(guard, TG_GUARD_EXITED);
+}
 
 static const char *signal_name(int signal)
 {
@@ -212,7 +213,11 @@ void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes)
         else snprintf(text, n_bytes, "%s at address %p", signal_name(guard->signal), guard->address);
         break;
     case TG_GUARD_OVERFLOWED: snprintf(text, n_bytes, "stack overflow"); break;
-    case TG_GUARD_STUCK: snprintf(text, n_bytes, "does not end within the time limit"); break;
+    case TG_GUARD_STUCK:
+        snprintf(text, n_bytes, "does not end within the time limit (kernel_limit_ms %u)", guard->limit_ms);
+        break;
+    case TG_GUARD_EXITED: snprintf(text, n_bytes, "calls %s(%d)", guard->call, guard->code); break;
+    case TG_GUARD_ENDED: snprintf(text, n_bytes, "ends its thread"); break;
     case TG_GUARD_RAISED: snprintf(text, n_bytes, "a tile instruction outside of a task"); break;
     case TG_GUARD_RETURNED: snprintf(text, n_bytes, "returned"); break;
     }
@@ -250,12 +255,13 @@ static void chain(int signal, siginfo_t *info, void *context)
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     tg_state_clear_flags();
-    const struct tg_coro *coro = tg_coro_current();
-    struct tg_guard *guard = coro->guard;
+    /* Not tg_coro_current(): a thread that never had a coroutine has no guarded call either. */
+    const struct tg_coro *coro = tg_coro_running;
+    struct tg_guard *guard = coro ? coro->guard : NULL;
     if (signal == SIGSEGV && info->si_code == SEGV_ACCERR) {
         uintptr_t address = (uintptr_t)info->si_addr;
         bool owner = guard && atomic_load_explicit(&fence_owner, memory_order_relaxed) == guard;
-        if (owner && behind_fence(address)) leave(guard, TG_GUARD_STUCK);
+        if (owner && behind_fence(address)) tg_guard_expire(guard);
         int saved_errno = errno;
         bool again = !owner && waits_at_fence(address);
         errno = saved_errno;
@@ -273,148 +279,100 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
 
-static uint32_t tick_ms(void)
-{
-    uint32_t ms = clock_of_life.limit_ms / TICKS_PER_LIMIT;
-    return ms > 0 ? ms : 1;
-}
-
-static void tick_start(void)
-{
-    struct itimerspec every;
-    every.it_interval.tv_sec = (time_t)(tick_ms() / 1000);
-    every.it_interval.tv_nsec = (long)(tick_ms() % 1000) * 1000000;
-    every.it_value = every.it_interval;
-    timer_settime(clock_of_life.timer, 0, &every, NULL);
-}
-
 /* The limit of a guarded call is over. In the runtime it is never cut off: it leaves when it is back. Elsewhere the fence
- * waits for it. If it was not seen there for a whole limit more, it sleeps in another library, and is cut off there. */
-static void end_soon(struct tg_guard *guard)
+ * waits for it. If it was not seen there for long, it sleeps in another library, and is cut off there. */
+static void end_soon(struct tg_guard *guard, const struct tg_watch *watch)
 {
     if (guard->inside) {
         guard->expired = 1;
         return;
     }
-    if (clock_of_life.silent_ms >= 2 * clock_of_life.limit_ms) leave(guard, TG_GUARD_STUCK);
+    if (atomic_load_explicit(&watch->quiet_ms, memory_order_relaxed) >= tg_watch_cut_off_ms(watch->limit_ms))
+        tg_guard_expire(guard);
     fence_raise(guard);
 }
 
+/* Who is not in foreign code is well. */
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
-    tg_state_clear_flags();
     (void)signal;
     (void)info;
     (void)context;
-    int saved_errno = errno;
-    struct tg_guard *guard = tg_coro_current()->guard;
-    if (!guard || life != clock_of_life.life) {
-        clock_of_life.life = life;
-        clock_of_life.silent_ms = 0;
-    } else {
-        clock_of_life.silent_ms += tick_ms();
-        if (clock_of_life.silent_ms >= clock_of_life.limit_ms) end_soon(guard);
-    }
+    tg_state_clear_flags();
+    struct tg_watch *watch = own_pulse.watch;
+    if (!watch) return;
+    const int saved_errno = errno;
+    struct tg_guard *guard = tg_coro_running ? tg_coro_running->guard : NULL;
+    /* Relaxed: the watching thread looks for changes only; this thread writes life itself. */
+    atomic_fetch_add_explicit(&watch->n_answers, 1, memory_order_relaxed);
+    const unsigned life = atomic_load_explicit(&own_pulse.life, memory_order_relaxed);
+    if (!guard) tg_pulse_beat(&own_pulse);
+    else if (life == atomic_load_explicit(&watch->quiet_life, memory_order_relaxed)) end_soon(guard, watch);
     errno = saved_errno;
 }
 
-/* A thread that blocks our signals (servers' workers do) would not be watched. */
-static void unblock_signals(struct tg_watch *watch)
+static struct sigaction action_of(void (*handler)(int signal, siginfo_t *info, void *context))
 {
-    sigset_t ours;
-    sigemptyset(&ours);
-    for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaddset(&ours, fault_signals[i]);
-    sigaddset(&ours, tick_signal());
-    pthread_sigmask(SIG_UNBLOCK, &ours, &watch->previous_mask);
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    /* A tick may come before a handler is over: handlers within handlers would fill the signal stack. A crash in a handler
+     * is none of ours. */
+    action.sa_mask = ticks;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
+    action.sa_sigaction = handler;
+    return action;
 }
 
-static void handlers_install(void)
+/* A real-time signal that the process has no use for, as far as its handlers say. */
+static bool choose_tick(void)
+{
+    for (tick = SIGRTMIN + 4; tick <= SIGRTMAX; tick++) {
+        struct sigaction there;
+        if (sigaction(tick, NULL, &there) == 0 && !(there.sa_flags & SA_SIGINFO) && there.sa_handler == SIG_DFL) break;
+    }
+    sigemptyset(&ticks);
+    return tick <= SIGRTMAX && sigaddset(&ticks, tick) == 0;
+}
+
+enum tg_status tg_handlers_install(void)
 {
     pthread_mutex_lock(&handlers_lock);
-    if (n_watches++ == 0) {
-        struct sigaction action;
-        memset(&action, 0, sizeof action);
-        /* On a busy computer the next tick comes before a handler is over: handlers within handlers would fill the
-         * signal stack. A crash in a handler is none of ours. */
-        sigemptyset(&ticks);
-        sigaddset(&ticks, tick_signal());
-        action.sa_mask = ticks;
-        action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
-        action.sa_sigaction = on_fault;
+    const bool chosen = n_watches > 0 || choose_tick();
+    if (chosen && n_watches++ == 0) {
+        struct sigaction action = action_of(on_fault);
         for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaction(fault_signals[i], &action, &previous_action[i]);
-        action.sa_sigaction = on_tick;
-        sigaction(tick_signal(), &action, &previous_tick);
+        action = action_of(on_tick);
+        sigaction(tick, &action, &previous_tick);
     }
     pthread_mutex_unlock(&handlers_lock);
+    if (chosen) return TG_OK;
+    return tg_error(TG_ERR_MISUSE,
+                    "no signal is left for time limits: the process has a handler for each from %d to %d", SIGRTMIN + 4,
+                    SIGRTMAX);
 }
 
-static void handlers_remove(void)
+void tg_handlers_remove(void)
 {
     pthread_mutex_lock(&handlers_lock);
     if (--n_watches == 0) {
         for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaction(fault_signals[i], &previous_action[i], NULL);
-        sigaction(tick_signal(), &previous_tick, NULL);
+        sigaction(tick, &previous_tick, NULL);
     }
     pthread_mutex_unlock(&handlers_lock);
 }
 
-static enum tg_status timer_begin(struct tg_watch *watch, uint32_t limit_ms)
-{
-    struct sigevent event;
-    memset(&event, 0, sizeof event);
-    event.sigev_notify = SIGEV_THREAD_ID;
-    event.sigev_signo = tick_signal();
-    event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
-    timer_t timer;
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
-        return tg_error(TG_ERR_MEMORY, "no timer for the time limit: %s", strerror(errno));
-    clock_of_life.timer = timer;
-    clock_of_life.limit_ms = limit_ms;
-    clock_of_life.life = life;
-    clock_of_life.silent_ms = 0;
-    tick_start();
-    memcpy(&watch->timer, &timer, sizeof timer);
-    return TG_OK;
-}
-_Static_assert(sizeof(timer_t) <= sizeof(void *), "a timer fits where the watch keeps it");
+int tg_handlers_tick(void) { return tick; }
 
-enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
+void tg_handlers_restore_tick(void)
 {
-    memset(watch, 0, sizeof *watch);
-    size_t bytes = (size_t)getauxval(AT_MINSIGSTKSZ) + 64 * 1024;
-    watch->stack = malloc(bytes);
-    if (!watch->stack) return tg_error(TG_ERR_MEMORY, "no memory for a signal stack of %zu bytes", bytes);
-
-    find_stack();
-    handlers_install();
-    enum tg_status status = timer_begin(watch, limit_ms);
-    if (status != TG_OK) {
-        handlers_remove();
-        free(watch->stack);
-        return status;
-    }
-    stack_t stack = {.ss_sp = watch->stack, .ss_size = bytes}, previous;
-    sigaltstack(&stack, &previous);
-    watch->previous[0] = previous.ss_sp;
-    watch->previous[1] = (void *)(uintptr_t)previous.ss_size;
-    watch->previous[2] = (void *)(uintptr_t)(unsigned)previous.ss_flags;
-    unblock_signals(watch);
-    watch->open = true;
-    return TG_OK;
+    const struct sigaction action = action_of(on_tick);
+    pthread_mutex_lock(&handlers_lock);
+    if (n_watches > 0) sigaction(tick, &action, NULL);
+    pthread_mutex_unlock(&handlers_lock);
 }
 
-void tg_watch_end(struct tg_watch *watch)
+void tg_handlers_signals(sigset_t *set)
 {
-    if (!watch->open) return;
-    timer_t timer;
-    memcpy(&timer, &watch->timer, sizeof timer);
-    timer_delete(timer);
-    stack_t previous = {.ss_sp = watch->previous[0],
-                        .ss_size = (size_t)(uintptr_t)watch->previous[1],
-                        .ss_flags = (int)(uintptr_t)watch->previous[2]};
-    sigaltstack(&previous, NULL);
-    pthread_sigmask(SIG_SETMASK, &watch->previous_mask, NULL);
-    handlers_remove();
-    free(watch->stack);
-    watch->open = false;
+    *set = ticks;
+    for (int i = 0; i < N_FAULT_SIGNALS; i++) sigaddset(set, fault_signals[i]);
 }

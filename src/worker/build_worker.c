@@ -109,6 +109,17 @@ static bool wait_task(void *context, int64_t id)
     return tg_graph_is_complete(waited.graph, id);
 }
 
+void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how)
+{
+    (void)on_core;
+    struct tg_workers *all = arg;
+    struct tg_worker *w = &all->worker[index];
+    if (w->running) tg_worker_report(w, how);
+    else tg_builder_report(all->config.builder, all->config.function_name, how);
+    if (index == 0) set_phase(all, TG_WORKERS_BUILT); /* behind the failure: nobody says that tasks are missing */
+    tg_worker_retire(w);
+}
+
 void tg_workers_build(struct tg_workers *all)
 {
     const struct tg_builder_hooks hooks = {

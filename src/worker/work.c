@@ -361,7 +361,7 @@ static void loop(void *arg)
     }
 }
 
-static void report_fault(struct tg_worker *w, const struct tg_guard *guard)
+void tg_worker_report(struct tg_worker *w, const struct tg_guard *guard)
 {
     const struct tg_task *task = w->running;
     enum tg_status status = TG_ERR_KERNEL_FAULT;
@@ -379,6 +379,15 @@ static void report_fault(struct tg_worker *w, const struct tg_guard *guard)
                    tg_task_describe(task, name, sizeof name), w->index, why, (unsigned long long)n_waiting);
 }
 
+void tg_worker_retire(struct tg_worker *w)
+{
+    w->core->running = false;
+    w->running = NULL;
+    drop_own(w);
+    tg_graph_settle(w->all->config.graph, &w->tally);
+    if (atomic_fetch_add(&w->all->n_idle, 1) + 1 == w->all->n) all_idle(w);
+}
+
 enum tg_work_end tg_worker_work(struct tg_worker *w, tg_work_enough_fn *enough, void *context, bool may_sleep)
 {
     struct work work = {w, enough, context, may_sleep, TG_WORK_OVER};
@@ -386,7 +395,7 @@ enum tg_work_end tg_worker_work(struct tg_worker *w, tg_work_enough_fn *enough, 
     const struct tg_text_range none = {0, 0};
     w->guard = &guard;
     while (tg_guard_call(&guard, none, loop, &work) != TG_GUARD_RETURNED) {
-        report_fault(w, &guard);
+        tg_worker_report(w, &guard);
         w->core->running = false;
         w->running = NULL;
     }

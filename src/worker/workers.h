@@ -113,6 +113,12 @@ void tg_worker_push(struct tg_worker *worker, struct tg_task *list);
 /* Let others have some of what this worker has, if they have taken all that was there. */
 void tg_worker_share(struct tg_worker *worker);
 
+/* The kernel that this worker runs has ended as `guard` tells: that is the failure. */
+void tg_worker_report(struct tg_worker *worker, const struct tg_guard *guard);
+
+/* The run has failed and this worker's thread is gone: it is idle for the rest of the launch. By another thread. */
+void tg_worker_retire(struct tg_worker *worker);
+
 /* Worker 0 of aicpu_build_graph: open the plugin and let it build. */
 void tg_workers_build(struct tg_workers *workers);
 

@@ -71,7 +71,6 @@ FAULT(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 FAULT(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
 FAULT(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
 FAULT(locale_t, newlocale, (int mask, const char *name, locale_t base), (mask, name, base), (locale_t)0)
-FAULT(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer), (clock, event, timer), -1)
 FAULT(int, pthread_create, (pthread_t * id, const pthread_attr_t *attr, void *(*main)(void *), void *arg),
       (id, attr, main, arg), EAGAIN)
 FAULT(int, pthread_getattr_np, (pthread_t id, pthread_attr_t *attr), (id, attr), ENOMEM)

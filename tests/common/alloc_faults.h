@@ -1,7 +1,7 @@
 /*
  * alloc_faults.h - let one allocation of the library fail.
  *
- * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a thread, a timer. The linker
+ * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a thread. The linker
  * sends the calls of everything in the test's program through here (--wrap, see tests/CMakeLists.txt); what libc
  * and hwloc allocate for themselves is not counted.
  *

@@ -20,7 +20,7 @@
 
 enum { GM_BYTES = 64 << 20, ALLOCATIONS_MAX = 20000 };
 
-/* Of platform cpu, in every scenario that has a device of it: the thread that waits, and two that are started. */
+/* Of platform cpu, in every scenario that has a device of it. */
 enum { N_WORKERS = 3 };
 
 /* Workers that come too late for a run allocate nothing for it: so many runs without a fault end a scenario. */

@@ -5,6 +5,7 @@
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -171,6 +172,40 @@ static enum tg_guard_end call_foreign(struct tg_guard *guard, const char *name, 
     return tg_guard_call(guard, loops.text, fn, arg);
 }
 
+/* A watch of this thread, and a thread that looks at it, as the library's waiting threads do. */
+struct watched {
+    struct tg_watch watch;
+    pthread_t thread;
+    atomic_bool ends;
+    atomic_bool lost;
+};
+
+static void *look(void *arg)
+{
+    struct watched *watched = arg;
+    const uint32_t ms = tg_watch_look_ms(watched->watch.limit_ms);
+    while (!watched->ends) {
+        usleep(1000 * ms);
+        if (tg_watch_look(&watched->watch, ms) == TG_WATCH_LOST) watched->lost = true;
+    }
+    return NULL;
+}
+
+static enum tg_status watch_begin(struct watched *watched, uint32_t limit_ms)
+{
+    const enum tg_status status = tg_watch_begin(&watched->watch, limit_ms);
+    assert_int_equal(pthread_create(&watched->thread, NULL, look, watched), 0);
+    return status;
+}
+
+static void watch_end(struct watched *watched)
+{
+    watched->ends = true;
+    pthread_join(watched->thread, NULL);
+    tg_watch_end(&watched->watch);
+    assert_false(watched->lost);
+}
+
 /* ---- without a watch -------------------------------------------------------------------------------------------------- */
 
 static void a_call_returns(void **state)
@@ -274,18 +309,18 @@ static void every_crash_ends_its_call_and_is_named(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    struct watched watch = {0};
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     for (int i = 0; i < N_CRASHES; i++) assert_crashes(i);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void a_signal_that_was_sent_has_no_address(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    struct watched watch = {0};
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     for (int i = 0; i < N_WATCHED; i++) {
         struct tg_guard guard;
         char text[256];
@@ -295,23 +330,23 @@ static void a_signal_that_was_sent_has_no_address(void **state)
         tg_guard_describe(&guard, text, sizeof text);
         assert_null(strstr(text, "0x"));
     }
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void crashes_may_follow_each_other(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int n = 0;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     for (int i = 0; i < 500; i++) {
         assert_int_equal(guarded(&guard, i % 2 ? crash_by_abort : crash_by_address, NULL), TG_GUARD_CRASHED);
         assert_int_equal(guarded(&guard, add_one, &n), TG_GUARD_RETURNED);
     }
     assert_int_equal(n, 500);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void crash_inside(void *arg)
@@ -327,14 +362,14 @@ static void a_crash_ends_the_innermost_call(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard outer;
     int steps = 0;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     assert_int_equal(guarded(&outer, crash_inside, &steps), TG_GUARD_CRASHED);
     assert_int_equal(outer.signal, SIGILL);
     assert_int_equal(steps, 3);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 /* ---- coroutines ------------------------------------------------------------------------------------------------------- */
@@ -388,9 +423,9 @@ static void a_crash_on_a_coroutine_ends_its_call_there(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct worker worker;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     open_worker(&worker, crash_on_coroutine);
     for (int i = 1; i <= 50; i++) {
         switch_in_order(&worker.coro);
@@ -399,7 +434,7 @@ static void a_crash_on_a_coroutine_ends_its_call_there(void **state)
         assert_ptr_equal(worker.guard.address, (void *)(uintptr_t)0x40);
     }
     tg_coro_fini(&worker.coro);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void an_overflow_is_told_from_a_crash(void **state)
@@ -407,8 +442,8 @@ static void an_overflow_is_told_from_a_crash(void **state)
     (void)state;
     NEEDS_HANDLERS();
     static tg_guarded_fn *const overflows[] = {overflow_it, overflow_by_steps};
-    struct tg_watch watch;
-    assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    struct watched watch = {0};
+    assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     for (int i = 0; i < 2; i++) {
         struct worker worker;
         char text[64];
@@ -422,7 +457,7 @@ static void an_overflow_is_told_from_a_crash(void **state)
         }
         tg_coro_fini(&worker.coro);
     }
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 /* A coroutine stops inside its guarded call; another one crashes; then the first goes on. */
@@ -437,9 +472,9 @@ static void stop_in_between(void *arg)
 static void guards_belong_to_their_coroutines(void **state)
 {
     (void)state;
-    struct tg_watch watch = {.open = false};
+    struct watched watch = {0};
     struct worker patient, other;
-    if (!TEST_TSAN) assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+    if (!TEST_TSAN) assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
     open_worker(&patient, stop_in_between);
     open_worker(&other, TEST_TSAN ? stop_in_between : crash_on_coroutine);
     for (int round = 1; round <= 5; round++) {
@@ -457,7 +492,7 @@ static void guards_belong_to_their_coroutines(void **state)
     }
     tg_coro_fini(&patient.coro);
     tg_coro_fini(&other.coro);
-    tg_watch_end(&watch);
+    if (!TEST_TSAN) watch_end(&watch);
 }
 
 /* ---- no end ----------------------------------------------------------------------------------------------------------- */
@@ -466,11 +501,11 @@ static void code_that_runs_on_is_cut_off(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int forever = 1, n = 0;
     char text[128];
-    assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, LIMIT_MS), TG_OK);
     for (int i = 0; i < 2; i++) {
         double start = seconds_now();
         assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_STUCK);
@@ -479,7 +514,7 @@ static void code_that_runs_on_is_cut_off(void **state)
         assert_non_null(strstr(text, "time limit"));
         assert_int_equal(guarded(&guard, add_one, &n), TG_GUARD_RETURNED);
     }
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 /* What the allocator has locked would stay so, and the process would hang at the next allocation of another thread. */
@@ -497,10 +532,10 @@ static void code_in_an_allocator_is_cut_off_when_it_is_back(void **state)
     (void)state;
     NEEDS_HANDLERS();
     if (TEST_ASAN) SKIP("what the code holds when it is cut off is a leak");
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int forever = 1;
-    assert_int_equal(tg_watch_begin(&watch, 10), TG_OK);
+    assert_int_equal(watch_begin(&watch, 10), TG_OK);
     for (int i = 0; i < 20; i++) {
         pthread_t thread;
         assert_int_equal(call_foreign(&guard, "loop_in_allocator", &forever), TG_GUARD_STUCK);
@@ -508,7 +543,7 @@ static void code_in_an_allocator_is_cut_off_when_it_is_back(void **state)
         allocate_often(NULL);
         pthread_join(thread, NULL);
     }
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 /* It may hold a lock there, so it gets twice the time. */
@@ -516,17 +551,17 @@ static void code_that_waits_in_a_library_is_cut_off_later(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int ends[2], forever = 0;
     assert_int_equal(pipe(ends), 0);
-    assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, LIMIT_MS), TG_OK);
     double start = seconds_now();
     assert_int_equal(call_foreign(&guard, "loop_in_system", &ends[0]), TG_GUARD_STUCK);
     CHECK(seconds_now() - start > 2 * LIMIT_MS * 0.8e-3, "after %f s", seconds_now() - start);
     assert_int_equal(guarded(&guard, sleep_forever, NULL), TG_GUARD_STUCK);
     assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_RETURNED); /* its code runs again */
-    tg_watch_end(&watch);
+    watch_end(&watch);
     close(ends[0]);
     close(ends[1]);
 }
@@ -536,7 +571,7 @@ static void other_threads_of_the_code_outlive_the_cut(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     struct foreign_count count = {0};
     void *address = foreign("count_until_told");
@@ -546,13 +581,13 @@ static void other_threads_of_the_code_outlive_the_cut(void **state)
     int ends[2];
     assert_int_equal(pipe(ends), 0);
     assert_int_equal(pthread_create(&thread, NULL, counter, &count), 0);
-    assert_int_equal(tg_watch_begin(&watch, 60), TG_OK);
+    assert_int_equal(watch_begin(&watch, 60), TG_OK);
     for (int i = 0; i < 10; i++) {
         assert_int_equal(call_foreign(&guard, "loop_in_system", &ends[0]), TG_GUARD_STUCK);
         uint64_t n = atomic_load(&count.n);
         while (atomic_load(&count.n) == n) usleep(1000);
     }
-    tg_watch_end(&watch);
+    watch_end(&watch);
     atomic_store(&count.stop, true);
     assert_int_equal(pthread_join(thread, NULL), 0);
     close(ends[0]);
@@ -572,23 +607,23 @@ static void a_sign_of_life_renews_the_time(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int n = 0;
-    assert_int_equal(tg_watch_begin(&watch, LIMIT_MS), TG_OK);
+    assert_int_equal(watch_begin(&watch, LIMIT_MS), TG_OK);
     assert_int_equal(guarded(&guard, stay_alive, &n), TG_GUARD_RETURNED);
     assert_true(n > 0);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void our_own_code_is_not_cut_off(void **state)
 {
     (void)state;
-    struct tg_watch watch;
-    assert_int_equal(tg_watch_begin(&watch, 20), TG_OK);
+    struct watched watch = {0};
+    assert_int_equal(watch_begin(&watch, 20), TG_OK);
     double start = seconds_now();
     while (seconds_now() - start < 0.1) continue;
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 static void run_on_coroutine(void *arg)
@@ -602,9 +637,9 @@ static void a_coroutine_that_runs_on_is_cut_off(void **state)
 {
     (void)state;
     NEEDS_HANDLERS();
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct worker worker;
-    assert_int_equal(tg_watch_begin(&watch, 60), TG_OK);
+    assert_int_equal(watch_begin(&watch, 60), TG_OK);
     open_worker(&worker, run_on_coroutine);
     for (int i = 1; i <= 2; i++) {
         switch_in_order(&worker.coro);
@@ -612,7 +647,7 @@ static void a_coroutine_that_runs_on_is_cut_off(void **state)
         assert_int_equal(worker.guard.end, TG_GUARD_STUCK);
     }
     tg_coro_fini(&worker.coro);
-    tg_watch_end(&watch);
+    watch_end(&watch);
 }
 
 /* ---- the process is as it was ----------------------------------------------------------------------------------------- */
@@ -652,7 +687,7 @@ static void a_watch_leaves_everything_as_it_was(void **state)
 {
     (void)state;
     struct surroundings before, during;
-    struct tg_watch watch, inner;
+    struct tg_watch watch = {0}, inner = {0};
     struct tg_guard guard;
     static char own_stack[64 * 1024];
     stack_t own = {.ss_sp = own_stack, .ss_size = sizeof own_stack}, none;
@@ -683,11 +718,11 @@ static void nothing_is_left_after_a_crash_or_a_cut(void **state)
     int forever = 1;
     look_around(&before);
     for (int i = 0; i < 3; i++) {
-        struct tg_watch watch;
-        assert_int_equal(tg_watch_begin(&watch, 30), TG_OK);
+        struct watched watch = {0};
+        assert_int_equal(watch_begin(&watch, 30), TG_OK);
         assert_int_equal(guarded(&guard, crash_by_abort, NULL), TG_GUARD_CRASHED);
         assert_int_equal(call_foreign(&guard, "loop_here", &forever), TG_GUARD_STUCK);
-        tg_watch_end(&watch);
+        watch_end(&watch);
         assert_as_before(&before);
     }
     struct timespec pause = {0, 100 * 1000000};
@@ -731,16 +766,16 @@ static void a_fault_of_our_own_reaches_the_previous_handler(void **state)
         if (detailed) action.sa_sigaction = own_detailed_handler;
         else action.sa_handler = own_handler;
         sigaction(SIGSEGV, &action, &old);
-        struct tg_watch watch;
+        struct watched watch = {0};
         struct tg_guard guard;
-        assert_int_equal(tg_watch_begin(&watch, NEVER_MS), TG_OK);
+        assert_int_equal(watch_begin(&watch, NEVER_MS), TG_OK);
         for (int i = 0; i < 3; i++) {
             fault_here();
             assert_int_equal(handled_signal, SIGSEGV);
             if (detailed) assert_ptr_equal(handled_address, (void *)(uintptr_t)0x80);
             assert_int_equal(guarded(&guard, crash_by_address, NULL), TG_GUARD_CRASHED);
         }
-        tg_watch_end(&watch);
+        watch_end(&watch);
         sigaction(SIGSEGV, &old, NULL);
     }
 }
@@ -756,11 +791,11 @@ static int end_of_child(void (*prepare)(void), tg_guarded_fn *fn, void *arg)
     fflush(NULL);
     pid_t child = fork();
     if (child == 0) {
-        struct tg_watch watch;
+        struct watched watch = {0};
         struct tg_guard guard;
         reset_handlers();
         if (prepare) prepare();
-        if (tg_watch_begin(&watch, NEVER_MS) != TG_OK) _exit(99);
+        if (watch_begin(&watch, NEVER_MS) != TG_OK) _exit(99);
         if (guarded(&guard, crash_by_address, NULL) != TG_GUARD_CRASHED) _exit(98);
         fn(arg);
         _exit(0);
@@ -816,19 +851,19 @@ struct watched_thread {
 static void *crash_often(void *arg)
 {
     struct watched_thread *self = arg;
-    struct tg_watch watch;
+    struct watched watch = {0};
     struct tg_guard guard;
     int forever = 1;
     sigset_t all, mask;
     sigfillset(&all);
     if (self->blocks_signals) pthread_sigmask(SIG_BLOCK, &all, NULL);
-    if (tg_watch_begin(&watch, 60) != TG_OK) return NULL;
+    if (watch_begin(&watch, 60) != TG_OK) return NULL;
     for (int i = 0; i < 50; i++) {
         self->n_right += guarded(&guard, crash_by_address, NULL) == TG_GUARD_CRASHED && guard.signal == SIGSEGV;
         self->n_right += guarded(&guard, crash_by_abort, NULL) == TG_GUARD_CRASHED && guard.signal == SIGABRT;
     }
     self->n_right += call_foreign(&guard, "loop_here", &forever) == TG_GUARD_STUCK;
-    tg_watch_end(&watch);
+    watch_end(&watch);
     pthread_sigmask(SIG_SETMASK, NULL, &mask);
     self->n_right += sigismember(&mask, SIGSEGV) == self->blocks_signals;
     return NULL;

@@ -466,25 +466,25 @@ static void *told_strncpy_chk(void *to, const void *from, size_t n, size_t room)
 static void told_atomic_load(size_t n, const void *at, void *out, int order)
 {
     tg_plain_tell(at, n, TG_ATOMIC_LOAD, PC);
-    real.atomic_load(n, at, out, order);
+    (real.atomic_load)(n, at, out, order); /* in brackets: <stdatomic.h> has a macro of this name */
 }
 
 static void told_atomic_store(size_t n, void *at, const void *value, int order)
 {
     tg_plain_tell(at, n, TG_ATOMIC_STORE, PC);
-    real.atomic_store(n, at, value, order);
+    (real.atomic_store)(n, at, value, order);
 }
 
 static void told_atomic_exchange(size_t n, void *at, const void *value, void *out, int order)
 {
     tg_plain_tell(at, n, TG_ATOMIC_UPDATE, PC);
-    real.atomic_exchange(n, at, value, out, order);
+    (real.atomic_exchange)(n, at, value, out, order);
 }
 
 static bool told_atomic_compare(size_t n, void *at, void *expected, const void *value, int order, int otherwise)
 {
     tg_plain_tell(at, n, TG_ATOMIC_UPDATE, PC);
-    return real.atomic_compare(n, at, expected, value, order, otherwise);
+    return (real.atomic_compare)(n, at, expected, value, order, otherwise);
 }
 
 /* ---- the table ---- */

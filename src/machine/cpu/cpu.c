@@ -1,17 +1,19 @@
 /*
  * This computer as the device: threads, on-chip memory of each, and what an instruction does there.
  *
- * The thread that launches is worker 0; the others live as long as the device and wait between launches.
+ * Each worker has a thread, which lives as long as the device and waits between launches. The thread that launches looks
+ * after them. Where faults are not caught, it is worker 0 itself.
  *
- *     tg_run_wait ---> worker 0  -----------------------------------> returns when all that have begun are done
+ *     tg_run_wait ---> looks after them -----------------------------> returns when all that have begun are done
  *          | launch += 1                                                ^ n_working == 0
- *          +---------> worker 1 ... n - 1, each: pin, watch, work, ----+
+ *          +---------> worker 0 ... n - 1, each: pin, watch, work, ----+
  *
- * A launch is carried out by those that come in time: a thread that wakes when it is over goes to sleep again.
+ * A launch is carried out by worker 0 and those that come in time: a thread that wakes when it is over goes to sleep again.
  *
  * An instruction is checked and executed by the worker that runs the kernel, in the worker's own buffers.
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +24,11 @@
 #include "machine/cpu/topology.h"
 #include "machine/machine.h"
 #include "os/guard.h"
+#include "os/ward.h"
 #include "tile/rules.h"
 #include "tile/table.h"
 
-enum { STACK_GUARD_BYTES = 1 << 20, BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
+enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 
 /* What one worker has. Writer: its thread. */
 struct core {
@@ -45,10 +48,15 @@ struct core {
 
 struct cpu;
 
+/* One worker's thread. */
 struct thread {
     struct cpu *cpu;
-    pthread_t id;
     uint32_t worker;
+    struct tg_ward ward;
+    struct tg_watch watch; /* open while it works, if faults are caught */
+    bool started, lost;    /* writer: the thread that waits. lost: it runs on in foreign code */
+    bool working;          /* under the lock: it has begun its part of the launch */
+    uint64_t seen;         /* the launch that was the last when it was started */
 };
 
 struct cpu {
@@ -57,15 +65,14 @@ struct cpu {
     enum tg_isa tile_isa;             /* of the arithmetic */
     cpu_set_t *place;                 /* [n_workers] */
     struct core *cores;               /* [n_workers] */
-    struct thread *threads;           /* [n_workers]; 0 is not started */
-    uint32_t n_started;               /* writer: worker 0 */
-    uint64_t start_ns;                /* of the launch. Writer: worker 0, before the others see the launch */
+    struct thread *threads;           /* [n_workers] */
+    uint64_t start_ns;                /* of the launch. Writer: the caller, before the threads see the launch */
     bool clear;                       /* of the launch */
     const struct tg_machine_run *run; /* under the lock: NULL: none, or nobody may begin any more */
     pthread_mutex_t lock;
     pthread_cond_t launched, finished;
     uint64_t launch;    /* under the lock: how many there were */
-    uint32_t n_working; /* workers that have begun and not ended, worker 0 apart */
+    uint32_t n_working; /* under the lock: threads that have begun and not ended */
     bool closing;
 };
 
@@ -227,24 +234,33 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
 /* ---- a launch ---- */
 
 /* One worker's part of a launch, on its thread. */
-static void work(struct cpu *cpu, const struct tg_machine_run *run, uint32_t worker)
+static void work(struct cpu *cpu, const struct tg_machine_run *run, struct thread *thread)
 {
-    struct tg_watch watch = {0};
+    const uint32_t worker = thread->worker;
     cpu_set_t before;
     if (cpu->pin) tg_topology_pin(&cpu->place[worker], &before);
-    if (cpu->machine.catch_faults && tg_watch_begin(&watch, run->kernel_limit_ms) != TG_OK)
+    if (cpu->machine.catch_faults && tg_watch_begin(&thread->watch, run->kernel_limit_ms) != TG_OK)
         tg_failure_set(run->failure, TG_ERR_MEMORY, "worker %u: %s", worker, tg_last_message());
     run->control_main(run->control_arg, worker);
     own_core = NULL;
-    tg_watch_end(&watch);
+    tg_watch_end(&thread->watch);
     if (cpu->pin) tg_topology_unpin(&before);
 }
 
-static void *thread_main(void *arg)
+/* Under the lock: the part of `thread` in the launch is over, and with worker 0's nobody begins any more. */
+static void end_part(struct cpu *cpu, struct thread *thread)
 {
-    const struct thread *thread = arg;
+    if (thread->working) cpu->n_working--;
+    thread->working = false;
+    if (thread->worker == 0) cpu->run = NULL;
+    if (cpu->n_working == 0) pthread_cond_signal(&cpu->finished);
+}
+
+static void thread_main(void *arg)
+{
+    struct thread *thread = arg;
     struct cpu *cpu = thread->cpu;
-    uint64_t seen = 0;
+    uint64_t seen = thread->seen;
     pthread_mutex_lock(&cpu->lock);
     for (;;) {
         while (cpu->launch == seen && !cpu->closing) pthread_cond_wait(&cpu->launched, &cpu->lock);
@@ -252,40 +268,101 @@ static void *thread_main(void *arg)
         seen = cpu->launch;
         if (!cpu->run) continue; /* too late: it is over */
         const struct tg_machine_run *run = cpu->run;
+        thread->working = true;
         cpu->n_working++;
         pthread_mutex_unlock(&cpu->lock);
-        work(cpu, run, thread->worker);
+        work(cpu, run, thread);
         pthread_mutex_lock(&cpu->lock);
-        if (--cpu->n_working == 0) pthread_cond_signal(&cpu->finished);
+        end_part(cpu, thread);
     }
     pthread_mutex_unlock(&cpu->lock);
-    return NULL;
 }
 
-/* With a guard region that a large frame does not step over. */
-static int start_thread(struct thread *thread)
-{
-    pthread_attr_t attr;
-    int error = pthread_attr_init(&attr);
-    if (error) return error;
-    pthread_attr_setguardsize(&attr, STACK_GUARD_BYTES);
-    error = pthread_create(&thread->id, &attr, thread_main, thread);
-    pthread_attr_destroy(&attr);
-    return error;
-}
+/* Where faults are caught the caller's thread waits, and worker 0 has a thread as the others have. */
+static uint32_t first_thread(const struct cpu *cpu) { return cpu->machine.catch_faults ? 0 : 1; }
 
 /* The threads that are not there yet. They see the first launch that comes after this. */
 static enum tg_status start_threads(struct cpu *cpu)
 {
-    for (uint32_t i = cpu->n_started; i < cpu->machine.n_workers; i++) {
-        cpu->threads[i] = (struct thread){.cpu = cpu, .worker = i};
-        int error = start_thread(&cpu->threads[i]);
-        if (error)
-            return tg_error(TG_ERR_MEMORY, "worker %u of %u: no thread: %s", i, cpu->machine.n_workers,
-                            strerror(error));
-        cpu->n_started = i + 1;
+    for (uint32_t i = first_thread(cpu); i < cpu->machine.n_workers; i++) {
+        struct thread *thread = &cpu->threads[i];
+        if (thread->started) continue;
+        char what[64];
+        snprintf(what, sizeof what, "worker %u of %u", i, cpu->machine.n_workers);
+        thread->seen = cpu->launch;
+        TG_TRY(tg_ward_start(&thread->ward, thread_main, thread, what));
+        thread->started = true;
     }
     return TG_OK;
+}
+
+/* Its thread has ended in foreign code, or is given up. */
+static void lose(struct cpu *cpu, const struct tg_machine_run *run, struct thread *thread, enum tg_guard_end end)
+{
+    const struct tg_guard guard = {.end = end, .limit_ms = run->kernel_limit_ms};
+    run->lost(run->control_arg, thread->worker, false, &guard);
+    pthread_mutex_lock(&cpu->lock);
+    end_part(cpu, thread);
+    pthread_mutex_unlock(&cpu->lock);
+}
+
+/* Look whether all that work are well. */
+static void look_at_threads(struct cpu *cpu, const struct tg_machine_run *run, uint32_t elapsed_ms)
+{
+    for (uint32_t i = 0; i < cpu->machine.n_workers; i++) {
+        struct thread *thread = &cpu->threads[i];
+        if (!thread->started || thread->lost) continue;
+        if (tg_ward_wait(&thread->ward, 0) != TG_WARD_RUNS) {
+            thread->started = false;
+            tg_watch_bury(&thread->watch);
+            lose(cpu, run, thread, TG_GUARD_ENDED);
+        } else if (tg_watch_look(&thread->watch, elapsed_ms) == TG_WATCH_LOST) {
+            thread->lost = cpu->machine.lost = true;
+            lose(cpu, run, thread, TG_GUARD_STUCK);
+        }
+    }
+}
+
+/* Under the lock. false: limit_ms have passed. */
+static bool wait_finished(struct cpu *cpu, uint32_t limit_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    const uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)limit_ms * 1000000u;
+    until.tv_sec += (time_t)(ns / 1000000000u);
+    until.tv_nsec = (long)(ns % 1000000000u);
+    return pthread_cond_clockwait(&cpu->finished, &cpu->lock, CLOCK_MONOTONIC, &until) == 0;
+}
+
+/* The thread that waits, while the others work. */
+static void attend(struct cpu *cpu, const struct tg_machine_run *run)
+{
+    const uint32_t look_ms = tg_watch_look_ms(run->kernel_limit_ms);
+    uint32_t ms = 0;
+    pthread_mutex_lock(&cpu->lock);
+    while (cpu->run || cpu->n_working > 0) {
+        if (wait_finished(cpu, look_ms)) continue;
+        pthread_mutex_unlock(&cpu->lock);
+        look_at_threads(cpu, run, look_ms);
+        ms += look_ms;
+        if (ms >= TG_ATTEND_MS && run->progress) run->progress(run->progress_context, cpu_now(&cpu->machine));
+        if (ms >= TG_ATTEND_MS) ms = 0;
+        pthread_mutex_lock(&cpu->lock);
+    }
+    pthread_mutex_unlock(&cpu->lock);
+}
+
+/* The caller is worker 0. */
+static void take_part(struct cpu *cpu, const struct tg_machine_run *run)
+{
+    sigset_t mask;
+    pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
+    work(cpu, run, &cpu->threads[0]);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    pthread_mutex_lock(&cpu->lock);
+    end_part(cpu, &cpu->threads[0]);
+    while (cpu->n_working > 0) pthread_cond_wait(&cpu->finished, &cpu->lock);
+    pthread_mutex_unlock(&cpu->lock);
 }
 
 static enum tg_status cpu_run(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns)
@@ -299,11 +376,8 @@ static enum tg_status cpu_run(struct tg_machine *machine, const struct tg_machin
     cpu->launch++;
     pthread_cond_broadcast(&cpu->launched);
     pthread_mutex_unlock(&cpu->lock);
-    work(cpu, run, 0);
-    pthread_mutex_lock(&cpu->lock);
-    cpu->run = NULL; /* who has not begun need not */
-    while (cpu->n_working > 0) pthread_cond_wait(&cpu->finished, &cpu->lock);
-    pthread_mutex_unlock(&cpu->lock);
+    if (machine->catch_faults) attend(cpu, run);
+    else take_part(cpu, run);
     *device_ns = cpu_now(machine);
     return TG_OK;
 }
@@ -314,7 +388,10 @@ static void stop_threads(struct cpu *cpu)
     cpu->closing = true;
     pthread_cond_broadcast(&cpu->launched);
     pthread_mutex_unlock(&cpu->lock);
-    for (uint32_t i = 1; i < cpu->n_started; i++) pthread_join(cpu->threads[i].id, NULL);
+    for (uint32_t i = 0; i < cpu->machine.n_workers; i++) {
+        struct thread *thread = &cpu->threads[i];
+        while (thread->started && !thread->lost && tg_ward_wait(&thread->ward, UINT16_MAX) == TG_WARD_RUNS) continue;
+    }
 }
 
 static void release(struct cpu *cpu)
@@ -384,9 +461,12 @@ enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_mach
     cpu->machine.n_workers = n;
     status = tg_gm_init(&cpu->machine.gm, config->gm_bytes, true);
     if (status != TG_OK) goto release;
-    for (uint32_t i = 0; i < n; i++) cpu->cores[i].gm = &cpu->machine.gm;
+    for (uint32_t i = 0; i < n; i++) {
+        cpu->cores[i].gm = &cpu->machine.gm;
+        cpu->threads[i].cpu = cpu;
+        cpu->threads[i].worker = i;
+    }
     cpu->pin = config->pin;
-    cpu->n_started = 1;
     if (cpu->pin) tg_topology_spread(n, cpu->place);
     cpu->machine.ops = &cpu_ops;
     cpu->machine.isa = &cpu_isa;

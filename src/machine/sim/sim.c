@@ -7,6 +7,9 @@
  * uses what they share.
  */
 #include <math.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +26,7 @@
 #include "machine/sim/pipes.h"
 #include "machine/sim/reorder.h"
 #include "os/guard.h"
+#include "os/ward.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
 #include "tile/table.h"
@@ -68,9 +72,10 @@ struct sim {
     uint64_t n_cold;                  /* tasks of the launch that a builder with cold caches added */
     uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
     struct core cores[TG_CORES_MAX];
-    uint64_t end_ns;   /* of the control threads */
-    uint64_t told_ns;  /* host time of the last progress */
-    uint32_t n_yields; /* since the host's clock was looked at */
+    uint64_t end_ns;           /* of the control threads */
+    uint64_t told_ns;          /* host time of the last progress */
+    _Atomic uint64_t shown_ns; /* virtual time, for the thread that waits */
+    uint32_t n_yields;         /* since the host's clock was looked at */
 };
 
 /* What an actor's entry gets. */
@@ -134,10 +139,12 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
         self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
 
-/* Every PROGRESS_NS of host time, say how far the launch is. The host's clock is looked at now and then only. */
+/* Now and then say how far the launch is: here, or to the thread that waits for it. */
 static void tell_progress(struct sim *sim)
 {
     if (!sim->run->progress || ++sim->n_yields % PROGRESS_YIELDS) return;
+    atomic_store_explicit(&sim->shown_ns, self(sim)->now, memory_order_relaxed); /* read by attend() */
+    if (sim->machine.catch_faults) return;
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
@@ -564,24 +571,66 @@ static enum tg_status simulate(struct sim *sim, struct start *starts)
     return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
 }
 
+/* A launch, on the thread that carries all actors. */
+struct simulation {
+    struct sim *sim;
+    struct start *starts;
+    enum tg_status status;
+};
+
+static void simulate_all(void *arg)
+{
+    struct simulation *all = arg;
+    const struct tg_machine_run *run = all->sim->run;
+    tg_coro_keep_order(run->check || run->pipe_log); /* both look at all cores in turn */
+    all->status = simulate(all->sim, all->starts);
+    tg_coro_keep_order(false);
+}
+
+static void attend(void *context)
+{
+    struct sim *sim = context;
+    /* Relaxed: a number for a person. */
+    if (sim->run->progress)
+        sim->run->progress(sim->run->progress_context, atomic_load_explicit(&sim->shown_ns, memory_order_relaxed));
+}
+
+/* The actor that runs took the thread with it. */
+static void lose(struct sim *sim, const struct tg_guard *how)
+{
+    const struct tg_machine_run *run = sim->run;
+    const uint32_t actor = (uint32_t)(self(sim) - sim->clock.actors);
+    const bool on_core = actor >= run->n_threads;
+    sim->machine.lost = how->end == TG_GUARD_STUCK;
+    run->lost(run->control_arg, on_core ? actor - run->n_threads : actor, on_core, how);
+}
+
+/* Foreign code runs on a thread of its own if it is guarded, and else on the caller's. */
+static enum tg_status run_guarded(struct sim *sim, struct simulation *all)
+{
+    sigset_t mask;
+    if (!sim->machine.catch_faults) {
+        pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
+        simulate_all(all);
+        pthread_sigmask(SIG_SETMASK, &mask, NULL);
+        return all->status;
+    }
+    const struct tg_ward_call call = {simulate_all, all, sim->run->kernel_limit_ms, attend, sim};
+    struct tg_guard how;
+    TG_TRY(tg_ward_call(&call, &how));
+    if (how.end != TG_GUARD_RETURNED) lose(sim, &how);
+    return all->status;
+}
+
 static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machine_run *run, uint64_t *device_ns)
 {
     struct sim *sim = of(machine);
-    struct tg_watch watch = {0};
-    if (machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->kernel_limit_ms));
-    struct start *starts = calloc(TG_ACTORS_MAX, sizeof *starts);
-    enum tg_status status = TG_ERR_MEMORY;
-    if (starts) {
-        sim->run = run;
-        tg_coro_keep_order(run->check || run->pipe_log); /* both look at all cores in turn */
-        status = simulate(sim, starts);
-        tg_coro_keep_order(false);
-        sim->run = NULL;
-    } else {
-        tg_error(status, "no memory for a launch");
-    }
-    free(starts);
-    tg_watch_end(&watch);
+    struct simulation all = {.sim = sim, .starts = calloc(TG_ACTORS_MAX, sizeof *all.starts)};
+    if (!all.starts) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
+    sim->run = run;
+    const enum tg_status status = run_guarded(sim, &all);
+    sim->run = NULL;
+    if (!machine->lost) free(all.starts);
     *device_ns = sim->end_ns;
     return status;
 }

@@ -1,0 +1,124 @@
+#include "os/ward.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "os/state.h"
+
+/* A stack that a plugin with large frames fits on whatever `ulimit -s` says, and behind it a region that no frame steps
+ * over. Both are addresses, not memory. */
+enum { STACK_BYTES = 8 << 20, GUARD_BYTES = 1 << 20 };
+
+static void *ward_main(void *arg)
+{
+    struct tg_ward *ward = arg;
+    tg_state_settle(); /* a thread begins in the state of the one that started it */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    ward->fn(ward->arg);
+    /* Release, pairs with the acquire in tg_ward_wait(). */
+    atomic_store_explicit(&ward->returned, true, memory_order_release);
+    return NULL;
+}
+
+/* It inherits the mask of the thread that starts it. */
+static int start(struct tg_ward *ward, const pthread_attr_t *attr)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    const int error = pthread_create(&ward->thread, attr, ward_main, ward);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
+enum tg_status tg_ward_start(struct tg_ward *ward, tg_ward_fn *fn, void *arg, const char *what)
+{
+    ward->fn = fn;
+    ward->arg = arg;
+    atomic_init(&ward->returned, false);
+    pthread_attr_t attr;
+    int error = pthread_attr_init(&attr);
+    if (error == 0) {
+        pthread_attr_setstacksize(&attr, STACK_BYTES);
+        pthread_attr_setguardsize(&attr, GUARD_BYTES);
+        error = start(ward, &attr);
+        pthread_attr_destroy(&attr);
+    }
+    return error == 0 ? TG_OK : tg_error(TG_ERR_MEMORY, "%s: no thread: %s", what, strerror(error));
+}
+
+enum tg_ward_state tg_ward_wait(struct tg_ward *ward, uint32_t limit_ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += limit_ms / 1000;
+    until.tv_nsec += (long)(limit_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    if (pthread_clockjoin_np(ward->thread, NULL, CLOCK_MONOTONIC, &until) != 0) return TG_WARD_RUNS;
+    /* Acquire, pairs with the release in ward_main(). */
+    return atomic_load_explicit(&ward->returned, memory_order_acquire) ? TG_WARD_RETURNED : TG_WARD_ENDED;
+}
+
+/* What the ward of a call and the thread that waits for it share. */
+struct watched {
+    const struct tg_ward_call *call;
+    struct tg_ward ward;
+    struct tg_watch watch;
+    enum tg_status status;          /* of the watch */
+    char message[TG_MESSAGE_BYTES]; /* tg_last_message at its end */
+};
+
+static void call_watched(void *arg)
+{
+    struct watched *watched = arg;
+    watched->status = tg_watch_begin(&watched->watch, watched->call->limit_ms);
+    if (watched->status == TG_OK) watched->call->fn(watched->call->arg);
+    memcpy(watched->message, tg_last_message(), sizeof watched->message);
+    tg_watch_end(&watched->watch);
+}
+
+/* How the ward is in the end; TG_WARD_RUNS: it was given up. */
+static enum tg_ward_state attend(struct watched *watched)
+{
+    const struct tg_ward_call *call = watched->call;
+    const uint32_t look_ms = tg_watch_look_ms(call->limit_ms);
+    enum tg_ward_state state;
+    for (uint32_t ms = look_ms; (state = tg_ward_wait(&watched->ward, look_ms)) == TG_WARD_RUNS; ms += look_ms) {
+        if (tg_watch_look(&watched->watch, look_ms) == TG_WATCH_LOST) break;
+        if (ms < TG_ATTEND_MS) continue;
+        ms = 0;
+        if (call->attend) call->attend(call->context);
+    }
+    return state;
+}
+
+enum tg_status tg_ward_call(const struct tg_ward_call *call, struct tg_guard *ended)
+{
+    memset(ended, 0, sizeof *ended);
+    struct watched *watched = calloc(1, sizeof *watched);
+    if (!watched) return tg_error(TG_ERR_MEMORY, "no memory for a thread");
+    watched->call = call;
+    enum tg_status status = tg_ward_start(&watched->ward, call_watched, watched, "foreign code");
+    if (status != TG_OK) {
+        free(watched);
+        return status;
+    }
+    const enum tg_ward_state state = attend(watched);
+    if (state == TG_WARD_RUNS) {
+        *ended = (struct tg_guard){.end = TG_GUARD_STUCK, .limit_ms = call->limit_ms};
+        return TG_OK; /* *watched is the lost thread's for good: its signal handlers use it */
+    }
+    if (state == TG_WARD_ENDED) {
+        tg_watch_bury(&watched->watch);
+        ended->end = TG_GUARD_ENDED;
+    } else {
+        status = tg_error(watched->status, "%s", watched->message);
+    }
+    free(watched);
+    return status;
+}
