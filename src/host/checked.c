@@ -1,4 +1,5 @@
 /* What the host does for a checked run: say what device memory holds, let kernels tell of plain accesses, look at outputs. */
+#include "check/memory/libc_calls.h"
 #include "check/memory/plain.h"
 #include "host/host.h"
 
@@ -33,18 +34,46 @@ void tg_host_check_launch(struct tg_run *run)
     if (run->config.check) tg_gm_each(&run->program->device->machine->gm, foreign, run);
 }
 
+/* One object that is looked at. */
+struct object {
+    const struct tg_unseen *unseen;
+    const char *what, *name;
+    bool found;
+};
+
+static void unknown_call(void *context, const char *function)
+{
+    struct object *object = context;
+    object->found = true;
+    if (object->unseen) object->unseen->visit(object->unseen->context, object->what, object->name, function);
+}
+
+static bool does_unseen(const struct tg_module *module, const char *what, const char *name,
+                        const struct tg_unseen *unseen)
+{
+    struct object object = {unseen, what, name, false};
+    if (tg_plain_tells(module)) tg_libc_calls_unknown(module, unknown_call, &object);
+    else unknown_call(&object, NULL);
+    return object.found;
+}
+
+/* Did a task of the run have this kernel? */
+static bool has_run(const struct tg_run *run, const char *kernel)
+{
+    const struct tg_memory_check *memory = &run->check.memory;
+    for (size_t i = 0; i < memory->n_tasks; i++)
+        if (memory->tasks[i].kernel == kernel) return true;
+    return false;
+}
+
 void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unseen, uint32_t *n_unseen)
 {
     const struct tg_kernels *kernels = &run->program->kernels;
     *n_unseen = 0;
-    for (uint32_t i = 0; i < kernels->n; i++) {
-        if (!kernels->by_id[i].entry || tg_plain_tells(kernels->by_id[i].module)) continue;
-        ++*n_unseen;
-        if (unseen) unseen->visit(unseen->context, "kernel", kernels->by_id[i].name);
-    }
-    if (!run->plugin.handle || tg_plain_tells(&run->plugin)) return;
-    ++*n_unseen;
-    if (unseen) unseen->visit(unseen->context, "the orchestration", "");
+    for (uint32_t i = 0; i < kernels->n; i++)
+        if (kernels->by_id[i].entry && has_run(run, kernels->by_id[i].name))
+            *n_unseen += does_unseen(kernels->by_id[i].module, "kernel", kernels->by_id[i].name, unseen);
+    if (run->plugin.handle) *n_unseen += does_unseen(&run->plugin, "the orchestration", "", unseen);
 }
 
 /* The tensor that host memory at `data` belongs to, and where in it that is; n_tensors: none. */

@@ -20,6 +20,34 @@ void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out
                                .mend = text_of(item->mend)};
 }
 
+/* Findings beside which nothing is proven: orders that are missing, and accesses that the proof knows nothing of. */
+static bool breaks_proof(enum tg_finding_code code)
+{
+    switch (code) {
+    case TG_FINDING_PIPE_RAW:
+    case TG_FINDING_PIPE_WAR:
+    case TG_FINDING_PIPE_WAW:
+    case TG_FINDING_FLAG_NO_SET:
+    case TG_FINDING_SCHEDULE_DIFFERENCE:
+    case TG_FINDING_TASK_RACE:
+    case TG_FINDING_BUILDER_RACE:
+    case TG_FINDING_LINE_RACE:
+    case TG_FINDING_GM_HOST_ADDRESS:
+    case TG_FINDING_GM_FROM_HOST:
+    case TG_FINDING_KERNEL_NOT_DRAINED:
+    case TG_FINDING_KERNEL_STATE: return true;
+    default: return false;
+    }
+}
+
+/* The first finding that breaks the proof; NULL: there is none. */
+static const struct tg_finding_item *first_break(const struct tg_finding_list *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        if (breaks_proof(found->items[i].code)) return &found->items[i];
+    return NULL;
+}
+
 void tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
 {
     *proof = (struct tg_proof){0};
@@ -30,16 +58,22 @@ void tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
     proof->n_unordered = memory->n_unordered;
     proof->check_bytes = tg_memory_check_bytes(memory);
     tg_host_check_unseen(run, NULL, &proof->n_unseen);
-    proof->schedule_independent = run->result.has_outputs && memory->n_unordered == 0 && !tg_memory_check_lost(memory);
+    const struct tg_finding_list *found = &run->check.findings;
+    proof->schedule_independent = run->result.has_outputs && memory->n_unordered == 0 &&
+                                  !tg_memory_check_lost(memory) && !found->lost && found->n_beyond == 0 &&
+                                  !first_break(found);
 }
 
-static void print_unseen(void *stream, const char *what, const char *name)
+static void print_unseen(void *stream, const char *what, const char *name, const char *function)
 {
-    fprintf(
-        stream,
-        "check: note: FOOTPRINT_UNKNOWN: %s%s%s was compiled without -fsanitize=thread -DTG_CHECKED: what it does to "
-        "device memory by plain loads and stores is not known\n",
-        what, *name ? " " : "", name);
+    fprintf(stream, "check: note: FOOTPRINT_UNKNOWN: %s%s%s ", what, *name ? " " : "", name);
+    if (function)
+        fprintf(stream, "calls %s: what that does to device memory, or keeps between two calls, is not known\n",
+                function);
+    else
+        fprintf(stream,
+                "was compiled without -fsanitize=thread -DTG_CHECKED: what it does to device memory by plain loads "
+                "and stores is not known\n");
 }
 
 void tg_run_print_proof(const struct tg_run *run, FILE *stream)
@@ -53,13 +87,18 @@ void tg_run_print_proof(const struct tg_run *run, FILE *stream)
     if (!run->result.has_outputs) return;
     if (proof.schedule_independent)
         fprintf(stream,
-                "check: schedule-independent: %" PRIu64 " tasks, %" PRIu64 " conflicting pairs, all ordered%s\n",
-                proof.n_tasks, proof.n_pairs, n_unseen > 0 ? ", as far as accesses are known" : "");
+                "check: schedule-independent: %" PRIu64 " tasks, %" PRIu64
+                " conflicting pairs, all ordered, for this input%s\n",
+                proof.n_tasks, proof.n_pairs,
+                n_unseen > 0 ? " and as far as accesses are known" : "; every access is seen");
     else if (proof.n_unordered > 0)
         fprintf(stream,
                 "check: not schedule-independent: %" PRIu64 " tasks, %" PRIu64 " conflicting pairs, %" PRIu64
                 " conflicts not ordered\n",
                 proof.n_tasks, proof.n_pairs, proof.n_unordered);
+    else if (first_break(&run->check.findings))
+        fprintf(stream, "check: schedule-independence is not proven, because of %s\n",
+                tg_finding_name(first_break(&run->check.findings)->code));
 }
 
 void tg_run_print_findings(const struct tg_run *run, FILE *stream)

@@ -120,9 +120,11 @@ void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host,
 void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes);
 void tg_host_check_outputs(struct tg_run *run);
 
-/* checked.c: who does not tell of plain accesses: how many, and each of them by a call if `unseen` is not NULL. */
+/* checked.c: how many objects do something that the checks do not see, and a call for each such thing if `unseen` is not
+ * NULL. what, name: "kernel" and its name, or "the orchestration" and "". function NULL: the object does not tell of its plain
+ * accesses; else it calls that function, which is not known. */
 struct tg_unseen {
-    void (*visit)(void *context, const char *what, const char *name); /* "kernel", its name; "the orchestration", "" */
+    void (*visit)(void *context, const char *what, const char *name, const char *function);
     void *context;
 };
 void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unseen, uint32_t *n_unseen);

@@ -14,7 +14,7 @@ enum tg_status tg_memory_check_init(struct tg_memory_check *check, struct tg_fin
     check->findings = findings;
     tg_paths_init(&check->paths, build_first);
     check->blocks = calloc(1, sizeof *check->blocks);
-    if (tg_extents_init(&check->extents) && check->blocks) {
+    if (tg_extents_init(&check->extents) && tg_extents_init(&check->lines) && check->blocks) {
         check->n_blocks = check->blocks_max = 1;
         return TG_OK;
     }
@@ -26,6 +26,7 @@ void tg_memory_check_fini(struct tg_memory_check *check)
 {
     tg_paths_fini(&check->paths);
     tg_extents_fini(&check->extents);
+    tg_extents_fini(&check->lines);
     free(check->tasks);
     free(check->blocks);
     free(check->pairs);
@@ -304,6 +305,61 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
     }
 }
 
+/* ---- lines of the cache ---- */
+
+/*
+ * A plain store of a core stays in the cache of its scalar unit until its line of 64 bytes is written back as a whole. The
+ * other bytes of the line are written back, too, as they were when the core read them: what somebody else has written there
+ * meanwhile is lost. So a task that stores plainly writes whole lines. Atomic operations are done in device memory itself.
+ *
+ *     a line   [ task 1 stores here | task 2 stores here |                ]     in order, or one of the two is lost
+ */
+enum { LINE_BYTES = 64 };
+
+static bool line_is_ordered(struct tg_memory_check *check, tg_who earlier, uint64_t address)
+{
+    if (earlier == TG_NOBODY || tg_paths_before(&check->paths, earlier, check->who)) return true;
+    check->n_unordered++;
+    tg_memory_say_line(check, earlier, address / LINE_BYTES * LINE_BYTES);
+    return false;
+}
+
+/* Who has written [from, to), bytes of the line beside those that are stored, has to come before. */
+static bool others_are_ordered(struct tg_memory_check *check, uint64_t from, uint64_t to)
+{
+    for (uint64_t at = from, end = 0; at < to; at = end) {
+        const struct tg_extent *extent = tg_extents_find(&check->extents, at, &end);
+        const bool holds = extent->state == TG_EXTENT_UNWRITTEN || extent->state == TG_EXTENT_WRITTEN;
+        if (holds && !line_is_ordered(check, extent->writer, at)) return false;
+    }
+    return true;
+}
+
+static void set_line(void *context, struct tg_extent *extent, uint64_t end)
+{
+    (void)end;
+    extent->writer = ((const struct tg_memory_check *)context)->who;
+}
+
+/* The access has written bytes up to `end`. */
+static void look_at_lines(struct tg_memory_check *check, uint64_t end)
+{
+    const struct tg_access *access = check->access;
+    const bool of_core = access->plain && tg_who_is_task(check->who) && !check->blocks[check->block].variables;
+    if (!of_core && check->lines.n_extents == 1) return;
+    const uint64_t low = access->address / LINE_BYTES * LINE_BYTES;
+    const uint64_t high = (end + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
+    bool known = true; /* the task has these lines already */
+    for (uint64_t at = low, next = 0; at < high; at = next) {
+        const tg_who writer = tg_extents_find(&check->lines, at, &next)->writer;
+        known &= writer == check->who;
+        if (!line_is_ordered(check, writer, at)) return;
+    }
+    if (!of_core || known) return;
+    if (!others_are_ordered(check, low, access->address) || !others_are_ordered(check, end, high)) return;
+    if (!tg_extents_visit(&check->lines, low, high, set_line, check)) check->lost = true;
+}
+
 bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access)
 {
     check->access = access;
@@ -313,7 +369,10 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
     if (task_id == TG_BUILDER) forget_held(check);
     uint64_t end = access->address + access->bytes;
     if (end < access->address) end = UINT64_MAX;
+    const uint64_t n_unordered = check->n_unordered;
     if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
+    /* What is wrong with the bytes themselves is not said again of their lines. */
+    if (access->write && check->usable && check->n_unordered == n_unordered) look_at_lines(check, end);
     check->access = NULL;
     return check->usable;
 }
@@ -420,8 +479,9 @@ void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uin
 
 uint64_t tg_memory_check_bytes(const struct tg_memory_check *check)
 {
-    return tg_paths_bytes(&check->paths) + tg_extents_bytes(&check->extents) + check->tasks_max * sizeof *check->tasks +
-           check->blocks_max * sizeof *check->blocks + check->pairs_max * sizeof *check->pairs;
+    return tg_paths_bytes(&check->paths) + tg_extents_bytes(&check->extents) + tg_extents_bytes(&check->lines) +
+           check->tasks_max * sizeof *check->tasks + check->blocks_max * sizeof *check->blocks +
+           check->pairs_max * sizeof *check->pairs;
 }
 
 bool tg_memory_check_lost(const struct tg_memory_check *check) { return check->lost || check->paths.lost; }

@@ -43,7 +43,7 @@ struct tg_access {
     uint64_t address, bytes; /* bytes > 0 */
     bool write;
     bool goes_on;     /* in the allocation of the access before: both are parts of one transfer */
-    bool plain;       /* no transfer: by the core's scalar unit, or by the orchestration */
+    bool plain;       /* neither a transfer nor atomic: a core does it in the cache of its scalar unit */
     const char *op;   /* "TLOAD", "a plain load" */
     const char *file; /* NULL: only offset is known */
     uint32_t line;
@@ -58,6 +58,7 @@ struct tg_memory_check {
     struct tg_finding_list *findings; /* borrowed */
     struct tg_paths paths;
     struct tg_extents extents;
+    struct tg_extents lines; /* lines of the scalar unit's cache; writer: the task whose plain stores were the last */
     struct tg_task_note *tasks; /* [n_tasks] */
     size_t n_tasks, tasks_max;
     struct tg_block_note *blocks; /* [n_blocks] */

@@ -158,6 +158,23 @@ void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, bool earl
     mend_race(check, item, earlier);
 }
 
+void tg_memory_say_line(struct tg_memory_check *check, tg_who earlier, uint64_t line)
+{
+    uint64_t end;
+    const struct tg_extent *extent = tg_extents_find(&check->extents, check->access->address, &end);
+    const struct tg_block_note *block = &check->blocks[extent->block];
+    struct tg_finding_item *item = item_of(check, TG_FINDING_LINE_RACE, place_of_who(check, earlier), block);
+    if (!item) return;
+    char later_name[NAME_BYTES], earlier_name[NAME_BYTES], does[NAME_BYTES], name[NAME_BYTES];
+    tg_finding_what(check->findings, item,
+                    "%s %s other bytes of a line than %s, and no path of edges orders them: line %" PRIu64
+                    " of %s (64 bytes each), which plain stores write back as a whole",
+                    name_of(check, check->who, later_name), deed(check, does), name_of(check, earlier, earlier_name),
+                    (line - block->address) / 64, name_of_block(block, name));
+    say_where(check, item);
+    mend_race(check, item, earlier);
+}
+
 /* ---- addresses ---- */
 
 /* Is the page of `address` mapped in this process? */

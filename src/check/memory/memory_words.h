@@ -15,6 +15,9 @@ void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent
 /* The access begins in one allocation, and the extent is in another. */
 void tg_memory_say_two_blocks(struct tg_memory_check *check, const struct tg_extent *extent);
 
+/* What is written is in a line of 64 bytes at `line` that `earlier` has written, too, and one of both by plain stores. */
+void tg_memory_say_line(struct tg_memory_check *check, tg_who earlier, uint64_t line);
+
 /* A task uses memory of the host, an argument that it does not have, or what another task has left in the variables of
  * its kernel; a plugin on the host uses device memory. */
 void tg_memory_say_host(struct tg_memory_check *check);

@@ -109,7 +109,7 @@ static void seen(uint64_t address, uint64_t bytes, int kind, const void *pc)
     struct tg_access access = {
         .address = address,
         .bytes = bytes,
-        .plain = true,
+        .plain = kind == TG_PLAIN_LOAD || kind == TG_PLAIN_STORE,
         .op = names[kind],
         .offset = (uint64_t)((uintptr_t)pc - 1 - w->module->base), /* pc is behind the call */
         .core = w->core,
