@@ -13,7 +13,7 @@ static void run_task(struct tg_machine *machine, struct tg_handshake *handshake,
 {
     /* Acquire, pairs with the scheduler's release: the payload belongs to this token. */
     if (atomic_load_explicit(&handshake->payload_token, memory_order_acquire) != seq) return;
-    /* A kernel gets its own copy of the arguments: what it writes to them must not reach the graph. */
+    /* A kernel gets its own copy of the arguments, because it may write to them. */
     const struct tg_payload *payload = &handshake->payload;
     const uint32_t n_args = payload->n_args;
     for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)payload->args[i];

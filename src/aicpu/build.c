@@ -9,7 +9,7 @@ static struct tg_machine *machine_of(struct tg_control *control) { return contro
 
 static void set_phase(struct tg_control *control, enum tg_builder_phase phase)
 {
-    /* Release, pairs with tg_control_phase: what was built before is visible to who sees the phase. */
+    /* Release, pairs with tg_control_phase: a thread that sees the phase sees the tasks built before it. */
     atomic_store_explicit(&control->phase, phase, memory_order_release);
 }
 

@@ -1,5 +1,5 @@
 /*
- * control.h - the device's control program: what the AICPU threads do during one launch.
+ * control.h - the device's control program: the AICPU threads during one launch.
  *
  *     thread 0   builder     opens the plugin from its bytes, calls its entry, then ends     (aicpu_build_graph)
  *     others     schedulers  own some cores each: dispatch ready tasks to them, complete what they finish
@@ -28,7 +28,7 @@
 #include "os/module.h"
 #include "trace/record.h"
 
-/* What the builder is doing, for the schedulers and for the verdict. */
+/* The state of the builder. Schedulers and the verdict read it. */
 enum tg_builder_phase { TG_BUILDING, TG_BUILDER_IN_WINDOW, TG_BUILDER_IN_WAIT, TG_BUILT };
 
 /* One scheduler's part. Writer: that thread. */

@@ -21,7 +21,7 @@ struct tg_ready {
 void tg_ready_init(struct tg_ready *ready);
 void tg_ready_push(struct tg_ready *ready, struct tg_task *task);
 
-/* The oldest task, or one of the oldest few if `random` is a generator's state; NULL if there is none. */
+/* The oldest task, or one of the oldest few if `random` is a generator's state; NULL: the queue is empty. */
 struct tg_task *tg_ready_pop(struct tg_ready *ready, uint64_t *random);
 
 static inline uint32_t tg_ready_count(struct tg_ready *ready)

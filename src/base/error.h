@@ -24,22 +24,22 @@ const char *tg_base_name(const char *path);
 enum tg_status tg_error(enum tg_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /*
- * The first failure of a launch. Many threads may report; the first one stays. Anybody may cancel at any time, which is a
- * failure without a text of its own.
+ * The first failure of a launch. Many threads may report; the first report stays. Any thread may cancel at any time. A
+ * cancellation is a failure without a message.
  *
  *     reporter                                 reader
  *     claimed: false -> true (one wins)
  *     message = text
  *     status: OK -> s  (release)  ------->     status != TG_OK (acquire), read message
  *
- *     who cancels
+ *     a thread that cancels
  *     status: OK -> TG_ERR_CANCELLED
  *
- * A failure is open from its init, or reopen, to its close. What comes when it is closed has no effect.
+ * A failure is open from its init, or reopen, to its close. Reports to a closed failure have no effect.
  */
 struct tg_failure {
     atomic_bool claimed;            /* writer: the first reporter */
-    _Atomic(enum tg_status) status; /* writers: whoever replaces TG_OK first. Publishes message. */
+    _Atomic(enum tg_status) status; /* writer: the thread that replaces TG_OK. Publishes message. */
     char message[TG_MESSAGE_BYTES]; /* writer: the first reporter */
 };
 
@@ -48,13 +48,13 @@ void tg_failure_init(struct tg_failure *failure);
 /* Any thread, and signal handlers. */
 void tg_failure_cancel(struct tg_failure *failure);
 
-/* The launch is over: what it failed with, or TG_OK. No reporter is left. */
+/* Close it at the end of a launch, when no reporter is left. Returns the status of the failure, or TG_OK. */
 enum tg_status tg_failure_close(struct tg_failure *failure);
 
-/* Another launch begins, and nobody of it reports yet. false: it was cancelled while it was open, and stays so. */
+/* Open it again for the next launch, before any reporter runs. false: it was cancelled meanwhile and stays so. */
 bool tg_failure_reopen(struct tg_failure *failure);
 
-/* What the failure is about, once its status is seen. */
+/* The message. Valid once the status was seen. */
 const char *tg_failure_message(const struct tg_failure *failure);
 
 /* Report; later reports are consequences and dropped. */

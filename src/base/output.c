@@ -35,7 +35,7 @@ static bool write_whole(FILE *file, tg_output_fn *write, const void *context)
     return fclose(file) == 0 && written;
 }
 
-/* Under a name of its own first. Who is killed meanwhile leaves it behind. */
+/* Under a name of its own first. A process that is killed meanwhile leaves it behind. */
 static bool write_named(const char *path, const char *partial, tg_output_fn *write, const void *context)
 {
     if (write_whole(fopen(partial, "w"), write, context) && rename(partial, path) == 0) return true;

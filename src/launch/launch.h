@@ -87,7 +87,7 @@ struct tg_graph;
 struct tg_task;
 struct tg_record;
 
-/* What the host tells who carries out a launch. Borrowed for the launch. */
+/* The input of the control program or of the workers. Borrowed for the launch. */
 struct tg_control_launch {
     struct tg_machine *machine;
     struct tg_graph *graph;
@@ -117,7 +117,7 @@ struct tg_control_launch {
     struct tg_record_log *host_log; /* the graph is built: what its builder logged, or NULL; emptied */
 };
 
-/* What the control program tells the host. */
+/* The answer to the host. */
 struct tg_control_report {
     uint64_t first_start_ns; /* UINT64_MAX: no task started */
     uint64_t last_publish_ns;

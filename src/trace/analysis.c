@@ -125,7 +125,7 @@ static bool walk_path(const struct tg_index *index, const struct tg_causes *caus
     } else {
         task = before_builder(&w);
     }
-    /* What is waited for lies before who waits, so no task is met twice; times that say otherwise end the walk. */
+    /* Each step goes back in time, so no task comes twice. Inconsistent times end the walk. */
     for (size_t n = 0; task != TG_NO_TASK && n < record->n_tasks && !w.failed; n++) task = before_task(&w, task);
     take(&w, 0, TG_BOUND_SCHEDULER, TG_NO_TASK);
     reverse_path(out);

@@ -1,7 +1,7 @@
 /*
- * analysis.h - where the time of a run went, and what it would have been: figures only, from a record.
+ * analysis.h - the critical path of a recorded run and the use of cores, threads and pipes.
  *
- * The path runs backwards from the end of the run, always to what was waited for last:
+ * The path is followed backwards from the end of the run. Each step goes to the event that was waited for last:
  *
  *     builder --> ready --> dispatched --> kernel --> complete --> ready --> ... --> end of the run
  *      builder      scheduler    scheduler    kernel,     dependency
@@ -12,7 +12,7 @@
  *       a dependency                              the end of its kernel
  *       the builder, which published it late      the builder; where it waited for its window, the task that let it go
  *
- * What is before the builder, or before the first task of a graph built on the host, is the start of the run.
+ * The start of the run is the time before the builder, or before the first task of a graph built on the host.
  */
 #ifndef TG_TRACE_ANALYSIS_H
 #define TG_TRACE_ANALYSIS_H
@@ -21,7 +21,7 @@
 
 enum { TG_LONGEST_MAX = 5 };
 
-/* A stretch of the path. */
+/* A part of the path. */
 struct tg_path_part {
     uint64_t start_ns, end_ns;
     uint32_t task;  /* position of the task that ran or waited; TG_NO_TASK: none */
@@ -32,7 +32,7 @@ struct tg_path_part {
 struct tg_kernel_use {
     uint64_t n_tasks;
     uint64_t total_ns, longest_ns, memory_ns;
-    uint64_t path_ns; /* what it is of the path, memory included */
+    uint64_t path_ns; /* its share of the path, memory included */
 };
 
 /* A core's or a control thread's time; the parts add up to the time of the run. */

@@ -1,5 +1,5 @@
 /*
- * cause.h - what each task and the builder waited for last: who let them go.
+ * cause.h - the last event that each task, and the builder, waited for.
  *
  *     a task's core            freed by another task while the task was ready, and most cores of its kind were taken
  *     a task's dependencies    the last of them, if it came after the task was published

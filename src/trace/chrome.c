@@ -19,7 +19,7 @@ struct trace {
     uint32_t *by_start;           /* [n_tasks] */
     struct tg_record_span *spans; /* [n_spans] */
     size_t n_spans;
-    /* A chain is a flow that goes on from task to task. A slice can be part of one; other edges are flows of their own. */
+    /* A chain is a flow through several tasks. A slice can be part of one chain; other edges are flows of their own. */
     uint32_t *chain_link; /* [n_tasks] the link into the task that is part of a chain; NO_LINK: none */
     uint32_t *chain;      /* [n_tasks] the chain's number: the position of its first task */
     bool *goes_on;        /* [n_tasks] a chain leaves the task */

@@ -5,9 +5,8 @@
  *     process 2, "cores"    a track for each core, a slice for each task: named by its kernel, with task id and label
  *     flow arrows           from task to task, one for each edge
  *
- * For 65,792 tasks the file is some 20 MB. What keeps it small: edges that follow each other from task to task are one
- * flow, which the slices themselves name, so that only the others take events; and the spans of a control thread are no
- * finer than a picture shows.
+ * For 65,792 tasks the file has about 20 MB. Two things keep it small. A chain of edges is one flow that the slices
+ * name, so only the other edges take events. The spans of a control thread are no finer than a picture shows.
  */
 #ifndef TG_TRACE_CHROME_H
 #define TG_TRACE_CHROME_H

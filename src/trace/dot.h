@@ -2,9 +2,9 @@
  * dot.h - a record's task graph as Graphviz DOT.
  *
  * Up to TG_DOT_TASKS_MAX tasks each is a node. A larger graph is folded: the tasks of one kernel that wait for tasks of
- * the same kernels are one node, "kernel x N", and the edges between two nodes are one, with their number. The four
- * kernels of paged attention come out as five nodes, whatever the size: the update that begins a sequence waits for
- * one kernel, those that follow for two.
+ * the same kernels are one node, "kernel x N", and the edges between two nodes are one, with their number. Paged
+ * attention of any size folds to five nodes for four kernels: the first update of a sequence waits for one kernel, the
+ * later ones for two.
  */
 #ifndef TG_TRACE_DOT_H
 #define TG_TRACE_DOT_H

@@ -1,4 +1,4 @@
-/* index.h - a record by position: who waits for whom, in which order things happened, who was on the core before. */
+/* index.h - a record by position: predecessors and successors, orders in time, the task before on the same core. */
 #ifndef TG_TRACE_INDEX_H
 #define TG_TRACE_INDEX_H
 
@@ -10,10 +10,10 @@
 struct tg_index {
     const struct tg_record *record; /* borrowed */
     size_t n_links;
-    uint32_t *first_before; /* [n_tasks + 1] before[first_before[i]] and on: whom task i waits for */
+    uint32_t *first_before; /* [n_tasks + 1] before[first_before[i]] and on: the predecessors of task i */
     uint32_t *before;       /* [n_links] */
     uint32_t *first_after;  /* [n_tasks + 1] */
-    uint32_t *after;        /* [n_links] who waits for task i */
+    uint32_t *after;        /* [n_links] successors of task i */
     uint32_t *by_dispatch;  /* [n_tasks] in the order in which they were dispatched */
     uint32_t *by_complete;  /* [n_tasks] in the order in which they were complete */
     uint32_t *previous;     /* [n_tasks] the task that was dispatched to the same core before; TG_NO_TASK: none */

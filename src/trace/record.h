@@ -1,5 +1,5 @@
 /*
- * record.h - what happened in a launch, as data: every task with its times, every edge, what control threads did.
+ * record.h - a launch as data: every task with its times, every edge, the spans of the control threads.
  *
  * While the launch runs, each control thread writes a log of its own; nothing is shared. Afterwards the host merges the
  * logs into one record, sorted by task id, from which traces, summaries and reports are made.
@@ -8,8 +8,8 @@
  *     scheduler   log: ran (ready ... complete), spans       > tg_record_merge > tg_record
  *     scheduler   log                                       /
  *
- * Life of a task, in ns since the launch; each time is at most the next one, except that ready may come before published
- * in name only (it is the later of the two that counts):
+ * Life of a task, in ns since the launch. The times ascend. Only ready may be noted before published; the later of the
+ * two counts then:
  *
  *     added --- published --- ready --- dispatched --- start --- end --- complete
  *       builder   |  waits for edges |  waits for a core |  latency |  kernel |  the scheduler sees it
@@ -28,7 +28,7 @@
 
 enum { TG_RECORD_PIPES = PIPE_FIX + 1 };
 
-/* What a kernel did on its core. */
+/* The work of a kernel on its core. */
 struct tg_kernel_times {
     uint32_t pipe_busy_ns[TG_RECORD_PIPES]; /* [enum tg_pipe] */
     uint32_t memory_wait_ns;                /* longer than alone: others used device memory at the same time */
@@ -47,7 +47,7 @@ struct tg_record_task {
     uint16_t core;
     int32_t line;
     const char *file;  /* where it was added; NULL: not known. Lives as long as the plugin is open. */
-    const char *label; /* what the orchestration calls it; NULL: nothing. Owned by the record. */
+    const char *label; /* name given by the orchestration, or NULL. Owned by the record. */
     struct tg_kernel_times kernel;
 };
 
@@ -55,7 +55,7 @@ struct tg_record_edge {
     int32_t from, to;
 };
 
-/* A stretch of a control thread's time. */
+/* The activity of a control thread during a span. */
 enum tg_span_kind { TG_SPAN_BUILD, TG_SPAN_WINDOW, TG_SPAN_POLL, TG_SPAN_COMPLETE, TG_SPAN_DISPATCH, TG_SPAN_KINDS };
 
 struct tg_record_span {
@@ -103,7 +103,7 @@ struct tg_record {
     /* The launch. */
     uint32_t n_threads, n_cores;
     bool has_builder;                   /* thread 0 builds */
-    bool has_workers;                   /* cores are workers: of no kind, and nobody else schedules */
+    bool has_workers;                   /* cores are workers: of either kind, and schedule themselves */
     const enum tg_core_type *core_type; /* [n_cores], borrowed */
     const struct tg_kernels *kernels;   /* borrowed */
     uint64_t device_ns;
@@ -130,7 +130,7 @@ void tg_record_fini(struct tg_record *record);
 /* The task, or NULL if it did not run to its end. */
 const struct tg_record_task *tg_record_find(const struct tg_record *record, int32_t task_id);
 
-/* What a core is called: "AIC", "AIV", or "worker". */
+/* The name of a core's kind: "AIC", "AIV", or "worker". */
 static inline const char *tg_record_core_name(const struct tg_record *record, uint32_t core)
 {
     return record->has_workers ? "worker" : tg_core_type_name(record->core_type[core]);

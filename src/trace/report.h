@@ -1,10 +1,10 @@
 /*
- * report.h - a run as one HTML page that needs nothing else: no network, no other file.
+ * report.h - a run as one self-contained HTML page: no network, no other file.
  *
- * The page (report.html) is in the library; what is written into it is one JSON object. Names, figures and labels stand
- * there as they are; what there is one of for each task, edge or span is a column: a base64 text of numbers in LEB128,
- * seven bits a byte, the lowest first, the top bit says that more follow. Numbers that can be negative are zigzag:
- * 0, -1, 1, -2 are 0, 1, 2, 3. Most of them are small differences, so 65,792 tasks take some 4 MB.
+ * The page (report.html) is in the library. One JSON object is written into it. Names, figures and labels are plain.
+ * Values of tasks, edges and spans are columns: numbers in LEB128, written in base64. LEB128 has seven bits a byte,
+ * lowest first, and sets the top bit where more follow. Signed numbers are zigzag: 0, -1, 1, -2 are 0, 1, 2, 3. Most
+ * numbers are small differences, so 65,792 tasks take about 4 MB.
  *
  *     "tasks": {"n": 65792, "id": "...", ...}       each by its position
  *       id              from the task before it

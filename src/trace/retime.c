@@ -149,8 +149,8 @@ static enum tg_status replay(const struct tg_index *index, const struct tg_cause
 }
 
 /* ---- the next free core -------------------------------------------------------------------------------------------
- * What is ready is run in the order in which it became so, on the first core of its kind that is free. Control takes no
- * time. The builder's waits stay: what it published after a wait is not there before what it waited for. */
+ * Tasks run in the order in which they become ready, on the first free core of their kind. Control takes no time. The
+ * builder's waits stay: a task that was published after a wait does not come before the end of that wait. */
 
 struct running {
     uint64_t end_ns;

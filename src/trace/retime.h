@@ -1,10 +1,10 @@
-/* retime.h - a recorded run, timed again with something taken away. */
+/* retime.h - the time that a recorded run would take without one of its limits. */
 #ifndef TG_TRACE_RETIME_H
 #define TG_TRACE_RETIME_H
 
 #include "trace/cause.h"
 
-/* What a run is timed without. */
+/* The limits that are taken away. */
 struct tg_retime {
     bool unlimited_cores; /* no task waits for a core */
     bool free_control;    /* builder and schedulers take no time */
@@ -13,11 +13,11 @@ struct tg_retime {
 };
 
 /*
- * The time that the run would take, never more than it took; with nothing taken away, what it took.
+ * The time that the run would take: at most its recorded time, and equal to it if nothing is taken away.
  *
- * Each task keeps its core, its place in the core's order and its latencies, and starts when the last thing that it
- * waits for is there. Without control the order says little, as it came from waiting for control; then ready tasks are
- * also given to the next free core, first come, first served, and the shorter of both times is the answer.
+ * Each task keeps its core, its place in the core's order and its latencies. It starts when the last event has come that
+ * it waits for. The recorded order is a result of waiting for control. Without control, ready tasks are therefore also
+ * given to the next free core, first come, first served, and the shorter of both times is the answer.
  *
  * Errors    TG_ERR_MEMORY
  */

@@ -26,7 +26,7 @@ static void show_thread(const struct tg_record *record, uint8_t thread, uint64_t
     for (size_t i = 0; i < record->n_spans; i++) {
         const struct tg_record_span *span = &record->spans[i];
         if (span->thread != thread || span->kind >= TG_SPAN_KINDS) continue;
-        /* What is long enough to be seen stands alone, and so does what comes after a gap. */
+        /* A span that is long enough to be seen stays alone, and so does one behind a gap. */
         bool alone = span->end_ns - span->start_ns >= grain_ns;
         if (stretch.open && (alone || span->start_ns - stretch.span.end_ns >= grain_ns ||
                              stretch.span.end_ns - stretch.span.start_ns >= grain_ns))

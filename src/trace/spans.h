@@ -1,4 +1,4 @@
-/* spans.h - what the control threads did, no finer than a picture needs it. */
+/* spans.h - the spans of the control threads, no finer than a picture needs them. */
 #ifndef TG_TRACE_SPANS_H
 #define TG_TRACE_SPANS_H
 
@@ -8,9 +8,8 @@
 enum { TG_SPANS_SHOWN_MAX = 20000 };
 
 /*
- * The spans of a record, thread by thread. A thread with more than TG_SPANS_SHOWN_MAX of them has those that follow
- * each other closely put together, to stretches of 1 / TG_SPANS_SHOWN_MAX of the run and more; a stretch is what most
- * of its time went into.
+ * The spans of a record, thread by thread. If a thread has more than TG_SPANS_SHOWN_MAX, neighbours are merged into
+ * spans of at least 1 / TG_SPANS_SHOWN_MAX of the run. A merged span has the kind that took most of its time.
  *
  * Owns      the answer is the caller's, to be freed; [*n], by thread and start. NULL: no memory.
  */

@@ -1,4 +1,4 @@
-/* summary.h - what happened in a run, as a page of text. */
+/* summary.h - a run as a page of text. */
 #ifndef TG_TRACE_SUMMARY_H
 #define TG_TRACE_SUMMARY_H
 
@@ -9,7 +9,7 @@
 /* Print some 25 lines. `findings` are those of `record`. */
 void tg_summary_print(const struct tg_record *record, const struct tg_findings *findings, FILE *stream);
 
-/* The names of pipes, and what control threads do, as used in all that is printed. */
+/* The names of pipes and of spans, as used in all output. */
 const char *tg_pipe_name(int pipe);
 const char *tg_span_name(int kind);
 
