@@ -32,42 +32,99 @@
     X(TMATMUL, M, PRODUCT, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H,                                                    \
       "P 6 + fractals, fp32 twice; reference cycles met exactly", "Acc = Left x Right")                                \
     X(TMATMUL_ACC, M, PRODUCT_ACC, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H, "as TMATMUL", "Acc += Left x Right")       \
-    X(TADD, V, BINARY, FLOATS, AB, SPECIFIED, ROWS, 24, 2, H, "P vadd 2.11 r + 24", "dst = a + b")                     \
-    X(TSUB, V, BINARY, FLOATS, AB, SPECIFIED, ROWS, 24, 2, H, "P vsub 2.11 r + 24", "dst = a - b")                     \
-    X(TMUL, V, BINARY, FLOATS, AB, SPECIFIED, ROWS, 25, 2, H, "P vmul 2.3 r + 25", "dst = a * b")                      \
+    X(TADD, V, BINARY, NUMBERS, AB, SPECIFIED, ROWS, 24, 2, H, "P vadd 2.11 r + 24", "dst = a + b; integers wrap")     \
+    X(TSUB, V, BINARY, NUMBERS, AB, SPECIFIED, ROWS, 24, 2, H, "P vsub 2.11 r + 24", "dst = a - b; integers wrap")     \
+    X(TMUL, V, BINARY, NUMBERS, AB, SPECIFIED, ROWS, 25, 2, H, "P vmul 2.3 r + 25", "dst = a * b; integers wrap")      \
     X(TDIV, V, BINARY, FLOATS, AB, SPECIFIED, ROWS, 31, 4, H,                                                          \
       "P vdiv 4.03 r + 31; fp16 at the pace of fp32: 304 cycles for 64x64", "dst = a / b")                             \
-    X(TMAX, V, BINARY, FLOATS, AB, ASSUMED, ROWS, 23, 2, H, "P vmax 2.01 r + 23", "dst = max(a, b); NaN wins")         \
-    X(TADDS, V, UNARY_SCALAR, FLOATS, A, SPECIFIED, NARROW, 31, 1, H, "P vadds r + 31", "dst = a + scalar")            \
-    X(TMULS, V, UNARY_SCALAR, FLOATS, A, SPECIFIED, NARROW, 26, 1, H, "P vmuls r + 26", "dst = a * scalar")            \
-    X(TMAXS, V, UNARY_SCALAR, FLOATS, A, ASSUMED, NARROW, 23, 1, H, "P vmaxs r + 23",                                  \
+    X(TMAX, V, BINARY, NUMBERS, AB, ASSUMED, ROWS, 23, 2, H, "P vmax 2.01 r + 23", "dst = max(a, b); NaN wins")        \
+    X(TMIN, V, BINARY, NUMBERS, AB, ASSUMED, ROWS, 23, 2, H, "P vmin 2.01 r + 23", "dst = min(a, b); NaN wins")        \
+    X(TADDS, V, UNARY_SCALAR, NUMBERS, A, SPECIFIED, NARROW, 31, 1, H, "P vadds r + 31",                               \
+      "dst = a + scalar; integers wrap")                                                                               \
+    X(TSUBS, V, UNARY_SCALAR, NUMBERS, A, SPECIFIED, NARROW, 31, 1, L, "as TADDS", "dst = a - scalar; integers wrap")  \
+    X(TMULS, V, UNARY_SCALAR, NUMBERS, A, SPECIFIED, NARROW, 26, 1, H, "P vmuls r + 26",                               \
+      "dst = a * scalar; integers wrap")                                                                               \
+    X(TDIVS, V, UNARY_SCALAR, FLOATS, A, SPECIFIED, WIDE, 45, 5, M,                                                    \
+      "P fitted: 64x64 of fp32 365, 32x64 205, fp16 nearly the same", "dst = a / scalar")                              \
+    X(TMAXS, V, UNARY_SCALAR, NUMBERS, A, ASSUMED, NARROW, 23, 1, H, "P vmaxs r + 23",                                 \
       "dst = max(a, scalar); NaN wins")                                                                                \
+    X(TMINS, V, UNARY_SCALAR, NUMBERS, A, ASSUMED, NARROW, 23, 1, M,                                                   \
+      "P fitted: 64x64 of fp32 87, 16x32 31; vmins r + 30", "dst = min(a, scalar); NaN wins")                          \
+    X(TNEG, V, UNARY, NUMBERS, A, SPECIFIED, NARROW, 26, 1, L, "as TMULS", "dst = a * -1")                             \
+    X(TABS, V, UNARY, FLOATS, A, SPECIFIED, EVEN, 4, 1, M, "P reference cycles: 64x64 of fp32 68, 16x256 of fp16 36",  \
+      "dst = a without its sign")                                                                                      \
+    X(TRELU, V, UNARY, NUMBERS, A, ASSUMED, EVEN, 23, 1, H, "P vrelu r + 23", "dst = max(a, 0); NaN wins")             \
+    X(TRECIP, V, UNARY, FLOATS, NONE, SPECIFIED, WIDE, 45, 5, L, "as TDIVS, which it is made of", "dst = 1 / a")       \
     X(TEXP, V, UNARY, FLOATS, A, ASSUMED, EVEN, 31, 2, H, "P vexp 2 r + 31",                                           \
       "dst = e^a; the last bit is not the device's")                                                                   \
     X(TLOG, V, UNARY, FLOATS, A, ASSUMED, EVEN, 33, 2, H, "P vln 2 r + 33",                                            \
       "dst = ln a; the last bit is not the device's")                                                                  \
     X(TSQRT, V, UNARY, FLOATS, A, ASSUMED, EVEN, 39, 2, H, "P vsqrt 2 r + 39", "dst = sqrt a, correctly rounded")      \
+    X(TRSQRT, V, UNARY_TMP, FLOATS, A, ASSUMED, EVEN, 24, 1, H,                                                        \
+      "P vrsqrt 1.07 r + 24; the reference cycles of 64x64 fp16 are 58",                                               \
+      "dst = 1 / sqrt a; without tmp the device approximates it")                                                      \
     X(TCVT, V, CONVERT, ANY, A, SPECIFIED, NARROW, 27, 1, H, "P vconv 0.90 r + 27; repeats of the wider type",         \
       "dst = a in dst's element type")                                                                                 \
-    X(TEXPANDS, V, FILL, FLOATS, NONE, SPECIFIED, EVEN, 24, 1, H, "P vector_dup r + 24", "dst = scalar everywhere")    \
-    X(TFILLPAD, V, PAD, FLOATS, A, SPECIFIED, EVEN, 24, 2, L, "a copy and a fill",                                     \
-      "dst = a, and scalar outside a's valid part")                                                                    \
-    X(TROWMAX, V, ROW_REDUCTION, FLOATS, NONE, ASSUMED, REDUCTION, 32, 7, M,                                           \
+    X(TEXPANDS, V, FILL, ANY, NONE, SPECIFIED, EVEN, 24, 1, H, "P vector_dup r + 24", "dst = scalar everywhere")       \
+    X(TFILLPAD, V, PAD, ANY, A, SPECIFIED, EVEN, 24, 2, L, "a copy and a fill",                                        \
+      "dst = a, and scalar outside a's valid part, up to dst's static columns")                                        \
+    X(TFILLPAD_INPLACE, V, PAD_INPLACE, ANY, A, SPECIFIED, EVEN, 24, 1, L, "a fill",                                   \
+      "scalar outside a's valid part of the tile in which a is")                                                       \
+    X(TROWMAX, V, ROW_REDUCTION, NUMBERS, NONE, ASSUMED, REDUCTION, 32, 7, M,                                          \
       "P fitted: 64 columns of fp32 7 a row + 32, 128 columns 8 a row + 48",                                           \
       "dst[r] = max over columns of a[r]; NaN wins")                                                                   \
-    X(TROWSUM, V, ROW_REDUCTION, FLOATS, NONE, ASSUMED, REDUCTION, 44, 7, M,                                           \
+    X(TROWMIN, V, ROW_REDUCTION, NUMBERS, NONE, ASSUMED, REDUCTION, 32, 7, L, "as TROWMAX",                            \
+      "dst[r] = min over columns of a[r]; NaN wins")                                                                   \
+    X(TROWSUM, V, ROW_REDUCTION, NUMBERS, NONE, ASSUMED, REDUCTION, 44, 7, M,                                          \
       "P fitted: 64 columns of fp32 7 a row + 44, 128 columns 8 a row + 61.5",                                         \
       "dst[r] = sum over columns of a[r]; the order of the sum is not the device's")                                   \
-    X(TROWEXPAND, V, ROW_EXPAND, FLOATS, NONE, SPECIFIED, EXPANSION, 37, 14, M,                                        \
+    X(TROWARGMAX, V, ROW_INDEX, FLOATS, NONE, ASSUMED, REDUCTION, 46, 14, L, "twice TROWMAX",                          \
+      "dst[r] = first column where a[r] is largest; a NaN is larger than all")                                         \
+    X(TROWEXPAND, V, ROW_EXPAND, ANY, NONE, SPECIFIED, EXPANSION, 37, 14, M,                                           \
       "P fitted: 64 columns of fp32 14 a row + 37, 128 columns 15 a row + 37", "dst[r][c] = b[r]")                     \
-    X(TROWEXPANDSUB, V, ROW_EXPAND_WITH, FLOATS, A, SPECIFIED, ROWS, 43, 2, M,                                         \
+    X(TROWEXPANDADD, V, ROW_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 43, 2, L, "as TROWEXPANDSUB",                    \
+      "dst[r][c] = a[r][c] + b[r]")                                                                                    \
+    X(TROWEXPANDSUB, V, ROW_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 43, 2, M,                                        \
       "P stub mode: 16x16 of fp32 93, 64x64 171, 128x128 555", "dst[r][c] = a[r][c] - b[r]")                           \
-    X(TROWEXPANDMUL, V, ROW_EXPAND_WITH, FLOATS, A, SPECIFIED, ROWS, 44, 2, M,                                         \
+    X(TROWEXPANDMUL, V, ROW_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 44, 2, M,                                        \
       "P stub mode: one more than TROWEXPANDSUB", "dst[r][c] = a[r][c] * b[r]")                                        \
     X(TROWEXPANDDIV, V, ROW_EXPAND_WITH, FLOATS, A, SPECIFIED, ROWS, 49, 4, M,                                         \
       "P stub mode: 16x16 of fp32 131, 64x64 305, 128x128 1073", "dst[r][c] = a[r][c] / b[r]")                         \
+    X(TROWEXPANDMAX, V, ROW_EXPAND_WITH, NUMBERS, A, ASSUMED, ROWS, 43, 2, L, "as TROWEXPANDSUB",                      \
+      "dst[r][c] = max(a[r][c], b[r]); NaN wins")                                                                      \
+    X(TROWEXPANDMIN, V, ROW_EXPAND_WITH, NUMBERS, A, ASSUMED, ROWS, 43, 2, L, "as TROWEXPANDSUB",                      \
+      "dst[r][c] = min(a[r][c], b[r]); NaN wins")                                                                      \
+    X(TROWEXPANDEXPDIF, V, ROW_EXPAND_WITH, FLOATS, A, ASSUMED, ROWS, 74, 4, L, "TROWEXPANDSUB and TEXP",              \
+      "dst[r][c] = e^(a[r][c] - b[r])")                                                                                \
+    X(TCOLMAX, V, COL_REDUCTION, NUMBERS, NONE, ASSUMED, COLUMNS, 10, 18, M,                                           \
+      "P fitted: 64 columns of fp32 17.5 a row + 17, 128 columns 20 a row + 10",                                       \
+      "dst[0][c] = max over rows of a[.][c]; NaN wins")                                                                \
+    X(TCOLMIN, V, COL_REDUCTION, NUMBERS, NONE, ASSUMED, COLUMNS, 10, 18, L, "as TCOLMAX",                             \
+      "dst[0][c] = min over rows of a[.][c]; NaN wins")                                                                \
+    X(TCOLSUM, V, COL_REDUCTION, NUMBERS, NONE, ASSUMED, COLUMNS, 10, 20, M,                                           \
+      "P fitted: 64 columns of fp32 19.5 a row + 15, 128 columns 22 a row + 10",                                       \
+      "dst[0][c] = sum over rows of a[.][c]; the order of the sum is not the device's")                                \
+    X(TCOLEXPAND, V, COL_EXPAND, ANY, NONE, SPECIFIED, ROWS, 24, 1, L, "P vcopy r + 24", "dst[r][c] = b[0][c]")        \
+    X(TCOLEXPANDADD, V, COL_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 24, 2, L, "as TADD",                             \
+      "dst[r][c] = a[r][c] + b[0][c]")                                                                                 \
+    X(TCOLEXPANDSUB, V, COL_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 24, 2, L, "as TSUB",                             \
+      "dst[r][c] = a[r][c] - b[0][c]")                                                                                 \
+    X(TCOLEXPANDMUL, V, COL_EXPAND_WITH, NUMBERS, A, SPECIFIED, ROWS, 25, 2, L, "as TMUL",                             \
+      "dst[r][c] = a[r][c] * b[0][c]")                                                                                 \
+    X(TCOLEXPANDDIV, V, COL_EXPAND_WITH, FLOATS, A, SPECIFIED, ROWS, 31, 4, L, "as TDIV",                              \
+      "dst[r][c] = a[r][c] / b[0][c]")                                                                                 \
+    X(TCOLEXPANDMAX, V, COL_EXPAND_WITH, NUMBERS, A, ASSUMED, ROWS, 23, 2, L, "as TMAX",                               \
+      "dst[r][c] = max(a[r][c], b[0][c]); NaN wins")                                                                   \
+    X(TCOLEXPANDMIN, V, COL_EXPAND_WITH, NUMBERS, A, ASSUMED, ROWS, 23, 2, L, "as TMIN",                               \
+      "dst[r][c] = min(a[r][c], b[0][c]); NaN wins")                                                                   \
+    X(TCOLEXPANDEXPDIF, V, COL_EXPAND_WITH, FLOATS, A, ASSUMED, ROWS, 55, 4, L, "TSUB and TEXP",                       \
+      "dst[r][c] = e^(a[r][c] - b[0][c])")                                                                             \
     X(TRESHAPE, S, RENAME, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P 0 to 1, scalar",                                   \
       "dst names a's bytes in another shape")                                                                          \
+    X(DCCI, S, CACHE, ANY, NONE, SPECIFIED, ORDER, 0, 416, M, "a line and a store of it measured as 150 to 300 ns",    \
+      "dcci(address, what): write the scalar unit's cache back to GM and empty it")                                    \
+    X(DSB, S, NO_OPERANDS, ANY, NONE, SPECIFIED, ORDER, 0, 56, M, "measured as 30 ns",                                 \
+      "dsb(): what the scalar unit has stored is in GM")                                                               \
     X(SET_FLAG, S, FLAG, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P perf-sim: a cycle",                                  \
       "set_flag(src_pipe, dst_pipe, event)")                                                                           \
     X(WAIT_FLAG, S, FLAG, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P perf-sim: a cycle",                                 \

@@ -167,7 +167,7 @@ static inline float tg_arg_f32(int64_t arg)
 /* Bytes of one element; 0 for a value that is no element type. */
 static inline uint32_t tg_dtype_bytes(uint32_t dtype)
 {
-    return dtype == TG_FP32 || dtype == TG_INT32 ? 4u : dtype == TG_FP16 || dtype == TG_BF16 ? 2u : 0u;
+    return dtype < TG_DTYPES ? (uint32_t)(0x422114224u >> (4u * dtype)) & 7u : 0u; /* a digit for each type */
 }
 
 /* `n` rounded up to a multiple of `step`, which is a power of two. */
@@ -306,7 +306,56 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
     tg_tile_isa->order(op, src_pipe, dst_pipe, event, file, line);
 }
 
+/* What dcci writes back. */
+enum tg_cache { TG_CACHE_LINE = 0, TG_CACHE_ALL = 1 };
+
+static inline TG_UNSEEN void tg_issue_cache(uint64_t address, uint32_t what, const char *file, int line)
+{
+    struct tg_instr instr;
+    tg_instr_begin(&instr, TG_OP_DCCI, file, line);
+    instr.immediate[0] = (int64_t)address;
+    instr.mode = (uint8_t)what;
+    tg_tile_isa->issue(&instr);
+}
+
+/* dst up to its static columns: that is where the device writes the pad. */
+static inline TG_UNSEEN void tg_issue_pad(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
+                                          double scalar, const char *file, int line)
+{
+    struct tg_tile wide = *dst;
+    wide.valid_cols = wide.cols;
+    tg_issue_tiles(op, &wide, src, NULL, NULL, scalar, file, line);
+}
+
+/* The tile's first row. */
+static inline TG_UNSEEN struct tg_tile tg_tile_first_row(const struct tg_tile *tile)
+{
+    struct tg_tile row = *tile;
+    if (row.valid_rows > 1) row.valid_rows = 1;
+    return row;
+}
+
+static inline TG_UNSEEN void tg_issue_reduced(uint32_t op, const struct tg_tile *row, const struct tg_tile *src,
+                                              const char *file, int line)
+{
+    const struct tg_tile first = tg_tile_first_row(row);
+    tg_issue_tiles(op, &first, src, NULL, NULL, 0, file, line);
+}
+
+/* The operand that has not dst's rows is the row. */
+static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile *dst, const struct tg_tile *x,
+                                               const struct tg_tile *y, const char *file, int line)
+{
+    const int x_is_row = x && x->valid_rows != dst->valid_rows && y->valid_rows == dst->valid_rows;
+    const struct tg_tile first = tg_tile_first_row(x_is_row ? x : y);
+    tg_issue_tiles(op, dst, x_is_row ? &first : x, x_is_row ? y : &first, NULL, 0, file, line);
+}
+
 #ifndef TG_TILE_WITHOUT_MACROS /* pto/pto-inst.hpp has functions of these names */
+
+/* The fourth argument: chooses a macro by the number of arguments. */
+#define TG_PICK4(a, b, c, name, ...) name
+
 /* ---- the instruction set ------------------------------------------------------------------------------------------
  * Tiles and GlobalTensors are given by name, not by pointer: TADD(sum, left, right). */
 
@@ -324,39 +373,82 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
 #define TMATMUL_ACC(acc, left, right)                                                                                  \
     tg_issue_tiles(TG_OP_TMATMUL_ACC, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
 
-/* Element by element: row-major tiles of one element type and one valid shape. dst may be a source. */
+/* Element by element: row-major tiles of one element type and one valid shape. dst may be a source, except of TRECIP.
+ * fp32, fp16, int32 and int16; divisions and functions: fp32 and fp16. */
 #define TADD(dst, x, y) tg_issue_tiles(TG_OP_TADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TSUB(dst, x, y) tg_issue_tiles(TG_OP_TSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TMUL(dst, x, y) tg_issue_tiles(TG_OP_TMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TDIV(dst, x, y) tg_issue_tiles(TG_OP_TDIV, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TMAX(dst, x, y) tg_issue_tiles(TG_OP_TMAX, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TMIN(dst, x, y) tg_issue_tiles(TG_OP_TMIN, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+
+/* The scalar is rounded once to the tiles' element type. */
 #define TADDS(dst, x, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TADDS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TSUBS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TSUBS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TMULS(dst, x, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TMULS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TDIVS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TDIVS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TMAXS(dst, x, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TMAXS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TMINS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TMINS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+
+#define TNEG(dst, x) tg_issue_tiles(TG_OP_TNEG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TABS(dst, x) tg_issue_tiles(TG_OP_TABS, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TRELU(dst, x) tg_issue_tiles(TG_OP_TRELU, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TRECIP(dst, x) tg_issue_tiles(TG_OP_TRECIP, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TEXP(dst, x) tg_issue_tiles(TG_OP_TEXP, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TLOG(dst, x) tg_issue_tiles(TG_OP_TLOG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TSQRT(dst, x) tg_issue_tiles(TG_OP_TSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+/* TRSQRT(dst, x) or TRSQRT(dst, x, tmp): the device approximates without tmp, 32 bytes of scratch. */
+#define TRSQRT(...) TG_PICK4(__VA_ARGS__, TG_TRSQRT3, TG_TRSQRT2, 0, 0)(__VA_ARGS__)
+#define TG_TRSQRT2(dst, x) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TG_TRSQRT3(dst, x, tmp) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 
-/* TCVT rounds to nearest even. TFILLPAD copies a's valid part and writes `scalar` to the rest of dst's valid part. */
+/* TCVT rounds to nearest even. TFILLPAD copies x's valid part and writes `scalar` to the rest of dst's valid rows, up to
+ * its static columns. TFILLPAD_INPLACE: x is where dst is, and nothing is copied. */
 #define TCVT(dst, x) tg_issue_tiles(TG_OP_TCVT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TEXPANDS(dst, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, (double)(scalar), __FILE__, __LINE__)
-#define TFILLPAD(dst, x, scalar)                                                                                       \
-    tg_issue_tiles(TG_OP_TFILLPAD, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TFILLPAD(dst, x, scalar) tg_issue_pad(TG_OP_TFILLPAD, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
+#define TFILLPAD_INPLACE(dst, x, scalar)                                                                               \
+    tg_issue_pad(TG_OP_TFILLPAD_INPLACE, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
 
-/* Rows: x is row-major; `column` has one scalar a row and is column-major. tmp is scratch of x's shape and type. */
+/* Rows. x is row-major. `column` has one scalar a row: column-major, or the one valid column of a row-major tile. tmp is
+ * scratch of x's shape and type. TROWARGMAX: column is of int32 or uint32. */
 #define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
+#define TROWMIN(column, x, tmp) tg_issue_tiles(TG_OP_TROWMIN, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWSUM(column, x, tmp) tg_issue_tiles(TG_OP_TROWSUM, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
+#define TROWARGMAX(column, x, tmp)                                                                                     \
+    tg_issue_tiles(TG_OP_TROWARGMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWEXPAND(dst, column) tg_issue_tiles(TG_OP_TROWEXPAND, &(dst), NULL, &(column), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDSUB(dst, x, column)                                                                                  \
-    tg_issue_tiles(TG_OP_TROWEXPANDSUB, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDMUL(dst, x, column)                                                                                  \
-    tg_issue_tiles(TG_OP_TROWEXPANDMUL, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDDIV(dst, x, column)                                                                                  \
-    tg_issue_tiles(TG_OP_TROWEXPANDDIV, &(dst), &(x), &(column), NULL, 0, __FILE__, __LINE__)
+/* One of x and y has dst's shape. The other has a scalar for each row: a column-major column, or a row-major tile of 32
+ * bytes a row, which are repeated along the row. The operation is x op y in this order. */
+#define TROWEXPANDADD(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDSUB(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDMUL(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDDIV(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDDIV, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDMAX(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMAX, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDMIN(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMIN, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TROWEXPANDEXPDIF(dst, x, y)                                                                                    \
+    tg_issue_tiles(TG_OP_TROWEXPANDEXPDIF, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+
+/* Columns. `row` is row-major; its first row counts. */
+#define TCOLMAX(row, x) tg_issue_reduced(TG_OP_TCOLMAX, &(row), &(x), __FILE__, __LINE__)
+#define TCOLMIN(row, x) tg_issue_reduced(TG_OP_TCOLMIN, &(row), &(x), __FILE__, __LINE__)
+#define TCOLSUM(row, x) tg_issue_reduced(TG_OP_TCOLSUM, &(row), &(x), __FILE__, __LINE__)
+#define TCOLEXPAND(dst, row) tg_issue_expanded(TG_OP_TCOLEXPAND, &(dst), NULL, &(row), __FILE__, __LINE__)
+/* One of x and y has dst's shape, the other is the row. The operation is x op y in this order. */
+#define TCOLEXPANDADD(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDADD, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDSUB(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDSUB, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDMUL(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDMUL, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDDIV(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDDIV, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDMAX(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDMAX, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDMIN(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDMIN, &(dst), &(x), &(y), __FILE__, __LINE__)
+#define TCOLEXPANDEXPDIF(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDEXPDIF, &(dst), &(x), &(y), __FILE__, __LINE__)
 
 /* Give `dst` the bytes of `x` under another shape or layout: R x 1 column-major and 1 x R row-major are the same
  * bytes. Moves nothing; places dst where x is. Static sizes in bytes are equal. */
@@ -366,6 +458,12 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
 /* Order between pipes: what `src` did before set_flag has happened when `dst` passes wait_flag of the same event. */
 #define set_flag(src, dst, event) tg_issue_order(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
 #define wait_flag(src, dst, event) tg_issue_order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
+
+/* The scalar unit's cache. Plain stores to device memory stay in it until dcci writes them back, 64-byte lines as a whole:
+ * the line at `address`, or all of them (TG_CACHE_ALL; the address is 0 then). dcci also empties the cache, so that later
+ * plain loads see what transfers and other cores have written. dsb waits until what was written back has arrived. */
+#define dcci(address, what) tg_issue_cache((uint64_t)(uintptr_t)(address), what, __FILE__, __LINE__)
+#define dsb() tg_issue_tiles(TG_OP_DSB, NULL, NULL, NULL, NULL, 0, __FILE__, __LINE__)
 
 /* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
 #define pipe_barrier(pipe) tg_issue_order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)

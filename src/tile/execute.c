@@ -19,17 +19,22 @@ const struct tg_tile_variant *tg_tile_variant_for(enum tg_isa isa)
 
 void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
-    switch ((enum tg_op)instr->op) {
-    case TG_OP_TLOAD: tg_execute_load(instr, buffers); break;
-    case TG_OP_TSTORE: tg_execute_store(instr, buffers); break;
-    case TG_OP_TMOV: tg_execute_move(instr, buffers); break;
-    case TG_OP_TMATMUL:
-    case TG_OP_TMATMUL_ACC: buffers->variant->matmul(instr, buffers); break;
-    case TG_OP_TRESHAPE: /* TASSIGN has placed it already */
-    case TG_OP_SET_FLAG:
-    case TG_OP_WAIT_FLAG:
-    case TG_OP_PIPE_BARRIER:
-    case TG_OP_COUNT: break;
+    switch (tg_op_info(instr->op)->form) {
+    case TG_FORM_LOAD: tg_execute_load(instr, buffers); break;
+    case TG_FORM_STORE: tg_execute_store(instr, buffers); break;
+    case TG_FORM_MOVE: tg_execute_move(instr, buffers); break;
+    case TG_FORM_PRODUCT:
+    case TG_FORM_PRODUCT_ACC: buffers->variant->matmul(instr, buffers); break;
+    case TG_FORM_FILL:
+    case TG_FORM_PAD:
+    case TG_FORM_PAD_INPLACE:
+    case TG_FORM_ROW_EXPAND:
+    case TG_FORM_COL_EXPAND: tg_execute_fill(instr, buffers); break;
+    case TG_FORM_RENAME: /* TASSIGN has placed it already */
+    case TG_FORM_CACHE:  /* device memory is coherent here */
+    case TG_FORM_NO_OPERANDS:
+    case TG_FORM_FLAG:
+    case TG_FORM_BARRIER: break;
     default: buffers->variant->vector(instr, buffers); break;
     }
 }

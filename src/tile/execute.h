@@ -6,6 +6,7 @@
 
 #include "tile/buffers.h"
 #include "tile/isa.h"
+#include "tile/table.h"
 
 /* Execute an instruction, by the buffers' variant, that has passed the rules and whose device memory may be touched. Flags and barriers do
  * nothing here. */
@@ -15,6 +16,9 @@ void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers);
 void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buffers);
 void tg_execute_store(const struct tg_instr *instr, const struct tg_buffers *buffers);
 void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buffers);
+
+/* fill.c: elements repeated. */
+void tg_execute_fill(const struct tg_instr *instr, const struct tg_buffers *buffers);
 
 /* Arithmetic, compiled for one instruction set. All compilations give the same bits. */
 typedef void tg_tile_op_fn(const struct tg_instr *instr, const struct tg_buffers *buffers);

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <tilegraph/tile.h>
+
 static inline uint32_t tg_bits_of_f32(float value)
 {
     uint32_t bits;
@@ -62,6 +64,34 @@ static inline float tg_f32_to_odd(double value)
     if (value != value || (double)near == value) return near;
     if ((double)tg_f32_of_bits(bits & 0x7FFFFFFFu) > (value < 0 ? -value : value)) bits--;
     return tg_f32_of_bits(bits | 1u);
+}
+
+/* An fp64 number as an element: rounded once to nearest even; integers are cut toward zero and saturate, and NaN is 0. */
+static inline void tg_store_f64(void *to, double value, uint32_t dtype)
+{
+    static const struct {
+        double low, high;
+    } ranges[TG_DTYPES] = {[TG_INT32] = {-2147483648.0, 2147483647.0},
+                           [TG_INT8] = {-128, 127},
+                           [TG_UINT8] = {0, 255},
+                           [TG_INT16] = {-32768, 32767},
+                           [TG_UINT16] = {0, 65535},
+                           [TG_UINT32] = {0, 4294967295.0}};
+    const float single = (float)value;
+    uint16_t half;
+    switch (dtype) {
+    case TG_FP32: memcpy(to, &single, sizeof single); return;
+    case TG_FP16: half = tg_f16_of_f32(tg_f32_to_odd(value)); break;
+    case TG_BF16: half = tg_bf16_of_f32(tg_f32_to_odd(value)); break;
+    default: {
+        value = value != value ? 0 : value < ranges[dtype].low ? ranges[dtype].low : value;
+        value = value > ranges[dtype].high ? ranges[dtype].high : value;
+        const int64_t whole = (int64_t)value; /* little-endian: its first bytes are those of any narrower type */
+        memcpy(to, &whole, tg_dtype_bytes(dtype));
+        return;
+    }
+    }
+    memcpy(to, &half, sizeof half);
 }
 
 /* e^x within one step of the nearest fp32. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r; then 2^n in two

@@ -12,7 +12,8 @@ static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
 static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
 static const char *const pipe_names[] = {"PIPE_S",    "PIPE_V",    "PIPE_M",   "PIPE_MTE1",
                                          "PIPE_MTE2", "PIPE_MTE3", "PIPE_FIX", "PIPE_ALL"};
-static const char *const dtype_names[] = {"fp32", "fp16", "bf16", "int32"};
+static const char *const dtype_names[TG_DTYPES] = {"fp32",  "fp16",  "bf16",   "int32", "int8",
+                                                   "uint8", "int16", "uint16", "uint32"};
 
 const char *tg_pipe_symbol(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
 
@@ -43,7 +44,7 @@ static bool broken(const struct check *c, const char *operand, const struct tg_t
     int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), tg_base_name(c->instr->file),
                      c->instr->line);
     size_t at = (size_t)n < c->n_bytes ? (size_t)n : c->n_bytes - 1;
-    if (tile && tile->kind <= TG_VEC && tile->dtype <= TG_INT32)
+    if (tile && tile->kind <= TG_VEC && tile->dtype < TG_DTYPES)
         n = snprintf(c->message + at, c->n_bytes - at, "%s (%s %s, %u x %u valid of %u x %u, %s+0x%x): ", operand,
                      kind_names[tile->kind], dtype_names[tile->dtype], tile->valid_rows, tile->valid_cols, tile->rows,
                      tile->cols, buffer_names[tile->kind], tile->offset);
@@ -73,18 +74,19 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
     return true;
 }
 
-/* Element types that a kind of tile can have: products are fp32, the cube takes no int32. */
+/* Element types that a kind of tile can have: products are fp32, and the cube multiplies floating-point numbers. */
 static bool holds_its_type(const struct check *c, const char *name, const struct tg_tile *t)
 {
     if (t->kind == TG_ACC && t->dtype != TG_FP32) return broken(c, name, t, "products accumulate in fp32");
-    return t->kind == TG_VEC || t->dtype != TG_INT32 || broken(c, name, t, "the cube takes no int32");
+    return t->kind == TG_VEC || TG_TYPES_CUBE >> t->dtype & 1 ||
+           broken(c, name, t, "the cube takes no %s", dtype_names[t->dtype]);
 }
 
 static bool tile_is_sound(const struct check *c, const char *name, const struct tg_tile *t)
 {
     if (!t) return broken(c, name, t, "is missing");
     if (t->kind > TG_VEC) return broken(c, name, t, "unknown tile kind %u", t->kind);
-    if (t->dtype > TG_INT32) return broken(c, name, t, "unknown element type %u", t->dtype);
+    if (t->dtype >= TG_DTYPES) return broken(c, name, t, "unknown element type %u", t->dtype);
     if ((t->kind == TG_VEC) != (c->core_type == TG_AIV))
         return broken(c, name, t, "%s has no %s", c->core_type == TG_AIV ? "an AIV core" : "an AIC core",
                       buffer_names[t->kind]);
@@ -112,17 +114,38 @@ static bool is_row_major(const struct check *c, const char *name, const struct t
     return t->layout == TG_ROW_MAJOR || broken(c, name, t, "has to be row-major");
 }
 
-/* What vector arithmetic takes: fp32 and fp16. On A2/A3 bf16 is converted first. */
-static bool is_arithmetic(const struct check *c, const char *name, const struct tg_tile *t)
+/* "fp32, fp16 and int32" */
+static void list_types(uint32_t types, char *text, size_t n_bytes)
 {
-    return t->dtype == TG_FP32 || t->dtype == TG_FP16 ||
-           broken(c, name, t, "vector arithmetic takes fp32 and fp16; convert with TCVT");
+    size_t at = 0;
+    text[0] = '\0';
+    for (uint32_t dtype = 0; dtype < TG_DTYPES; dtype++) {
+        if (!(types >> dtype & 1u)) continue;
+        const uint32_t left = types >> dtype >> 1;
+        const int n = snprintf(text + at, n_bytes - at, "%s%s", dtype_names[dtype],
+                               left == 0                  ? ""
+                               : (left & (left - 1)) == 0 ? " and "
+                                                          : ", ");
+        if (n < 0 || (size_t)n >= n_bytes - at) return;
+        at += (size_t)n;
+    }
 }
 
+/* Is the element type among those of the instruction's row? */
+static bool has_type(const struct check *c, const char *name, const struct tg_tile *t)
+{
+    const uint32_t types = tg_op_info(c->instr->op)->types;
+    if (types >> t->dtype & 1u) return true;
+    char text[96];
+    list_types(types, text, sizeof text);
+    return broken(c, name, t, "%s takes %s; convert with TCVT", tg_op_name(c->instr->op), text);
+}
+
+/* One scalar a row: a column-major tile of one column, or the one valid column of a row-major tile. */
 static bool is_column(const struct check *c, const char *name, const struct tg_tile *t)
 {
-    return (t->layout == TG_COL_MAJOR && t->cols == 1) ||
-           broken(c, name, t, "has to be a column-major tile of one column; TRESHAPE a row");
+    return (t->layout == TG_COL_MAJOR ? t->cols == 1 : t->valid_cols == 1) ||
+           broken(c, name, t, "has to be a column-major tile of one column, or have one valid column; TRESHAPE a row");
 }
 
 static bool same_shape(const struct check *c, const char *name, const struct tg_tile *t, const struct tg_tile *as)
@@ -143,7 +166,7 @@ static bool global_is_sound(const struct check *c, const struct tg_tile *t)
 {
     const struct tg_global *g = c->instr->global;
     if (!g) return broken(c, "GlobalTensor", NULL, "is missing");
-    if (g->dtype > TG_INT32 || g->layout > TG_COL_MAJOR)
+    if (g->dtype >= TG_DTYPES || g->layout > TG_COL_MAJOR)
         return broken(c, "GlobalTensor", NULL, "unknown element type %u or layout %u", g->dtype, g->layout);
     uint32_t bytes = tg_dtype_bytes(g->dtype);
     if (g->addr & (bytes - 1))
@@ -196,7 +219,7 @@ static bool check_store(const struct check *c)
     if (src->kind != TG_ACC && src->kind != TG_VEC) return broken(c, "src", src, "TSTORE takes Acc and Vec tiles");
     if (!global_is_sound(c, src) || !transfer_layout(c, "src", src)) return false;
     uint32_t to = c->instr->global->dtype;
-    bool fits = src->kind == TG_ACC ? to != TG_INT32 : to == src->dtype;
+    bool fits = src->kind == TG_ACC ? TG_TYPES_CUBE >> to & 1 : to == src->dtype;
     return fits || broken(c, "src", src, "the GlobalTensor holds %s", dtype_names[to]);
 }
 
@@ -243,7 +266,7 @@ static bool check_elementwise(const struct check *c, const char *name, const str
 {
     const struct tg_tile *dst = c->instr->dst;
     if (!check_vec(c, "dst", dst) || !check_vec(c, name, operand)) return false;
-    if (!is_row_major(c, "dst", dst) || !is_row_major(c, name, operand) || !is_arithmetic(c, "dst", dst)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, name, operand) || !has_type(c, "dst", dst)) return false;
     return same_shape(c, name, operand, dst) && same_dtype(c, name, operand, dst);
 }
 
@@ -259,7 +282,8 @@ static bool check_convert(const struct check *c)
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
     if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
     if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_shape(c, "src", src, dst)) return false;
-    if (dst->dtype != TG_FP32 && src->dtype != TG_FP32)
+    const uint32_t other = dst->dtype == TG_FP32 ? src->dtype : dst->dtype;
+    if ((dst->dtype != TG_FP32 && src->dtype != TG_FP32) || other > TG_INT32)
         return broken(c, "src", src, "TCVT goes from or to fp32, not to %s", dtype_names[dst->dtype]);
     return true;
 }
@@ -269,37 +293,108 @@ static bool check_fill_pad(const struct check *c)
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
     if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
     if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
-    if (!is_arithmetic(c, "dst", dst)) return false;
     return (src->valid_rows <= dst->valid_rows && src->valid_cols <= dst->valid_cols) ||
            broken(c, "src", src, "its valid part is larger than dst's, %u x %u", dst->valid_rows, dst->valid_cols);
 }
 
-static bool check_fill(const struct check *c)
+static bool check_fill_pad_in_place(const struct check *c)
 {
-    return check_vec(c, "dst", c->instr->dst) && is_arithmetic(c, "dst", c->instr->dst);
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_fill_pad(c)) return false;
+    return (src->offset == dst->offset && src->cols == dst->cols) ||
+           broken(c, "src", src, "has to be in dst's place, with as many columns; TFILLPAD copies");
 }
 
-static bool check_row_reduction(const struct check *c)
+static bool check_fill(const struct check *c) { return check_vec(c, "dst", c->instr->dst); }
+
+/* A row reduction's operands, but for the type of the column. */
+static bool check_reduced_rows(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a, *tmp = c->instr->tmp;
     if (!check_vec(c, "column", dst) || !check_vec(c, "src", src) || !check_vec(c, "tmp", tmp)) return false;
-    if (!is_column(c, "column", dst) || !is_row_major(c, "src", src) || !is_arithmetic(c, "src", src)) return false;
-    if (!same_dtype(c, "column", dst, src) || !same_dtype(c, "tmp", tmp, src)) return false;
+    if (!is_column(c, "column", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
+    if (!same_dtype(c, "tmp", tmp, src)) return false;
     if (dst->valid_rows != src->valid_rows) return broken(c, "column", dst, "src has %u rows", src->valid_rows);
     if (tmp->rows < src->valid_rows || tmp->cols < src->valid_cols)
         return broken(c, "tmp", tmp, "has to hold src's %u x %u", src->valid_rows, src->valid_cols);
     return true;
 }
 
+static bool check_row_reduction(const struct check *c)
+{
+    return check_reduced_rows(c) && same_dtype(c, "column", c->instr->dst, c->instr->a);
+}
+
+static bool check_row_index(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    if (!check_reduced_rows(c)) return false;
+    return dst->dtype == TG_INT32 || dst->dtype == TG_UINT32 ||
+           broken(c, "column", dst, "holds columns of src: its element type has to be int32 or uint32");
+}
+
 static bool check_row_expand(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *column = c->instr->b;
-    if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst) || !is_arithmetic(c, "dst", dst)) return false;
-    const bool with_src = tg_op_info(c->instr->op)->form == TG_FORM_ROW_EXPAND_WITH;
-    if (with_src && !check_elementwise(c, "src", c->instr->a)) return false;
-    if (!check_vec(c, "column", column) || !is_column(c, "column", column) || !same_dtype(c, "column", column, dst))
-        return false;
+    if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst) || !check_vec(c, "column", column)) return false;
+    if (!is_column(c, "column", column) || !same_dtype(c, "column", column, dst)) return false;
     return column->valid_rows == dst->valid_rows || broken(c, "column", column, "dst has %u rows", dst->valid_rows);
+}
+
+/* One source of dst's shape, and one with a scalar or 32 bytes for each row, in either order. */
+static bool check_row_expand_with(const struct check *c)
+{
+    const bool swapped = tg_first_is_expanded(c->instr);
+    const struct tg_tile *dst = c->instr->dst, *column = swapped ? c->instr->a : c->instr->b;
+    const char *name = swapped ? "src" : "column";
+    if (!check_elementwise(c, swapped ? "column" : "src", swapped ? c->instr->b : c->instr->a)) return false;
+    if (!check_vec(c, name, column)) return false;
+    if (column->layout == TG_ROW_MAJOR ? column->valid_cols * tg_dtype_bytes(column->dtype) != 32 : column->cols != 1)
+        return broken(c, name, column,
+                      "has to be a column-major tile of one column, or row-major with 32 bytes a row; TRESHAPE a row");
+    if (!same_dtype(c, name, column, dst)) return false;
+    return column->valid_rows == dst->valid_rows || broken(c, name, column, "dst has %u rows", dst->valid_rows);
+}
+
+static bool check_col_reduction(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "row", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "row", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
+    if (!same_dtype(c, "row", dst, src)) return false;
+    if (dst->valid_rows != 1) return broken(c, "row", dst, "has to have one valid row");
+    return dst->valid_cols == src->valid_cols || broken(c, "row", dst, "src has %u columns", src->valid_cols);
+}
+
+static bool is_row(const struct check *c, const char *name, const struct tg_tile *row)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    if (!check_vec(c, name, row) || !is_row_major(c, name, row) || !same_dtype(c, name, row, dst)) return false;
+    if (row->valid_rows != 1) return broken(c, name, row, "has to have one valid row, or dst's shape");
+    return row->valid_cols == dst->valid_cols || broken(c, name, row, "dst has %u columns", dst->valid_cols);
+}
+
+static bool check_col_expand(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    return check_vec(c, "dst", dst) && is_row_major(c, "dst", dst) && is_row(c, "row", c->instr->b);
+}
+
+static bool check_col_expand_with(const struct check *c)
+{
+    const bool swapped = tg_first_is_expanded(c->instr);
+    return check_elementwise(c, swapped ? "row" : "src", swapped ? c->instr->b : c->instr->a) &&
+           is_row(c, swapped ? "src" : "row", swapped ? c->instr->a : c->instr->b);
+}
+
+/* TRSQRT: 32 bytes of scratch, or none. */
+static bool check_unary_tmp(const struct check *c)
+{
+    const struct tg_tile *tmp = c->instr->tmp;
+    if (!check_unary(c)) return false;
+    if (!tmp) return true;
+    if (!check_vec(c, "tmp", tmp) || !same_dtype(c, "tmp", tmp, c->instr->dst)) return false;
+    return tg_tile_bytes(tmp) >= 32 || broken(c, "tmp", tmp, "has to have 32 bytes");
 }
 
 static bool check_reshape(const struct check *c)
@@ -338,6 +433,19 @@ static bool check_barrier(const struct check *c)
 
 /* ---- operands ---- */
 
+/* ---- the scalar unit's cache ---- */
+
+static bool check_cache(const struct check *c)
+{
+    const struct tg_instr *instr = c->instr;
+    if (instr->mode > TG_CACHE_ALL)
+        return broken(c, "what", NULL, "is TG_CACHE_LINE or TG_CACHE_ALL, not %u", instr->mode);
+    return instr->mode == TG_CACHE_ALL || instr->immediate[0] != 0 ||
+           broken(c, "address", NULL, "is 0; a line has an address, TG_CACHE_ALL has none");
+}
+
+static bool check_no_operands(const struct check *c) { return c->instr->op < TG_OP_COUNT; }
+
 /* An operand that the instruction does not take must be absent: no rule has looked at it. */
 static bool has_no_others(const struct check *c)
 {
@@ -366,13 +474,21 @@ static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
     [TG_FORM_BINARY] = check_binary,
     [TG_FORM_UNARY] = check_unary,
     [TG_FORM_UNARY_SCALAR] = check_unary,
+    [TG_FORM_UNARY_TMP] = check_unary_tmp,
     [TG_FORM_CONVERT] = check_convert,
     [TG_FORM_FILL] = check_fill,
     [TG_FORM_PAD] = check_fill_pad,
+    [TG_FORM_PAD_INPLACE] = check_fill_pad_in_place,
     [TG_FORM_ROW_REDUCTION] = check_row_reduction,
+    [TG_FORM_ROW_INDEX] = check_row_index,
     [TG_FORM_ROW_EXPAND] = check_row_expand,
-    [TG_FORM_ROW_EXPAND_WITH] = check_row_expand,
+    [TG_FORM_ROW_EXPAND_WITH] = check_row_expand_with,
+    [TG_FORM_COL_REDUCTION] = check_col_reduction,
+    [TG_FORM_COL_EXPAND] = check_col_expand,
+    [TG_FORM_COL_EXPAND_WITH] = check_col_expand_with,
     [TG_FORM_RENAME] = check_reshape,
+    [TG_FORM_CACHE] = check_cache,
+    [TG_FORM_NO_OPERANDS] = check_no_operands,
     [TG_FORM_FLAG] = check_flag,
     [TG_FORM_BARRIER] = check_barrier,
 };

@@ -47,15 +47,23 @@ enum tg_form {
     TG_FORM_BINARY,          /* dst, a, b of one shape */
     TG_FORM_UNARY,           /* dst, a of one shape */
     TG_FORM_UNARY_SCALAR,    /* the same, and a scalar */
+    TG_FORM_UNARY_TMP,       /* the same, and a tmp that may be left out */
     TG_FORM_CONVERT,         /* dst, src of one shape */
     TG_FORM_FILL,            /* dst, a scalar */
     TG_FORM_PAD,             /* dst, src within dst, a scalar */
+    TG_FORM_PAD_INPLACE,     /* the same, and src is where dst is */
     TG_FORM_ROW_REDUCTION,   /* column, src, tmp */
+    TG_FORM_ROW_INDEX,       /* column of integers, src, tmp */
     TG_FORM_ROW_EXPAND,      /* dst, column */
     TG_FORM_ROW_EXPAND_WITH, /* dst, src, column */
+    TG_FORM_COL_REDUCTION,   /* row, src */
+    TG_FORM_COL_EXPAND,      /* dst, row */
+    TG_FORM_COL_EXPAND_WITH, /* dst, src, row */
     TG_FORM_RENAME,          /* dst, src: the same bytes */
-    TG_FORM_FLAG,            /* two pipes, an event */
-    TG_FORM_BARRIER,         /* a pipe */
+    TG_FORM_CACHE,           /* an address */
+    TG_FORM_NO_OPERANDS,
+    TG_FORM_FLAG,    /* two pipes, an event */
+    TG_FORM_BARRIER, /* a pipe */
     TG_FORMS
 };
 
@@ -63,15 +71,17 @@ struct tg_form_info {
     struct {
         const char *name; /* in messages */
         uint8_t use;      /* enum tg_use */
+        bool optional;    /* it may be left out */
     } slots[TG_SLOTS];
     uint8_t global; /* enum tg_use of the GlobalTensor */
 };
 
 /* Sets of element types: a bit by enum tg_dtype. */
 enum {
-    TG_TYPES_FLOATS = 1 << TG_FP32 | 1 << TG_FP16,              /* vector arithmetic: A2/A3 converts bf16 first */
-    TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16, /* products */
-    TG_TYPES_ANY = TG_TYPES_CUBE | 1 << TG_INT32
+    TG_TYPES_FLOATS = 1 << TG_FP32 | 1 << TG_FP16,
+    TG_TYPES_NUMBERS = TG_TYPES_FLOATS | 1 << TG_INT32 | 1 << TG_INT16, /* A2/A3 computes bf16 as fp32 */
+    TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
+    TG_TYPES_ANY = (1 << TG_DTYPES) - 1
 };
 
 /* The sources that dst may be: a bit by enum tg_slot. */
@@ -89,9 +99,11 @@ enum tg_meaning { TG_MEANING_PUBLISHED, TG_MEANING_SPECIFIED, TG_MEANING_ASSUMED
 enum tg_cost_form {
     TG_COST_EVEN,
     TG_COST_NARROW,
+    TG_COST_WIDE,
     TG_COST_ROWS,
     TG_COST_REDUCTION,
     TG_COST_EXPANSION,
+    TG_COST_COLUMNS,
     TG_COST_PRODUCT,
     TG_COST_TRANSFER,
     TG_COST_MOVE,
@@ -107,7 +119,7 @@ struct tg_op_info {
     uint8_t in_place;  /* TG_IN_PLACE_* */
     uint8_t meaning;   /* enum tg_meaning */
     uint8_t cost_form; /* enum tg_cost_form */
-    uint8_t startup, cycles;
+    uint16_t startup, cycles;
     char confidence; /* of the cost: 'H', 'M' or 'L' */
 };
 
@@ -131,6 +143,25 @@ static inline const struct tg_tile *tg_instr_tile(const struct tg_instr *instr, 
 static inline void tg_instr_set_tile(struct tg_instr *instr, uint32_t slot, const struct tg_tile *tile)
 {
     *(const struct tg_tile **)(void *)((char *)instr + tg_slot_offset[slot]) = tile;
+}
+
+/* Is the first source of an instruction that expands a row or a column the one that is expanded, and not of dst's shape? */
+static inline bool tg_first_is_expanded(const struct tg_instr *instr)
+{
+    const struct tg_tile *dst = instr->dst, *a = instr->a, *b = instr->b;
+    const uint32_t form = tg_op_info(instr->op)->form;
+    if ((form != TG_FORM_ROW_EXPAND_WITH && form != TG_FORM_COL_EXPAND_WITH) || !dst || !a || !b) return false;
+    const bool b_is_full = b->layout == TG_ROW_MAJOR && b->valid_rows == dst->valid_rows &&
+                           b->valid_cols == dst->valid_cols;
+    const bool a_is_full = a->layout == TG_ROW_MAJOR && a->valid_rows == dst->valid_rows &&
+                           a->valid_cols == dst->valid_cols;
+    return b_is_full && !a_is_full;
+}
+
+/* The sources that dst may be, a bit by enum tg_slot: those of the row, where operands have not changed places. */
+static inline uint32_t tg_in_place(const struct tg_instr *instr)
+{
+    return tg_first_is_expanded(instr) ? TG_IN_PLACE_B : tg_op_info(instr->op)->in_place;
 }
 
 /* The announcement with all members that this library knows: those behind `size`, which the kernel's compiler did not

@@ -64,20 +64,40 @@ static inline double ref_load(uint32_t dtype, const void *at)
     case TG_FP16: memcpy(&half, at, 2); return ref_value(half, 5, 10);
     case TG_BF16: memcpy(&half, at, 2); return ref_value(half, 8, 7);
     case TG_INT32: memcpy(&whole, at, 4); return whole;
+    case TG_UINT32: memcpy(&whole, at, 4); return (uint32_t)whole;
+    case TG_INT16: memcpy(&half, at, 2); return (int16_t)half;
+    case TG_UINT16: memcpy(&half, at, 2); return half;
+    case TG_INT8: return *(const int8_t *)at;
+    case TG_UINT8: return *(const uint8_t *)at;
     default: memcpy(&single, at, 4); return (double)single;
     }
 }
 
-/* Store `value` rounded to nearest even; int32 saturates and NaN is 0 there. */
+/* The bounds of an integer type; false: it is none. */
+static inline bool ref_integer(uint32_t dtype, double *low, double *high)
+{
+    switch (dtype) {
+    case TG_INT32: *low = INT32_MIN, *high = INT32_MAX; return true;
+    case TG_UINT32: *low = 0, *high = UINT32_MAX; return true;
+    case TG_INT16: *low = INT16_MIN, *high = INT16_MAX; return true;
+    case TG_UINT16: *low = 0, *high = UINT16_MAX; return true;
+    case TG_INT8: *low = INT8_MIN, *high = INT8_MAX; return true;
+    case TG_UINT8: *low = 0, *high = UINT8_MAX; return true;
+    default: return false;
+    }
+}
+
+/* Store `value` rounded to nearest even; integers saturate and NaN is 0 there. */
 static inline void ref_store(uint32_t dtype, double value, void *at)
 {
+    double low, high;
     if (dtype == TG_FP32) {
         float single = (float)value;
         memcpy(at, &single, 4);
-    } else if (dtype == TG_INT32) {
+    } else if (ref_integer(dtype, &low, &high)) {
         double near = isnan(value) ? 0 : nearbyint(value);
-        int32_t whole = near > INT32_MAX ? INT32_MAX : near < INT32_MIN ? INT32_MIN : (int32_t)near;
-        memcpy(at, &whole, 4);
+        int64_t whole = (int64_t)(near > high ? high : near < low ? low : near);
+        memcpy(at, &whole, tg_dtype_bytes(dtype));
     } else {
         uint16_t half = (uint16_t)(dtype == TG_FP16 ? ref_bits(value, 5, 10) : ref_bits(value, 8, 7));
         memcpy(at, &half, 2);
@@ -87,7 +107,7 @@ static inline void ref_store(uint32_t dtype, double value, void *at)
 /* `value` as the type can hold it. */
 static inline double ref_round(uint32_t dtype, double value)
 {
-    uint8_t bytes[4];
+    uint8_t bytes[4] = {0};
     ref_store(dtype, value, bytes);
     return ref_load(dtype, bytes);
 }

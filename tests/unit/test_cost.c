@@ -6,6 +6,7 @@
 #include "common/instr.h"
 #include "machine/sim/cost.h"
 #include "tile/rules.h"
+#include "tile/table.h"
 
 static struct tg_sim_machine machine;
 
@@ -30,9 +31,9 @@ struct sample {
     struct tg_global global;
 };
 
-static bool is_sync(uint32_t op) { return op >= TG_OP_TRESHAPE; }
+static bool is_sync(uint32_t op) { return tg_op_info(op)->cost_form == TG_COST_ORDER; }
 
-static bool is_cube(uint32_t op) { return op == TG_OP_TMATMUL || op == TG_OP_TMATMUL_ACC; }
+static bool is_cube(uint32_t op) { return tg_op_info(op)->cost_form == TG_COST_PRODUCT; }
 
 static uint32_t vector_cycles(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols)
 {
@@ -151,6 +152,21 @@ static const struct {
     {TG_OP_TROWSUM, TG_FP32, 16, 128, 190, 0},
     {TG_OP_TROWSUM, TG_FP16, 64, 64, 505, 0},
     {TG_OP_TROWSUM, TG_FP32, 128, 128, 1086, 0},
+    {TG_OP_TMINS, TG_FP32, 64, 64, 87, 0},
+    {TG_OP_TMINS, TG_FP32, 16, 32, 31, 0},
+    {TG_OP_TMINS, TG_FP16, 64, 64, 55, 0},
+    {TG_OP_TDIVS, TG_FP32, 64, 64, 365, 0},
+    {TG_OP_TDIVS, TG_FP32, 16, 128, 199, 0.12},
+    {TG_OP_TDIVS, TG_FP16, 16, 64, 117, 0},
+    {TG_OP_TABS, TG_FP32, 64, 64, 68, 0},
+    {TG_OP_TABS, TG_FP16, 16, 256, 36, 0},
+    {TG_OP_TRSQRT, TG_FP16, 64, 64, 58, 0},
+    {TG_OP_TCOLMAX, TG_FP32, 64, 64, 1137, 0},
+    {TG_OP_TCOLMAX, TG_FP32, 16, 64, 297, 0},
+    {TG_OP_TCOLMAX, TG_FP32, 128, 128, 2584, 0},
+    {TG_OP_TCOLSUM, TG_FP32, 64, 64, 1263, 0},
+    {TG_OP_TCOLSUM, TG_FP32, 64, 128, 1424, 0},
+    {TG_OP_TCOLSUM, TG_FP16, 128, 128, 2510, 0.12},
     {TG_OP_TROWEXPAND, TG_FP32, 64, 64, 933, 0},
     {TG_OP_TROWEXPAND, TG_FP16, 64, 64, 933, 0},
     {TG_OP_TROWEXPAND, TG_FP32, 16, 128, 275, 0},
@@ -255,7 +271,8 @@ static void a_row_of_a_reduction_takes_its_time(void **state)
 static void order_takes_a_cycle(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TRESHAPE; op < TG_OP_COUNT; op++) assert_int_equal(vector_cycles(op, TG_FP32, 4, 8), 1);
+    for (uint32_t op = TG_OP_SET_FLAG; op <= TG_OP_PIPE_BARRIER; op++)
+        assert_int_equal(vector_cycles(op, TG_FP32, 4, 8), 1);
 }
 
 static void every_instruction_takes_time_and_more_for_more(void **state)

@@ -130,12 +130,13 @@ enum fill { FILL_ANY, FILL_ORDINARY, FILL_POSITIVE };
 
 static double number(uint32_t dtype, enum fill fill)
 {
-    if (dtype == TG_INT32) {
-        static const double corners[] = {0, -1, 16777217, -16777219, INT32_MAX, INT32_MIN};
-        if (ref_between(&random_state, 0, 7) == 0) return corners[ref_between(&random_state, 0, 5)];
-        return (double)(int32_t)(uint32_t)ref_random(&random_state);
+    double value, low, high;
+    if (ref_integer(dtype, &low, &high)) {
+        const double corners[] = {0, 1, 16777217, -16777219, high, low};
+        value = corners[ref_between(&random_state, 0, 5)];
+        if (value >= low && value <= high && ref_between(&random_state, 0, 7) == 0) return value;
+        return floor(low + (high - low) * ((double)(ref_random(&random_state) >> 11) * 0x1p-53));
     }
-    double value;
     do value = ref_number(&random_state);
     while (fill != FILL_ANY && !(fabs(value) < 1000));
     return fill == FILL_POSITIVE ? fabs(value) : value;
@@ -233,59 +234,124 @@ static double steps_between(uint32_t dtype, double a, double b)
 
 static void assert_near(uint32_t dtype, uint32_t row, uint32_t col, double got, double expected, double steps)
 {
-    if (dtype == TG_INT32 ? got == expected : steps_between(dtype, got, expected) <= steps) return;
+    double low, high;
+    if (ref_integer(dtype, &low, &high) ? got == expected : steps_between(dtype, got, expected) <= steps) return;
     fail_msg("%s: element [%u][%u] is %.17g, not %.17g", what, row, col, got, expected);
 }
 
 /* ---- element by element --------------------------------------------------------------------------------------------- */
 
 static double max_or_nan(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b; }
+static double min_or_nan(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : a < b ? a : b; }
 
-static double expected_of(uint32_t op, double a, double b, double scalar)
+static double expected_of(uint32_t op, double a, double b)
 {
     switch (op) {
+    case TG_OP_TADDS:
+    case TG_OP_TROWEXPANDADD:
+    case TG_OP_TCOLEXPANDADD:
     case TG_OP_TADD: return a + b;
+    case TG_OP_TSUBS:
     case TG_OP_TROWEXPANDSUB:
+    case TG_OP_TCOLEXPANDSUB:
     case TG_OP_TSUB: return a - b;
+    case TG_OP_TMULS:
     case TG_OP_TROWEXPANDMUL:
+    case TG_OP_TCOLEXPANDMUL:
     case TG_OP_TMUL: return a * b;
+    case TG_OP_TDIVS:
     case TG_OP_TROWEXPANDDIV:
+    case TG_OP_TCOLEXPANDDIV:
     case TG_OP_TDIV: return a / b;
+    case TG_OP_TMAXS:
+    case TG_OP_TROWEXPANDMAX:
+    case TG_OP_TCOLEXPANDMAX:
     case TG_OP_TMAX: return max_or_nan(a, b);
-    case TG_OP_TADDS: return a + scalar;
-    case TG_OP_TMULS: return a * scalar;
-    case TG_OP_TMAXS: return max_or_nan(a, scalar);
+    case TG_OP_TMINS:
+    case TG_OP_TROWEXPANDMIN:
+    case TG_OP_TCOLEXPANDMIN:
+    case TG_OP_TMIN: return min_or_nan(a, b);
+    case TG_OP_TROWEXPANDEXPDIF:
+    case TG_OP_TCOLEXPANDEXPDIF: return exp((double)((float)a - (float)b)); /* the difference is an fp32 number */
+    case TG_OP_TNEG: return -a;
+    case TG_OP_TABS: return fabs(a);
+    case TG_OP_TRELU: return max_or_nan(a, 0);
+    case TG_OP_TRECIP: return 1 / a;
     case TG_OP_TEXP: return exp(a);
     case TG_OP_TLOG: return log(a);
     case TG_OP_TSQRT: return sqrt(a);
-    case TG_OP_TROWEXPAND: return b;
-    case TG_OP_TEXPANDS: return scalar;
+    case TG_OP_TRSQRT: return 1 / sqrt(a);
+    case TG_OP_TROWEXPAND:
+    case TG_OP_TCOLEXPAND:
+    case TG_OP_TEXPANDS: return b;
     default: return a; /* TCVT, TMOV */
     }
+}
+
+static bool is_product(uint32_t op)
+{
+    return op == TG_OP_TMUL || op == TG_OP_TMULS || op == TG_OP_TROWEXPANDMUL || op == TG_OP_TCOLEXPANDMUL;
+}
+
+/* Of two int32 or int16: the low bits of the exact result. */
+static double expected_integer(uint32_t op, uint32_t dtype, double a, double b)
+{
+    const int64_t exact = is_product(op) ? (int64_t)a * (int64_t)b : (int64_t)expected_of(op, a, b);
+    return dtype == TG_INT16 ? (int16_t)exact : (int32_t)exact;
 }
 
 /* The functions are allowed two steps in fp32, and one where that is rounded once more. */
 static double steps_allowed(uint32_t op, uint32_t dtype)
 {
-    if (op != TG_OP_TEXP && op != TG_OP_TLOG) return 0;
+    if (op != TG_OP_TEXP && op != TG_OP_TLOG && op != TG_OP_TRSQRT && op != TG_OP_TROWEXPANDEXPDIF &&
+        op != TG_OP_TCOLEXPANDEXPDIF)
+        return 0;
     return dtype == TG_FP32 ? 2 : 1;
 }
 
-static bool is_binary(uint32_t op) { return op >= TG_OP_TADD && op <= TG_OP_TMAX; }
+static uint32_t form_of(uint32_t op) { return tg_op_info(op)->form; }
 
-static bool is_expand(uint32_t op) { return op >= TG_OP_TROWEXPAND && op <= TG_OP_TROWEXPANDDIV; }
+static bool only_moves(uint32_t op)
+{
+    const uint32_t form = form_of(op);
+    return form == TG_FORM_CONVERT || form == TG_FORM_FILL || form == TG_FORM_ROW_EXPAND || form == TG_FORM_COL_EXPAND;
+}
 
-/* dst's valid elements against the function of a's and b's; b is a tile like dst or a column. */
+static bool expands_column(uint32_t op)
+{
+    return form_of(op) == TG_FORM_ROW_EXPAND || form_of(op) == TG_FORM_ROW_EXPAND_WITH;
+}
+
+static bool expands_row(uint32_t op)
+{
+    return form_of(op) == TG_FORM_COL_EXPAND || form_of(op) == TG_FORM_COL_EXPAND_WITH;
+}
+
+/* The element of a source that belongs to dst's [row][col]. */
+static double operand_at(uint32_t op, const struct tg_tile *t, const double *values, uint32_t row, uint32_t col,
+                         bool full)
+{
+    if (full) return values[row * t->cols + col];
+    if (expands_row(op)) return values[col];
+    return values[row * t->cols + (t->layout == TG_ROW_MAJOR ? col % t->valid_cols : 0)];
+}
+
+/* dst's valid elements against the function of a's and b's; b is a tile like dst, a column or a row. */
 static void assert_elements(const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *a = instr->a, *b = instr->b;
+    const bool swapped = tg_first_is_expanded(instr), expands = expands_column(instr->op) || expands_row(instr->op);
     double *got = elements_of(dst, true), *x = a ? elements_of(a, false) : NULL, *y = b ? elements_of(b, false) : NULL;
+    double low = 0, high = 0;
+    const bool integer = ref_integer(dst->dtype, &low, &high);
+    const double scalar = integer ? fmin(fmax(trunc(instr->scalar), low), high) : ref_round(dst->dtype, instr->scalar);
     for (uint32_t row = 0; row < dst->valid_rows; row++)
         for (uint32_t col = 0; col < dst->valid_cols; col++) {
-            double left = x ? x[row * a->cols + col] : 0;
-            double right = !y ? 0 : is_expand(instr->op) ? y[row] : y[row * b->cols + col];
-            double scalar = ref_round(dst->dtype, instr->scalar);
-            double expected = ref_round(dst->dtype, expected_of(instr->op, left, right, scalar));
+            double left = x ? operand_at(instr->op, a, x, row, col, !swapped) : 0, right = scalar;
+            if (y) right = operand_at(instr->op, b, y, row, col, swapped || !expands);
+            double expected = integer && !only_moves(instr->op)
+                                  ? expected_integer(instr->op, dst->dtype, left, right)
+                                  : ref_round(dst->dtype, expected_of(instr->op, left, right));
             assert_near(dst->dtype, row, col, got[row * dst->cols + col], expected,
                         steps_allowed(instr->op, dst->dtype));
         }
@@ -317,25 +383,30 @@ static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t
     struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = left;
-    instr.b = is_binary(op) ? right : NULL;
+    instr.b = form_of(op) == TG_FORM_BINARY ? right : NULL;
     instr.scalar = number(TG_FP16, FILL_ORDINARY);
     run(&instr, TG_AIV, AIV_BUFFERS);
     assert_elements(&instr);
 }
 
+#define EACH_TYPE(op, dtype)                                                                                           \
+    for (uint32_t dtype = 0; dtype < TG_DTYPES; dtype++)                                                               \
+        if (tg_op_info(op)->types >> dtype & 1u)
+
 static void arithmetic_is_that_of_double_precision_rounded_once(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++) EACH_SIZE(rows, cols)
-    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
+    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TRSQRT; op++) EACH_SIZE(rows, cols)
+    EACH_TYPE(op, dtype) one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
 }
 
 static void the_destination_may_be_a_source(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TSQRT; op++)
-        for (int alias = ALIAS_A; alias < N_ALIASES; alias++)
-            for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) {
+    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TRSQRT; op++)
+        for (int alias = ALIAS_A; alias < N_ALIASES; alias++) EACH_TYPE(op, dtype)
+            {
+                if (!(tg_op_info(op)->in_place & TG_IN_PLACE_A)) continue;
                 one_elementwise(op, dtype, 5, 37, (enum alias)alias);
                 one_elementwise(op, dtype, 3, 600, (enum alias)alias);
             }
@@ -347,7 +418,7 @@ static void the_functions_take_any_number(void **state)
     (void)state;
     enum { ROWS = 64, COLS = 512, STEP = 65521 };
     uint32_t bits = 0;
-    for (uint32_t op = TG_OP_TEXP; op <= TG_OP_TSQRT; op++)
+    for (uint32_t op = TG_OP_TABS; op <= TG_OP_TRSQRT; op++)
         for (uint32_t part = 0; part < UINT32_MAX / STEP / (ROWS * COLS) + 1; part++) {
             struct tg_tile t = tg_tile_vec(TG_FP32, ROWS, COLS);
             place((struct tg_tile *[]){&t}, 1);
@@ -365,7 +436,7 @@ static void the_scalar_may_be_any_number(void **state)
 {
     (void)state;
     static const float scalars[] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1e-40f};
-    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMAXS; op++)
+    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMINS; op++)
         for (size_t i = 0; i < sizeof scalars / sizeof scalars[0]; i++) {
             struct tg_tile dst = loose_vec(TG_FP32, 4, 40), a = loose_vec(TG_FP32, 4, 40);
             place((struct tg_tile *[]){&dst, &a}, 2);
@@ -387,7 +458,7 @@ static void a_scalar_has_the_type_of_the_tile(void **state)
     static const double scalars[] = {0.1,       0x1.002p0,    0x1.0020000000001p0, 0x1.001fffffffffp0,
                                      0x1.006p0, 0x1p-25,      0x1.0000000001p-25,  65519.999999,
                                      65520.0,   0x1.000001p0, 0x1.0000010000001p0};
-    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMAXS; op++)
+    for (uint32_t op = TG_OP_TADDS; op <= TG_OP_TMINS; op++)
         for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
             for (size_t i = 0; i < 2 * (sizeof scalars / sizeof scalars[0]); i++) {
                 struct tg_tile dst = loose_vec(dtype, 4, 1024), a = loose_vec(dtype, 4, 1024);
@@ -443,25 +514,27 @@ static void a_conversion_to_int32_turns_at_halves_and_saturates(void **state)
 static void a_scalar_is_written_everywhere(void **state)
 {
     (void)state;
-    for (uint32_t layout = TG_ROW_MAJOR; layout <= TG_COL_MAJOR; layout++)
-        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
-            {
-                struct tg_tile dst = loose_vec(dtype, rows, cols);
-                if (layout == TG_COL_MAJOR) {
-                    dst = tg_tile_make(TG_VEC, dtype, layout, tg_round_up(cols, 16) + 16, rows, cols, rows);
-                    if (rows > 1) dst.cols++;
-                }
-                place((struct tg_tile *[]){&dst}, 1);
-                snprintf(what, sizeof what, "TEXPANDS type %u layout %u, %u x %u", dtype, layout, rows, cols);
-                struct tg_instr instr = instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
-                instr.dst = &dst;
-                instr.scalar = cols == 7 ? -(double)INFINITY : 0.1;
-                run(&instr, TG_AIV, AIV_BUFFERS);
-                assert_elements(&instr);
-            }
+    static const double scalars[] = {0.1, -(double)INFINITY, 7, -3.9, 300, -1e10, NAN};
+    for (uint32_t layout = TG_ROW_MAJOR; layout <= TG_COL_MAJOR; layout++) EACH_TYPE(TG_OP_TEXPANDS, dtype)
+    EACH_SIZE(rows, cols)
+    {
+        struct tg_tile dst = loose_vec(dtype, rows, cols);
+        if (layout == TG_COL_MAJOR) {
+            dst = tg_tile_make(TG_VEC, dtype, layout, tg_round_up(cols, 32) + 32, rows, cols, rows);
+            if (rows > 1) dst.cols++;
+        }
+        place((struct tg_tile *[]){&dst}, 1);
+        snprintf(what, sizeof what, "TEXPANDS type %u layout %u, %u x %u", dtype, layout, rows, cols);
+        struct tg_instr instr = instr_at(TG_OP_TEXPANDS, __FILE__, __LINE__);
+        instr.dst = &dst;
+        instr.scalar = scalars[(rows + cols) % 7];
+        if (isnan(instr.scalar) && dtype >= TG_INT32) instr.scalar = 0;
+        run(&instr, TG_AIV, AIV_BUFFERS);
+        assert_elements(&instr);
+    }
 }
 
-static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_place)
+static void one_fill_pad(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, bool in_place)
 {
     struct tg_tile dst = loose_vec(dtype, rows, cols), src = dst;
     place((struct tg_tile *[]){&dst}, 1);
@@ -472,10 +545,10 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
     src.offset = in_place ? dst.offset : src.offset;
     src.valid_rows = ref_between(&random_state, 1, rows);
     src.valid_cols = ref_between(&random_state, 1, cols);
-    snprintf(what, sizeof what, "TFILLPAD type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows,
+    snprintf(what, sizeof what, "fill pad type %u, %u x %u of %u x %u", dtype, src.valid_rows, src.valid_cols, rows,
              cols);
     fill_tile(&src, FILL_ANY);
-    struct tg_instr instr = instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
     instr.dst = &dst;
     instr.a = &src;
     instr.scalar = -INFINITY;
@@ -484,7 +557,8 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
     for (uint32_t row = 0; row < rows; row++)
         for (uint32_t col = 0; col < cols; col++) {
             bool copied = row < src.valid_rows && col < src.valid_cols;
-            assert_near(dtype, row, col, got[row * dst.cols + col], copied ? from[row * src.cols + col] : -INFINITY, 0);
+            assert_near(dtype, row, col, got[row * dst.cols + col],
+                        copied ? from[row * src.cols + col] : ref_round(dtype, -INFINITY), 0);
         }
     free(got);
     free(from);
@@ -494,31 +568,57 @@ static void one_fill_pad(uint32_t dtype, uint32_t rows, uint32_t cols, bool in_p
 static void a_filled_pad_surrounds_the_source(void **state)
 {
     (void)state;
-    for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
-        {
-            one_fill_pad(dtype, rows, cols, false);
-            one_fill_pad(dtype, rows, cols, true);
-        }
+    EACH_TYPE(TG_OP_TFILLPAD, dtype) EACH_SIZE(rows, cols)
+    {
+        one_fill_pad(TG_OP_TFILLPAD, dtype, rows, cols, false);
+        one_fill_pad(TG_OP_TFILLPAD, dtype, rows, cols, true);
+        one_fill_pad(TG_OP_TFILLPAD_INPLACE, dtype, rows, cols, true);
+    }
 }
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */
 
-/* The reduction of one row: its value, and how far off fp32 sums in any order may be. */
-static double reduced(bool sum, const double *row, uint32_t n, double *slack)
+enum reduction { SUM, MAXIMUM, MINIMUM };
+
+static enum reduction reduction_of(uint32_t op)
 {
-    double value = sum ? 0 : -INFINITY, size = 0;
+    return op == TG_OP_TROWSUM || op == TG_OP_TCOLSUM   ? SUM
+           : op == TG_OP_TROWMAX || op == TG_OP_TCOLMAX ? MAXIMUM
+                                                        : MINIMUM;
+}
+
+/* The reduction of n numbers that are `step` apart, and how far off fp32 sums in any order may be. */
+static double reduced(enum reduction what_of, const double *first, uint32_t n, uint32_t step, double *slack)
+{
+    double value = what_of == SUM ? 0 : what_of == MAXIMUM ? -INFINITY : INFINITY, size = 0;
     for (uint32_t i = 0; i < n; i++) {
-        value = sum ? value + row[i] : max_or_nan(value, row[i]);
-        size += fabs(row[i]);
+        const double next = first[(size_t)i * step];
+        value = what_of == SUM ? value + next : what_of == MAXIMUM ? max_or_nan(value, next) : min_or_nan(value, next);
+        size += fabs(next);
     }
-    *slack = sum ? size * n * 0x1p-24 : 0;
+    *slack = what_of == SUM ? size * n * 0x1p-24 : 0;
     return value;
+}
+
+static void assert_reduced(uint32_t op, uint32_t dtype, uint32_t at, double got, double expected, double slack)
+{
+    double low, high;
+    if (ref_integer(dtype, &low, &high)) {
+        const int64_t whole = (int64_t)expected;
+        if (reduction_of(op) == SUM) expected = dtype == TG_INT16 ? (int16_t)whole : (int32_t)whole;
+        slack = 0;
+    }
+    bool right = ref_equal(got, ref_round(dtype, expected));
+    if (reduction_of(op) == SUM && isfinite(expected) && slack > 0) /* half a step of the type, besides */
+        right = fabs(got - expected) <= slack + fabs(expected) * (dtype == TG_FP16 ? 0x1p-11 : 0x1p-24) + 0x1p-25;
+    if (!right) fail_msg("%s: result %u is %.17g, not %.17g", what, at, got, expected);
 }
 
 static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, enum fill fill)
 {
     struct tg_tile src = loose_vec(dtype, rows, cols), tmp = loose_vec(dtype, rows, cols);
     struct tg_tile column = tg_tile_column(dtype, rows);
+    if (cols % 2) column = loose_vec(dtype, rows, 1);
     place((struct tg_tile *[]){&src, &tmp, &column}, 3);
     snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
     fill_tile(&src, fill);
@@ -529,13 +629,8 @@ static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t c
     run(&instr, TG_AIV, AIV_BUFFERS);
     double *got = elements_of(&column, true), *from = elements_of(&src, false), slack;
     for (uint32_t row = 0; row < rows; row++) {
-        double expected = reduced(op == TG_OP_TROWSUM, from + (size_t)row * src.cols, cols, &slack);
-        double rounded = ref_round(dtype, expected);
-        bool right = ref_equal(got[row], rounded);
-        if (op == TG_OP_TROWSUM && isfinite(expected)) /* half a step of the type, besides */
-            right = fabs(got[row] - expected) <=
-                    slack + fabs(expected) * (dtype == TG_FP16 ? 0x1p-11 : 0x1p-24) + 0x1p-25;
-        if (!right) fail_msg("%s: row %u is %.17g, not %.17g", what, row, got[row], rounded);
+        double expected = reduced(reduction_of(op), from + (size_t)row * src.cols, cols, 1, &slack);
+        assert_reduced(op, dtype, row, got[row * column.cols], expected, slack);
     }
     free(got);
     free(from);
@@ -545,12 +640,71 @@ static void one_reduction(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t c
 static void rows_are_reduced_to_a_column(void **state)
 {
     (void)state;
+    EACH_TYPE(TG_OP_TROWMAX, dtype) EACH_SIZE(rows, cols)
+    {
+        one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ANY);
+        one_reduction(TG_OP_TROWMIN, dtype, rows, cols, FILL_ANY);
+        one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ORDINARY);
+        one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_ORDINARY);
+        one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_POSITIVE);
+    }
+}
+
+static void columns_are_reduced_to_a_row(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TCOLMAX; op <= TG_OP_TCOLSUM; op++) EACH_TYPE(op, dtype) EACH_SIZE(rows, cols)
+        {
+            struct tg_tile src = loose_vec(dtype, rows, cols), row = loose_vec(dtype, 1, cols);
+            place((struct tg_tile *[]){&src, &row}, 2);
+            snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
+            fill_tile(&src, op == TG_OP_TCOLSUM ? FILL_ORDINARY : FILL_ANY);
+            struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
+            instr.dst = &row;
+            instr.a = &src;
+            run(&instr, TG_AIV, AIV_BUFFERS);
+            double *got = elements_of(&row, true), *from = elements_of(&src, false), slack;
+            for (uint32_t col = 0; col < cols; col++) {
+                double expected = reduced(reduction_of(op), from + col, rows, src.cols, &slack);
+                assert_reduced(op, dtype, col, got[col], expected, slack);
+            }
+            free(got);
+            free(from);
+            assert_rest_untouched(AIV_BUFFERS, &row, NULL);
+        }
+}
+
+static void the_first_of_the_largest_is_found(void **state)
+{
+    (void)state;
     for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++) EACH_SIZE(rows, cols)
         {
-            one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ANY);
-            one_reduction(TG_OP_TROWMAX, dtype, rows, cols, FILL_ORDINARY);
-            one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_ORDINARY);
-            one_reduction(TG_OP_TROWSUM, dtype, rows, cols, FILL_POSITIVE);
+            struct tg_tile src = loose_vec(dtype, rows, cols), tmp = loose_vec(dtype, rows, cols);
+            struct tg_tile column = tg_tile_column(TG_INT32, rows);
+            place((struct tg_tile *[]){&src, &tmp, &column}, 3);
+            snprintf(what, sizeof what, "TROWARGMAX type %u, %u x %u", dtype, rows, cols);
+            fill_tile(&src, FILL_ANY);
+            if (cols > 1) /* each row has its first element twice */
+                for (uint32_t row = 0; row < rows; row++) {
+                    uint8_t *at = buffers.of_kind[TG_VEC] + src.offset + (size_t)row * src.cols * tg_dtype_bytes(dtype);
+                    memcpy(at + (cols - 1) * tg_dtype_bytes(dtype), at, tg_dtype_bytes(dtype));
+                }
+            struct tg_instr instr = instr_at(TG_OP_TROWARGMAX, __FILE__, __LINE__);
+            instr.dst = &column;
+            instr.a = &src;
+            instr.tmp = &tmp;
+            run(&instr, TG_AIV, AIV_BUFFERS);
+            double *got = elements_of(&column, true), *from = elements_of(&src, false);
+            for (uint32_t row = 0; row < rows; row++) {
+                const double *x = from + (size_t)row * src.cols;
+                uint32_t best = 0;
+                for (uint32_t col = 1; col < cols && !isnan(x[best]); col++)
+                    if (isnan(x[col]) || x[col] > x[best]) best = col;
+                if (got[row] != best) fail_msg("%s: row %u is %g, not %u", what, row, got[row], best);
+            }
+            free(got);
+            free(from);
+            assert_rest_untouched(AIV_BUFFERS, &column, &tmp);
         }
 }
 
@@ -563,6 +717,7 @@ static void a_reduction_hides_no_poison(void **state)
         for (uint32_t at = 0; at < cols; at++)
             for (int p = 0; p < 2; p++)
                 for (uint32_t op = TG_OP_TROWMAX; op <= TG_OP_TROWSUM; op++) {
+                    if (op == TG_OP_TROWMIN && p == 1) continue; /* an infinity is no minimum */
                     struct tg_tile src = tg_tile_vec(TG_FP32, 1, cols), tmp = src, column = tg_tile_column(TG_FP32, 1);
                     TASSIGN(src, 0);
                     TASSIGN(tmp, 4096);
@@ -580,27 +735,55 @@ static void a_reduction_hides_no_poison(void **state)
                 }
 }
 
+enum shape { COLUMN_SHAPE, BLOCK_SHAPE, ROW_SHAPE };
+
+/* dst from a full tile, dst itself if in place, and one that is expanded; in both orders. */
+static void one_expansion(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t cols, enum shape shape, bool in_place,
+                          bool swapped)
+{
+    struct tg_tile dst = loose_vec(dtype, rows, cols), full = loose_vec(dtype, rows, cols);
+    struct tg_tile narrow = shape == COLUMN_SHAPE  ? tg_tile_column(dtype, rows)
+                            : shape == BLOCK_SHAPE ? tg_tile_vec(dtype, rows, 32 / tg_dtype_bytes(dtype))
+                                                   : loose_vec(dtype, 1, cols);
+    place((struct tg_tile *[]){&dst, &full, &narrow}, 3);
+    const struct tg_tile *a = in_place ? &dst : &full;
+    snprintf(what, sizeof what, "%s type %u, %u x %u, shape %d, in place %d, swapped %d", tg_op_name(op), dtype, rows,
+             cols, (int)shape, in_place, swapped);
+    fill_tile(a, FILL_ANY);
+    fill_tile(&narrow, FILL_ANY);
+    const bool alone = form_of(op) == TG_FORM_ROW_EXPAND || form_of(op) == TG_FORM_COL_EXPAND;
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
+    instr.dst = &dst;
+    instr.a = alone ? NULL : swapped ? &narrow : a;
+    instr.b = alone || !swapped ? &narrow : a;
+    run(&instr, TG_AIV, AIV_BUFFERS);
+    assert_elements(&instr);
+}
+
 static void a_column_is_spread_over_the_rows(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TROWEXPAND; op <= TG_OP_TROWEXPANDDIV; op++)
-        for (uint32_t dtype = TG_FP32; dtype <= TG_FP16; dtype++)
-            for (int in_place = 0; in_place <= 1; in_place++) EACH_SIZE(rows, cols)
-                {
-                    struct tg_tile dst = loose_vec(dtype, rows, cols), src = loose_vec(dtype, rows, cols);
-                    struct tg_tile column = tg_tile_column(dtype, rows);
-                    place((struct tg_tile *[]){&dst, &src, &column}, 3);
-                    const struct tg_tile *a = in_place ? &dst : &src;
-                    snprintf(what, sizeof what, "%s type %u, %u x %u", tg_op_name(op), dtype, rows, cols);
-                    fill_tile(a, FILL_ANY);
-                    fill_tile(&column, FILL_ANY);
-                    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
-                    instr.dst = &dst;
-                    instr.a = op == TG_OP_TROWEXPAND ? NULL : a;
-                    instr.b = &column;
-                    run(&instr, TG_AIV, AIV_BUFFERS);
-                    assert_elements(&instr);
-                }
+    for (uint32_t op = TG_OP_TROWEXPAND; op <= TG_OP_TROWEXPANDEXPDIF; op++) EACH_TYPE(op, dtype)
+    for (int in_place = 0; in_place <= 1; in_place++) EACH_SIZE(rows, cols)
+        {
+            one_expansion(op, dtype, rows, cols, COLUMN_SHAPE, in_place, false);
+            if (op == TG_OP_TROWEXPAND || in_place || cols % 3 == 0) continue;
+            one_expansion(op, dtype, rows, cols, BLOCK_SHAPE, in_place, false);
+            one_expansion(op, dtype, rows, cols, COLUMN_SHAPE, in_place, true);
+            if (cols != 32 / tg_dtype_bytes(dtype)) /* else which one is full cannot be seen, nor does it matter */
+                one_expansion(op, dtype, rows, cols, BLOCK_SHAPE, in_place, true);
+        }
+}
+
+static void a_row_is_spread_over_the_columns(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TCOLEXPAND; op <= TG_OP_TCOLEXPANDEXPDIF; op++) EACH_TYPE(op, dtype)
+    for (int in_place = 0; in_place <= 1; in_place++) EACH_SIZE(rows, cols)
+        {
+            one_expansion(op, dtype, rows, cols, ROW_SHAPE, in_place, false);
+            if (op != TG_OP_TCOLEXPAND && rows > 1) one_expansion(op, dtype, rows, cols, ROW_SHAPE, in_place, true);
+        }
 }
 
 /* ---- device memory -------------------------------------------------------------------------------------------------- */
@@ -726,7 +909,7 @@ static void a_load_stacks_the_rows_of_five_dimensions(void **state)
     static const uint32_t cols[] = {1, 5, 8, 15, 16, 17, 64, 100};
     for (int round = 0; round < ROUNDS; round++)
         for (size_t c = 0; c < sizeof cols / sizeof cols[0]; c++)
-            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+            for (uint32_t dtype = TG_FP32; dtype < TG_DTYPES; dtype++) {
                 uint32_t shape[5];
                 draw_shape(shape, 70, cols[c]);
                 uint32_t rows = shape[0] * shape[1] * shape[2] * shape[3];
@@ -734,7 +917,7 @@ static void a_load_stacks_the_rows_of_five_dimensions(void **state)
                 memory_make_nd(&m, dtype, shape, true);
                 snprintf(what, sizeof what, "TLOAD ND type %u to Vec, %u x %u", dtype, rows, cols[c]);
                 one_load(loose_vec(dtype, rows, cols[c]), &m);
-                if (dtype == TG_INT32) continue; /* the cube takes none */
+                if (dtype >= TG_INT32) continue; /* the cube takes none */
                 memory_make_nd(&m, dtype, shape, true);
                 snprintf(what, sizeof what, "TLOAD ND type %u to Mat, %u x %u", dtype, rows, cols[c]);
                 one_load(loose_cube(TG_MAT, dtype, rows, cols[c]), &m);
@@ -747,15 +930,15 @@ static void a_load_takes_columns(void **state)
     static const uint32_t sizes[] = {1, 2, 15, 16, 17, 33, 64};
     for (size_t r = 0; r < 7; r++)
         for (size_t c = 0; c < 7; c++)
-            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+            for (uint32_t dtype = TG_FP32; dtype < TG_DTYPES; dtype++) {
                 uint32_t rows = sizes[r], cols = sizes[c];
                 struct memory m;
-                struct tg_tile dst = tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16) + 16, cols + 1,
+                struct tg_tile dst = tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 32) + 32, cols + 1,
                                                   rows, cols);
                 memory_make_dn(&m, dtype, rows, cols);
                 snprintf(what, sizeof what, "TLOAD DN type %u to Vec, %u x %u", dtype, rows, cols);
                 one_load(dst, &m);
-                if (dtype == TG_INT32) continue;
+                if (dtype >= TG_INT32) continue;
                 memory_make_dn(&m, dtype, rows, cols);
                 snprintf(what, sizeof what, "TLOAD DN type %u to Mat, %u x %u", dtype, rows, cols);
                 one_load(loose_cube(TG_MAT, dtype, rows, cols), &m);
@@ -801,7 +984,7 @@ static void a_store_touches_the_valid_part_only(void **state)
     static const uint32_t cols[] = {1, 5, 8, 15, 16, 17, 64, 100};
     for (int round = 0; round < ROUNDS; round++)
         for (size_t c = 0; c < sizeof cols / sizeof cols[0]; c++)
-            for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++) {
+            for (uint32_t dtype = TG_FP32; dtype < TG_DTYPES; dtype++) {
                 uint32_t shape[5];
                 draw_shape(shape, 70, cols[c]);
                 uint32_t rows = shape[0] * shape[1] * shape[2] * shape[3];
@@ -811,8 +994,8 @@ static void a_store_touches_the_valid_part_only(void **state)
                 one_store(loose_vec(dtype, rows, cols[c]), &m);
                 memory_make_dn(&m, dtype, rows, cols[c]);
                 snprintf(what, sizeof what, "TSTORE DN Vec type %u, %u x %u", dtype, rows, cols[c]);
-                one_store(tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 16), cols[c], rows, cols[c]), &m);
-                if (dtype == TG_INT32) continue;
+                one_store(tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, 32), cols[c], rows, cols[c]), &m);
+                if (dtype >= TG_INT32) continue;
                 memory_make_nd(&m, dtype, shape, false);
                 snprintf(what, sizeof what, "TSTORE ND Acc to type %u, %u x %u", dtype, rows, cols[c]);
                 one_store(loose_cube(TG_ACC, TG_FP32, rows, cols[c]), &m);
@@ -893,7 +1076,7 @@ static void a_move_changes_the_layout_and_zeroes_the_padding(void **state)
 static void a_move_inside_the_unified_buffer_copies_rows(void **state)
 {
     (void)state;
-    for (uint32_t dtype = TG_FP32; dtype <= TG_INT32; dtype++)
+    for (uint32_t dtype = TG_FP32; dtype < TG_DTYPES; dtype++)
         EACH_SIZE(rows, cols) one_move(loose_vec(dtype, rows, cols), loose_vec(dtype, rows, cols));
 }
 
@@ -1037,7 +1220,10 @@ int main(void)
         cmocka_unit_test(a_filled_pad_surrounds_the_source),
         cmocka_unit_test(rows_are_reduced_to_a_column),
         cmocka_unit_test(a_reduction_hides_no_poison),
+        cmocka_unit_test(columns_are_reduced_to_a_row),
+        cmocka_unit_test(the_first_of_the_largest_is_found),
         cmocka_unit_test(a_column_is_spread_over_the_rows),
+        cmocka_unit_test(a_row_is_spread_over_the_columns),
         cmocka_unit_test(a_load_stacks_the_rows_of_five_dimensions),
         cmocka_unit_test(a_load_takes_columns),
         cmocka_unit_test(a_store_touches_the_valid_part_only),

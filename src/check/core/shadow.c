@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNIT_BYTES = 2, WORD_BITS = 64, SEGMENTS_MIN = 64 };
+enum { UNIT_BYTES = 1, WORD_BITS = 64, SEGMENTS_MIN = 64 };
 
 static uint32_t n_words(const struct tg_shadow *shadow) { return shadow->buffer_bytes / UNIT_BYTES / WORD_BITS; }
 

@@ -8,7 +8,7 @@
  *     0                 0x4000               0x5000                          capacity
  *     | TLOAD, line 40  | TMULS, line 51     | nobody has written here       |
  *
- * Beside them a bit for every two bytes, the smallest element: written by the kernel that runs, and not by way of
+ * Beside them a bit for every byte, the smallest element: written by the kernel that runs, and not by way of
  * scratch.
  *
  * A segment spans an operand from its first to its last byte. Where two operands with gaps lie inside each other, the last
@@ -38,7 +38,7 @@ struct tg_shadow {
     struct tg_segment *segments; /* [n], owned; with one more behind them that begins at the buffer's end */
     uint32_t n, capacity;
     uint32_t buffer_bytes;
-    uint64_t *written; /* owned; a bit for every two bytes */
+    uint64_t *written; /* owned; a bit for every byte */
 };
 
 /* Errors: false, no memory. */

@@ -25,11 +25,12 @@ struct extent {
 
 static struct extent extent_of(const struct tg_instr *instr)
 {
-    const bool reduces = tg_op_info(instr->op)->cost_form == TG_COST_REDUCTION;
+    const uint32_t form = tg_op_info(instr->op)->cost_form;
+    const bool reduces = form == TG_COST_REDUCTION || form == TG_COST_COLUMNS;
     const struct tg_tile *t = reduces ? instr->a : instr->dst;
     uint32_t bytes = tg_dtype_bytes(t->dtype);
     if (instr->op == TG_OP_TCVT && tg_dtype_bytes(instr->a->dtype) > bytes) bytes = tg_dtype_bytes(instr->a->dtype);
-    if (instr->op == TG_OP_TDIV) bytes = 4;
+    if (instr->op == TG_OP_TDIV || tg_op_info(instr->op)->cost_form == TG_COST_WIDE) bytes = 4;
     return (struct extent){t->valid_rows, (uint64_t)t->valid_cols * bytes, t->valid_cols == t->cols};
 }
 
@@ -60,6 +61,7 @@ static struct tg_cost vector_cost(const struct tg_op_info *row, const struct tg_
         cost.startup += more * COUNTED + (whole ? 0 : COUNTED);
         cost.cycles = (row->cycles + more) * e.rows;
         break;
+    case TG_COST_COLUMNS: cost.cycles = (row->cycles + 2 * more) * e.rows; break;
     case TG_COST_EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
     default: cost.cycles = row->cycles * repeats_together(&e); break;
     }

@@ -5,10 +5,12 @@
  *
  *   EVEN       start-up + repeats x cycles; a repeat is 256 bytes, and goes over the ends of rows that lie together
  *   NARROW     the same, but a row of less than 128 bytes takes a repeat of its own
- *   ROWS       the same, but if rows are no multiples of 256 bytes, each takes repeats of its own, after 16 cycles more
+ *   WIDE       EVEN, at the pace of fp32 whatever the type is
+ *   ROWS       EVEN, but if rows are no multiples of 256 bytes, each takes repeats of its own, after 16 cycles more
  *   REDUCTION  start-up + rows x cycles; each further 256 bytes of a row take a cycle more and 16 to start;
  *              16 more if rows are no multiples of 256 bytes
  *   EXPANSION  start-up + rows x cycles; each further 256 bytes of a row take a cycle more
+ *   COLUMNS    start-up + rows x cycles; each further 256 bytes of a row take two cycles more
  *   PRODUCT    the machine's matmul_fixed and matmul_fractal, by fractals
  *   TRANSFER   the machine's figures of the path
  *   MOVE       a TRANSFER on a cube core, EVEN on a vector core
