@@ -29,6 +29,8 @@
       "Vec -> GM (MTE3), Acc -> GM (FIX)")                                                                             \
     X(TMOV, MTE1, MOVE, ANY, NONE, SPECIFIED, MOVE, 24, 1, H, "l1_to_l0a, l1_to_l0b of the machine; P vcopy r + 24",   \
       "Mat -> Left or Right (MTE1), Vec -> Vec (V)")                                                                   \
+    X(TEXTRACT, MTE1, EXTRACT, ANY, NONE, SPECIFIED, MOVE, 24, 1, M, "as TMOV",                                        \
+      "dst = the window of a at (row, column): Mat -> Left or Right (MTE1), Vec -> Vec (V)")                           \
     X(TMATMUL, M, PRODUCT, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H,                                                    \
       "P 6 + fractals, fp32 twice; reference cycles met exactly", "Acc = Left x Right")                                \
     X(TMATMUL_ACC, M, PRODUCT_ACC, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H, "as TMATMUL", "Acc += Left x Right")       \
@@ -64,7 +66,7 @@
       "P vrsqrt 1.07 r + 24; the reference cycles of 64x64 fp16 are 58",                                               \
       "dst = 1 / sqrt a; without tmp the device approximates it")                                                      \
     X(TCVT, V, CONVERT, ANY, A, SPECIFIED, NARROW, 27, 1, H, "P vconv 0.90 r + 27; repeats of the wider type",         \
-      "dst = a in dst's element type")                                                                                 \
+      "dst = a in dst's element type, rounded as asked; fp32 to fp32: to a whole number")                              \
     X(TEXPANDS, V, FILL, ANY, NONE, SPECIFIED, EVEN, 24, 1, H, "P vector_dup r + 24", "dst = scalar everywhere")       \
     X(TFILLPAD, V, PAD, ANY, A, SPECIFIED, EVEN, 24, 2, L, "a copy and a fill",                                        \
       "dst = a, and scalar outside a's valid part, up to dst's static columns")                                        \
@@ -119,6 +121,34 @@
       "dst[r][c] = min(a[r][c], b[0][c]); NaN wins")                                                                   \
     X(TCOLEXPANDEXPDIF, V, COL_EXPAND_WITH, FLOATS, A, ASSUMED, ROWS, 55, 4, L, "TSUB and TEXP",                       \
       "dst[r][c] = e^(a[r][c] - b[0][c])")                                                                             \
+    X(TCMP, V, COMPARE, NUMBERS, NONE, ASSUMED, ROWS, 24, 2, L, "as TADD",                                             \
+      "bit c % 8 of byte c / 8 of dst[r] = a[r][c] compared with b[r][c]; the device's packing is its own")            \
+    X(TCMPS, V, COMPARE_SCALAR, NUMBERS, NONE, ASSUMED, NARROW, 31, 1, L, "as TADDS",                                  \
+      "bit c % 8 of byte c / 8 of dst[r] = a[r][c] compared with the scalar")                                          \
+    X(TSEL, V, SELECT, ANY, AB, ASSUMED, EXPANSION, 3, 16, M,                                                          \
+      "P reference cycles: 1x128 of fp16 19, 4x128 67, 4x64 of fp32 67",                                               \
+      "dst[r][c] = a[r][c] where the mask of TCMP has a one, else b[r][c]")                                            \
+    X(TGATHER, V, GATHER, WORDS, NONE, SPECIFIED, EVEN, 24, 47, M, "P vgather 46.6 a row",                             \
+      "dst[r][c] = the element of a whose number, counted from a's start, is index[r][c]")                             \
+    X(TGATHER_MASK, V, GATHER_MASK, WORDS, NONE, SPECIFIED, EVEN, 24, 2, L, "a copy",                                  \
+      "dst[r] = the elements of a[r] that a pattern of four names, packed")                                            \
+    X(TSCATTER, V, SCATTER, ANY, NONE, SPECIFIED, ELEMENTS, 0, 2, L, "a load and a store of the scalar unit",          \
+      "dst[index[r][c]][c] = a[r][c]; the last one wins")                                                              \
+    X(TCI, S, SEQUENCE, INTEGERS, NONE, SPECIFIED, ELEMENTS, 0, 1, L, "a store of the scalar unit",                    \
+      "dst[0][c] = start + c, or start - c")                                                                           \
+    X(TTRANS, V, TRANSPOSE, ANY, NONE, SPECIFIED, EVEN, 0, 2, M, "P reference cycles: 128x128 of fp32 501",            \
+      "dst[c][r] = a[r][c]")                                                                                           \
+    X(TCONCAT, V, CONCAT, ANY, NONE, SPECIFIED, EVEN, 24, 2, L, "two copies", "dst[r] = a[r], then b[r]")              \
+    X(TSORT32, V, SORT, FLOATS, NONE, SPECIFIED, EVEN, 0, 1, M, "P reference cycles: 8x32 of fp32 8",                  \
+      "each 32 columns of a[r] sorted, largest first, as pairs of 8 bytes: value, index")                              \
+    X(TMRGSORT, V, MERGE_RUNS, FLOATS, NONE, SPECIFIED, EVEN, 30, 8, L, "assumed",                                     \
+      "each four sorted runs of pairs become one")                                                                     \
+    X(TMRGSORT_LISTS, V, MERGE_LISTS, FLOATS, NONE, SPECIFIED, EVEN, 30, 8, L, "assumed",                              \
+      "dst = two to four sorted lists of pairs, merged")                                                               \
+    X(TGETVAL, S, GET_VALUE, ANY, NONE, SPECIFIED, ORDER, 0, 8, L, "a load of the scalar unit",                        \
+      "the element of a whose number is given")                                                                        \
+    X(TSETVAL, S, SET_VALUE, ANY, NONE, SPECIFIED, ORDER, 0, 2, L, "a store of the scalar unit",                       \
+      "the element of dst whose number is given = scalar")                                                             \
     X(TRESHAPE, S, RENAME, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P 0 to 1, scalar",                                   \
       "dst names a's bytes in another shape")                                                                          \
     X(DCCI, S, CACHE, ANY, NONE, SPECIFIED, ORDER, 0, 416, M, "a line and a store of it measured as 150 to 300 ns",    \

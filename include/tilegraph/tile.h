@@ -69,7 +69,7 @@ enum tg_event { EVENT_ID0 = 0, EVENT_ID1, EVENT_ID2, EVENT_ID3, EVENT_ID4, EVENT
 struct tg_tile {
     uint8_t kind;   /* enum tg_tile_kind */
     uint8_t dtype;  /* enum tg_dtype */
-    uint8_t layout; /* enum tg_layout; only Vec tiles have a choice */
+    uint8_t layout; /* enum tg_layout; Vec tiles have a choice, and Mat tiles: column-major is ZN */
     uint8_t reserved;
     uint32_t rows, cols;             /* elements */
     uint32_t valid_rows, valid_cols; /* elements, at most rows and cols */
@@ -189,14 +189,25 @@ static inline struct tg_tile tg_tile_make(uint32_t kind, uint32_t dtype, uint32_
     return tile;
 }
 
-/* A tile of a cube core that means rows x cols elements; the static size is rounded up to whole 16 x 16 blocks. */
+/* A tile of a cube core that means rows x cols elements; the static size is rounded up to whole 16 x 16 blocks, of 8-bit
+ * types to 16 x 32, and 32 x 16 of Right. */
 static inline struct tg_tile tg_tile_cube(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols)
 {
-    return tg_tile_make(kind, dtype, TG_ROW_MAJOR, tg_round_up(rows, 16), tg_round_up(cols, 16), rows, cols);
+    const uint32_t side = tg_dtype_bytes(dtype) == 1u ? 32u : 16u;
+    return tg_tile_make(kind, dtype, TG_ROW_MAJOR, tg_round_up(rows, kind == TG_RIGHT ? side : 16u),
+                        tg_round_up(cols, kind == TG_RIGHT ? 16u : side), rows, cols);
 }
 static inline struct tg_tile tg_tile_mat(uint32_t dtype, uint32_t rows, uint32_t cols)
 {
     return tg_tile_cube(TG_MAT, dtype, rows, cols);
+}
+/* A Mat tile for the transposed operand: ZN, filled from a DN GlobalTensor, for TMOV and TEXTRACT to Right. */
+static inline struct tg_tile tg_tile_mat_zn(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    struct tg_tile tile = tg_tile_cube(TG_RIGHT, dtype, rows, cols);
+    tile.kind = TG_MAT;
+    tile.layout = TG_COL_MAJOR;
+    return tile;
 }
 static inline struct tg_tile tg_tile_left(uint32_t dtype, uint32_t rows, uint32_t cols)
 {
@@ -209,6 +220,11 @@ static inline struct tg_tile tg_tile_right(uint32_t dtype, uint32_t rows, uint32
 static inline struct tg_tile tg_tile_acc(uint32_t rows, uint32_t cols)
 {
     return tg_tile_cube(TG_ACC, TG_FP32, rows, cols);
+}
+/* For products of int8. */
+static inline struct tg_tile tg_tile_acc_int32(uint32_t rows, uint32_t cols)
+{
+    return tg_tile_cube(TG_ACC, TG_INT32, rows, cols);
 }
 
 /* A row-major tile in UB that means rows x cols elements; rows of it start at multiples of 32 bytes. */
@@ -306,6 +322,32 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
     tg_tile_isa->order(op, src_pipe, dst_pipe, event, file, line);
 }
 
+/* How TCVT rounds. NONE is RINT where something has to be rounded; ROUND takes ties away from zero; ODD cuts, and sets
+ * the last bit if anything was cut. */
+enum tg_cast { TG_CAST_NONE = 0, TG_CAST_RINT, TG_CAST_ROUND, TG_CAST_FLOOR, TG_CAST_CEIL, TG_CAST_TRUNC, TG_CAST_ODD };
+
+/* What TCVT makes of a number that an integer type cannot hold: the nearest one that it can, or the low bits of the
+ * number as int32. DEFAULT is OFF for fp32 and fp16 to int16, fp16 to int8 and uint8, int32 to int16, and ON elsewhere. */
+enum tg_saturation { TG_SATURATION_DEFAULT = 0, TG_SATURATION_ON, TG_SATURATION_OFF };
+
+/* How TCMP compares. With a NaN only NE is true. */
+enum tg_compare { TG_CMP_EQ = 0, TG_CMP_NE, TG_CMP_LT, TG_CMP_LE, TG_CMP_GT, TG_CMP_GE };
+
+/* Which of each four elements TGATHER_MASK takes, read from the right: P0001 takes the first, P1010 second and fourth. */
+enum tg_mask_pattern {
+    TG_MASK_P0101 = 1,
+    TG_MASK_P1010,
+    TG_MASK_P0001,
+    TG_MASK_P0010,
+    TG_MASK_P0100,
+    TG_MASK_P1000,
+    TG_MASK_P1111
+};
+
+/* What TSTORE does besides, a bit each: add to what is in device memory; store the larger of an Acc's value and 0;
+ * multiply an Acc's value by a scalar. */
+enum tg_store { TG_STORE_ADD = 1, TG_STORE_RELU = 2, TG_STORE_SCALE = 4 };
+
 /* What dcci writes back. */
 enum tg_cache { TG_CACHE_LINE = 0, TG_CACHE_ALL = 1 };
 
@@ -316,6 +358,111 @@ static inline TG_UNSEEN void tg_issue_cache(uint64_t address, uint32_t what, con
     instr.immediate[0] = (int64_t)address;
     instr.mode = (uint8_t)what;
     tg_tile_isa->issue(&instr);
+}
+
+/* Any instruction without a GlobalTensor: tiles by slot, mode, integers, where a result goes. */
+static inline TG_UNSEEN void tg_issue_any(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
+                                          const struct tg_tile *b, const struct tg_tile *index,
+                                          const struct tg_tile *tmp, double scalar, uint32_t mode, int64_t first,
+                                          int64_t second, const char *file, int line)
+{
+    struct tg_instr instr;
+    tg_instr_begin(&instr, op, file, line);
+    instr.dst = dst;
+    instr.a = a;
+    instr.b = b;
+    instr.index = index;
+    instr.tmp = tmp;
+    instr.scalar = scalar;
+    instr.mode = (uint8_t)mode;
+    instr.immediate[0] = first;
+    instr.immediate[1] = second;
+    tg_tile_isa->issue(&instr);
+}
+
+static inline TG_UNSEEN void tg_issue_store(const struct tg_global *global, const struct tg_tile *src, uint32_t mode,
+                                            double scale, const char *file, int line)
+{
+    struct tg_instr instr;
+    tg_instr_begin(&instr, TG_OP_TSTORE, file, line);
+    instr.a = src;
+    instr.global = global;
+    instr.mode = (uint8_t)mode;
+    instr.scalar = scale;
+    tg_tile_isa->issue(&instr);
+}
+
+/* Vec to Vec moves what both mean; on a cube core dst says how much. */
+static inline TG_UNSEEN void tg_issue_move(const struct tg_tile *dst, const struct tg_tile *src, const char *file,
+                                           int line)
+{
+    struct tg_tile to = *dst, from = *src;
+    if (to.kind == TG_VEC) {
+        to.valid_rows = from.valid_rows = to.valid_rows < from.valid_rows ? to.valid_rows : from.valid_rows;
+        to.valid_cols = from.valid_cols = to.valid_cols < from.valid_cols ? to.valid_cols : from.valid_cols;
+    }
+    tg_issue_tiles(TG_OP_TMOV, &to, &from, NULL, NULL, 0, file, line);
+}
+
+/* How many of n elements a pattern takes. */
+static inline uint32_t tg_mask_count(uint32_t pattern, uint32_t n)
+{
+    const uint32_t bits[8] = {0, 5, 10, 1, 2, 4, 8, 15};
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++) count += bits[pattern & 7u] >> (i & 3u) & 1u;
+    return count;
+}
+
+/* The pairs that TMRGSORT has taken from each list. */
+struct tg_merge_counts {
+    uint16_t n[4];
+};
+
+static inline TG_UNSEEN void tg_issue_merge(const struct tg_tile *dst, struct tg_merge_counts *counts,
+                                            const struct tg_tile *tmp, const struct tg_tile *const lists[4],
+                                            uint32_t exhausted, const char *file, int line)
+{
+    struct tg_instr instr;
+    tg_instr_begin(&instr, TG_OP_TMRGSORT_LISTS, file, line);
+    instr.dst = dst;
+    instr.tmp = tmp;
+    instr.a = lists[0];
+    instr.b = lists[1];
+    instr.c = lists[2];
+    instr.d = lists[3];
+    instr.mode = (uint8_t)exhausted;
+    instr.result = counts;
+    tg_tile_isa->issue(&instr);
+}
+
+/* The element whose number, counted from the tile's start, is `at`, as a tile. */
+static inline TG_UNSEEN struct tg_tile tg_tile_element(const struct tg_tile *tile, uint64_t at)
+{
+    struct tg_tile element = *tile;
+    element.rows = element.valid_rows = element.valid_cols = element.cols = 1;
+    if (element.offset != TG_UNASSIGNED) element.offset += (uint32_t)at * tg_dtype_bytes(tile->dtype);
+    return element;
+}
+
+static inline TG_UNSEEN double tg_get_value(const struct tg_tile *tile, uint64_t at, const char *file, int line)
+{
+    const struct tg_tile element = tg_tile_element(tile, at);
+    double value = 0;
+    struct tg_instr instr;
+    tg_instr_begin(&instr, TG_OP_TGETVAL, file, line);
+    instr.a = &element;
+    instr.b = tile;
+    instr.immediate[0] = (int64_t)at;
+    instr.result = &value;
+    tg_tile_isa->issue(&instr);
+    return value;
+}
+
+static inline TG_UNSEEN void tg_set_value(const struct tg_tile *tile, uint64_t at, double value, const char *file,
+                                          int line)
+{
+    const struct tg_tile element = tg_tile_element(tile, at);
+    tg_issue_any(TG_OP_TSETVAL, &element, NULL, tile, NULL, NULL, value, 0, (int64_t)at, 0, file, line);
 }
 
 /* dst up to its static columns: that is where the device writes the pad. */
@@ -353,8 +500,9 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 
 #ifndef TG_TILE_WITHOUT_MACROS /* pto/pto-inst.hpp has functions of these names */
 
-/* The fourth argument: chooses a macro by the number of arguments. */
+/* The fourth argument, the fifth: chooses a macro by the number of arguments. */
 #define TG_PICK4(a, b, c, name, ...) name
+#define TG_PICK5(a, b, c, d, name, ...) name
 
 /* ---- the instruction set ------------------------------------------------------------------------------------------
  * Tiles and GlobalTensors are given by name, not by pointer: TADD(sum, left, right). */
@@ -366,9 +514,23 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
  * ones. TSTORE: an Acc may be rounded to the fp16 or bf16 of the GlobalTensor (nearest even). */
 #define TLOAD(dst, src) tg_issue_transfer(TG_OP_TLOAD, &(dst), NULL, &(src), __FILE__, __LINE__)
 #define TSTORE(dst, src) tg_issue_transfer(TG_OP_TSTORE, NULL, &(src), &(dst), __FILE__, __LINE__)
-#define TMOV(dst, src) tg_issue_tiles(TG_OP_TMOV, &(dst), &(src), NULL, NULL, 0, __FILE__, __LINE__)
 
-/* Cube: acc [m][n] fp32, left [m][k], right [k][n] of one element type; m, k, n are the valid sizes. */
+/* TSTORE with bits of enum tg_store. TSTORE_ADD is atomic. TSTORE_SCALED stores an Acc of int32 as fp16: the value times
+ * `scale`, an fp32 number, rounded to nearest even. */
+#define TSTORE_WITH(dst, src, mode, scale)                                                                             \
+    tg_issue_store(&(dst), &(src), (uint32_t)(mode), (double)(scale), __FILE__, __LINE__)
+#define TSTORE_ADD(dst, src) TSTORE_WITH(dst, src, TG_STORE_ADD, 0)
+#define TSTORE_RELU(dst, src) TSTORE_WITH(dst, src, TG_STORE_RELU, 0)
+#define TSTORE_SCALED(dst, src, scale) TSTORE_WITH(dst, src, TG_STORE_SCALE, scale)
+#define TMOV(dst, src) tg_issue_move(&(dst), &(src), __FILE__, __LINE__)
+
+/* The window of src whose first element is [row][col], as large as dst's valid part. On a cube core row and col are
+ * multiples of a fractal's sides. */
+#define TEXTRACT(dst, src, row, col)                                                                                   \
+    tg_issue_any(TG_OP_TEXTRACT, &(dst), &(src), NULL, NULL, NULL, 0, 0, row, col, __FILE__, __LINE__)
+
+/* Cube: acc [m][n], left [m][k], right [k][n] of one element type; m, k, n are the valid sizes. acc is fp32, of int8
+ * operands int32. */
 #define TMATMUL(acc, left, right) tg_issue_tiles(TG_OP_TMATMUL, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
 #define TMATMUL_ACC(acc, left, right)                                                                                  \
     tg_issue_tiles(TG_OP_TMATMUL_ACC, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
@@ -408,9 +570,16 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TG_TRSQRT2(dst, x) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TG_TRSQRT3(dst, x, tmp) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 
-/* TCVT rounds to nearest even. TFILLPAD copies x's valid part and writes `scalar` to the rest of dst's valid rows, up to
- * its static columns. TFILLPAD_INPLACE: x is where dst is, and nothing is copied. */
-#define TCVT(dst, x) tg_issue_tiles(TG_OP_TCVT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+/* TCVT(dst, x), to nearest even; TCVT(dst, x, tg_cast); TCVT(dst, x, tg_cast, tg_saturation). */
+#define TCVT(...) TG_PICK5(__VA_ARGS__, TG_TCVT4, TG_TCVT3, TG_TCVT2, 0, 0)(__VA_ARGS__)
+#define TG_TCVT2(dst, x) TG_TCVT4(dst, x, TG_CAST_NONE, TG_SATURATION_DEFAULT)
+#define TG_TCVT3(dst, x, cast) TG_TCVT4(dst, x, cast, TG_SATURATION_DEFAULT)
+#define TG_TCVT4(dst, x, cast, saturation)                                                                             \
+    tg_issue_any(TG_OP_TCVT, &(dst), &(x), NULL, NULL, NULL, 0, (uint32_t)(cast) | (uint32_t)(saturation) << 3, 0, 0,  \
+                 __FILE__, __LINE__)
+
+/* TFILLPAD copies x's valid part and writes `scalar` to the rest of dst's valid rows, up to its static columns.
+ * TFILLPAD_INPLACE: x is where dst is, and nothing is copied. */
 #define TEXPANDS(dst, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TFILLPAD(dst, x, scalar) tg_issue_pad(TG_OP_TFILLPAD, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
@@ -450,8 +619,55 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TCOLEXPANDMIN(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDMIN, &(dst), &(x), &(y), __FILE__, __LINE__)
 #define TCOLEXPANDEXPDIF(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDEXPDIF, &(dst), &(x), &(y), __FILE__, __LINE__)
 
-/* Give `dst` the bytes of `x` under another shape or layout: R x 1 column-major and 1 x R row-major are the same
- * bytes. Moves nothing; places dst where x is. Static sizes in bytes are equal. */
+/* Masks: a uint8 tile with a bit for each element, (columns + 7) / 8 valid columns. `how` is an enum tg_compare. */
+#define TCMP(mask, x, y, how)                                                                                          \
+    tg_issue_any(TG_OP_TCMP, &(mask), &(x), &(y), NULL, NULL, 0, (uint32_t)(how), 0, 0, __FILE__, __LINE__)
+#define TCMPS(mask, x, scalar, how)                                                                                    \
+    tg_issue_any(TG_OP_TCMPS, &(mask), &(x), NULL, NULL, NULL, (double)(scalar), (uint32_t)(how), 0, 0, __FILE__,      \
+                 __LINE__)
+#define TSEL(dst, mask, x, y)                                                                                          \
+    tg_issue_any(TG_OP_TSEL, &(dst), &(x), &(y), &(mask), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
+
+/* Moving elements. index: int32 or uint32 of dst's shape. TGATHER_MASK's pattern is an enum tg_mask_pattern. TSCATTER:
+ * index has src's shape and elements as large as src's. TTRANS: tmp holds src's columns, its rows rounded up to 16. */
+#define TGATHER(dst, src, idx, scratch)                                                                                \
+    tg_issue_any(TG_OP_TGATHER, &(dst), &(src), NULL, &(idx), &(scratch), 0, 0, 0, 0, __FILE__, __LINE__)
+#define TGATHER_MASK(dst, src, pattern)                                                                                \
+    tg_issue_any(TG_OP_TGATHER_MASK, &(dst), &(src), NULL, NULL, NULL, 0, (uint32_t)(pattern), 0, 0, __FILE__, __LINE__)
+#define TSCATTER(dst, src, idx)                                                                                        \
+    tg_issue_any(TG_OP_TSCATTER, &(dst), &(src), NULL, &(idx), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
+#define TCI(dst, start, descending)                                                                                    \
+    tg_issue_any(TG_OP_TCI, &(dst), NULL, NULL, NULL, NULL, (double)(start), (descending) ? 1 : 0, 0, 0, __FILE__,     \
+                 __LINE__)
+#define TTRANS(dst, src, scratch)                                                                                      \
+    tg_issue_any(TG_OP_TTRANS, &(dst), &(src), NULL, NULL, &(scratch), 0, 0, 0, 0, __FILE__, __LINE__)
+#define TCONCAT(dst, x, y) tg_issue_tiles(TG_OP_TCONCAT, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+
+/* Sorting: pairs of 8 bytes, largest first, the smaller index first where values are equal. A pair is an fp32 and a
+ * uint32, or an fp16, two bytes of zero and a uint32. TMRGSORT merges each four runs of `length` elements, a multiple of
+ * 64, of one row. TMRGSORT2, 3, 4 merge lists of one row each; `counts` is a struct tg_merge_counts; if `exhausted`, they
+ * stop where a list ends. */
+#define TSORT32(dst, src, idx)                                                                                         \
+    tg_issue_any(TG_OP_TSORT32, &(dst), &(src), NULL, &(idx), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
+#define TMRGSORT(dst, src, length)                                                                                     \
+    tg_issue_any(TG_OP_TMRGSORT, &(dst), &(src), NULL, NULL, NULL, 0, 0, length, 0, __FILE__, __LINE__)
+#define TG_MERGE(dst, counts, scratch, exhausted, ...)                                                                 \
+    do {                                                                                                               \
+        const struct tg_tile *const tg_lists_[4] = {__VA_ARGS__};                                                      \
+        tg_issue_merge(&(dst), &(counts), &(scratch), tg_lists_, (exhausted) ? 1 : 0, __FILE__, __LINE__);             \
+    } while (0)
+#define TMRGSORT2(dst, counts, scratch, x, y, exhausted) TG_MERGE(dst, counts, scratch, exhausted, &(x), &(y))
+#define TMRGSORT3(dst, counts, scratch, x, y, z, exhausted) TG_MERGE(dst, counts, scratch, exhausted, &(x), &(y), &(z))
+#define TMRGSORT4(dst, counts, scratch, x, y, z, w, exhausted)                                                         \
+    TG_MERGE(dst, counts, scratch, exhausted, &(x), &(y), &(z), &(w))
+
+/* One element of a Vec tile, by its number from the tile's start, on PIPE_S. TGETVAL is a double, which holds each type's
+ * values; TSETVAL rounds to the tile's type. */
+#define TGETVAL(tile, at) tg_get_value(&(tile), (uint64_t)(at), __FILE__, __LINE__)
+#define TSETVAL(tile, at, value) tg_set_value(&(tile), (uint64_t)(at), (double)(value), __FILE__, __LINE__)
+
+/* Give `dst` the bytes of `x` under another shape, layout or element type: R x 1 column-major and 1 x R row-major are the
+ * same bytes. Moves nothing; places dst where x is. Static sizes in bytes are equal. */
 #define TRESHAPE(dst, x)                                                                                               \
     (TASSIGN(dst, (x).offset), tg_issue_tiles(TG_OP_TRESHAPE, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__))
 

@@ -59,4 +59,18 @@ static inline uint32_t tg_at_zn(uint32_t cols, uint32_t width, uint32_t row, uin
     return (row / width * (cols / 16) + col / 16) * 16 * width + col % 16 * width + row % width;
 }
 
+/* Of any tile; Mat tiles are NZ, or ZN if they are column-major. */
+static inline uint32_t tg_element_at(const struct tg_tile *t, uint32_t row, uint32_t col)
+{
+    const uint32_t width = tg_fractal_cols(t->dtype);
+    switch (t->kind) {
+    case TG_MAT:
+        return t->layout == TG_ROW_MAJOR ? tg_at_nz(t->rows, width, row, col) : tg_at_zn(t->cols, width, row, col);
+    case TG_LEFT: return tg_at_zz(t->cols, width, row, col);
+    case TG_RIGHT: return tg_at_zn(t->cols, width, row, col);
+    case TG_ACC: return tg_at_nz(t->rows, 16, row, col);
+    default: return t->layout == TG_ROW_MAJOR ? row * t->cols + col : col * t->rows + row;
+    }
+}
+
 #endif

@@ -22,6 +22,7 @@ void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers)
     switch (tg_op_info(instr->op)->form) {
     case TG_FORM_LOAD: tg_execute_load(instr, buffers); break;
     case TG_FORM_STORE: tg_execute_store(instr, buffers); break;
+    case TG_FORM_EXTRACT:
     case TG_FORM_MOVE: tg_execute_move(instr, buffers); break;
     case TG_FORM_PRODUCT:
     case TG_FORM_PRODUCT_ACC: buffers->variant->matmul(instr, buffers); break;
@@ -30,6 +31,20 @@ void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers)
     case TG_FORM_PAD_INPLACE:
     case TG_FORM_ROW_EXPAND:
     case TG_FORM_COL_EXPAND: tg_execute_fill(instr, buffers); break;
+    case TG_FORM_COMPARE:
+    case TG_FORM_COMPARE_SCALAR: tg_execute_compare(instr, buffers); break;
+    case TG_FORM_SELECT: tg_execute_select(instr, buffers); break;
+    case TG_FORM_GATHER:
+    case TG_FORM_GATHER_MASK:
+    case TG_FORM_SCATTER:
+    case TG_FORM_SEQUENCE:
+    case TG_FORM_TRANSPOSE:
+    case TG_FORM_CONCAT:
+    case TG_FORM_SORT:
+    case TG_FORM_MERGE_RUNS:
+    case TG_FORM_MERGE_LISTS:
+    case TG_FORM_GET_VALUE:
+    case TG_FORM_SET_VALUE: tg_execute_permute(instr, buffers); break;
     case TG_FORM_RENAME: /* TASSIGN has placed it already */
     case TG_FORM_CACHE:  /* device memory is coherent here */
     case TG_FORM_NO_OPERANDS:

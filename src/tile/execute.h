@@ -20,6 +20,17 @@ void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buff
 /* fill.c: elements repeated. */
 void tg_execute_fill(const struct tg_instr *instr, const struct tg_buffers *buffers);
 
+/* convert.c. */
+void tg_execute_convert(const struct tg_instr *instr, const struct tg_buffers *buffers);
+void tg_execute_compare(const struct tg_instr *instr, const struct tg_buffers *buffers);
+void tg_execute_select(const struct tg_instr *instr, const struct tg_buffers *buffers);
+
+/* Does a TCVT saturate, or keep the low bits? */
+bool tg_convert_saturates(const struct tg_instr *instr);
+
+/* permute.c: elements that change places. */
+void tg_execute_permute(const struct tg_instr *instr, const struct tg_buffers *buffers);
+
 /* Arithmetic, compiled for one instruction set. All compilations give the same bits. */
 typedef void tg_tile_op_fn(const struct tg_instr *instr, const struct tg_buffers *buffers);
 struct tg_tile_variant {

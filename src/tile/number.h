@@ -94,6 +94,22 @@ static inline void tg_store_f64(void *to, double value, uint32_t dtype)
     memcpy(to, &half, sizeof half);
 }
 
+/* An element as an fp64 number, which holds each type's. */
+static inline double tg_load_f64(const void *from, uint32_t dtype)
+{
+    uint32_t word = 0; /* little-endian: narrower elements are its first bytes */
+    memcpy(&word, from, tg_dtype_bytes(dtype));
+    switch (dtype) {
+    case TG_FP32: return (double)tg_f32_of_bits(word);
+    case TG_FP16: return (double)tg_f32_of_f16((uint16_t)word);
+    case TG_BF16: return (double)tg_f32_of_bf16((uint16_t)word);
+    case TG_INT32: return (int32_t)word;
+    case TG_INT16: return (int16_t)word;
+    case TG_INT8: return (int8_t)word;
+    default: return word;
+    }
+}
+
 /* e^x within one step of the nearest fp32. x = n ln 2 + r with |r| <= ln 2 / 2; the series of e^r; then 2^n in two
  * factors, so that results near both ends of the range are rounded once. */
 static inline float tg_exp_f32(float x)

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "tile/buffers.h"
@@ -24,7 +25,7 @@ const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? tg_op_info(op)->
 enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
 {
     const uint32_t form = tg_op_info(instr->op)->form;
-    if (form == TG_FORM_MOVE && instr->dst->kind == TG_VEC) return PIPE_V;
+    if ((form == TG_FORM_MOVE || form == TG_FORM_EXTRACT) && instr->dst->kind == TG_VEC) return PIPE_V;
     if (form == TG_FORM_STORE && instr->a->kind == TG_ACC) return PIPE_FIX;
     return (enum tg_pipe)tg_op_info(instr->op)->pipe;
 }
@@ -64,6 +65,11 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
     uint32_t bytes = tg_dtype_bytes(t->dtype);
     if (t->kind != TG_VEC) {
         if (t->rows % 16 || t->cols % 16) return broken(c, name, t, "static sizes are multiples of 16");
+        const bool zn = t->kind == TG_RIGHT || t->layout == TG_COL_MAJOR;
+        if (bytes == 1 && t->kind != TG_ACC && (zn ? t->rows : t->cols) % 32)
+            return broken(c, name, t, "static %s of 8-bit elements are multiples of 32", zn ? "rows" : "columns");
+        if (t->layout > (t->kind == TG_MAT ? TG_COL_MAJOR : TG_ROW_MAJOR))
+            return broken(c, name, t, "a %s tile has one layout; only Mat and Vec have a choice", kind_names[t->kind]);
         return true;
     }
     if (t->layout > TG_COL_MAJOR) return broken(c, name, t, "unknown layout %u", t->layout);
@@ -74,10 +80,12 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
     return true;
 }
 
-/* Element types that a kind of tile can have: products are fp32, and the cube multiplies floating-point numbers. */
+/* Element types that a kind of tile can have: products are fp32 or int32, of floating-point numbers or int8. */
 static bool holds_its_type(const struct check *c, const char *name, const struct tg_tile *t)
 {
-    if (t->kind == TG_ACC && t->dtype != TG_FP32) return broken(c, name, t, "products accumulate in fp32");
+    if (t->kind == TG_ACC)
+        return t->dtype == TG_FP32 || t->dtype == TG_INT32 ||
+               broken(c, name, t, "products accumulate in fp32, those of int8 in int32");
     return t->kind == TG_VEC || TG_TYPES_CUBE >> t->dtype & 1 ||
            broken(c, name, t, "the cube takes no %s", dtype_names[t->dtype]);
 }
@@ -192,10 +200,13 @@ static bool global_is_sound(const struct check *c, const struct tg_tile *t)
 static bool transfer_layout(const struct check *c, const char *name, const struct tg_tile *t)
 {
     const struct tg_global *g = c->instr->global;
-    if (t->kind == TG_VEC && t->layout != g->layout)
+    const bool line = c->instr->op == TG_OP_TSTORE && (t->rows == 1 || t->cols == 1); /* the same bytes in both */
+    if (t->kind == TG_VEC && t->layout != g->layout && !line)
         return broken(c, name, t, "a %s tile takes a GlobalTensor in %s",
                       t->layout == TG_ROW_MAJOR ? "row-major" : "column-major",
                       t->layout == TG_ROW_MAJOR ? "ND" : "DN");
+    if (t->kind == TG_MAT && t->layout == TG_COL_MAJOR && g->layout != TG_COL_MAJOR)
+        return broken(c, name, t, "a ZN tile takes a GlobalTensor in DN");
     if (t->kind == TG_ACC && g->layout != TG_ROW_MAJOR) return broken(c, name, t, "an Acc tile is stored to ND");
     if (g->layout == TG_COL_MAJOR && (g->shape[0] != 1 || g->shape[1] != 1 || g->shape[2] != 1))
         return broken(c, "GlobalTensor", NULL, "DN has two dimensions");
@@ -212,31 +223,76 @@ static bool check_load(const struct check *c)
            broken(c, "dst", dst, "the GlobalTensor holds %s", dtype_names[c->instr->global->dtype]);
 }
 
+/* An Acc of fp32 may be rounded to fp16 or bf16, one of int32 be scaled to fp16. Else the types are equal. */
+static bool stores_type(const struct check *c, const struct tg_tile *src, uint32_t to)
+{
+    const bool scaled = c->instr->mode & TG_STORE_SCALE;
+    bool fits = to == src->dtype && !scaled;
+    if (src->kind == TG_ACC && src->dtype == TG_FP32) fits = to == TG_FP32 || to == TG_FP16 || to == TG_BF16;
+    if (src->kind == TG_ACC && src->dtype == TG_INT32 && scaled) fits = to == TG_FP16;
+    return fits || broken(c, "src", src, "the GlobalTensor holds %s", dtype_names[to]);
+}
+
+static bool check_store_mode(const struct check *c, const struct tg_tile *src, uint32_t to)
+{
+    const uint32_t mode = c->instr->mode, adds = TG_TYPES_NUMBERS | 1 << TG_BF16;
+    if (mode & ~(uint32_t)(TG_STORE_ADD | TG_STORE_RELU | TG_STORE_SCALE))
+        return broken(c, "mode", NULL, "%u has other bits than those of enum tg_store", mode);
+    if (mode & (TG_STORE_RELU | TG_STORE_SCALE) && src->kind != TG_ACC)
+        return broken(c, "src", src, "has to be an Acc tile to be scaled or cut at 0 on its way");
+    return !(mode & TG_STORE_ADD) || adds >> to & 1u ||
+           broken(c, "src", src, "device memory adds fp32, fp16, bf16, int32 and int16, not %s", dtype_names[to]);
+}
+
 static bool check_store(const struct check *c)
 {
     const struct tg_tile *src = c->instr->a;
     if (!tile_is_sound(c, "src", src)) return false;
     if (src->kind != TG_ACC && src->kind != TG_VEC) return broken(c, "src", src, "TSTORE takes Acc and Vec tiles");
     if (!global_is_sound(c, src) || !transfer_layout(c, "src", src)) return false;
-    uint32_t to = c->instr->global->dtype;
-    bool fits = src->kind == TG_ACC ? TG_TYPES_CUBE >> to & 1 : to == src->dtype;
-    return fits || broken(c, "src", src, "the GlobalTensor holds %s", dtype_names[to]);
+    return stores_type(c, src, c->instr->global->dtype) && check_store_mode(c, src, c->instr->global->dtype);
 }
 
 /* ---- cube ---- */
 
-static bool check_move(const struct check *c)
+/* From Mat to Left or Right, or from Vec to Vec. */
+static bool check_path(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
     if (!tile_is_sound(c, "dst", dst) || !tile_is_sound(c, "src", src)) return false;
-    if (dst->kind == TG_VEC) {
-        if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src)) return false;
-    } else {
-        if (dst->kind != TG_LEFT && dst->kind != TG_RIGHT)
-            return broken(c, "dst", dst, "TMOV goes from Mat to Left or Right, or from Vec to Vec");
-        if (!is_kind(c, "src", src, TG_MAT)) return false;
-    }
-    return same_shape(c, "src", src, dst) && same_dtype(c, "src", src, dst);
+    if (dst->kind == TG_VEC) return is_row_major(c, "dst", dst) && is_row_major(c, "src", src);
+    if (dst->kind != TG_LEFT && dst->kind != TG_RIGHT)
+        return broken(c, "dst", dst, "%s goes from Mat to Left or Right, or from Vec to Vec", tg_op_name(c->instr->op));
+    return is_kind(c, "src", src, TG_MAT);
+}
+
+static bool check_move(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_path(c)) return false;
+    if (dst->kind == TG_VEC) return same_shape(c, "src", src, dst) && same_dtype(c, "src", src, dst);
+    if (dst->valid_rows > src->rows || dst->valid_cols > src->cols)
+        return broken(c, "src", src, "has to have dst's %u x %u elements", dst->valid_rows, dst->valid_cols);
+    return same_dtype(c, "src", src, dst);
+}
+
+static bool check_extract(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    const int64_t row = c->instr->immediate[0], col = c->instr->immediate[1];
+    if (!check_path(c) || !same_dtype(c, "src", src, dst)) return false;
+    if (row < 0 || col < 0 || row + dst->valid_rows > src->rows || col + dst->valid_cols > src->cols)
+        return broken(c, "src", src, "the window of %u x %u at (%lld, %lld) is not inside", dst->valid_rows,
+                      dst->valid_cols, (long long)row, (long long)col);
+    if (dst->kind == TG_VEC) return true;
+    /* Whole fractals: 16 rows of 32 bytes of NZ, 32 bytes of rows of 16 columns of ZN; of a transposition, both. */
+    const bool turns = (src->layout == TG_ROW_MAJOR) == (dst->kind == TG_RIGHT);
+    const uint32_t width = tg_fractal_cols(src->dtype), side = width > 16 ? width : 16;
+    const uint32_t step_row = turns ? side : src->layout == TG_ROW_MAJOR ? 16 : width;
+    const uint32_t step_col = turns ? side : src->layout == TG_ROW_MAJOR ? width : 16;
+    return (row % step_row == 0 && col % step_col == 0) ||
+           broken(c, "src", src, "the window starts at (%lld, %lld), not at multiples of (%u, %u)", (long long)row,
+                  (long long)col, step_row, step_col);
 }
 
 static bool check_matmul(const struct check *c)
@@ -247,6 +303,8 @@ static bool check_matmul(const struct check *c)
     if (!is_kind(c, "acc", acc, TG_ACC) || !is_kind(c, "left", left, TG_LEFT) || !is_kind(c, "right", right, TG_RIGHT))
         return false;
     if (!same_dtype(c, "right", right, left)) return false;
+    if ((acc->dtype == TG_INT32) != (left->dtype == TG_INT8))
+        return broken(c, "acc", acc, "products accumulate in fp32, those of int8 in int32");
     if (left->valid_cols != right->valid_rows)
         return broken(c, "right", right, "left has %u columns, right %u rows", left->valid_cols, right->valid_rows);
     if (acc->valid_rows != left->valid_rows || acc->valid_cols != right->valid_cols)
@@ -277,15 +335,33 @@ static bool check_binary(const struct check *c)
 
 static bool check_unary(const struct check *c) { return check_elementwise(c, "a", c->instr->a); }
 
+/* The element types that TCVT reaches from each, on A2/A3. */
+static const uint16_t conversions[TG_DTYPES] = {
+    [TG_FP32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT32 | 1 << TG_INT16,
+    [TG_FP16] = 1 << TG_FP32 | 1 << TG_INT32 | 1 << TG_INT16 | 1 << TG_INT8 | 1 << TG_UINT8,
+    [TG_BF16] = 1 << TG_FP32 | 1 << TG_INT32,
+    [TG_INT32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_INT16,
+    [TG_INT16] = 1 << TG_FP32 | 1 << TG_FP16,
+    [TG_INT8] = 1 << TG_FP16,
+    [TG_UINT8] = 1 << TG_FP16,
+};
+
 static bool check_convert(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    const uint32_t cast = c->instr->mode & 7u;
     if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
     if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_shape(c, "src", src, dst)) return false;
-    const uint32_t other = dst->dtype == TG_FP32 ? src->dtype : dst->dtype;
-    if ((dst->dtype != TG_FP32 && src->dtype != TG_FP32) || other > TG_INT32)
-        return broken(c, "src", src, "TCVT goes from or to fp32, not to %s", dtype_names[dst->dtype]);
-    return true;
+    if (!(conversions[src->dtype] >> dst->dtype & 1u)) {
+        char text[96];
+        list_types(conversions[src->dtype], text, sizeof text);
+        return broken(c, "src", src, "TCVT goes from %s to %s, not to %s", dtype_names[src->dtype],
+                      text[0] ? text : "no type", dtype_names[dst->dtype]);
+    }
+    if (cast > TG_CAST_ODD || c->instr->mode >> 3 > TG_SATURATION_OFF)
+        return broken(c, "rounding", NULL, "mode %u is none of enum tg_cast and enum tg_saturation", c->instr->mode);
+    return cast != TG_CAST_ODD || (src->dtype == TG_FP32 && dst->dtype == TG_FP16) ||
+           broken(c, "rounding", NULL, "TG_CAST_ODD is for fp32 to fp16 only");
 }
 
 static bool check_fill_pad(const struct check *c)
@@ -400,11 +476,205 @@ static bool check_unary_tmp(const struct check *c)
 static bool check_reshape(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
-    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
-    if (tg_tile_bytes(dst) != tg_tile_bytes(src))
-        return broken(c, "dst", dst, "has %u bytes, src %u", tg_tile_bytes(dst), tg_tile_bytes(src));
-    return (uint64_t)dst->valid_rows * dst->valid_cols == (uint64_t)src->valid_rows * src->valid_cols ||
-           broken(c, "dst", dst, "has another number of valid elements than src");
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    return tg_tile_bytes(dst) == tg_tile_bytes(src) ||
+           broken(c, "dst", dst, "has %u bytes, src %u", tg_tile_bytes(dst), tg_tile_bytes(src));
+}
+
+/* ---- masks ---- */
+
+static bool is_mask(const struct check *c, const struct tg_tile *mask, const struct tg_tile *of)
+{
+    if (!check_vec(c, "mask", mask) || !is_row_major(c, "mask", mask)) return false;
+    if (mask->dtype != TG_UINT8)
+        return broken(c, "mask", mask, "has a bit for each element: its element type is uint8");
+    return (mask->valid_rows == of->valid_rows && mask->valid_cols == (of->valid_cols + 7) / 8) ||
+           broken(c, "mask", mask, "its valid shape has to be %u x %u, a bit for each of %u columns", of->valid_rows,
+                  (of->valid_cols + 7) / 8, of->valid_cols);
+}
+
+/* Row-major Vec tiles of one type and one shape, of the types of the instruction's row. */
+static bool check_alike(const struct check *c, const char *name, const struct tg_tile *t, const char *as_name,
+                        const struct tg_tile *as)
+{
+    if (!check_vec(c, as_name, as) || !check_vec(c, name, t)) return false;
+    if (!is_row_major(c, as_name, as) || !is_row_major(c, name, t) || !has_type(c, as_name, as)) return false;
+    if (t->valid_rows != as->valid_rows || t->valid_cols != as->valid_cols)
+        return broken(c, name, t, "its valid shape has to be that of %s, %u x %u", as_name, as->valid_rows,
+                      as->valid_cols);
+    return same_dtype(c, name, t, as);
+}
+
+static bool check_compare(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    const bool two = tg_op_info(i->op)->form == TG_FORM_COMPARE;
+    if (!check_alike(c, two ? "b" : "a", two ? i->b : i->a, "a", i->a) || !is_mask(c, i->dst, i->a)) return false;
+    return i->mode <= TG_CMP_GE || broken(c, "how", NULL, "%u is no enum tg_compare", i->mode);
+}
+
+static bool check_select(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    return check_alike(c, "a", i->a, "dst", i->dst) && check_alike(c, "b", i->b, "dst", i->dst) &&
+           is_mask(c, i->index, i->dst) && (!i->tmp || check_vec(c, "tmp", i->tmp));
+}
+
+/* ---- elements that change places ---- */
+
+static bool is_index(const struct check *c, const struct tg_tile *index, const struct tg_tile *of, uint32_t bytes)
+{
+    if (!check_vec(c, "index", index) || !is_row_major(c, "index", index)) return false;
+    if (!(TG_TYPES_INTEGERS >> index->dtype & 1) || tg_dtype_bytes(index->dtype) != bytes)
+        return broken(c, "index", index, "its element type has to be an integer of %u bytes", bytes);
+    return (index->valid_rows == of->valid_rows && index->valid_cols == of->valid_cols) ||
+           broken(c, "index", index, "its valid shape has to be %u x %u", of->valid_rows, of->valid_cols);
+}
+
+static bool check_gather(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    if (!check_vec(c, "dst", i->dst) || !check_vec(c, "src", i->a)) return false;
+    if (!is_row_major(c, "dst", i->dst) || !is_row_major(c, "src", i->a) || !has_type(c, "src", i->a)) return false;
+    if (!same_dtype(c, "src", i->a, i->dst) || !is_index(c, i->index, i->dst, 4)) return false;
+    if (!i->tmp) return true;
+    return check_vec(c, "tmp", i->tmp) &&
+           (tg_tile_bytes(i->tmp) >= tg_tile_bytes(i->index) ||
+            broken(c, "tmp", i->tmp, "has to have the %u bytes of index", tg_tile_bytes(i->index)));
+}
+
+static bool check_gather_mask(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
+    if (tg_dtype_bytes(dst->dtype) != tg_dtype_bytes(src->dtype))
+        return broken(c, "dst", dst, "its elements have to have src's %u bytes", tg_dtype_bytes(src->dtype));
+    if (c->instr->mode < TG_MASK_P0101 || c->instr->mode > TG_MASK_P1111)
+        return broken(c, "pattern", NULL, "%u is no enum tg_mask_pattern", c->instr->mode);
+    const uint32_t n = tg_mask_count(c->instr->mode, src->valid_cols);
+    return (dst->valid_rows == src->valid_rows && dst->valid_cols == n) ||
+           broken(c, "dst", dst, "its valid shape has to be %u x %u, what the pattern takes", src->valid_rows, n);
+}
+
+static bool check_scatter(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
+    if (dst->valid_cols < src->valid_cols) return broken(c, "dst", dst, "src has %u columns", src->valid_cols);
+    return is_index(c, c->instr->index, src, tg_dtype_bytes(src->dtype) == 4 ? 4 : 2);
+}
+
+static bool check_sequence(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst;
+    if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst) || !has_type(c, "dst", dst)) return false;
+    return dst->valid_rows == 1 || broken(c, "dst", dst, "has to have one valid row");
+}
+
+static bool check_transpose(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a, *tmp = c->instr->tmp;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src) || !check_vec(c, "tmp", tmp)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_dtype(c, "src", src, dst)) return false;
+    if (dst->valid_rows != src->valid_cols || dst->valid_cols != src->valid_rows)
+        return broken(c, "dst", dst, "its valid shape has to be %u x %u", src->valid_cols, src->valid_rows);
+    const uint32_t bytes = tg_dtype_bytes(src->dtype);
+    const uint32_t needs = src->valid_cols * tg_round_up(src->valid_rows, bytes == 1 ? 32 : 16) * bytes;
+    return tg_tile_bytes(tmp) >= needs || broken(c, "tmp", tmp, "has to have %u bytes", needs);
+}
+
+static bool check_concat(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *const sources[2] = {c->instr->a, c->instr->b};
+    if (!check_vec(c, "dst", dst) || !is_row_major(c, "dst", dst)) return false;
+    for (int i = 0; i < 2; i++) {
+        const char *name = i == 0 ? "a" : "b";
+        if (!check_vec(c, name, sources[i]) || !is_row_major(c, name, sources[i])) return false;
+        if (!same_dtype(c, name, sources[i], dst)) return false;
+        if (sources[i]->valid_rows != dst->valid_rows)
+            return broken(c, name, sources[i], "dst has %u rows", dst->valid_rows);
+    }
+    return dst->valid_cols == sources[0]->valid_cols + sources[1]->valid_cols ||
+           broken(c, "dst", dst, "has to have %u valid columns", sources[0]->valid_cols + sources[1]->valid_cols);
+}
+
+/* ---- sorting: pairs of 8 bytes ---- */
+
+static uint32_t pair_elements(const struct tg_tile *t) { return 8u / tg_dtype_bytes(t->dtype); }
+
+static bool check_sort(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a, *index = c->instr->index;
+    if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
+    if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
+    if (!same_dtype(c, "dst", dst, src)) return false;
+    if (src->valid_cols % 32) return broken(c, "src", src, "its valid columns have to be a multiple of 32");
+    if (dst->valid_rows != src->valid_rows || dst->valid_cols != src->valid_cols * pair_elements(src))
+        return broken(c, "dst", dst, "its valid shape has to be %u x %u, pairs of 8 bytes", src->valid_rows,
+                      src->valid_cols * pair_elements(src));
+    return is_index(c, index, src, 4);
+}
+
+static bool is_list(const struct check *c, const char *name, const struct tg_tile *t, const struct tg_tile *as)
+{
+    if (!check_vec(c, name, t) || !is_row_major(c, name, t) || !same_dtype(c, name, t, as)) return false;
+    if (t->valid_rows != 1) return broken(c, name, t, "has to have one valid row");
+    return t->valid_cols % pair_elements(t) == 0 ||
+           broken(c, name, t, "its valid columns have to be whole pairs, a multiple of %u", pair_elements(t));
+}
+
+static bool check_merge_runs(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    const int64_t length = c->instr->immediate[0];
+    if (!check_vec(c, "src", src) || !has_type(c, "src", src) || !is_list(c, "src", src, src)) return false;
+    if (!is_list(c, "dst", dst, src)) return false;
+    if (dst->valid_cols != src->valid_cols) return broken(c, "dst", dst, "src has %u columns", src->valid_cols);
+    if (length <= 0 || length % 64 || length > (int64_t)src->cols)
+        return broken(c, "length", NULL, "%lld has to be a multiple of 64, and not more than src has",
+                      (long long)length);
+    if (src->valid_cols % (4 * (uint32_t)length))
+        return broken(c, "src", src, "its valid columns have to be a multiple of 4 runs of %lld", (long long)length);
+    return src->valid_cols / (4 * (uint32_t)length) <= 255 || broken(c, "src", src, "has more than 255 groups of runs");
+}
+
+static bool check_merge_lists(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    const struct tg_tile *const lists[4] = {i->a, i->b, i->c, i->d};
+    uint32_t n_cols = 0;
+    if (!check_vec(c, "first list", i->a) || !has_type(c, "first list", i->a)) return false;
+    for (uint32_t n = 0; n < 4; n++) {
+        const char *name = tg_form_of(i->op)->slots[TG_SLOT_A + n].name;
+        if (n >= 2 && !lists[n]) continue;
+        if (n == 3 && !lists[2]) return broken(c, name, lists[3], "is given without a third");
+        if (!is_list(c, name, lists[n], i->a)) return false;
+        n_cols += lists[n]->valid_cols;
+    }
+    if (!is_list(c, "dst", i->dst, i->a) || !check_vec(c, "tmp", i->tmp)) return false;
+    if (i->dst->valid_cols != n_cols) return broken(c, "dst", i->dst, "the lists have %u columns", n_cols);
+    return tg_tile_bytes(i->tmp) >= n_cols * tg_dtype_bytes(i->a->dtype) ||
+           broken(c, "tmp", i->tmp, "has to hold the lists' %u elements", n_cols);
+}
+
+/* ---- single elements ---- */
+
+static bool check_value(const struct check *c)
+{
+    const struct tg_instr *i = c->instr;
+    const struct tg_tile *tile = i->b, *element = tg_op_info(i->op)->form == TG_FORM_GET_VALUE ? i->a : i->dst;
+    if (!check_vec(c, "tile", tile)) return false;
+    if (!element) return broken(c, "element", NULL, "is missing");
+    const uint64_t n = (uint64_t)tile->rows * tile->cols;
+    if (i->immediate[0] < 0 || (uint64_t)i->immediate[0] >= n)
+        return broken(c, "tile", tile, "has no element %lld, only %llu", (long long)i->immediate[0],
+                      (unsigned long long)n);
+    const struct tg_tile right = tg_tile_element(tile, (uint64_t)i->immediate[0]);
+    if (memcmp(element, &right, sizeof right) != 0)
+        return broken(c, "element", element, "is not the one of that number; use TGETVAL and TSETVAL");
+    return i->op != TG_OP_TGETVAL || i->result || broken(c, "result", NULL, "is missing");
 }
 
 /* ---- order ---- */
@@ -469,6 +739,7 @@ static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
     [TG_FORM_LOAD] = check_load,
     [TG_FORM_STORE] = check_store,
     [TG_FORM_MOVE] = check_move,
+    [TG_FORM_EXTRACT] = check_extract,
     [TG_FORM_PRODUCT] = check_matmul,
     [TG_FORM_PRODUCT_ACC] = check_matmul,
     [TG_FORM_BINARY] = check_binary,
@@ -486,6 +757,20 @@ static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
     [TG_FORM_COL_REDUCTION] = check_col_reduction,
     [TG_FORM_COL_EXPAND] = check_col_expand,
     [TG_FORM_COL_EXPAND_WITH] = check_col_expand_with,
+    [TG_FORM_COMPARE] = check_compare,
+    [TG_FORM_COMPARE_SCALAR] = check_compare,
+    [TG_FORM_SELECT] = check_select,
+    [TG_FORM_GATHER] = check_gather,
+    [TG_FORM_GATHER_MASK] = check_gather_mask,
+    [TG_FORM_SCATTER] = check_scatter,
+    [TG_FORM_SEQUENCE] = check_sequence,
+    [TG_FORM_TRANSPOSE] = check_transpose,
+    [TG_FORM_CONCAT] = check_concat,
+    [TG_FORM_SORT] = check_sort,
+    [TG_FORM_MERGE_RUNS] = check_merge_runs,
+    [TG_FORM_MERGE_LISTS] = check_merge_lists,
+    [TG_FORM_GET_VALUE] = check_value,
+    [TG_FORM_SET_VALUE] = check_value,
     [TG_FORM_RENAME] = check_reshape,
     [TG_FORM_CACHE] = check_cache,
     [TG_FORM_NO_OPERANDS] = check_no_operands,

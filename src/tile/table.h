@@ -42,6 +42,7 @@ enum tg_form {
     TG_FORM_LOAD,            /* dst, GlobalTensor */
     TG_FORM_STORE,           /* GlobalTensor, src */
     TG_FORM_MOVE,            /* dst, src */
+    TG_FORM_EXTRACT,         /* dst, src, row and column */
     TG_FORM_PRODUCT,         /* acc, left, right */
     TG_FORM_PRODUCT_ACC,     /* the same, and acc is read */
     TG_FORM_BINARY,          /* dst, a, b of one shape */
@@ -59,6 +60,20 @@ enum tg_form {
     TG_FORM_COL_REDUCTION,   /* row, src */
     TG_FORM_COL_EXPAND,      /* dst, row */
     TG_FORM_COL_EXPAND_WITH, /* dst, src, row */
+    TG_FORM_COMPARE,         /* mask, a, b, how */
+    TG_FORM_COMPARE_SCALAR,  /* mask, a, a scalar, how */
+    TG_FORM_SELECT,          /* dst, mask, a, b, perhaps tmp */
+    TG_FORM_GATHER,          /* dst, src, index, perhaps tmp */
+    TG_FORM_GATHER_MASK,     /* dst, src, a pattern */
+    TG_FORM_SCATTER,         /* dst, src, index */
+    TG_FORM_SEQUENCE,        /* dst, the first number, a direction */
+    TG_FORM_TRANSPOSE,       /* dst, src, tmp */
+    TG_FORM_CONCAT,          /* dst, a, b */
+    TG_FORM_SORT,            /* dst, src, index */
+    TG_FORM_MERGE_RUNS,      /* dst, src, the length of a run */
+    TG_FORM_MERGE_LISTS,     /* dst, tmp, two to four lists, and where to count what was taken */
+    TG_FORM_GET_VALUE,       /* an element of a tile, a number, and where the kernel wants it */
+    TG_FORM_SET_VALUE,       /* an element of a tile, a number, a scalar */
     TG_FORM_RENAME,          /* dst, src: the same bytes */
     TG_FORM_CACHE,           /* an address */
     TG_FORM_NO_OPERANDS,
@@ -80,7 +95,9 @@ struct tg_form_info {
 enum {
     TG_TYPES_FLOATS = 1 << TG_FP32 | 1 << TG_FP16,
     TG_TYPES_NUMBERS = TG_TYPES_FLOATS | 1 << TG_INT32 | 1 << TG_INT16, /* A2/A3 computes bf16 as fp32 */
-    TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
+    TG_TYPES_INTEGERS = 1 << TG_INT32 | 1 << TG_UINT32 | 1 << TG_INT16 | 1 << TG_UINT16,
+    TG_TYPES_WORDS = TG_TYPES_INTEGERS | TG_TYPES_FLOATS | 1 << TG_BF16, /* 2 or 4 bytes */
+    TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT8,
     TG_TYPES_ANY = (1 << TG_DTYPES) - 1
 };
 
@@ -107,6 +124,7 @@ enum tg_cost_form {
     TG_COST_PRODUCT,
     TG_COST_TRANSFER,
     TG_COST_MOVE,
+    TG_COST_ELEMENTS,
     TG_COST_ORDER
 };
 
@@ -172,6 +190,12 @@ static inline const struct tg_instr *tg_instr_whole(const struct tg_instr *instr
     memset(room, 0, sizeof *room);
     memcpy(room, instr, instr->size);
     return room;
+}
+
+/* Does a store add to device memory? Stores that only add may touch the same bytes in any order. */
+static inline bool tg_store_adds(const struct tg_instr *instr)
+{
+    return tg_op_info(instr->op)->form == TG_FORM_STORE && (instr->mode & TG_STORE_ADD);
 }
 
 static inline bool tg_use_reads(uint32_t use) { return use == TG_USE_READ || use == TG_USE_READ_WRITE; }

@@ -62,6 +62,11 @@ static void make_cube_tiles(struct sample *s)
     TASSIGN(s->b, 1024);
 }
 
+static struct tg_tile mask_of(const struct tg_tile *t)
+{
+    return tg_tile_vec(TG_UINT8, t->valid_rows, (t->valid_cols + 7) / 8);
+}
+
 static void make_vector_tiles(struct sample *s, uint32_t op)
 {
     const uint32_t form = form_of(op);
@@ -74,7 +79,25 @@ static void make_vector_tiles(struct sample *s, uint32_t op)
     if (form == TG_FORM_ROW_EXPAND || form == TG_FORM_ROW_EXPAND_WITH) s->b = tg_tile_column(TG_FP32, 12);
     if (form == TG_FORM_COL_REDUCTION) s->dst.valid_rows = 1;
     if (form == TG_FORM_COL_EXPAND || form == TG_FORM_COL_EXPAND_WITH) s->b.valid_rows = 1;
+    if (form == TG_FORM_COMPARE || form == TG_FORM_COMPARE_SCALAR) s->dst = mask_of(&s->a);
+    if (form == TG_FORM_SELECT) s->index = mask_of(&s->a);
+    if (form == TG_FORM_GATHER || form == TG_FORM_SCATTER || form == TG_FORM_SORT) s->index.dtype = TG_UINT32;
+    if (form == TG_FORM_GATHER_MASK) s->dst.valid_cols = 10;
+    if (form == TG_FORM_SEQUENCE) s->dst.dtype = TG_INT32, s->dst.valid_rows = 1;
+    if (form == TG_FORM_TRANSPOSE) s->dst = s->tmp = tg_tile_vec(TG_FP32, 20, 12), s->tmp.cols = 16;
+    if (form == TG_FORM_CONCAT) s->dst = tg_tile_vec(TG_FP32, 12, 40);
+    if (form == TG_FORM_SORT) {
+        s->a.valid_cols = s->index.valid_cols = 32;
+        s->dst = tg_tile_vec(TG_FP32, 12, 64);
+    }
+    if (form == TG_FORM_MERGE_RUNS) s->dst = s->a = tg_tile_vec(TG_FP32, 1, 256);
+    if (form == TG_FORM_MERGE_LISTS) {
+        s->a = s->b = s->c = s->d = tg_tile_vec(TG_FP32, 1, 64);
+        s->dst = s->tmp = tg_tile_vec(TG_FP32, 1, 256);
+    }
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) TASSIGN(*tile_in(s, slot), 32 + 4096 * slot);
+    if (form == TG_FORM_GET_VALUE) s->a = tg_tile_element(&s->b, 64);
+    if (form == TG_FORM_SET_VALUE) s->dst = tg_tile_element(&s->b, 64);
     if (form == TG_FORM_PAD_INPLACE) s->a.offset = s->dst.offset;
     if (op == TG_OP_TRESHAPE) {
         s->dst = tg_tile_column(TG_FP32, 16);
@@ -92,10 +115,13 @@ static void make(struct sample *s, uint32_t op)
     s->instr.src_pipe = PIPE_MTE2;
     s->instr.dst_pipe = PIPE_V;
     s->instr.event = EVENT_ID3;
-    s->instr.immediate[0] = 64; /* an address of DCCI */
+    s->instr.immediate[0] = 64; /* an address of DCCI, a length of runs, the number of an element */
+    s->instr.mode = op == TG_OP_TGATHER_MASK ? TG_MASK_P0101 : 0;
+    s->instr.result = s;
     if (is_cube(op)) make_cube_tiles(s);
     else make_vector_tiles(s, op);
-    if (op == TG_OP_TMOV) {
+    if (op == TG_OP_TMOV || op == TG_OP_TEXTRACT) {
+        s->instr.immediate[0] = 0;
         s->core_type = TG_AIC;
         s->dst = tg_tile_left(TG_BF16, 20, 40);
         s->a = tg_tile_mat(TG_BF16, 20, 40);
@@ -174,8 +200,8 @@ static void one_step_too_far(struct tg_tile *t)
 
 static void absurd_size(struct tg_tile *t)
 {
-    t->rows = 0xFFFFFFF0u;
-    t->cols = 0xFFFFFFF0u;
+    t->rows = 0xFFFFFFE0u;
+    t->cols = 0xFFFFFFE0u;
     if (t->kind == TG_VEC && t->layout == TG_COL_MAJOR) t->cols = 1;
 }
 
@@ -208,6 +234,8 @@ static void every_operand_is_held_to_the_rules_of_a_tile(void **state)
             for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
                 make(&s, op);
                 if (!takes(op, slot)) continue;
+                if (form_of(op) == TG_FORM_GET_VALUE || form_of(op) == TG_FORM_SET_VALUE)
+                    continue; /* no tile to be placed */
                 tile_rules[rule].change(tile_in(&s, slot));
                 assert_refused(&s, name_of(op, slot), tile_rules[rule].rule, tile_rules[rule].what);
             }
@@ -221,6 +249,7 @@ static void every_operand_is_needed(void **state)
         for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
             make(&s, op);
             if (!takes(op, slot)) continue;
+            if (form_of(op) == TG_FORM_MERGE_LISTS && slot >= TG_SLOT_C) continue; /* dst is as long as the lists */
             tg_instr_set_tile(&s.instr, slot, NULL);
             if (tg_form_of(op)->slots[slot].optional) assert_accepted(&s, "without it");
             else assert_refused(&s, name_of(op, slot), "is missing", "left out");
@@ -270,6 +299,10 @@ static void a_col_major(struct sample *s) { s->a = tg_tile_column(s->a.dtype, 12
 static void b_col_major(struct sample *s) { s->b = tg_tile_column(s->b.dtype, 12), s->b.offset = 32; }
 static void b_row_major(struct sample *s) { s->b = tg_tile_vec(s->b.dtype, 12, 1), s->b.offset = 32; }
 static void dst_two_columns(struct sample *s) { s->dst.cols = 2; }
+static void a_too_low(struct sample *s) { s->a = tg_tile_mat(TG_BF16, 16, 40), s->a.offset = 32; }
+static void a_too_narrow(struct sample *s) { s->a = tg_tile_mat(TG_BF16, 20, 32), s->a.offset = 32; }
+static void dst_of_another_layout(struct sample *s) { s->dst.layout = TG_COL_MAJOR; }
+static void all_int8(struct sample *s) { s->dst.dtype = s->a.dtype = TG_INT8; }
 static void dst_two_rows(struct sample *s) { s->dst.valid_rows = 2; }
 static void b_two_rows(struct sample *s) { s->b.valid_rows = 2; }
 static void a_elsewhere(struct sample *s) { s->a.offset += 32; }
@@ -301,7 +334,6 @@ static void dst_mat(struct sample *s) { s->dst.kind = TG_MAT; }
 static void dst_acc(struct sample *s) { s->dst.kind = TG_ACC, s->dst.dtype = TG_FP32; }
 static void src_left(struct sample *s) { s->a.kind = TG_LEFT, s->a.offset = 0; }
 static void more_bytes(struct sample *s) { s->dst = tg_tile_column(TG_FP32, 32), s->dst.offset = 64; }
-static void other_valid(struct sample *s) { s->dst.valid_rows = 15; }
 
 static void vec_move(struct sample *s)
 {
@@ -350,7 +382,7 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TCVT, TG_OP_TCVT, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TCVT, TG_OP_TCVT, a_col_major, "src", ROW_MAJOR},
     {TG_OP_TCVT, TG_OP_TCVT, a_fewer_rows, "src", SHAPE ", 12 x 20"},
-    {TG_OP_TCVT, TG_OP_TCVT, halves, "src", "TCVT goes from or to fp32, not to bf16"},
+    {TG_OP_TCVT, TG_OP_TCVT, halves, "src", "TCVT goes from fp16 to fp32, int32, int8, uint8 and int16, not to bf16"},
 
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, a_col_major, "src", ROW_MAJOR},
@@ -399,16 +431,17 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TCOLEXPANDADD, TG_OP_TCOLEXPANDMUL, all_bf16, "dst", NUMBERS},
     {TG_OP_TCOLEXPANDDIV, TG_OP_TCOLEXPANDDIV, all_int32, "dst", FLOATS},
 
-    {TG_OP_TRESHAPE, TG_OP_TRESHAPE, a_fp16, "src", TYPE " fp32"},
     {TG_OP_TRESHAPE, TG_OP_TRESHAPE, more_bytes, "dst", "has 128 bytes, src 64"},
-    {TG_OP_TRESHAPE, TG_OP_TRESHAPE, other_valid, "dst", "has another number of valid elements than src"},
 
     {TG_OP_TMOV, TG_OP_TMOV, dst_mat, "dst", "TMOV goes from Mat to Left or Right, or from Vec to Vec"},
     {TG_OP_TMOV, TG_OP_TMOV, dst_acc, "dst", "TMOV goes from Mat to Left or Right, or from Vec to Vec"},
     {TG_OP_TMOV, TG_OP_TMOV, src_left, "src", "has to be a Mat tile"},
-    {TG_OP_TMOV, TG_OP_TMOV, a_fewer_rows, "src", SHAPE ", 20 x 40"},
-    {TG_OP_TMOV, TG_OP_TMOV, a_fewer_cols, "src", SHAPE ", 20 x 40"},
-    {TG_OP_TMOV, TG_OP_TMOV, a_fp16, "src", TYPE " bf16"},
+    {TG_OP_TMOV, TG_OP_TMOV, a_too_low, "src", "has to have dst's 20 x 40 elements"},
+    {TG_OP_TMOV, TG_OP_TMOV, a_too_narrow, "src", "has to have dst's 20 x 40 elements"},
+    {TG_OP_TMOV, TG_OP_TEXTRACT, a_fp16, "src", TYPE " bf16"},
+    {TG_OP_TMOV, TG_OP_TMOV, dst_of_another_layout, "dst",
+     "a Left tile has one layout; only Mat and Vec have a choice"},
+    {TG_OP_TMOV, TG_OP_TMOV, all_int8, "dst", "static columns of 8-bit elements are multiples of 32"},
     {TG_OP_TMOV, TG_OP_TMOV, all_int32, "dst", "the cube takes no int32"},
     {TG_OP_TMOV, TG_OP_TMOV, vec_move_to_column, "dst", ROW_MAJOR},
     {TG_OP_TMOV, TG_OP_TMOV, vec_move_from_column, "src", ROW_MAJOR},
@@ -418,7 +451,7 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, left_mat, "left", "has to be a Left tile"},
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, right_left, "right", "has to be a Right tile"},
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, dst_fp16, "acc", "products accumulate in fp32"},
-    {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, dst_int32, "acc", "products accumulate in fp32"},
+    {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, dst_int32, "acc", "products accumulate in fp32, those of int8 in int32"},
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, b_bf16, "right", TYPE " fp16"},
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, sources_int32, "left", "the cube takes no int32"},
     {TG_OP_TMATMUL, TG_OP_TMATMUL_ACC, b_fewer_rows, "right", "left has 40 columns, right 39 rows"},
@@ -469,11 +502,13 @@ static void transfers_take_every_pair_that_fits(void **state)
             make_transfer(&s, op, &col_major, &dn);
             assert_accepted(&s, "of a column-major tile and DN");
         }
-        if (dtype >= TG_INT32) continue; /* the cube takes no integers */
+        if (!(TG_TYPES_CUBE >> dtype & 1)) continue;
+
         make_transfer(&s, TG_OP_TLOAD, &mat, &nd);
         assert_accepted(&s, "of a Mat tile and ND");
         make_transfer(&s, TG_OP_TLOAD, &mat, &dn);
         assert_accepted(&s, "of a Mat tile and DN");
+        if (dtype == TG_INT8) acc.dtype = nd.dtype = TG_INT32;
         make_transfer(&s, TG_OP_TSTORE, &acc, &nd);
         assert_accepted(&s, "of an Acc tile and ND of another type");
     }

@@ -24,8 +24,8 @@
 #include "check/core/footprint.h"
 #include "check/core/order.h"
 
-/* Pipes that read one buffer at most: V and MTE3 (UB), M and FIX (L0C), MTE1 (L1), M (L0A, L0B). */
-enum { TG_READERS = 2 };
+/* Pipes that read one buffer at most: V, MTE3 and S (UB), M and FIX (L0C), MTE1 (L1), M (L0A, L0B). */
+enum { TG_READERS = 3 };
 
 struct tg_segment {
     uint32_t low; /* it ends where the next begins */
@@ -52,7 +52,10 @@ void tg_shadow_begin(struct tg_shadow *shadow);
 bool tg_shadow_cut(struct tg_shadow *shadow, struct tg_bytes bytes, uint32_t *first, uint32_t *last);
 
 /* Where a pipe's reads are remembered. */
-static inline int tg_shadow_reader(enum tg_pipe pipe) { return pipe == PIPE_MTE3 || pipe == PIPE_FIX; }
+static inline int tg_shadow_reader(enum tg_pipe pipe)
+{
+    return pipe == PIPE_S ? 2 : pipe == PIPE_MTE3 || pipe == PIPE_FIX;
+}
 
 /* `mark` has written segments [first, last), which tg_shadow_cut gave, as `tile`: they become one. */
 void tg_shadow_write(struct tg_shadow *shadow, uint32_t first, uint32_t last, const struct tg_mark *mark,

@@ -160,7 +160,7 @@ static struct tg_lazy_tile *fill(struct tg_lazy *lazy, const struct tg_tile *t)
 static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_global *g = instr->global;
-    struct tg_lazy_tile *tile = is_matrix(g) ? fill(lazy, instr->dst) : NULL;
+    struct tg_lazy_tile *tile = is_matrix(g) && instr->dst->layout == TG_ROW_MAJOR ? fill(lazy, instr->dst) : NULL;
     if (!tile) {
         clear(lazy, TG_MAT, span_of(instr->dst), false);
         tg_execute(instr, lazy->buffers);
@@ -216,8 +216,11 @@ static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const st
 
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
-    struct tg_lazy_tile *to = fill(lazy, instr->dst);
-    if (to && gather_parts(lazy, to, instr->a)) return;
+    const struct tg_tile *dst = instr->dst, *src = instr->a;
+    const bool whole = src->layout == TG_ROW_MAJOR && src->valid_rows == dst->valid_rows &&
+                       src->valid_cols == dst->valid_cols;
+    struct tg_lazy_tile *to = whole ? fill(lazy, dst) : NULL;
+    if (to && gather_parts(lazy, to, src)) return;
     clear(lazy, instr->a->kind, span_of(instr->a), true);
     clear(lazy, instr->dst->kind, span_of(instr->dst), false);
     tg_execute(instr, lazy->buffers);
@@ -331,7 +334,8 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
 static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     struct stack stack;
-    const float *rows = stack_up(lazy, instr->b, &stack) ? widen_left(lazy, instr->a) : NULL;
+    const bool floats = instr->a->dtype != TG_INT8;
+    const float *rows = floats && stack_up(lazy, instr->b, &stack) ? widen_left(lazy, instr->a) : NULL;
     if (rows) {
         multiply_stack(lazy, instr, rows, &stack);
         return;
@@ -339,6 +343,18 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
     clear(lazy, TG_LEFT, span_of(instr->a), true);
     clear(lazy, TG_RIGHT, span_of(instr->b), true);
     tg_execute(instr, lazy->buffers); /* which uses the scratch */
+}
+
+/* Any other instruction: what it reads becomes bytes, what it overwrites is forgotten. */
+static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (!tile || tile->kind > TG_RIGHT) continue;
+        clear(lazy, tile->kind, span_of(tile), tg_use_reads(form->slots[slot].use));
+    }
+    tg_execute(instr, lazy->buffers);
 }
 
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
@@ -354,7 +370,7 @@ void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
         settle_stored(lazy, extent.address, extent.address + extent.bytes);
         tg_execute(instr, lazy->buffers);
         break;
-    default: break; /* order */
+    default: execute_on_bytes(lazy, instr); break;
     }
     tg_stream_idle(&lazy->stream);
 }

@@ -27,7 +27,9 @@ static struct extent extent_of(const struct tg_instr *instr)
 {
     const uint32_t form = tg_op_info(instr->op)->cost_form;
     const bool reduces = form == TG_COST_REDUCTION || form == TG_COST_COLUMNS;
-    const struct tg_tile *t = reduces ? instr->a : instr->dst;
+    const bool compares = tg_op_info(instr->op)->form == TG_FORM_COMPARE ||
+                          tg_op_info(instr->op)->form == TG_FORM_COMPARE_SCALAR;
+    const struct tg_tile *t = reduces || compares ? instr->a : instr->dst;
     uint32_t bytes = tg_dtype_bytes(t->dtype);
     if (instr->op == TG_OP_TCVT && tg_dtype_bytes(instr->a->dtype) > bytes) bytes = tg_dtype_bytes(instr->a->dtype);
     if (instr->op == TG_OP_TDIV || tg_op_info(instr->op)->cost_form == TG_COST_WIDE) bytes = 4;
@@ -61,6 +63,7 @@ static struct tg_cost vector_cost(const struct tg_op_info *row, const struct tg_
         cost.startup += more * COUNTED + (whole ? 0 : COUNTED);
         cost.cycles = (row->cycles + more) * e.rows;
         break;
+    case TG_COST_ELEMENTS: cost.cycles = row->cycles * instr->dst->valid_rows * instr->dst->valid_cols; break;
     case TG_COST_COLUMNS: cost.cycles = (row->cycles + 2 * more) * e.rows; break;
     case TG_COST_EXPANSION: cost.cycles = (row->cycles + more) * e.rows; break;
     default: cost.cycles = row->cycles * repeats_together(&e); break;

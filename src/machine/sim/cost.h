@@ -14,6 +14,7 @@
  *   PRODUCT    the machine's matmul_fixed and matmul_fractal, by fractals
  *   TRANSFER   the machine's figures of the path
  *   MOVE       a TRANSFER on a cube core, EVEN on a vector core
+ *   ELEMENTS   elements of dst x cycles, on the scalar unit
  *   ORDER      cycles
  */
 #ifndef TG_MACHINE_SIM_COST_H

@@ -175,7 +175,7 @@ static void execute(struct tg_reorder *reorder, uint32_t index)
         tg_instr_set_tile(&instr, slot, step->has >> slot & 1u ? &step->tiles[slot] : NULL);
     instr.global = step->has_global ? &step->global : NULL;
     settle(reorder, step);
-    if (reorder->early) execute_now(reorder, &instr);
+    if (reorder->early || tg_store_adds(&instr)) execute_now(reorder, &instr);
     else if (!execute_unseen(reorder, index, &instr)) reorder->no_memory = true;
 }
 
@@ -257,7 +257,8 @@ static void append(struct tg_reorder *reorder, const struct tg_reorder_step *ste
     reorder->steps[reorder->n_steps++] = *step;
     const uint32_t index = reorder->n_steps, last = reorder->last[step->pipe];
     if (last) reorder->steps[last - 1].next = index;
-    else reorder->at[step->pipe] = index;
+    if (reorder->at[step->pipe] == 0)
+        reorder->at[step->pipe] = index; /* the steps before it are done, or there are none */
     reorder->last[step->pipe] = index;
 }
 
@@ -327,5 +328,8 @@ bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, en
     case TG_OP_PIPE_BARRIER: append_barrier(reorder, &step); break;
     default: append(reorder, &step); break;
     }
-    return true;
+    /* A kernel goes on with what an instruction has put into its memory: the pipes are played up to it. */
+    const uint32_t index = reorder->n_steps;
+    while (instr->result && !reorder->steps[index - 1].done && go_on(reorder)) continue;
+    return !reorder->no_memory;
 }
