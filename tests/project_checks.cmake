@@ -10,6 +10,9 @@ tg_test_properties(document_links project)
 if(NOT CMAKE_CROSSCOMPILING)
     add_test(NAME status_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/status_table.sh --check)
     tg_test_properties(status_table project)
+    add_test(NAME instruction_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER}
+        ${CHECKS}/instruction_table.sh --check)
+    tg_test_properties(instruction_table project)
 endif()
 
 # Each public header alone, as both languages in which kernels and programs may be written.
