@@ -182,10 +182,12 @@ void tg_guard_leave_runtime(void)
 
 _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_RAISED); }
 
+bool tg_guard_is_watched(void) { return own_pulse.watch && tg_coro_running && tg_coro_running->guard; }
+
 void tg_guard_exit(const char *call, int code)
 {
-    struct tg_guard *guard = tg_coro_running ? tg_coro_running->guard : NULL;
-    if (!guard) return;
+    if (!tg_guard_is_watched()) return;
+    struct tg_guard *guard = tg_coro_running->guard;
     guard->call = call;
     guard->code = code;
     leave(guard, TG_GUARD_EXITED);

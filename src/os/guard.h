@@ -35,7 +35,7 @@
 enum tg_guard_end {
     TG_GUARD_RETURNED = 0,
     TG_GUARD_RAISED,
-    TG_GUARD_EXITED, /* asked for the end of the process */
+    TG_GUARD_EXITED, /* asked for the end of its process or thread */
     TG_GUARD_CRASHED,
     TG_GUARD_OVERFLOWED,
     TG_GUARD_STUCK, /* no sign of life within the limit */
@@ -119,7 +119,10 @@ static inline void tg_guard_resume(struct tg_guard *guard, struct tg_text_range 
 /* Leave the innermost guarded call of this coroutine with TG_GUARD_RAISED. */
 _Noreturn void tg_guard_raise(void);
 
-/* The foreign code asks for the end of the process by `call`: end the guarded call instead. Returns if none is running. */
+/* Does a guarded call run on this thread, under a watch? */
+bool tg_guard_is_watched(void);
+
+/* The foreign code asks for the end of the process or its thread by `call`: end the guarded call with TG_GUARD_EXITED. Returns if none runs under a watch. */
 void tg_guard_exit(const char *call, int code);
 
 /* The guarded call of this thread has got somewhere: its time limit starts anew. */

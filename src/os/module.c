@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "os/escapes.h"
 #include "os/state.h"
 
 enum { PROBE_LIMIT_MS = 5000, REASON_BYTES = 512 };
@@ -340,7 +341,10 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
     pthread_mutex_lock(&loader_lock);
     opened.handle = open_file(opened.fd);
     const char *reason = opened.handle ? NULL : dlerror();
-    if (opened.handle) locate(&opened);
+    if (opened.handle) {
+        locate(&opened);
+        tg_escapes_bind(&opened);
+    }
     pthread_mutex_unlock(&loader_lock);
     if (!opened.handle) {
         close(opened.fd);

@@ -5,17 +5,26 @@
 /* What needs neither instructions nor build calls. */
 enum hostile_act {
     HOSTILE_NONE = 0,
-    HOSTILE_SEGV,      /* write to address 16 */
-    HOSTILE_BUS,       /* raise SIGBUS */
-    HOSTILE_FPE,       /* divide by 0 */
-    HOSTILE_ILL,       /* an instruction that the processor does not have */
-    HOSTILE_TRAP,      /* a breakpoint */
-    HOSTILE_ABORT,     /* abort() */
-    HOSTILE_OVERFLOW,  /* recursion without end in small frames */
-    HOSTILE_STEP_OVER, /* recursion without end in frames of 64 KiB of which one byte is touched */
-    HOSTILE_SPIN,      /* a loop without end in its own code */
-    HOSTILE_PAUSE,     /* a loop without end in a system call */
-    HOSTILE_MALLOC,    /* a loop without end that allocates and frees host memory */
+    HOSTILE_SEGV,        /* write to address 16 */
+    HOSTILE_BUS,         /* raise SIGBUS */
+    HOSTILE_FPE,         /* divide by 0 */
+    HOSTILE_ILL,         /* an instruction that the processor does not have */
+    HOSTILE_TRAP,        /* a breakpoint */
+    HOSTILE_ABORT,       /* abort() */
+    HOSTILE_OVERFLOW,    /* recursion without end in small frames */
+    HOSTILE_STEP_OVER,   /* recursion without end in frames of 64 KiB of which one byte is touched */
+    HOSTILE_SPIN,        /* a loop without end in its own code */
+    HOSTILE_PAUSE,       /* a loop without end in a system call */
+    HOSTILE_MALLOC,      /* a loop without end that allocates and frees host memory */
+    HOSTILE_SLEEP,       /* one sleep of an hour */
+    HOSTILE_EXIT,        /* exit(3) */
+    HOSTILE_EXIT_NOW,    /* _exit(3) */
+    HOSTILE_EXIT_QUICK,  /* quick_exit(3) */
+    HOSTILE_END_THREAD,  /* pthread_exit */
+    HOSTILE_END_TASK,    /* the system call exit, which ends the thread alone */
+    HOSTILE_BLOCK_SPIN,  /* block all signals, then a loop without end in its own code */
+    HOSTILE_BLOCK_SEGV,  /* block all signals, then write to address 16 */
+    HOSTILE_IGNORE_SPIN, /* ignore every signal that can be, then a loop without end */
     HOSTILE_ACTS,
     HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
 };

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -66,6 +67,25 @@ static void hostile_do(int64_t act)
             void *volatile block = malloc(2000);
             free(block);
         }
+        break;
+    case HOSTILE_SLEEP: sleep(3600); break;
+    case HOSTILE_EXIT: exit(3);
+    case HOSTILE_EXIT_NOW: _exit(3);
+    case HOSTILE_EXIT_QUICK: quick_exit(3);
+    case HOSTILE_END_THREAD: pthread_exit(NULL);
+    case HOSTILE_END_TASK: syscall(SYS_exit, 0); break;
+    case HOSTILE_BLOCK_SPIN:
+    case HOSTILE_BLOCK_SEGV: {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+        if (act == HOSTILE_BLOCK_SEGV) *hostile_nowhere = 1;
+        while (hostile_zero == 0) continue;
+        break;
+    }
+    case HOSTILE_IGNORE_SPIN:
+        for (int number = SIGRTMIN; number <= SIGRTMAX; number++) signal(number, SIG_IGN);
+        while (hostile_zero == 0) continue;
         break;
     case HOSTILE_NONE:
     case HOSTILE_ACTS:

@@ -54,8 +54,7 @@ static bool is_tried(const struct device *device, enum rig_mode mode, enum tg_st
 static void open_for(struct rig *rig, const struct device *device, enum tg_status status)
 {
     device_open(rig, device, GM_BYTES);
-    if (is_timeout(status) && !device_is_virtual(device))
-        rig->config.kernel_limit_ms /= 4; /* nothing else is slow then */
+    if (is_timeout(status)) rig->config.kernel_limit_ms /= 4; /* nothing else is slow then */
 }
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------- */
@@ -79,6 +78,15 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: endless loop", HOSTILE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless wait in a system call", HOSTILE_PAUSE, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop in malloc", HOSTILE_MALLOC, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
+    {"kernel: sleep of an hour", HOSTILE_SLEEP, 0, TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms"},
+    {"kernel: exit", HOSTILE_EXIT, 0, TG_ERR_KERNEL_FAULT, "calls exit(3)"},
+    {"kernel: _exit", HOSTILE_EXIT_NOW, 0, TG_ERR_KERNEL_FAULT, "calls _exit(3)"},
+    {"kernel: quick_exit", HOSTILE_EXIT_QUICK, 0, TG_ERR_KERNEL_FAULT, "calls quick_exit(3)"},
+    {"kernel: pthread_exit", HOSTILE_END_THREAD, 0, TG_ERR_KERNEL_FAULT, "calls pthread_exit"},
+    {"kernel: system call that ends the thread", HOSTILE_END_TASK, 0, TG_ERR_KERNEL_FAULT, "ends its thread"},
+    {"kernel: endless loop with all signals blocked", HOSTILE_BLOCK_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms"},
+    {"kernel: crash with all signals blocked", HOSTILE_BLOCK_SEGV, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10"},
+    {"kernel: endless loop with signals ignored", HOSTILE_IGNORE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms"},
     {"kernel: endless loop of cheap instructions", KERNEL_SPIN_LIGHT, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of expensive instructions", KERNEL_SPIN_HEAVY, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
@@ -168,6 +176,18 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: endless loop", HOSTILE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless wait in a system call", HOSTILE_PAUSE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless loop in malloc", HOSTILE_MALLOC, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
+    {"plugin: sleep of an hour", HOSTILE_SLEEP, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, "kernel_limit_ms"},
+    {"plugin: exit", HOSTILE_EXIT, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls exit(3)"},
+    {"plugin: _exit", HOSTILE_EXIT_NOW, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls _exit(3)"},
+    {"plugin: quick_exit", HOSTILE_EXIT_QUICK, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls quick_exit(3)"},
+    {"plugin: pthread_exit", HOSTILE_END_THREAD, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls pthread_exit"},
+    {"plugin: system call that ends the thread", HOSTILE_END_TASK, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "ends its thread"},
+    {"plugin: endless loop with all signals blocked", HOSTILE_BLOCK_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT,
+     "kernel_limit_ms"},
+    {"plugin: crash with all signals blocked", HOSTILE_BLOCK_SEGV, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"plugin: endless loop with signals ignored", HOSTILE_IGNORE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT,
+     "kernel_limit_ms"},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
