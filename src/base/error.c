@@ -1,9 +1,41 @@
 #include "base/error.h"
 
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static _Thread_local char last_message[TG_MESSAGE_BYTES];
+/*
+ * The last message of each thread, in memory of its own and not in a thread-local variable. The loader has about 1.5 KiB for
+ * all thread-local variables of libraries that are opened later, as Python opens this one, and signal handlers need ours
+ * there (os/guard.h).
+ */
+static pthread_key_t message_key;
+static pthread_once_t message_once = PTHREAD_ONCE_INIT;
+static bool has_key; /* written once */
+
+static void make_key(void) { has_key = pthread_key_create(&message_key, free) == 0; }
+
+/* The library is closed: threads that live on must not call its destructor. Their messages stay. */
+static __attribute__((destructor)) void delete_key(void)
+{
+    if (has_key) pthread_key_delete(message_key);
+}
+
+/* This thread's message, TG_MESSAGE_BYTES; NULL: it has none. `make`: NULL means that there is no memory for one. */
+static char *own_message(bool make)
+{
+    pthread_once(&message_once, make_key);
+    if (!has_key) return NULL;
+    char *message = pthread_getspecific(message_key);
+    if (message || !make) return message;
+    message = calloc(1, TG_MESSAGE_BYTES);
+    if (message && pthread_setspecific(message_key, message) == 0) return message;
+    free(message);
+    return NULL;
+}
+
+static _Thread_local bool has_lost_message; /* there was no memory for it */
 
 const char *tg_base_name(const char *path)
 {
@@ -20,11 +52,17 @@ enum tg_status tg_error(enum tg_status status, const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    memcpy(last_message, text, sizeof text);
+    char *message = own_message(true);
+    has_lost_message = !message && text[0];
+    if (message) memcpy(message, text, sizeof text);
     return status;
 }
 
-const char *tg_last_message(void) { return last_message; }
+const char *tg_last_message(void)
+{
+    const char *message = own_message(false);
+    return has_lost_message ? "out of memory, also for the message that says where" : message ? message : "";
+}
 
 void tg_failure_init(struct tg_failure *failure)
 {

@@ -1,6 +1,7 @@
 #include "os/ward.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -78,7 +79,7 @@ static void call_watched(void *arg)
     struct watched *watched = arg;
     watched->status = tg_watch_begin(&watched->watch, watched->call->limit_ms);
     if (watched->status == TG_OK) watched->call->fn(watched->call->arg);
-    memcpy(watched->message, tg_last_message(), sizeof watched->message);
+    snprintf(watched->message, sizeof watched->message, "%s", tg_last_message());
     tg_watch_end(&watched->watch);
 }
 
