@@ -414,8 +414,10 @@ static void hostile_module(void **state)
     rig_open(&rig, GM_BYTES);
     rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "it", rig_module(row->module));
     rig_expect(&rig, row->kernel, "kernel it", SAYS(row->says), NULL);
-    rig_try_plugin(&rig, rig_module(row->module), "orchestration");
-    rig_expect(&rig, row->plugin, "orchestration plugin", SAYS(row->says), NULL);
+    if (strcmp(row->module, "hang_in_constructor") != 0) { /* which takes as long as a trial may: once is enough */
+        rig_try_plugin(&rig, rig_module(row->module), "orchestration");
+        rig_expect(&rig, row->plugin, "orchestration plugin", SAYS(row->says), NULL);
+    }
     /* The func_id is still free, and the program is not set up by half. */
     rig_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "visit", rig_module("kernel_visit"));
     run_hostile_plugin(&rig, 0);

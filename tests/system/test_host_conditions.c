@@ -1,0 +1,251 @@
+/*
+ * What a host may be like: its descriptors, signals, limits, threads and rounding. Under each condition, on each platform, a
+ * good program has the right bytes, a crash and an endless loop have their status, and the condition is the same
+ * afterwards. Each cell of this matrix is a process of its own.
+ */
+#include <errno.h>
+#include <fenv.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/check.h"
+#include "common/devices.h"
+#include "common/script.h"
+#include "modules/hostile.h"
+
+enum { GM_BYTES = 32 << 20, N_TASKS = 20 };
+
+/* What the process of a cell says; shared with the test. */
+static char *said;
+enum { SAID_BYTES = 4096 };
+
+#define REQUIRE(condition, ...)                                                                                        \
+    do {                                                                                                               \
+        if (!(condition)) {                                                                                            \
+            snprintf(said, SAID_BYTES, __VA_ARGS__);                                                                   \
+            _exit(1);                                                                                                  \
+        }                                                                                                              \
+    } while (0)
+
+/* ---- conditions ---------------------------------------------------------------------------------------------------- */
+
+static void nothing(void) {}
+
+static void round_upward(void) { fesetround(FE_UPWARD); }
+
+static void rounds_upward(void) { REQUIRE(fegetround() == FE_UPWARD, "it rounds in another way"); }
+
+static void block_signals(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+}
+
+static void signals_are_blocked(void)
+{
+    sigset_t now;
+    pthread_sigmask(SIG_SETMASK, NULL, &now);
+    for (int number = 1; number < 32; number++)
+        REQUIRE(number == SIGKILL || number == SIGSTOP || sigismember(&now, number) == 1, "signal %d is not blocked",
+                number);
+}
+
+static void ignore_children(void) { signal(SIGCHLD, SIG_IGN); }
+
+static void children_are_ignored(void)
+{
+    struct sigaction now;
+    sigaction(SIGCHLD, NULL, &now);
+    REQUIRE(now.sa_handler == SIG_IGN, "SIGCHLD is not ignored");
+}
+
+static void set_limit(__rlimit_resource_t resource, rlim_t value)
+{
+    struct rlimit limit;
+    getrlimit(resource, &limit);
+    limit.rlim_cur = value;
+    REQUIRE(setrlimit(resource, &limit) == 0, "setrlimit: %s", strerror(errno));
+}
+
+static void few_descriptors(void) { set_limit(RLIMIT_NOFILE, 16); }
+static void small_files(void) { set_limit(RLIMIT_FSIZE, 16 << 20); }
+static void few_addresses(void) { set_limit(RLIMIT_AS, (rlim_t)4 << 30); }
+static void small_stack(void) { set_limit(RLIMIT_STACK, 64 << 10); }
+
+static volatile sig_atomic_t n_alarms;
+
+static void count_alarm(int number)
+{
+    (void)number;
+    n_alarms++;
+}
+
+static void own_fault(int number) { _exit(100 + number); }
+
+static void own_handlers(void)
+{
+    const struct sigaction fault = {.sa_handler = own_fault}, count = {.sa_handler = count_alarm};
+    sigaction(SIGSEGV, &fault, NULL);
+    sigaction(SIGALRM, &count, NULL);
+    const struct itimerval often = {{0, 2000}, {0, 2000}};
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+static void handlers_are_own(void)
+{
+    struct sigaction now;
+    sigaction(SIGSEGV, NULL, &now);
+    REQUIRE(now.sa_handler == own_fault, "the handler of SIGSEGV is another");
+    REQUIRE(n_alarms > 0, "no alarm came");
+}
+
+static atomic_bool threads_end;
+
+static void *allocate(void *arg)
+{
+    (void)arg;
+    while (!threads_end) {
+        void *volatile block = malloc(10000);
+        free(block);
+        usleep(100);
+    }
+    return NULL;
+}
+
+static pthread_t threads[4];
+
+static void start_threads(void)
+{
+    for (int i = 0; i < 4; i++) REQUIRE(pthread_create(&threads[i], NULL, allocate, NULL) == 0, "no thread");
+}
+
+static void threads_still_run(void)
+{
+    threads_end = true;
+    for (int i = 0; i < 4; i++) REQUIRE(pthread_join(threads[i], NULL) == 0, "a thread is gone");
+}
+
+static int own_number;
+
+static void own_real_time_signal(void)
+{
+    const struct sigaction count = {.sa_handler = count_alarm};
+    own_number = SIGRTMIN + 4; /* what the library would take */
+    sigaction(own_number, &count, NULL);
+}
+
+static void real_time_signal_is_own(void)
+{
+    raise(own_number);
+    REQUIRE(n_alarms == 1, "%d signals came", (int)n_alarms);
+}
+
+struct condition {
+    const char *name;
+    void (*set)(void);
+    void (*holds)(void); /* afterwards */
+};
+
+static const struct condition conditions[] = {
+    {"nothing special", nothing, nothing},
+    {"rounding upward", round_upward, rounds_upward},
+    {"all signals blocked", block_signals, signals_are_blocked},
+    {"SIGCHLD ignored", ignore_children, children_are_ignored},
+    {"few descriptors", few_descriptors, nothing},
+    {"files of at most 16 MiB", small_files, nothing},
+    {"4 GiB of addresses", few_addresses, nothing},
+    {"a stack of 64 KiB", small_stack, nothing},
+    {"own handlers and a fast timer", own_handlers, handlers_are_own},
+    {"threads that run", start_threads, threads_still_run},
+    {"own real-time signal", own_real_time_signal, real_time_signal_is_own},
+};
+enum { N_CONDITIONS = sizeof conditions / sizeof conditions[0] };
+
+/* ---- programs ------------------------------------------------------------------------------------------------------ */
+
+static void run_good(struct rig *rig)
+{
+    struct script s;
+    script_init(&s);
+    for (int i = 0; i < N_TASKS; i++) {
+        script_visit(&s, i % 2 ? TG_AIC : TG_AIV, 3, i > 0 ? 1 : 0, (int[]){i - 1});
+        if (i > 0) script_edge(&s, i - 1, i);
+    }
+    for (int i = 0; i < N_TASKS; i++) script_publish(&s, i);
+    script_run(rig, &s);
+    REQUIRE(rig->status == TG_OK, "a good program: %s: %.2000s", tg_status_name(rig->status), rig->message);
+    REQUIRE(script_disorder(&s) == 0, "%d tasks of a good program are wrong", script_disorder(&s));
+    script_fini(&s);
+}
+
+static void run_hostile(struct rig *rig, int64_t act, enum tg_status status)
+{
+    struct script s;
+    script_init(&s);
+    script_publish(&s, script_hostile(&s, TG_AIV, act, 0));
+    script_run(rig, &s);
+    REQUIRE(rig->status == status, "expected %s, got %s: %.2000s", tg_status_name(status), tg_status_name(rig->status),
+            rig->message);
+    script_fini(&s);
+}
+
+static void run_cell(const struct condition *condition, const struct device *device)
+{
+    struct rig rig;
+    condition->set();
+    device_open(&rig, device, GM_BYTES);
+    script_load(&rig, RIG_CONCURRENT);
+    run_good(&rig);
+    if (!TEST_TSAN) {
+        run_hostile(&rig, HOSTILE_SEGV, TG_ERR_KERNEL_FAULT);
+        rig.config.kernel_limit_ms /= 4;
+        run_hostile(&rig, HOSTILE_SPIN, TG_ERR_KERNEL_TIMEOUT);
+        rig.config.kernel_limit_ms *= 4;
+        run_hostile(&rig, HOSTILE_END_TASK, TG_ERR_KERNEL_FAULT);
+    }
+    run_good(&rig);
+    rig_close(&rig);
+    condition->holds();
+}
+
+static void a_host_may_be_like_this(void **state)
+{
+    const struct device *device = *state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
+    for (const struct condition *condition = conditions; condition < conditions + N_CONDITIONS; condition++) {
+        if (TEST_ASAN && condition->set == few_addresses) continue; /* its shadow takes more */
+        said[0] = '\0';
+        fflush(NULL);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails must not go on in this process */
+            run_cell(condition, device);
+            _exit(0);
+        }
+        int end = 0;
+        assert_int_equal(waitpid(child, &end, 0), child);
+        CHECK(end == 0, "%s, %s: ended with 0x%x: %s", condition->name, device->name, (unsigned)end, said);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    /* The virtual device, and this computer with two workers. */
+    const struct CMUnitTest tests[] = {
+        {"a host may be like this, a2a3sim", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[0]},
+        {"a host may be like this, cpu", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[2]},
+    };
+    said = mmap(NULL, SAID_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (said == MAP_FAILED) return 1;
+    if (argc > 1) cmocka_set_test_filter(argv[1]);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
