@@ -82,8 +82,7 @@ static void report_fault(struct tg_control *control, uint32_t core, struct tg_ta
                          const struct tg_kernel_end *end)
 {
     char text[256];
-    uint64_t n_waiting = 0;
-    for (const struct tg_edge *edge = tg_task_successors(task); edge; edge = edge->next) n_waiting++;
+    const uint64_t n_waiting = tg_task_n_waiting(task);
     tg_failure_set(control->config.failure, end->status, "%s on core %u (%s): %s; %llu tasks wait for it",
                    tg_task_describe(task, text, sizeof text), core, tg_core_type_name(control->config.core_type[core]),
                    end->message, (unsigned long long)n_waiting);

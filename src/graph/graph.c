@@ -265,6 +265,9 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
     struct tg_task *source = task_at(graph, from), *target = task_at(graph, to);
     /* Acquire, pairs with the exchange in tg_graph_complete: of a source that is complete the outputs are visible. */
     if (source && atomic_load_explicit(&source->successors, memory_order_acquire) != &closed) {
+        if (target->n_waits == UNPUBLISHED - 1)
+            return tg_error(TG_ERR_MEMORY, "edge %lld -> %lld: a task waits for at most %u edges", (long long)from,
+                            (long long)to, UNPUBLISHED - 1);
         struct tg_edge *edge = edge_new(graph, target);
         if (!edge) return out_of_memory(graph, sizeof *edge);
         edge->to = target;
@@ -348,7 +351,7 @@ bool tg_graph_is_complete(struct tg_graph *graph, int64_t id)
 {
     if (!added(graph, id)) return false;
     struct tg_task *task = task_at(graph, id);
-    return !task || atomic_load_explicit(&task->successors, memory_order_acquire) == &closed;
+    return !task || atomic_load(&task->successors) == &closed; /* sequentially consistent: see tg_graph_n_complete */
 }
 
 uint64_t tg_graph_in_flight(struct tg_graph *graph)
@@ -373,9 +376,9 @@ void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
 {
     if (tally->n == 0) return;
     if (!graph->keep) retire(graph, tally->page, tally->n);
-    /* Release, pairs with tg_graph_n_complete: who sees the last one sees all outputs, because additions to a counter
-     * continue each other's release. */
-    atomic_fetch_add_explicit(&graph->n_complete, tally->n, memory_order_release);
+    /* Releases to tg_graph_n_complete: who sees the last one sees all outputs, because additions to a counter continue each
+     * other's release. Sequentially consistent for who looks for sleepers next. */
+    atomic_fetch_add(&graph->n_complete, tally->n);
     tally->n = 0;
 }
 
@@ -399,9 +402,9 @@ static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_
         atomic_store_explicit(&task->successors, &closed, memory_order_relaxed);
         return edge;
     }
-    /* Acquire, pairs with push(): edges and their targets are visible. Release: who finds the list closed sees what the
-     * task wrote. */
-    return atomic_exchange_explicit(&task->successors, &closed, memory_order_acq_rel);
+    /* Acquires from push(): edges and their targets are visible. Releases: who finds the list closed sees what the task
+     * wrote. Sequentially consistent for who looks for sleepers next. */
+    return atomic_exchange(&task->successors, &closed);
 }
 
 void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task *task)
@@ -467,6 +470,27 @@ void tg_graph_each_incomplete(struct tg_graph *graph, tg_graph_visit_fn *visit, 
         for (uint64_t i = 0; i < n && i < TG_PAGE_TASKS; i++)
             if (tg_task_successors(&page->tasks[i]) != &closed) visit(context, &page->tasks[i]);
     }
+}
+
+static int by_address(const void *left, const void *right)
+{
+    const struct tg_task *const *a = left, *const *b = right;
+    return (*a > *b) - (*a < *b);
+}
+
+uint64_t tg_task_n_waiting(struct tg_task *task)
+{
+    uint64_t n_edges = 0, n = 0;
+    for (const struct tg_edge *edge = tg_task_successors(task); edge; edge = edge->next) n_edges++;
+    const struct tg_task **targets = malloc((n_edges + 1) * sizeof *targets);
+    if (!targets) return 0;
+    for (const struct tg_edge *edge = tg_task_successors(task); edge && n < n_edges; edge = edge->next)
+        targets[n++] = edge->to;
+    qsort(targets, n, sizeof *targets, by_address);
+    uint64_t n_tasks = 0;
+    for (uint64_t i = 0; i < n; i++) n_tasks += i == 0 || targets[i] != targets[i - 1];
+    free(targets);
+    return n_tasks;
 }
 
 const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes)

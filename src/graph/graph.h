@@ -87,7 +87,7 @@ struct tg_graph {
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
     _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, it publishes nothing. */
     /* Writers: completers. */
-    alignas(64) _Atomic uint64_t n_complete; /* release: who sees the last one sees all outputs */
+    alignas(64) _Atomic uint64_t n_complete; /* who sees the last one sees all outputs */
     _Atomic(struct tg_page *) retired_pages; /* stack, taken as a whole by the builder */
 };
 
@@ -162,10 +162,12 @@ void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task
 /* Count what is in the tally. */
 void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally);
 
+/* Sequentially consistent, as completing and settling are: who first says that he sleeps, and then looks at what is complete,
+ * is seen by who completes first and then looks for sleepers (worker/work.c); or sees the completion. */
 static inline uint64_t tg_graph_n_complete(struct tg_graph *graph)
 {
-    /* Acquire, pairs with the release in tg_graph_settle. */
-    return atomic_load_explicit(&graph->n_complete, memory_order_acquire);
+    /* Acquires what the addition in tg_graph_settle releases. */
+    return atomic_load(&graph->n_complete);
 }
 
 /* ---- when nobody builds or completes ---- */
@@ -179,6 +181,10 @@ static inline struct tg_edge *tg_task_successors(struct tg_task *task)
 {
     return atomic_load_explicit(&task->successors, memory_order_acquire);
 }
+
+/* How many tasks wait for a task that is not complete: each counts once, however many edges lead to it. What a builder adds
+ * meanwhile may be counted. 0 where there is no memory to count them. */
+uint64_t tg_task_n_waiting(struct tg_task *task);
 
 /* "task 7 (aic_qk_matmul, orchestration.c:120)", cut to n_bytes. Returns text. */
 const char *tg_task_describe(const struct tg_task *task, char *text, size_t n_bytes);

@@ -3,9 +3,6 @@
 #include "worker/ticks.h"
 #include "worker/workers.h"
 
-/* A builder that has published no ready task for this long is slow: what others see at once costs it nothing. */
-#define SLOW_TICKS tg_ticks_of_us(2)
-
 enum {
     SHARE_FROM = 16 /* ready tasks that a fast builder collects before it shares the older half */
 };
@@ -37,12 +34,14 @@ static bool few_are_ready(struct tg_worker *w, void *context)
 
 /* ---- the window ---- */
 
+/* A builder with tasks of its own runs a quarter of the window before it builds on; one that would idle builds at once. */
 static bool has_room(struct tg_worker *w, void *context)
 {
     (void)context;
     struct tg_workers *all = w->all;
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
-    return tg_graph_in_flight(all->config.graph) <= window - window / 4 || tg_workers_failed(all);
+    const uint32_t most = w->n_own > 0 ? window - window / 4 : window;
+    return tg_graph_in_flight(all->config.graph) <= most || tg_workers_failed(all);
 }
 
 static void wait_for_window(struct tg_workers *all)
@@ -63,7 +62,7 @@ static void add_ready(struct tg_workers *all, struct tg_worker *w, struct tg_tas
     tg_worker_push(w, ready);
     if (all->config.sequential || all->n == 1) return;
     const uint64_t now_ticks = tg_ticks();
-    if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks > SLOW_TICKS) tg_worker_share(w);
+    if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks >= all->slow_ticks) tg_worker_share(w);
     all->ready_ticks = now_ticks;
 }
 

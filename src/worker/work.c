@@ -8,7 +8,6 @@
 #include "worker/workers.h"
 
 enum {
-    SPIN_ROUNDS = 200,          /* looks at the others before a worker sleeps: a few microseconds */
     PROGRESS_NS = 100000000,    /* host time between two calls of progress */
     PROGRESS_TASKS = 16,        /* tasks of worker 0 between two looks at the clock */
     SLEEP_LIMIT_NS = 1000000000 /* a sleeper looks around once a second all the same */
@@ -86,7 +85,18 @@ static bool take(struct tg_worker *w, struct tg_worker *from)
     return true;
 }
 
-/* ---- sleeping and waking ---- */
+/*
+ * ---- sleeping and waking ----
+ *
+ * No wake-up is lost, because each side writes first and looks then, and all four operations are sequentially consistent:
+ *
+ *     who falls asleep                        who has news (tasks to share, a completion, the end)
+ *     asleep = 1                              n_shared, successors, n_complete, over = news
+ *     look once more for news                 asleep == 1: asleep = 0, wake
+ *     sleep while asleep == 1
+ *
+ * With less (a release store, then an acquire load) both may look at what was there before. tests/model tries it out.
+ */
 
 /* Wake `w` if it sleeps. */
 static bool wake(struct tg_worker *w)
@@ -173,10 +183,17 @@ static void record(struct tg_worker *w, const struct tg_task *task, uint64_t sta
     tg_record_ran(&w->log, &ran);
 }
 
-/* A builder that sleeps waits for completions. */
-static void tell_builder(struct tg_workers *all)
+/* A task is complete: a builder that sleeps may have waited for it. */
+static void tell_builder(struct tg_worker *w)
 {
-    const enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed); /* a hint */
+    struct tg_workers *all = w->all;
+    /* Relaxed: a hint. A builder that begins to wait later finds at most a tally_limit of completions uncounted. */
+    enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
+    if (phase == TG_WORKERS_IN_WINDOW) tg_graph_settle(all->config.graph, &w->tally);
+    /* Sequentially consistent, as the completion: either this sees the sleeper, or the sleeper sees the completion. */
+    if (atomic_load(&all->worker[0].asleep) == 0) return;
+    /* Relaxed: the builder set its phase before it fell asleep, and that was just read. */
+    phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
     if (phase == TG_WORKERS_IN_WINDOW || phase == TG_WORKERS_IN_WAIT) wake(&all->worker[0]);
 }
 
@@ -203,7 +220,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     if (recorded) record(w, task, start, n_instructions);
     w->running = NULL;
     struct tg_task *ready = tg_graph_complete(all->config.graph, task, &w->tally);
-    tell_builder(all);
+    tell_builder(w);
     if (w->index == 0 && all->config.progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
     if (!ready) return NULL;
     if (ready->next_ready) tg_worker_push(w, ready->next_ready);
@@ -213,11 +230,8 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
 
 /* ---- nothing to do ---- */
 
-static bool is_over(struct tg_workers *all)
-{
-    /* Acquire, pairs with the store in all_idle(): all that the launch did is visible. */
-    return atomic_load_explicit(&all->over, memory_order_acquire);
-}
+/* Sequentially consistent, as the store in all_idle(): who is not woken sees it. */
+static bool is_over(struct tg_workers *all) { return atomic_load(&all->over); }
 
 /* Nobody builds and nothing will move any more: say why, if tasks are left. */
 static void judge(struct tg_workers *all)
@@ -243,7 +257,7 @@ static void all_idle(struct tg_worker *w)
         return;
     }
     judge(all);
-    atomic_store_explicit(&all->over, true, memory_order_release);
+    atomic_store(&all->over, true);
     wake_all(all);
 }
 
@@ -285,7 +299,7 @@ static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, voi
 
 static enum found look_long(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
-    for (int round = 0; round < SPIN_ROUNDS; round++) {
+    for (int round = 0; round < w->all->spin_rounds; round++) {
         enum found found = look(w, enough, context);
         if (found != FOUND_NOTHING) return found;
         tg_park_pause();
@@ -373,8 +387,7 @@ void tg_worker_report(struct tg_worker *w, const struct tg_guard *guard)
         status = w->core->status;
         why = w->core->message;
     }
-    uint64_t n_waiting = 0;
-    for (const struct tg_edge *edge = tg_task_successors(w->running); edge; edge = edge->next) n_waiting++;
+    const uint64_t n_waiting = tg_task_n_waiting(w->running);
     tg_failure_set(w->all->config.failure, status, "%s on worker %u: %s; %llu tasks wait for it",
                    tg_task_describe(task, name, sizeof name), w->index, why, (unsigned long long)n_waiting);
 }

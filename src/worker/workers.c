@@ -4,11 +4,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Completions that a worker keeps for itself are tasks that a window holds back: all workers together no more than a
- * quarter of it. */
+#include "worker/ticks.h"
+
+enum { SPIN_ROUNDS = 200, SLOW_US = 2, TALLIES_OF_WINDOW = 64 };
+
+/* Completions that a worker keeps for itself are tasks that a window holds back: all workers together no more than one in
+ * 64 of it. */
 static uint32_t tally_limit(const struct tg_control_launch *launch)
 {
-    const uint32_t share = launch->window / 4 / launch->n_threads;
+    const uint32_t share = launch->window / TALLIES_OF_WINDOW / launch->n_threads;
     return launch->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
 }
 
@@ -33,6 +37,8 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     memset(all, 0, bytes);
     all->config = *launch;
     all->n = n;
+    all->spin_rounds = SPIN_ROUNDS;
+    all->slow_ticks = tg_ticks_of_us(SLOW_US);
     atomic_init(&all->window, launch->window);
     atomic_init(&all->phase, launch->plugin_bytes ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
     atomic_init(&all->n_idle, n - 1); /* who has not begun is idle */

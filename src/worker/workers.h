@@ -79,6 +79,9 @@ struct tg_workers {
     /* Written before the launch. */
     struct tg_control_launch config; /* borrows what the host gave */
     uint32_t n;
+    int spin_rounds; /* looks at the others before a worker sleeps: a few microseconds */
+    uint64_t
+        slow_ticks; /* a builder that has published no ready task for this long is slow: sharing costs it nothing */
     /* Writer: worker 0, seldom. */
     _Atomic uint32_t window;
     _Atomic(enum tg_workers_phase) phase; /* TG_WORKERS_BUILT publishes the graph's counts */

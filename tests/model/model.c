@@ -17,6 +17,7 @@ enum {
     NOBODY = MODEL_THREADS_MAX
 };
 enum order { RELAXED = 0, CONSUME, ACQUIRE, RELEASE, ACQ_REL, SEQ_CST };
+enum { SPINS_MAX = 2 }; /* exchanges in a row that change nothing, before a thread waits for somebody else's */
 
 struct clock {
     uint32_t at[MODEL_THREADS_MAX];
@@ -34,6 +35,7 @@ struct location {
     struct store stores[STORES_MAX];
     int n_stores;
     int seen[MODEL_THREADS_MAX]; /* the oldest store that a thread may still read */
+    int seen_in_order;           /* the oldest that a sequentially consistent load may still read */
 };
 
 struct shadow {
@@ -48,6 +50,9 @@ struct thread {
     struct tg_coro coro;
     struct clock clock;
     enum { READY, WAITING, DONE } state;
+    const void *waits_at; /* a location: until somebody stores there, or wakes who sleeps there */
+    bool sleeps;          /* the latter */
+    int n_spins;          /* its last operations, all of them exchanges that changed nothing */
     void *mail;
     bool has_mail;
     struct clock mail_clock;
@@ -74,11 +79,6 @@ static struct {
 } model;
 static struct shadow shadows[SHADOW_SLOTS];
 
-void model_wrong(const char *what)
-{
-    if (!model.wrong) model.wrong = what;
-}
-
 /* ---- choices ---- */
 
 static int choose(int n)
@@ -90,6 +90,7 @@ static int choose(int n)
         model.trail[model.n_trail].n = n;
         model.n_trail++;
     }
+    CHECK(model.trail[model.at].n == n, "%s is not the same from execution to execution", model.program->name);
     return model.trail[model.at++].chosen;
 }
 
@@ -106,6 +107,14 @@ static bool next_trail(void)
 /* ---- threads ---- */
 
 static struct thread *self(void) { return &model.threads[model.running]; }
+
+static void switch_to(int thread);
+
+void model_wrong(const char *what)
+{
+    if (!model.wrong) model.wrong = what;
+    if (model.running != NOBODY) switch_to(NOBODY); /* for good: what is wrong may crash soon */
+}
 
 static void switch_to(int thread)
 {
@@ -134,6 +143,26 @@ static void step(void)
 {
     const int from = model.running, to = choose_thread(from);
     if (to != from) switch_to(to);
+}
+
+/* Let who waits at a location go on. */
+static void let_go(const void *address, bool sleepers)
+{
+    for (int i = 0; i < model.program->n_threads; i++) {
+        struct thread *thread = &model.threads[i];
+        if (thread->state != WAITING || thread->waits_at != address || thread->sleeps != sleepers) continue;
+        thread->waits_at = NULL;
+        thread->state = READY;
+    }
+}
+
+static void wait_at(const void *address, bool sleeps)
+{
+    struct thread *thread = self();
+    thread->waits_at = address;
+    thread->sleeps = sleeps;
+    thread->state = WAITING;
+    step();
 }
 
 static void thread_main(void *arg)
@@ -193,9 +222,26 @@ static struct shadow *shadow_of(uintptr_t address)
     }
 }
 
+static struct {
+    uintptr_t low, high;
+} of_system_thread;
+
+void model_ignore(const void *address, size_t bytes)
+{
+    of_system_thread.low = (uintptr_t)address;
+    of_system_thread.high = (uintptr_t)address + bytes;
+}
+
+/* Does a thread of the model use something that they share? */
+static bool is_modelled(const void *address)
+{
+    const uintptr_t at = (uintptr_t)address;
+    return model.running != NOBODY && (at < of_system_thread.low || at >= of_system_thread.high);
+}
+
 static void plain(const void *address, size_t bytes, bool is_write)
 {
-    if (model.running == NOBODY) return;
+    if (!is_modelled(address)) return;
     const int me = model.running;
     const struct clock *clock = &self()->clock;
     for (size_t i = 0; i < bytes; i++) {
@@ -241,10 +287,12 @@ static struct location *location_of(const void *address, uint64_t value)
     return location;
 }
 
-/* The oldest store that the running thread may read. */
-static int oldest(const struct location *location)
+/* The oldest store that the running thread may read. Sequentially consistent operations have one order, that of the
+ * execution: a load does not read what is older than what an earlier one of them has read or written. */
+static int oldest(const struct location *location, int order)
 {
     int first = location->seen[model.running];
+    if (order == SEQ_CST && location->seen_in_order > first) first = location->seen_in_order;
     for (int i = location->n_stores - 1; i > first; i--) {
         const struct store *store = &location->stores[i];
         if (store->thread == NOBODY || store->time <= self()->clock.at[store->thread]) return i;
@@ -255,6 +303,7 @@ static int oldest(const struct location *location)
 static void read_store(struct location *location, int i, int order)
 {
     location->seen[model.running] = i;
+    if (order == SEQ_CST && i > location->seen_in_order) location->seen_in_order = i;
     if (acquires(order)) join(&self()->clock, &location->stores[i].released);
 }
 
@@ -270,7 +319,9 @@ static void add_store(struct location *location, uint64_t value, int order, cons
     store->time = thread->clock.at[model.running];
     if (releases(order)) store->released = thread->clock;
     if (inherited) join(&store->released, inherited);
+    if (order == SEQ_CST) location->seen_in_order = location->n_stores;
     location->seen[model.running] = location->n_stores++;
+    if (location->stores[location->n_stores - 2].value != value) let_go(location->address, false);
 }
 
 /* The orders of a site: those of the source, or the weaker ones that are tried. */
@@ -289,12 +340,13 @@ static void orders_of(const void *address, const char *what, int *order, int *fa
 
 static uint64_t do_load(const void *site, const void *address, uint64_t now, int order)
 {
-    if (model.running == NOBODY) return now;
+    if (!is_modelled(address)) return now;
+    self()->n_spins = 0;
     int failure = RELAXED;
     orders_of(site, "load", &order, &failure);
     step();
     struct location *location = location_of(address, now);
-    const int first = oldest(location);
+    const int first = oldest(location, order);
     /* The newest first: that is the execution without surprises. */
     const int i = location->n_stores - 1 - choose(location->n_stores - first);
     read_store(location, i, order);
@@ -303,7 +355,8 @@ static uint64_t do_load(const void *site, const void *address, uint64_t now, int
 
 static void do_store(const void *site, const void *address, uint64_t before, uint64_t value, int order)
 {
-    if (model.running == NOBODY) return;
+    if (!is_modelled(address)) return;
+    self()->n_spins = 0;
     int failure = RELAXED;
     orders_of(site, "store", &order, &failure);
     step();
@@ -324,6 +377,15 @@ static void end_rmw(struct location *location, uint64_t value, int order)
     add_store(location, value, order, &inherited);
 }
 
+/* Who tries to take a lock that stays taken lets others go on. */
+static void spin(const void *address, bool changed)
+{
+    if (model.running == NOBODY) return;
+    struct thread *thread = self();
+    thread->n_spins = changed ? 0 : thread->n_spins + 1;
+    if (thread->n_spins >= SPINS_MAX) wait_at(address, false); /* which is one place: a lock is tried again and again */
+}
+
 static void begin_site(const void *site, const char *what, int *order, int *failure)
 {
     if (model.running == NOBODY) return;
@@ -341,6 +403,8 @@ static void begin_site(const void *site, const char *what, int *order, int *fail
     uint##bits##_t __tsan_atomic##bits##_fetch_sub(volatile uint##bits##_t *at, uint##bits##_t value, int order);      \
     int __tsan_atomic##bits##_compare_exchange_weak(volatile uint##bits##_t *at, uint##bits##_t *expected,             \
                                                     uint##bits##_t value, int order, int failure);                     \
+    int __tsan_atomic##bits##_compare_exchange_strong(volatile uint##bits##_t *at, uint##bits##_t *expected,           \
+                                                      uint##bits##_t value, int order, int failure);                   \
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *at, uint##bits##_t expected,    \
                                                               uint##bits##_t value, int order, int failure);           \
     uint##bits##_t __tsan_atomic##bits##_load(const volatile uint##bits##_t *at, int order)                            \
@@ -360,6 +424,8 @@ static void begin_site(const void *site, const char *what, int *order, int *fail
         const uint##bits##_t old = *at, value = (uint##bits##_t)(replace ? add : old + add);                           \
         if (model.running != NOBODY) end_rmw(begin_rmw((const void *)(uintptr_t)at, old, order), value, order);        \
         *at = value;                                                                                                   \
+        if (!replace && model.running != NOBODY) self()->n_spins = 0;                                                  \
+        if (replace) spin((const void *)(uintptr_t)at, old != value);                                                  \
         return old;                                                                                                    \
     }                                                                                                                  \
     uint##bits##_t __tsan_atomic##bits##_exchange(volatile uint##bits##_t *at, uint##bits##_t value, int order)        \
@@ -394,11 +460,19 @@ static void begin_site(const void *site, const char *what, int *order, int *fail
         *expected = cas##bits(SITE, at, wanted, value, order, failure);                                                \
         return *expected == wanted;                                                                                    \
     }                                                                                                                  \
+    int __tsan_atomic##bits##_compare_exchange_strong(volatile uint##bits##_t *at, uint##bits##_t *expected,           \
+                                                      uint##bits##_t value, int order, int failure)                    \
+    {                                                                                                                  \
+        const uint##bits##_t wanted = *expected;                                                                       \
+        *expected = cas##bits(SITE, at, wanted, value, order, failure);                                                \
+        return *expected == wanted;                                                                                    \
+    }                                                                                                                  \
     uint##bits##_t __tsan_atomic##bits##_compare_exchange_val(volatile uint##bits##_t *at, uint##bits##_t expected,    \
                                                               uint##bits##_t value, int order, int failure)            \
     {                                                                                                                  \
         return cas##bits(SITE, at, expected, value, order, failure);                                                   \
     }
+ATOMICS(8)
 ATOMICS(32)
 ATOMICS(64)
 
@@ -417,6 +491,10 @@ void __tsan_init(void);
 void __tsan_func_entry(void *caller);
 void __tsan_func_exit(void);
 /* Some compilers name these when a structure is filled or copied. */
+void __tsan_read_range(void *at, size_t bytes);
+void __tsan_write_range(void *at, size_t bytes);
+void __tsan_read_range(void *at, size_t bytes) { plain(at, bytes, false); }
+void __tsan_write_range(void *at, size_t bytes) { plain(at, bytes, true); }
 void *__tsan_memset(void *at, int value, size_t bytes);
 void *__tsan_memcpy(void *to, const void *from, size_t bytes);
 void *__tsan_memset(void *at, int value, size_t bytes)
@@ -434,6 +512,24 @@ void __tsan_init(void) {}
 void __tsan_func_entry(void *caller) { (void)caller; }
 void __tsan_func_exit(void) {}
 
+/* ---- sleeping ---- */
+
+/* The system compares and falls asleep in one step, and what it compares with is the newest value. Nobody wakes by the
+ * clock: who sleeps for ever is found. */
+void model_sleep(const void *word, uint32_t value)
+{
+    step();
+    uint32_t now;
+    memcpy(&now, word, sizeof now);
+    if (now == value) wait_at(word, true);
+}
+
+void model_wake(const void *word)
+{
+    step();
+    let_go(word, true);
+}
+
 /* ---- executions ---- */
 
 static void execute(void)
@@ -449,14 +545,16 @@ static void execute(void)
         thread->clock.at[i] = 1;
         thread->state = READY;
         thread->has_mail = false;
+        thread->waits_at = NULL;
+        thread->n_spins = 0;
         tg_coro_start(&thread->coro, thread_main, thread);
     }
     model.program->before();
     const int first = choose_thread(NOBODY);
     if (first != NOBODY) switch_to(first);
     for (int i = 0; i < model.program->n_threads; i++)
-        if (model.threads[i].state != DONE) model_wrong("a thread waits for ever");
-    model.program->after();
+        if (!model.wrong && model.threads[i].state != DONE) model_wrong("a thread waits for ever");
+    if (!model.wrong) model.program->after();
 }
 
 const char *model_run(const struct model_program *program, const struct model_site *weak, uint64_t *n_executions)

@@ -8,7 +8,10 @@
  *     threads    coroutines. Before each atomic operation the model chooses who goes on.
  *     atomics    a location keeps all its stores. A load may read any that is not older than what its thread knows.
  *     order      vector clocks: what an acquire reads from a release, and what a mailbox hands over, happened before.
+ *     seq_cst    such operations have one order, and a load does not read what is older than the last of them.
  *     plain      two accesses without order, one of them a write: a race.
+ *     sleep      a word is compared and its thread falls asleep in one step, as the system does it (os/park.h). There is no
+ *                clock: a wake-up that is lost is a thread that waits for ever.
  *
  * Executions are repeated with other choices, depth first, until there is none left. Switches away from a thread that
  * could go on are bounded, which bounds the number of executions.
@@ -57,6 +60,14 @@ void *model_take(void);
 void model_write(int *word, int value);
 int model_read(const int *word);
 
+/* Each thread of a real program has its own of this; those of the model share one. One range. */
+void model_ignore(const void *address, size_t bytes);
+
+/* Sleep unless *word differs from `value`; wake all who sleep there. */
+void model_sleep(const void *word, uint32_t value);
+void model_wake(const void *word);
+
+/* Does not return on a thread: this execution is the last one. */
 void model_wrong(const char *what);
 
 #endif

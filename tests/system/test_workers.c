@@ -179,6 +179,30 @@ static void a_run_can_be_cancelled_from_another_thread(void **state)
     }
 }
 
+/* ---- the window ----------------------------------------------------------------------------------------------------- */
+
+/* Not three quarters of it, and not less what workers have not counted yet. */
+static void all_of_a_window_can_be_used(void **state)
+{
+    (void)state;
+    for (int k = 1; k < N_COUNTS; k++) {
+        struct rig rig;
+        uint32_t words[64] = {0};
+        const struct tg_tensor tensor = {"words", words, sizeof words, 64, TG_INOUT};
+        rig_open_workers(&rig, worker_counts[k], GM_BYTES);
+        rig_kernel(&rig, 0, TG_AIV, "hold", rig_module("kernel_hold"));
+        rig_plugin(&rig, rig_module("window_hold"), "orchestration");
+        rig_set_mode(&rig, RIG_CONCURRENT);
+        rig.config.kernel_limit_ms = 20000;
+        rig.config.window = 8;
+        rig_run(&rig, &tensor, 1);
+        rig_expect(&rig, TG_OK, NULL);
+        assert_int_equal(words[2], 1); /* the plugin had ended before the task did */
+        assert_int_equal(rig.result.window, 8);
+        rig_close(&rig);
+    }
+}
+
 /* ---- replays --------------------------------------------------------------------------------------------------------- */
 
 /* Other inputs in the same tensors, and the same graph. */
@@ -337,6 +361,7 @@ int main(void)
         cmocka_unit_test(any_number_of_workers_gives_the_same_bytes),
         cmocka_unit_test(a_reproducible_run_has_the_bytes_of_a2a3sim),
         cmocka_unit_test(reproducible_tasks_find_nothing_of_others),
+        cmocka_unit_test(all_of_a_window_can_be_used),
         cmocka_unit_test(a_run_can_be_cancelled_from_another_thread),
         cmocka_unit_test(a_graph_is_replayed_with_other_tensors_and_arguments),
         cmocka_unit_test(drawn_graphs_are_replayed_in_order),

@@ -172,6 +172,22 @@ static void what_is_left_is_visited_by_id(void **state)
     tg_graph_fini(&graph);
 }
 
+static void waiting_tasks_are_counted_once_whatever_their_edges(void **state)
+{
+    (void)state;
+    struct tg_graph graph;
+    tg_graph_init(&graph, UINT64_MAX);
+    const int32_t a = add(&graph), b = add(&graph), c = add(&graph);
+    assert_int_equal(tg_task_n_waiting(tg_graph_find(&graph, a)), 0);
+    for (int i = 0; i < 5; i++) {
+        edge(&graph, a, b);
+        edge(&graph, a, c);
+    }
+    assert_int_equal(tg_task_n_waiting(tg_graph_find(&graph, a)), 2);
+    assert_int_equal(graph.n_edges, 10);
+    tg_graph_fini(&graph);
+}
+
 static void a_task_is_described_by_kernel_and_line(void **state)
 {
     (void)state;
@@ -745,6 +761,7 @@ int main(void)
         cmocka_unit_test(a_task_waits_for_all_of_many),
         cmocka_unit_test(what_is_not_published_is_published_at_the_end),
         cmocka_unit_test(what_is_left_is_visited_by_id),
+        cmocka_unit_test(waiting_tasks_are_counted_once_whatever_their_edges),
         cmocka_unit_test(a_task_is_described_by_kernel_and_line),
         cmocka_unit_test(impossible_edges_are_named),
         cmocka_unit_test(impossible_publications_are_named),
