@@ -18,6 +18,7 @@ struct rig {
     struct tg_device *device;
     struct tg_program *program;
     struct tg_run_config config; /* of the next run */
+    bool loses_thread;           /* the next run's device memory stays in use, for foreign code that cannot be ended */
     const char *trace_path;      /* where the next run writes its trace, or NULL */
     /* Of the last run: */
     enum tg_status status;

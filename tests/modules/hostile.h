@@ -25,6 +25,7 @@ enum hostile_act {
     HOSTILE_BLOCK_SPIN,  /* block all signals, then a loop without end in its own code */
     HOSTILE_BLOCK_SEGV,  /* block all signals, then write to address 16 */
     HOSTILE_IGNORE_SPIN, /* ignore every signal that can be, then a loop without end */
+    HOSTILE_RAW_SPIN,    /* block all signals by the system call, then a loop without end: its thread is lost */
     HOSTILE_ACTS,
     HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
 };

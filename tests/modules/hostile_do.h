@@ -87,6 +87,12 @@ static void hostile_do(int64_t act)
         for (int number = SIGRTMIN; number <= SIGRTMAX; number++) signal(number, SIG_IGN);
         while (hostile_zero == 0) continue;
         break;
+    case HOSTILE_RAW_SPIN: {
+        const uint64_t all = ~(uint64_t)0;
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+        while (hostile_zero == 0) continue;
+        break;
+    }
     case HOSTILE_NONE:
     case HOSTILE_ACTS:
     case HOSTILE_OWN: break;

@@ -525,6 +525,7 @@ static int in_child(void (*child)(void))
     assert_true(pid >= 0);
     if (pid == 0) {
         for (int i = 0; i < N_SIGNALS; i++) signal(signals[i], SIG_DFL);
+        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails must not go on in this process */
         child();
         _exit(0);
     }
@@ -617,6 +618,39 @@ static void a_thread_that_blocks_signals_is_guarded_too(void **state)
     assert_int_equal(pthread_create(&thread, NULL, run_with_all_blocked, &rig), 0);
     assert_int_equal(pthread_join(thread, NULL), 0);
     rig_close(&rig);
+}
+
+/* A thread that blocks all signals by itself cannot be ended: it is given up, and with it its device. Another device works.
+ * In a process of its own, which does not keep the thread. */
+static void lose_threads(void)
+{
+    for (int i = 0; i < 2; i++)
+        for (int on_host = 0; on_host < 2; on_host++) {
+            struct rig rig, other;
+            rig_open_on(&rig, i ? "cpu" : "a2a3sim", GM_BYTES);
+            rig.config.kernel_limit_ms /= 4;
+            rig.loses_thread = true;
+            if (on_host) load_hostile_plugin(&rig, RIG_HOST);
+            if (on_host) run_hostile_plugin(&rig, HOSTILE_RAW_SPIN);
+            else run_kernel_act(&rig, HOSTILE_RAW_SPIN);
+            rig_expect(&rig, on_host ? TG_ERR_PLUGIN_TIMEOUT : TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms",
+                       on_host ? "orchestration_host" : "task 0 (hostile", NULL);
+            run_kernel_act(&rig, HOSTILE_NONE);
+            rig_expect(&rig, TG_ERR_KERNEL_TIMEOUT, "open another device", NULL);
+            tg_program_close(rig.program);
+            tg_device_close(rig.device);
+            rig_open_on(&other, i ? "cpu" : "a2a3sim", GM_BYTES);
+            script_prove(&other, RIG_CONCURRENT);
+            rig_close(&other);
+        }
+}
+
+static void a_thread_that_cannot_be_ended_is_given_up(void **state)
+{
+    (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
+    if (TEST_TSAN || TEST_ASAN) SKIP("under a sanitizer, which finds what is kept for it");
+    assert_int_equal(in_child(lose_threads), 0);
 }
 
 /* ---- two devices at the same time ---------------------------------------------------------------------------------- */
@@ -788,6 +822,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(faults_are_the_process_own_when_not_asked_for),
     cmocka_unit_test(faults_of_others_go_to_the_handler_before),
     cmocka_unit_test(a_thread_that_blocks_signals_is_guarded_too),
+    cmocka_unit_test(a_thread_that_cannot_be_ended_is_given_up),
     cmocka_unit_test(a_device_is_not_disturbed_by_another_thread_device),
     cmocka_unit_test(programs_are_loaded_on_several_threads_at_once),
     cmocka_unit_test(the_document_lists_these_tests_and_no_others),
