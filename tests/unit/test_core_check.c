@@ -266,12 +266,286 @@ static void reads_what_an_earlier_load_left(void)
     reads_beyond_what_was_loaded();
 }
 
-static void pads_before_it_loads_part(void)
+/* The load leaves columns 12 to 15 undefined: they are in the 32 bytes that it ends in. */
+static void pads_and_loads_into_the_same_32_bytes(void)
 {
     const struct tg_tile whole = vec(0);
     TEXPANDS(whole, 0.0f);
     hand_over(PIPE_V, PIPE_MTE2, 0);
-    reads_beyond_what_was_loaded(); /* the rest is the padding */
+    reads_beyond_what_was_loaded();
+}
+
+/* ---- parts of tiles --------------------------------------------------------------------------------------------------- */
+
+/* Columns [col, col + cols) of the tile at `offset`. */
+static struct tg_tile columns(uint32_t offset, uint32_t col, uint32_t cols)
+{
+    struct tg_tile part = vec(offset + 4 * col);
+    part.valid_cols = cols;
+    return part;
+}
+
+static void load_columns(uint32_t offset, uint32_t col, uint32_t cols)
+{
+    const struct tg_global gm = tg_global_nd(0x10000 + 4 * col, TG_FP32, 16, cols, 16);
+    const struct tg_tile part = columns(offset, col, cols);
+    TLOAD(part, gm);
+}
+
+static void store_columns(uint32_t offset, uint32_t col, uint32_t cols)
+{
+    const struct tg_global gm = tg_global_nd(0x20000 + 4 * col, TG_FP32, 16, cols, 16);
+    const struct tg_tile part = columns(offset, col, cols);
+    TSTORE(gm, part);
+}
+
+static void rotates_halves(void)
+{
+    const struct tg_tile left = columns(0, 0, 8), right = columns(0, 8, 8);
+    const struct tg_tile to_left = columns(1024, 0, 8), to_right = columns(1024, 8, 8);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TMULS(to_left, right, -1.0f);
+    TMULS(to_right, left, 1.0f);
+    pipe_barrier(PIPE_V);
+    square(2048, 1024);
+}
+
+static void rotates_halves_without_a_barrier(void)
+{
+    const struct tg_tile right = columns(0, 8, 8), to_left = columns(1024, 0, 8);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+    TMULS(to_left, right, -1.0f);
+}
+
+static void works_on_two_halves_at_once(void)
+{
+    const struct tg_tile left = columns(0, 0, 8), right = columns(0, 8, 8);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TMULS(left, left, -1.0f);
+    TMULS(right, right, 2.0f); /* other bytes: no barrier is needed between the two */
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    store_columns(0, 0, 8);
+    store_columns(0, 8, 8);
+}
+
+static void stores_the_half_that_is_not_ready(void)
+{
+    const struct tg_tile left = columns(0, 0, 8), right = columns(0, 8, 8);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TMULS(left, left, -1.0f);
+    set_flag(PIPE_V, PIPE_MTE3, 0);
+    TMULS(right, right, 2.0f);
+    wait_flag(PIPE_V, PIPE_MTE3, 0);
+    store_columns(0, 0, 8);
+    store_columns(0, 8, 8);
+}
+
+static void loads_a_tile_by_halves(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        load_columns(0, 8 * (1 - i), 8);
+        load_columns(0, 8 * i, 8);
+        hand_over(PIPE_MTE2, PIPE_V, 0);
+        square(1024, 0);
+        hand_over(PIPE_V, PIPE_MTE2, 0);
+        pipe_barrier(PIPE_MTE2);
+        pipe_barrier(PIPE_V);
+    }
+}
+
+static void loads_only_one_half(void)
+{
+    load_columns(0, 8, 8);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+}
+
+static void gather_rows(uint32_t but)
+{
+    for (uint32_t row = 0; row < 16; row++) {
+        const struct tg_global gm = tg_global_nd(0x10000 + row * 4096, TG_FP32, 1, 16, 16);
+        struct tg_tile narrow = tg_tile_vec(TG_FP32, 1, 16), part = vec(row * 64);
+        TASSIGN(narrow, row * 64);
+        part.valid_rows = 1;
+        if (row == but) continue;
+        if (row % 2) TLOAD(narrow, gm);
+        else TLOAD(part, gm);
+    }
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+}
+
+static void gathers_rows(void) { gather_rows(16); }
+static void gathers_all_rows_but_one(void) { gather_rows(9); }
+
+static void loads_a_part_anew(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
+    hand_over(PIPE_V, PIPE_MTE2, 0);
+    pipe_barrier(PIPE_MTE2);
+    load_columns(0, 0, 8);
+    hand_over(PIPE_MTE2, PIPE_V, 1);
+    pipe_barrier(PIPE_V);
+    square(1024, 0);
+}
+
+static void pads_once_and_loads_in_a_loop(void)
+{
+    const struct tg_tile whole = vec(0);
+    TEXPANDS(whole, 0.0f);
+    for (uint32_t i = 0; i < 3; i++) {
+        hand_over(PIPE_V, PIPE_MTE2, 0);
+        pipe_barrier(PIPE_MTE2);
+        load_columns(0, 0, 8);
+        hand_over(PIPE_MTE2, PIPE_V, i % 2);
+        pipe_barrier(PIPE_V);
+        square(1024, 0);
+    }
+}
+
+static void reads_a_tail_after_working_in_place(void)
+{
+    const struct tg_tile part = columns(0, 0, 5);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(0, 0);
+    hand_over(PIPE_V, PIPE_MTE2, 0);
+    pipe_barrier(PIPE_MTE2);
+    load_columns(0, 0, 5);
+    hand_over(PIPE_MTE2, PIPE_V, 1);
+    TMULS(part, part, 2.0f);
+    pipe_barrier(PIPE_V);
+    square(1024, 0);
+}
+
+static void a_tile_lies_across_halves(void)
+{
+    load_columns(0, 0, 8);
+    load_columns(0, 8, 8);
+    load(4096);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(512, 4096);
+    pipe_barrier(PIPE_V);
+    square(2048, 0);
+}
+
+/* A window that moves over rows which two loads have brought. */
+static void reads_rows_of_two_tiles(void)
+{
+    load(0);
+    load(1024);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    for (uint32_t row = 0; row <= 16; row++) square(4096 + row * 1024, row * 64);
+}
+
+static void reshapes_once(void)
+{
+    struct tg_tile wide = tg_tile_vec(TG_FP32, 16, 16), tall = tg_tile_vec(TG_FP32, 32, 8);
+    TASSIGN(wide, 0);
+    TRESHAPE(tall, wide);
+    for (uint32_t i = 0; i < 3; i++) {
+        load(0);
+        hand_over(PIPE_MTE2, PIPE_V, i % 2);
+        TADDS(tall, tall, 1.0f);
+        pipe_barrier(PIPE_V);
+        square(1024, 0);
+        hand_over(PIPE_V, PIPE_MTE2, 0);
+        pipe_barrier(PIPE_MTE2);
+        pipe_barrier(PIPE_V);
+    }
+}
+
+static void reshapes_another_place(void)
+{
+    struct tg_tile wide = tg_tile_vec(TG_FP32, 16, 16), tall = tg_tile_vec(TG_FP32, 32, 8);
+    TASSIGN(wide, 1024);
+    TRESHAPE(tall, wide);
+    TASSIGN(tall, 0);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TADDS(tall, tall, 1.0f);
+}
+
+/* ---- operands of one instruction that share bytes ------------------------------------------------------------------------ */
+
+static void works_in_place(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 4096);
+    const struct tg_tile x = vec(0), scratch = vec(2048);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TMUL(x, x, x);
+    pipe_barrier(PIPE_V);
+    TROWMAX(column, x, scratch);
+    pipe_barrier(PIPE_V);
+    TROWEXPANDSUB(x, x, column);
+}
+
+static void writes_a_row_below_what_it_reads(void)
+{
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(64, 0);
+}
+
+static void widens_in_place(void)
+{
+    struct tg_tile halves = tg_tile_vec(TG_FP16, 16, 16);
+    TASSIGN(halves, 1024);
+    const struct tg_tile x = vec(0), y = vec(1024);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TCVT(halves, x);
+    pipe_barrier(PIPE_V);
+    TCVT(y, halves);
+}
+
+static void reduces_over_its_own_rows(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 0);
+    const struct tg_tile x = vec(0), scratch = vec(2048);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TROWSUM(column, x, scratch);
+}
+
+static void expands_over_its_own_column(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    TASSIGN(column, 1024 + 960);
+    const struct tg_tile x = vec(0), scratch = vec(4096), y = vec(1024);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TROWSUM(column, x, scratch);
+    pipe_barrier(PIPE_V);
+    TROWEXPANDMUL(y, x, column);
+}
+
+static void stores_rows_over_each_other(void)
+{
+    const struct tg_global gm = tg_global_nd(0x20000, TG_FP32, 16, 16, 8);
+    const struct tg_tile t = vec(0);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_MTE3, 0);
+    TSTORE(gm, t);
+}
+
+static void loads_rows_over_each_other(void)
+{
+    const struct tg_global gm = tg_global_nd(0x20000, TG_FP32, 16, 16, 8);
+    const struct tg_tile t = vec(0);
+    TLOAD(t, gm); /* a window that moves by half a row is no conflict */
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(1024, 0);
 }
 
 static void reads_scratch(void)
@@ -517,7 +791,29 @@ static const struct row {
     V(reads_what_nobody_wrote, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reads_beyond_what_was_loaded, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reads_what_an_earlier_load_left, TG_FINDING_TILE_UNWRITTEN, NONE),
-    V(pads_before_it_loads_part, NONE, NONE),
+    V(pads_and_loads_into_the_same_32_bytes, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(rotates_halves, NONE, NONE),
+    V(rotates_halves_without_a_barrier, TG_FINDING_PIPE_WAW, NONE),
+    V(works_on_two_halves_at_once, NONE, NONE),
+    V(stores_the_half_that_is_not_ready, TG_FINDING_PIPE_RAW, NONE),
+    V(loads_a_tile_by_halves, NONE, NONE),
+    V(loads_only_one_half, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(gathers_rows, NONE, NONE),
+    V(gathers_all_rows_but_one, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(loads_a_part_anew, NONE, NONE),
+    V(pads_once_and_loads_in_a_loop, NONE, NONE),
+    V(reads_a_tail_after_working_in_place, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(a_tile_lies_across_halves, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(reads_rows_of_two_tiles, NONE, NONE),
+    V(reshapes_once, NONE, NONE),
+    V(reshapes_another_place, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(works_in_place, NONE, NONE),
+    V(writes_a_row_below_what_it_reads, TG_FINDING_TILE_OVERLAP, NONE),
+    V(widens_in_place, TG_FINDING_TILE_OVERLAP, NONE),
+    V(reduces_over_its_own_rows, TG_FINDING_TILE_OVERLAP, NONE),
+    V(expands_over_its_own_column, TG_FINDING_TILE_OVERLAP, NONE),
+    V(stores_rows_over_each_other, TG_FINDING_STORE_OVERLAP, NONE),
+    V(loads_rows_over_each_other, NONE, NONE),
     V(reads_scratch, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reduces_into_its_scratch, TG_FINDING_TILE_CLOBBERED, NONE),
     V(leaves_the_result_in_its_scratch, TG_FINDING_TILE_CLOBBERED, NONE),

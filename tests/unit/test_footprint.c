@@ -7,25 +7,38 @@
 
 static uint8_t meant[TG_L1_BYTES];
 
-/* Mark the bytes of each valid element of a Vec or Acc tile. */
+/* Where an element is, in elements from the tile's start. */
+static uint32_t place_of(const struct tg_tile *t, uint32_t r, uint32_t c)
+{
+    const uint32_t width = tg_fractal_cols(t->dtype);
+    switch (t->kind) {
+    case TG_MAT: return tg_at_nz(t->rows, width, r, c);
+    case TG_LEFT: return tg_at_zz(t->cols, width, r, c);
+    case TG_RIGHT: return tg_at_zn(t->cols, width, r, c);
+    case TG_ACC: return tg_at_nz(t->rows, 16, r, c);
+    default: return t->layout == TG_ROW_MAJOR ? r * t->cols + c : c * t->rows + r;
+    }
+}
+
+/* Mark the bytes of each valid element. */
 static void mark_elements(const struct tg_tile *t, uint8_t bit)
 {
     const uint32_t bytes = tg_dtype_bytes(t->dtype);
     for (uint32_t r = 0; r < t->valid_rows; r++)
-        for (uint32_t c = 0; c < t->valid_cols; c++) {
-            uint32_t at = t->layout == TG_ROW_MAJOR ? r * t->cols + c : c * t->rows + r;
-            if (t->kind == TG_ACC) at = tg_at_nz(t->rows, 16, r, c);
-            for (uint32_t i = 0; i < bytes; i++) meant[t->offset + at * bytes + i] |= bit;
-        }
+        for (uint32_t c = 0; c < t->valid_cols; c++)
+            for (uint32_t i = 0; i < bytes; i++) meant[t->offset + place_of(t, r, c) * bytes + i] |= bit;
 }
+
+static uint32_t up_to(uint64_t *random, uint32_t most) { return 1 + (uint32_t)random_below(random, (int)most); }
 
 static struct tg_tile draw_tile(uint64_t *random)
 {
-    const uint32_t rows = 1 + (uint32_t)random_below(random, 20), cols = 1 + (uint32_t)random_below(random, 40);
+    const uint32_t rows = up_to(random, 20), cols = up_to(random, 40);
     const uint32_t dtype = random_chance(random, 50) ? TG_FP32 : TG_FP16;
     struct tg_tile t = tg_tile_vec(dtype, rows, cols);
     if (random_chance(random, 30)) t = tg_tile_column(dtype, rows);
-    if (random_chance(random, 30)) t.valid_cols = 1 + (uint32_t)random_below(random, (int)t.valid_cols);
+    if (random_chance(random, 30)) t.valid_cols = up_to(random, t.valid_cols);
+    if (random_chance(random, 30)) t.valid_rows = up_to(random, t.valid_rows);
     t.offset = 32u * (uint32_t)random_below(random, 40);
     return t;
 }
@@ -45,58 +58,140 @@ static void runs_are_the_bytes_of_valid_elements(void **state)
             last = run;
         }
         for (size_t at = 0; at < sizeof meant; at++) CHECK(meant[at] != 1, "tile %d, byte %zu is in no run", n, at);
-        const struct tg_bytes span = tg_tile_span(&t), extent = tg_tile_extent(&t);
-        assert_int_equal(meant[span.low], 2);
-        assert_int_equal(meant[span.high - 1], 2);
-        assert_int_equal(span.high, last.high);
-        assert_true(extent.low == t.offset && extent.high == t.offset + tg_tile_bytes(&t) && span.high <= extent.high);
     }
 }
 
-static void an_accumulator_is_its_columns_of_fractals(void **state)
+/* Runs of a cube tile are whole rows of fractals, or whole fractals: what they hold beside valid elements is padding that
+ * lies in the same fractals. */
+static void a_cube_tile_is_its_fractals(void **state)
 {
     (void)state;
-    struct tg_tile t = tg_tile_acc(5, 40);
-    TASSIGN(t, 1024);
-    struct tg_bytes run;
-    memset(meant, 0, sizeof meant);
-    mark_elements(&t, 1);
-    uint32_t n = 0;
-    for (; tg_tile_run(&t, n, &run); n++)
-        for (uint32_t at = run.low; at < run.high; at++) meant[at] |= 2;
-    assert_int_equal(n, 3);
-    /* Whole rows of fractals: the last one has columns that are not valid. */
-    for (size_t at = 0; at < sizeof meant; at++) assert_true(meant[at] != 1);
+    uint64_t random = 7;
+    for (int n = 0; n < 500; n++) {
+        const uint32_t kind = (uint32_t)random_below(&random, TG_VEC);
+        const uint32_t dtype = kind != TG_ACC && random_chance(&random, 50) ? TG_FP16 : TG_FP32;
+        struct tg_tile t = tg_tile_cube(kind, dtype, up_to(&random, 70), up_to(&random, 70)), rounded;
+        t.valid_rows = up_to(&random, t.rows);
+        t.valid_cols = up_to(&random, t.cols);
+        t.offset = 512u * (uint32_t)random_below(&random, 4);
+        rounded = t;
+        const uint32_t width = tg_fractal_cols(dtype);
+        rounded.valid_cols = tg_round_up(t.valid_cols, kind == TG_ACC || kind == TG_RIGHT ? 16 : width);
+        if (kind == TG_LEFT) rounded.valid_rows = tg_round_up(t.valid_rows, 16);
+        if (kind == TG_RIGHT) rounded.valid_rows = tg_round_up(t.valid_rows, width);
+        memset(meant, 0, sizeof meant);
+        mark_elements(&rounded, 1);
+        struct tg_bytes run, last = {0, 0};
+        for (uint32_t i = 0; tg_tile_run(&t, i, &run); i++) {
+            assert_true(run.low >= last.high);
+            for (uint32_t at = run.low; at < run.high; at++) CHECK(meant[at]++ == 1, "tile %d, byte %u", n, at);
+            last = run;
+        }
+        for (size_t at = 0; at < sizeof meant; at++) CHECK(meant[at] != 1, "tile %d, byte %zu is in no run", n, at);
+    }
 }
 
-static void tiles_meet_where_they_mean_the_same_bytes(void **state)
+static void tiles_meet_and_contain_as_their_bytes_do(void **state)
 {
     (void)state;
     uint64_t random = 2;
-    int n_meetings = 0;
-    for (int n = 0; n < 2000; n++) {
-        const struct tg_tile a = draw_tile(&random), b = draw_tile(&random);
+    int n_meetings = 0, n_inside = 0;
+    for (int n = 0; n < 3000; n++) {
+        struct tg_tile a = draw_tile(&random), b = draw_tile(&random);
+        if (random_chance(&random, 50)) { /* a part of the other */
+            b = a;
+            b.valid_rows = up_to(&random, a.valid_rows);
+            b.valid_cols = up_to(&random, a.valid_cols);
+            b.offset += 32u * (uint32_t)random_below(&random, 3);
+        }
         struct tg_bytes common = {0, 0};
-        memset(meant, 0, 8192);
+        memset(meant, 0, 16384);
         mark_elements(&a, 1);
         mark_elements(&b, 2);
-        bool both = false;
-        for (uint32_t at = 0; at < 8192 && !both; at++) both = meant[at] == 3;
+        bool both = false, inside = true;
+        for (uint32_t at = 0; at < 16384; at++) {
+            both |= meant[at] == 3;
+            inside &= meant[at] != 2;
+        }
         CHECK(tg_tiles_meet(&a, &b, &common) == both, "pair %d", n);
+        CHECK(tg_tile_inside(&b, &a) == inside, "pair %d", n);
         n_meetings += both;
+        n_inside += inside;
         for (uint32_t at = common.low; both && at < common.high; at++) assert_int_equal(meant[at], 3);
     }
-    assert_true(n_meetings > 200 && n_meetings < 1800);
+    assert_true(n_meetings > 400 && n_meetings < 2700);
+    assert_true(n_inside > 300 && n_inside < 2700);
 }
 
-static void cube_tiles_are_used_whole(void **state)
+/* [r][c] of a tile of `rows` x `cols` fp32 at an offset. */
+static struct tg_tile vec_at(uint32_t rows, uint32_t cols, uint32_t valid_rows, uint32_t valid_cols, uint32_t offset)
+{
+    struct tg_tile t = tg_tile_make(TG_VEC, TG_FP32, TG_ROW_MAJOR, rows, cols, valid_rows, valid_cols);
+    TASSIGN(t, offset);
+    return t;
+}
+
+static void sub_tiles_agree_and_other_shapes_do_not(void **state)
 {
     (void)state;
-    struct tg_tile t = tg_tile_mat(TG_FP16, 5, 7);
+    const struct tg_tile whole = vec_at(16, 16, 16, 16, 4096);
+    const struct {
+        struct tg_tile tile;
+        bool agrees;
+    } others[] = {
+        {vec_at(16, 16, 16, 8, 4096), true},           /* the left half */
+        {vec_at(16, 16, 16, 8, 4096 + 32), true},      /* the right half, whose static size reaches beyond */
+        {vec_at(16, 16, 4, 16, 4096 + 256), true},     /* some rows */
+        {vec_at(16, 16, 3, 8, 4096 + 256 + 32), true}, /* a part of some rows */
+        {vec_at(1, 16, 1, 16, 4096 + 64), true},       /* a row */
+        {vec_at(1, 64, 1, 64, 4096), true},            /* four rows as one */
+        {vec_at(16, 16, 16, 16, 4096 + 32), false},    /* rows that begin in the middle of the other's */
+        {vec_at(8, 32, 8, 32, 4096), false},           /* the same bytes in longer rows */
+        {vec_at(32, 8, 32, 8, 4096), false},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        CHECK(tg_tiles_agree(&whole, &others[i].tile) == others[i].agrees, "tile %zu", i);
+        CHECK(tg_tiles_agree(&others[i].tile, &whole) == others[i].agrees, "tile %zu", i);
+    }
+    struct tg_tile other_type = whole;
+    other_type.dtype = TG_INT32;
+    assert_false(tg_tiles_agree(&whole, &other_type));
+}
+
+static void cube_tiles_are_filled_whole_and_read_where_they_are_valid(void **state)
+{
+    (void)state;
+    struct tg_tile t = tg_tile_mat(TG_FP16, 5, 7), left = tg_tile_left(TG_FP16, 5, 7);
+    struct tg_operand o[TG_OPERANDS_MAX];
+    struct tg_bytes run;
     TASSIGN(t, 64);
-    const struct tg_bytes span = tg_tile_span(&t);
-    assert_int_equal(span.low, 64);
-    assert_int_equal(span.high, 64 + 16 * 16 * 2);
+    TASSIGN(left, 0);
+    struct tg_instr instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+    instr.dst = &left;
+    instr.a = &t;
+    assert_int_equal(tg_footprint(&instr, o), 2);
+    assert_true(o[0].use == TG_USE_READ && tg_tile_run(&o[0].tile, 0, &run));
+    assert_true(run.low == 64 && run.high == 64 + 5 * 32);
+    assert_true(o[1].use == TG_USE_WRITE && tg_tile_run(&o[1].tile, 0, &run));
+    assert_true(run.low == 0 && run.high == 16 * 16 * 2);
+}
+
+/* Source: pto-isa, TLoad of A2/A3: behind a row, up to a multiple of 32 bytes, the result is undefined. */
+static void a_load_spoils_the_rest_of_its_32_bytes_and_no_more(void **state)
+{
+    (void)state;
+    const struct tg_tile t = vec_at(4, 16, 4, 5, 256);
+    struct tg_operand o[TG_OPERANDS_MAX];
+    struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+    instr.dst = &t;
+    assert_int_equal(tg_footprint(&instr, o), 2);
+    assert_true(o[0].use == TG_USE_SCRATCH && o[0].tile.valid_cols == 8 && o[0].tile.valid_rows == 4);
+    assert_true(o[1].use == TG_USE_WRITE && o[1].tile.valid_cols == 5);
+    struct tg_tile column = tg_tile_column(TG_FP16, 3);
+    TASSIGN(column, 0);
+    instr.dst = &column;
+    assert_int_equal(tg_footprint(&instr, o), 2);
+    assert_true(o[0].use == TG_USE_SCRATCH && o[0].tile.valid_rows == 16 && o[0].tile.valid_cols == 1);
 }
 
 static void instructions_use_their_operands(void **state)
@@ -109,15 +204,17 @@ static void instructions_use_their_operands(void **state)
     instr.a = &a;
     instr.b = &b;
     assert_int_equal(tg_footprint(&instr, o), 3);
-    assert_true(o[0].tile == &a && o[0].use == TG_USE_READ && o[2].tile == &dst && o[2].use == TG_USE_WRITE);
+    assert_true(o[0].tile.kind == TG_LEFT && o[0].use == TG_USE_READ);
+    assert_true(o[2].tile.kind == TG_ACC && o[2].use == TG_USE_WRITE);
     instr.op = TG_OP_TMATMUL_ACC;
     assert_int_equal(tg_footprint(&instr, o), 4);
-    assert_true(o[2].tile == &dst && o[2].use == TG_USE_READ && o[3].tile == &dst && o[3].use == TG_USE_WRITE);
+    assert_true(o[2].tile.kind == TG_ACC && o[2].use == TG_USE_READ);
+    assert_true(o[3].tile.kind == TG_ACC && o[3].use == TG_USE_WRITE);
     instr.op = TG_OP_TROWMAX;
     instr.b = NULL;
     instr.tmp = &b;
     assert_int_equal(tg_footprint(&instr, o), 3);
-    assert_true(o[1].tile == &b && o[1].use == TG_USE_SCRATCH);
+    assert_true(o[1].tile.kind == TG_RIGHT && o[1].use == TG_USE_SCRATCH);
     instr.op = TG_OP_TRESHAPE;
     assert_int_equal(tg_footprint(&instr, o), 0);
     instr = instr_at(TG_OP_PIPE_BARRIER, __FILE__, __LINE__);
@@ -126,9 +223,11 @@ static void instructions_use_their_operands(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(runs_are_the_bytes_of_valid_elements),
-    cmocka_unit_test(an_accumulator_is_its_columns_of_fractals),
-    cmocka_unit_test(tiles_meet_where_they_mean_the_same_bytes),
-    cmocka_unit_test(cube_tiles_are_used_whole),
+    cmocka_unit_test(a_cube_tile_is_its_fractals),
+    cmocka_unit_test(tiles_meet_and_contain_as_their_bytes_do),
+    cmocka_unit_test(sub_tiles_agree_and_other_shapes_do_not),
+    cmocka_unit_test(cube_tiles_are_filled_whole_and_read_where_they_are_valid),
+    cmocka_unit_test(a_load_spoils_the_rest_of_its_32_bytes_and_no_more),
     cmocka_unit_test(instructions_use_their_operands),
 };
 

@@ -1,7 +1,39 @@
 /* The bytes of buffers: each access is held against the last writer and the readers since. */
+#include <stdlib.h>
+
 #include "base/error.h"
 #include "check/core/core_parts.h"
 #include "tile/rules.h"
+
+/* Walk over the segments of an operand, cut to what it uses. */
+struct walk {
+    struct tg_shadow *shadow;
+    const struct tg_tile *tile;
+    uint32_t run;      /* the next one */
+    uint32_t at, last; /* segments of this run that are still to come */
+};
+
+static struct walk walk_begin(struct tg_core_check *c, const struct tg_tile *tile)
+{
+    struct tg_shadow *shadow = &c->shadow[tile->kind];
+    tg_shadow_visit(shadow);
+    return (struct walk){.shadow = shadow, .tile = tile};
+}
+
+/* The next segment. NULL: there is none, or no memory. */
+static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
+{
+    struct tg_bytes bytes;
+    while (w->at == w->last) {
+        if (!tg_tile_run(w->tile, w->run++, &bytes)) return NULL;
+        if (tg_shadow_cut(w->shadow, bytes, &w->at, &w->last)) continue;
+        c->check->findings.lost = true;
+        return NULL;
+    }
+    return &w->shadow->segments[w->at++];
+}
+
+/* ---- order ------------------------------------------------------------------------------------------------------------ */
 
 /* Are two instructions of one pipe in order although nothing says so? */
 static bool in_order(const struct tg_order *order, const struct tg_mark *now, const struct tg_mark *earlier, bool reads)
@@ -10,158 +42,208 @@ static bool in_order(const struct tg_order *order, const struct tg_mark *now, co
     return now->pipe == earlier->pipe && (reads || earlier->settles);
 }
 
+/* Hold the instruction against one that has used the segment, once for each operand. */
 static void check_order(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
-                        const struct tg_tile *tile, const struct tg_mark *earlier, const struct tg_tile *as)
+                        const struct walk *w, uint32_t touch, const struct tg_segment *segment)
 {
-    struct tg_bytes common;
-    if (earlier->number == 0 || earlier->number == now->number) return;
-    if (in_order(&c->order, now, earlier, hazard == &tg_hazard_war) || !tg_tiles_meet(tile, as, &common)) return;
-    tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(tile->kind), common.low, common.high);
+    if (!tg_shadow_meet(w->shadow, touch)) return;
+    const struct tg_mark *earlier = &w->shadow->touches[touch].mark;
+    if (earlier->number == now->number || in_order(&c->order, now, earlier, hazard == &tg_hazard_war)) return;
+    tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(w->tile->kind), segment[0].low, segment[1].low);
 }
 
-/* Does it not matter how long a row of the tile is? */
-static bool is_line(const struct tg_tile *t) { return t->rows == 1 || t->cols == 1; }
+/* ---- what is read ------------------------------------------------------------------------------------------------------ */
 
-/* Do the bytes that were written as part of `as` mean the same as part of `tile`? One lies inside the other, and both
- * put elements of one type in rows of one length. */
-static bool is_view(const struct tg_tile *tile, const struct tg_tile *as)
+static void report_unwritten(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile,
+                             uint32_t at, const struct tg_touch *writer)
 {
-    const struct tg_bytes t = tg_tile_extent(tile), a = tg_tile_extent(as);
-    if (tile->dtype != as->dtype) return false;
-    if (!(t.low >= a.low && t.high <= a.high) && !(a.low >= t.low && a.high <= t.high)) return false;
-    if (is_line(tile) || is_line(as)) return true;
-    if (tile->kind != TG_VEC) return tile->kind == TG_LEFT || tile->kind == TG_RIGHT || tile->rows == as->rows;
-    return tile->layout == as->layout &&
-           (tile->layout == TG_ROW_MAJOR ? tile->cols == as->cols : tile->rows == as->rows);
-}
-
-static void check_view(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile,
-                       const struct tg_segment *segment)
-{
-    const struct tg_tile *as = &segment->written_as;
-    struct tg_bytes common;
-    if (segment->writer.number == 0 || is_view(tile, as) || !tg_tiles_meet(tile, as, &common)) return;
-    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_CLOBBERED, now, &segment->writer);
+    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_UNWRITTEN, now, writer ? &writer->mark : NULL);
     if (!item) return;
+    char text[TG_PLACE_BYTES], by[TG_PLACE_BYTES];
+    const char *before = ", but this kernel has not written it", *after = "";
+    if (writer && writer->mark.op == TG_OP_TLOAD) {
+        before = ": ";
+        after = " leaves undefined what is behind the ends of its rows, up to a multiple of 32 bytes";
+    } else if (writer) {
+        before = ": ";
+        after = " has used it as scratch since";
+    }
+    tg_finding_what(
+        &c->check->findings, item, "%s reads byte 0x%x of %s, in its tile of %u x %u valid of %u x %u at 0x%x%s%s%s",
+        tg_mark_describe(now, text), at, tg_buffer_name(tile->kind), tile->valid_rows, tile->valid_cols, tile->rows,
+        tile->cols, tile->offset, before, writer ? tg_mark_describe(&writer->mark, by) : "", after);
+    tg_finding_mend(
+        &c->check->findings, item, "%s",
+        "fill the whole valid part first: what an earlier task, a scratch operand or the end of a load left "
+        "there means nothing");
+}
+
+static void report_clobbered(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile,
+                             const struct tg_touch *writer)
+{
+    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_CLOBBERED, now, &writer->mark);
+    struct tg_bytes common;
+    if (!item || !tg_tiles_meet(tile, &writer->tile, &common)) return;
     char a[TG_PLACE_BYTES], b[TG_PLACE_BYTES];
+    const struct tg_tile *as = &writer->tile;
     struct tg_finding_list *findings = &c->check->findings;
     tg_finding_what(
         findings, item,
         "%s reads bytes 0x%x to 0x%x of %s as part of a tile of %u x %u at 0x%x, but %s wrote them last, as "
         "part of one of %u x %u at 0x%x",
         tg_mark_describe(now, a), common.low, common.high, tg_buffer_name(tile->kind), tile->rows, tile->cols,
-        tile->offset, tg_mark_describe(&segment->writer, b), as->rows, as->cols, as->offset);
+        tile->offset, tg_mark_describe(&writer->mark, b), as->rows, as->cols, as->offset);
     tg_finding_mend(findings, item, "place the two tiles apart, or say with TRESHAPE that they are the same bytes");
 }
 
-static void check_written(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile)
+/* Does one of the two tiles contain the other? */
+static bool is_nested(const struct tg_tile *a, const struct tg_tile *b)
 {
-    struct tg_shadow *shadow = &c->shadow[tile->kind];
-    struct tg_bytes run;
-    for (uint32_t i = 0; tg_tile_run(tile, i, &run); i++) {
-        uint32_t at = tg_shadow_unwritten(shadow, run);
-        if (at == run.high) continue;
-        struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_UNWRITTEN, now, NULL);
-        if (!item) return;
-        char text[TG_PLACE_BYTES];
-        tg_finding_what(
-            &c->check->findings, item,
-            "%s reads byte 0x%x of %s, in its tile of %u x %u valid of %u x %u at 0x%x, but this kernel has "
-            "not written it",
-            tg_mark_describe(now, text), at, tg_buffer_name(tile->kind), tile->valid_rows, tile->valid_cols, tile->rows,
-            tile->cols, tile->offset);
-        tg_finding_mend(&c->check->findings, item,
-                        "fill the whole valid part first: what an earlier task or a scratch operand left there means "
-                        "nothing");
-        return;
+    return tg_tile_inside(a, b) || tg_tile_inside(b, a);
+}
+
+/* Has `later`, which reaches beyond the tile that is read, overwritten a part of what an earlier one had put there? */
+static bool has_torn(const struct tg_core_check *c, const struct tg_tile *tile, const struct tg_touch *later)
+{
+    const struct tg_shadow *shadow = &c->shadow[tile->kind];
+    struct tg_bytes common;
+    for (uint32_t i = 0; i < c->n_writers; i++) {
+        const struct tg_touch *earlier = &shadow->touches[c->writers[i]];
+        if (earlier->mark.number >= later->mark.number || !is_nested(&earlier->tile, tile)) continue;
+        if (tg_tiles_meet(&earlier->tile, &later->tile, &common) && !tg_tile_inside(&later->tile, &earlier->tile))
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Does the tile mean what was written? Sub-tiles of columns and rows do, and tiles that TRESHAPE has named for one. Two
+ * tiles that lie across each other do not: the later one has torn the earlier, and reaches beyond what is read.
+ */
+static void check_views(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile)
+{
+    const struct tg_shadow *shadow = &c->shadow[tile->kind];
+    for (uint32_t i = 0; i < c->n_writers; i++) {
+        const struct tg_touch *writer = &shadow->touches[c->writers[i]];
+        const bool agree = tg_tiles_agree(tile, &writer->tile);
+        if (agree ? is_nested(&writer->tile, tile) || !has_torn(c, tile, writer)
+                  : tg_names_agree(&c->names, tile, &writer->tile))
+            continue;
+        report_clobbered(c, now, tile, writer);
     }
 }
 
-static bool read_tile(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile)
+/* Remember who has written what is read. */
+static bool note_writer(struct tg_core_check *c, uint32_t touch)
 {
+    if (c->n_writers == c->writers_max) {
+        const uint32_t more = c->writers_max ? 2 * c->writers_max : 64;
+        uint32_t *grown = realloc(c->writers, more * sizeof *grown);
+        if (!grown) return false;
+        c->writers = grown;
+        c->writers_max = more;
+    }
+    c->writers[c->n_writers++] = touch;
+    return true;
+}
+
+static bool read_tile(struct tg_core_check *c, const struct tg_mark *now, const struct tg_operand *operand)
+{
+    const struct tg_tile *tile = &operand->tile;
     struct tg_shadow *shadow = &c->shadow[tile->kind];
     const int reader = tg_shadow_reader((enum tg_pipe)now->pipe);
-    uint32_t first, last;
-    check_written(c, now, tile);
-    if (!tg_shadow_cut(shadow, tg_tile_span(tile), &first, &last)) return false;
-    for (uint32_t i = first; i < last; i++) {
-        struct tg_segment *segment = &shadow->segments[i];
-        check_order(c, &tg_hazard_raw, now, tile, &segment->writer, &segment->written_as);
-        check_view(c, now, tile, segment);
-        segment->reader[reader] = *now;
-        segment->read_as[reader] = *tile;
+    const uint32_t touch = tg_shadow_touch(shadow, now, operand);
+    if (touch == 0) return false;
+    bool whole = true;
+    c->n_writers = 0;
+    struct walk w = walk_begin(c, tile);
+    for (struct tg_segment *s; (s = walk_next(c, &w)) != NULL;) {
+        const struct tg_touch *writer = s->writer ? &shadow->touches[s->writer] : NULL;
+        if (whole && (!writer || writer->scratch)) report_unwritten(c, now, tile, s->low, writer);
+        whole &= writer && !writer->scratch;
+        if (writer && !writer->scratch && writer->visit != shadow->n_visits && !note_writer(c, s->writer)) return false;
+        check_order(c, &tg_hazard_raw, now, &w, s->writer, s);
+        s->reader[reader] = touch;
     }
+    check_views(c, now, tile);
     return true;
 }
 
-/* A load into part of a tile leaves beside it what an earlier load of the same place had put there: it means nothing. */
-static bool forget_leftovers(struct tg_shadow *shadow, const struct tg_mark *now, const struct tg_tile *tile)
-{
-    uint32_t first, last;
-    if (now->op != TG_OP_TLOAD || tile->kind != TG_VEC) return true;
-    if (!tg_shadow_cut(shadow, tg_tile_extent(tile), &first, &last)) return false;
-    for (uint32_t i = first; i < last; i++) {
-        const struct tg_segment *s = &shadow->segments[i];
-        if (s->writer.op == TG_OP_TLOAD) tg_shadow_set_written(shadow, (struct tg_bytes){s[0].low, s[1].low}, false);
-    }
-    return true;
-}
+/* ---- what is written ---------------------------------------------------------------------------------------------------- */
 
 static bool write_tile(struct tg_core_check *c, const struct tg_mark *now, const struct tg_operand *operand)
 {
-    const struct tg_tile *tile = operand->tile;
-    struct tg_shadow *shadow = &c->shadow[tile->kind];
-    uint32_t first, last;
-    if (!forget_leftovers(shadow, now, tile)) return false;
-    if (!tg_shadow_cut(shadow, tg_tile_span(tile), &first, &last)) return false;
-    for (uint32_t i = first; i < last; i++) {
-        const struct tg_segment *segment = &shadow->segments[i];
-        check_order(c, &tg_hazard_waw, now, tile, &segment->writer, &segment->written_as);
-        for (int r = 0; r < TG_READERS; r++)
-            check_order(c, &tg_hazard_war, now, tile, &segment->reader[r], &segment->read_as[r]);
+    struct tg_shadow *shadow = &c->shadow[operand->tile.kind];
+    const uint32_t touch = tg_shadow_touch(shadow, now, operand);
+    if (touch == 0) return false;
+    struct walk w = walk_begin(c, &operand->tile);
+    for (struct tg_segment *s; (s = walk_next(c, &w)) != NULL;) {
+        check_order(c, &tg_hazard_waw, now, &w, s->writer, s);
+        for (int r = 0; r < TG_READERS; r++) check_order(c, &tg_hazard_war, now, &w, s->reader[r], s);
     }
-    tg_shadow_write(shadow, first, last, now, tile);
     struct tg_bytes run;
-    for (uint32_t i = 0; tg_tile_run(tile, i, &run); i++)
-        tg_shadow_set_written(shadow, run, operand->use == TG_USE_WRITE);
-    return true;
-}
-
-/* The same bytes are part of another tile from here on. */
-bool tg_check_reshape(struct tg_core_check *c, const struct tg_instr *instr)
-{
-    const struct tg_tile *tile = instr->dst;
-    struct tg_shadow *shadow = &c->shadow[tile->kind];
     uint32_t first, last;
-    if (!tg_shadow_cut(shadow, tg_tile_extent(tile), &first, &last)) return false;
-    for (uint32_t i = first; i < last; i++) shadow->segments[i].written_as = *tile;
+    for (uint32_t i = 0; tg_tile_run(&operand->tile, i, &run); i++) {
+        if (!tg_shadow_cut(shadow, run, &first, &last)) return false;
+        tg_shadow_write(shadow, first, last, touch);
+    }
     return true;
 }
 
-/* What an instruction overwrites on the way is neither what it reads nor what it leaves. */
-static void check_scratch(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+/* ---- operands of one instruction ----------------------------------------------------------------------------------------- */
+
+static void report_overlap(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now,
+                           uint32_t slot, const struct tg_tile *written, struct tg_bytes common, bool scratch)
 {
-    struct tg_bytes common;
-    const bool reads = instr->tmp && tg_tiles_meet(instr->tmp, instr->a, &common);
-    if (!reads && !(instr->tmp && tg_tiles_meet(instr->tmp, instr->dst, &common))) return;
-    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_CLOBBERED, now, NULL);
+    struct tg_finding_item *item = tg_core_finding(c, scratch ? TG_FINDING_TILE_CLOBBERED : TG_FINDING_TILE_OVERLAP,
+                                                   now, NULL);
     if (!item) return;
     char text[TG_PLACE_BYTES];
-    tg_finding_what(&c->check->findings, item,
-                    "%s %s bytes 0x%x to 0x%x of %s, which are part of its scratch tile, too",
-                    tg_mark_describe(now, text), reads ? "reads" : "writes", common.low, common.high,
-                    tg_buffer_name(instr->tmp->kind));
-    tg_finding_mend(&c->check->findings, item, "place the scratch tile apart from what is reduced and from the result");
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    const bool may = tg_op_info(instr->op)->in_place >> slot & 1u;
+    tg_finding_what(&c->check->findings, item, "%s: %s and %s share bytes 0x%x to 0x%x of %s%s",
+                    tg_mark_describe(now, text), form->slots[slot].name,
+                    scratch ? "its scratch tile" : form->slots[TG_SLOT_DST].name, common.low, common.high,
+                    tg_buffer_name(written->kind),
+                    scratch ? ""
+                    : may   ? ", but their elements are not in the same places"
+                            : ", which this instruction does not allow");
+    if (scratch) tg_finding_mend(&c->check->findings, item, "place the scratch tile apart from sources and result");
+    else
+        tg_finding_mend(&c->check->findings, item, "place the two tiles apart%s",
+                        may ? ", or exactly on each other"
+                            : ": parts of the result may be written before the source is read");
+}
+
+/* Is the result of an instruction where it has read everything that it needs, or apart from that? */
+static void check_overlap(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    struct tg_bytes common;
+    for (uint32_t w = 0; w < TG_SLOTS; w++) {
+        const struct tg_tile *written = tg_instr_tile(instr, w);
+        const bool scratch = form->slots[w].use == TG_USE_SCRATCH;
+        if (!written || (form->slots[w].use != TG_USE_WRITE && !scratch)) continue;
+        for (uint32_t r = 0; r < TG_SLOTS; r++) {
+            const struct tg_tile *other = tg_instr_tile(instr, r);
+            const uint32_t use = form->slots[r].use;
+            if (!other || r == w || other->kind != written->kind) continue;
+            if (use != TG_USE_READ && !(scratch && use == TG_USE_WRITE)) continue;
+            if (!tg_tiles_meet(written, other, &common)) continue;
+            const bool may = !scratch && tg_op_info(instr->op)->in_place >> r & 1u;
+            if (!may || !tg_tiles_coincide(written, other)) report_overlap(c, instr, now, r, written, common, scratch);
+        }
+    }
 }
 
 bool tg_check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_operand operands[TG_OPERANDS_MAX];
     const int n = tg_footprint(instr, operands);
-    check_scratch(c, instr, now);
+    check_overlap(c, instr, now);
     for (int i = 0; i < n; i++) {
-        bool done = operands[i].use == TG_USE_READ ? read_tile(c, now, operands[i].tile)
-                                                   : write_tile(c, now, &operands[i]);
+        const bool done = operands[i].use == TG_USE_READ ? read_tile(c, now, &operands[i])
+                                                         : write_tile(c, now, &operands[i]);
         if (!done) return false;
     }
     return true;

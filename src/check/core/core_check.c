@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/kernels.h"
+#include "check/core/repeats.h"
 #include "tile/buffers.h"
 #include "tile/rules.h"
 
@@ -31,6 +32,8 @@ void tg_core_check_close(struct tg_core_check *c)
     if (!c) return;
     for (int kind = TG_MAT; kind <= TG_VEC; kind++) tg_shadow_fini(&c->shadow[kind]);
     tg_transfers_fini(&c->transfers);
+    tg_names_fini(&c->names);
+    free(c->writers);
     free(c);
 }
 
@@ -40,6 +43,7 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
     c->task = *task;
     tg_order_begin(&c->order);
     tg_transfers_begin(&c->transfers);
+    tg_names_begin(&c->names);
     for (int kind = TG_MAT; kind <= TG_VEC; kind++)
         if (c->shadow[kind].segments) tg_shadow_begin(&c->shadow[kind]);
 }
@@ -111,6 +115,20 @@ void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, con
 
 /* ---- an instruction ------------------------------------------------------------------------------------------------ */
 
+static void check_rows_apart(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    uint64_t common[2];
+    if (!tg_global_repeats(instr->global, common, &c->check->findings.lost)) return;
+    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_STORE_OVERLAP, now, NULL);
+    if (!item) return;
+    char text[TG_PLACE_BYTES];
+    tg_finding_what(&c->check->findings, item,
+                    "%s stores bytes 0x%llx to 0x%llx of device memory twice, as parts of two of its rows, in no order",
+                    tg_mark_describe(now, text), (unsigned long long)common[0], (unsigned long long)common[1]);
+    tg_finding_mend(&c->check->findings, item, "%s",
+                    "strides of the GlobalTensor that are no shorter than what lies between two steps of them");
+}
+
 static void say_conflict(struct tg_core_check *c, const struct tg_transfers_conflict *conflict, bool stores,
                          const struct tg_mark *now)
 {
@@ -125,7 +143,9 @@ static bool check_transfer(struct tg_core_check *c, const struct tg_instr *instr
 {
     struct tg_transfers_conflict conflict;
     const bool done = tg_transfers_add(&c->transfers, &c->order, instr, now, &conflict);
-    say_conflict(c, &conflict, tg_use_writes(tg_form_of(instr->op)->global), now);
+    const bool stores = tg_use_writes(tg_form_of(instr->op)->global);
+    say_conflict(c, &conflict, stores, now);
+    if (stores) check_rows_apart(c, instr, now);
     return done;
 }
 
@@ -149,7 +169,7 @@ void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, 
     case TG_OP_SET_FLAG: tg_check_set(c, instr, &now); break;
     case TG_OP_WAIT_FLAG: tg_check_wait(c, instr, &now); break;
     case TG_OP_PIPE_BARRIER: tg_order_barrier(&c->order, instr->src_pipe); break;
-    case TG_OP_TRESHAPE: done = tg_check_reshape(c, instr); break;
+    case TG_OP_TRESHAPE: done = tg_names_say(&c->names, instr->dst, instr->a); break;
     default:
         done = tg_check_operands(c, instr, &now);
         if (instr->global) done = check_transfer(c, instr, &now) && done;

@@ -24,9 +24,8 @@ extern const struct tg_hazard tg_hazard_raw, tg_hazard_war, tg_hazard_waw;
 void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
                     const struct tg_mark *earlier, const char *memory, uint64_t low, uint64_t high);
 
-/* buffer_check.c: the tiles that an instruction uses, and TRESHAPE. false: no memory. */
+/* buffer_check.c: the tiles that an instruction uses. false: no memory. */
 bool tg_check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now);
-bool tg_check_reshape(struct tg_core_check *c, const struct tg_instr *instr);
 
 /* flag_check.c: set_flag, wait_flag, and the end of the kernel. */
 void tg_check_set(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now);

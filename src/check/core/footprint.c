@@ -1,5 +1,31 @@
 #include "check/core/footprint.h"
 
+#include "tile/buffers.h"
+
+enum { BLOCK_BYTES = 32, FRACTAL_BYTES = 512 };
+
+/* ---- what is used of an operand ------------------------------------------------------------------------------------- */
+
+/* The tile up to the next multiple of 32 bytes behind each of its valid rows (or columns). */
+static struct tg_tile whole_blocks(const struct tg_tile *tile)
+{
+    const uint32_t in_block = BLOCK_BYTES / tg_dtype_bytes(tile->dtype);
+    struct tg_tile blocks = *tile;
+    uint32_t *along = tile->layout == TG_ROW_MAJOR ? &blocks.valid_cols : &blocks.valid_rows;
+    *along = tg_round_up(*along, in_block);
+    return blocks;
+}
+
+/* What fills a Mat, Left or Right tile fills what is outside its valid part with zeros. */
+static struct tg_tile written(const struct tg_tile *tile)
+{
+    struct tg_tile all = *tile;
+    if (tile->kind == TG_VEC || tile->kind == TG_ACC) return all;
+    all.valid_rows = tile->rows;
+    all.valid_cols = tile->cols;
+    return all;
+}
+
 /* Add the operands whose use is among those of `uses`, a bit each, as `as`. */
 static int add(const struct tg_instr *instr, uint32_t uses, enum tg_use as, struct tg_operand *operands)
 {
@@ -7,7 +33,8 @@ static int add(const struct tg_instr *instr, uint32_t uses, enum tg_use as, stru
     int n = 0;
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
         const struct tg_tile *tile = tg_instr_tile(instr, slot);
-        if (tile && uses >> form->slots[slot].use & 1u) operands[n++] = (struct tg_operand){tile, as};
+        if (!tile || !(uses >> form->slots[slot].use & 1u)) continue;
+        operands[n++] = (struct tg_operand){as == TG_USE_WRITE ? written(tile) : *tile, as};
     }
     return n;
 }
@@ -17,55 +44,68 @@ int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPE
     int n = add(instr, 1u << TG_USE_READ, TG_USE_READ, operands);
     n += add(instr, 1u << TG_USE_READ_WRITE, TG_USE_READ, operands + n);
     n += add(instr, 1u << TG_USE_SCRATCH, TG_USE_SCRATCH, operands + n);
+    if (tg_op_info(instr->op)->form == TG_FORM_LOAD && instr->dst->kind == TG_VEC)
+        operands[n++] = (struct tg_operand){whole_blocks(instr->dst), TG_USE_SCRATCH};
     return n + add(instr, 1u << TG_USE_WRITE | 1u << TG_USE_READ_WRITE, TG_USE_WRITE, operands + n);
 }
+
+/* ---- the bytes of a tile ------------------------------------------------------------------------------------------- */
 
 /* Runs of equal length: n of them, `step` bytes apart. */
 struct runs {
     uint32_t n, bytes, step;
 };
 
+static uint32_t ceil_div(uint32_t n, uint32_t step) { return (n + step - 1) / step; }
+
 static struct runs runs_of(const struct tg_tile *t)
 {
-    const uint32_t bytes = tg_dtype_bytes(t->dtype);
-    struct runs runs = {1, tg_tile_bytes(t), 0};
-    if (t->kind == TG_ACC) {
-        runs = (struct runs){(t->valid_cols + 15) / 16, t->valid_rows * 16 * bytes, t->rows * 16 * bytes};
-    } else if (t->kind == TG_VEC && t->layout == TG_ROW_MAJOR) {
-        runs = (struct runs){t->valid_rows, t->valid_cols * bytes, t->cols * bytes};
-    } else if (t->kind == TG_VEC) {
-        runs = (struct runs){t->valid_cols, t->valid_rows * bytes, t->rows * bytes};
+    const uint32_t bytes = tg_dtype_bytes(t->dtype), width = BLOCK_BYTES / bytes;
+    struct runs runs = {0, 0, 0};
+    switch ((enum tg_tile_kind)t->kind) {
+    case TG_VEC:
+        if (t->layout == TG_ROW_MAJOR) runs = (struct runs){t->valid_rows, t->valid_cols * bytes, t->cols * bytes};
+        else runs = (struct runs){t->valid_cols, t->valid_rows * bytes, t->rows * bytes};
+        break;
+    case TG_MAT:
+        runs = (struct runs){ceil_div(t->valid_cols, width), t->valid_rows * BLOCK_BYTES, t->rows * BLOCK_BYTES};
+        break;
+    case TG_ACC:
+        runs = (struct runs){ceil_div(t->valid_cols, 16), t->valid_rows * 16 * bytes, t->rows * 16 * bytes};
+        break;
+    case TG_LEFT:
+        runs = (struct runs){ceil_div(t->valid_rows, 16), ceil_div(t->valid_cols, width) * FRACTAL_BYTES,
+                             ceil_div(t->cols, width) * FRACTAL_BYTES};
+        break;
+    case TG_RIGHT:
+        runs = (struct runs){ceil_div(t->valid_rows, width), ceil_div(t->valid_cols, 16) * FRACTAL_BYTES,
+                             t->cols / 16 * FRACTAL_BYTES};
+        break;
     }
     if (runs.n > 1 && runs.bytes == runs.step) runs = (struct runs){1, runs.n * runs.bytes, 0};
     return runs;
+}
+
+static struct tg_bytes run_at(const struct tg_tile *tile, const struct runs *runs, uint32_t idx)
+{
+    const uint32_t low = tile->offset + idx * runs->step;
+    return (struct tg_bytes){low, low + runs->bytes};
 }
 
 bool tg_tile_run(const struct tg_tile *tile, uint32_t idx, struct tg_bytes *run)
 {
     const struct runs runs = runs_of(tile);
     if (idx >= runs.n) return false;
-    run->low = tile->offset + idx * runs.step;
-    run->high = run->low + runs.bytes;
+    *run = run_at(tile, &runs, idx);
     return true;
-}
-
-struct tg_bytes tg_tile_span(const struct tg_tile *tile)
-{
-    const struct runs runs = runs_of(tile);
-    return (struct tg_bytes){tile->offset, tile->offset + (runs.n - 1) * runs.step + runs.bytes};
-}
-
-struct tg_bytes tg_tile_extent(const struct tg_tile *tile)
-{
-    return (struct tg_bytes){tile->offset, tile->offset + tg_tile_bytes(tile)};
 }
 
 bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_bytes *common)
 {
-    struct tg_bytes x, y;
-    uint32_t i = 0, j = 0;
+    const struct runs of_a = runs_of(a), of_b = runs_of(b);
     /* Both lists are in address order: the run that ends first meets nothing further on. */
-    while (tg_tile_run(a, i, &x) && tg_tile_run(b, j, &y)) {
+    for (uint32_t i = 0, j = 0; i < of_a.n && j < of_b.n;) {
+        const struct tg_bytes x = run_at(a, &of_a, i), y = run_at(b, &of_b, j);
         common->low = x.low > y.low ? x.low : y.low;
         common->high = x.high < y.high ? x.high : y.high;
         if (common->low < common->high) return true;
@@ -73,4 +113,68 @@ bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_b
         else j++;
     }
     return false;
+}
+
+bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer)
+{
+    const struct runs in = runs_of(inner), out = runs_of(outer);
+    uint32_t j = 0;
+    for (uint32_t i = 0; i < in.n; i++) {
+        const struct tg_bytes run = run_at(inner, &in, i);
+        while (j < out.n && run_at(outer, &out, j).high <= run.low) j++;
+        if (j == out.n) return false;
+        const struct tg_bytes around = run_at(outer, &out, j);
+        if (run.low < around.low || run.high > around.high) return false;
+    }
+    return true;
+}
+
+/* ---- two tiles in one place ----------------------------------------------------------------------------------------- */
+
+/* Is the valid part one row or column, so that the distance between rows does not matter? */
+static bool is_line(const struct tg_tile *t)
+{
+    const uint32_t width = BLOCK_BYTES / tg_dtype_bytes(t->dtype);
+    switch ((enum tg_tile_kind)t->kind) {
+    case TG_VEC: return (t->layout == TG_ROW_MAJOR ? t->valid_rows : t->valid_cols) == 1;
+    case TG_MAT: return t->valid_cols <= width;
+    case TG_ACC: return t->valid_cols <= 16;
+    case TG_LEFT:
+    case TG_RIGHT: return false;
+    }
+    return false;
+}
+
+/* Elements from one row (or column) of a Vec tile to the next. */
+static uint32_t pitch_of(const struct tg_tile *t) { return t->layout == TG_ROW_MAJOR ? t->cols : t->rows; }
+
+/* Do rows of `part` lie inside rows of `whole`? Both have rows of one length. */
+static bool rows_inside(const struct tg_tile *part, const struct tg_tile *whole)
+{
+    const uint32_t bytes = tg_dtype_bytes(part->dtype), row_bytes = pitch_of(part) * bytes;
+    const uint32_t valid = part->layout == TG_ROW_MAJOR ? part->valid_cols : part->valid_rows;
+    const uint32_t ahead = part->offset % row_bytes + row_bytes - whole->offset % row_bytes;
+    return ahead % row_bytes + valid * bytes <= row_bytes;
+}
+
+bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b)
+{
+    if (a->dtype != b->dtype) return false;
+    if (is_line(a) || is_line(b)) return true;
+    switch ((enum tg_tile_kind)a->kind) {
+    case TG_VEC:
+        return a->layout == b->layout && pitch_of(a) == pitch_of(b) && (rows_inside(a, b) || rows_inside(b, a));
+    case TG_MAT:
+    case TG_ACC: return a->rows == b->rows;
+    case TG_LEFT:
+    case TG_RIGHT: return true; /* whoever fills one fills it whole */
+    }
+    return false;
+}
+
+bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b)
+{
+    if (a->offset != b->offset || a->layout != b->layout || tg_dtype_bytes(a->dtype) != tg_dtype_bytes(b->dtype))
+        return false;
+    return pitch_of(a) == pitch_of(b) || (is_line(a) && is_line(b));
 }

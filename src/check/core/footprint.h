@@ -7,16 +7,23 @@
 
 #include "tile/table.h"
 
+/* A tile whose valid part is exactly what the instruction uses of it. */
 struct tg_operand {
-    const struct tg_tile *tile;
+    struct tg_tile tile;
     enum tg_use use; /* TG_USE_READ, TG_USE_WRITE or TG_USE_SCRATCH */
 };
 
-/* An operand that is read and written counts twice. */
+/* An operand that is read and written counts twice, and so does what a load fills. */
 enum { TG_OPERANDS_MAX = 2 * TG_SLOTS };
 
-/* The tiles that an instruction which has passed the rules uses: first those it reads, then scratch, then those it
- * writes. Returns how many. */
+/*
+ * The tiles that an instruction which has passed the rules uses: first those it reads, then scratch, then those it writes.
+ * Returns how many.
+ *
+ * A Mat, Left or Right tile is written whole: what is outside its valid part becomes zero. A TLOAD into UB leaves what is behind each of its
+ * rows, up to the next multiple of 32 bytes, undefined: that is scratch. What lies further on stays as it was. (Source:
+ * pto-isa at 3186c381, TLoad of A2/A3 with PadValue::Null.)
+ */
 int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPERANDS_MAX]);
 
 /* Bytes [low, high) of a buffer. */
@@ -25,20 +32,27 @@ struct tg_bytes {
 };
 
 /*
- * The bytes of a tile that are meant: run `idx` of contiguous bytes, in address order. false: there is no such run.
+ * The bytes of a tile's valid part: run `idx` of contiguous bytes, in address order. false: there is no such run.
  *
- * Vec: its valid rows (or columns). Acc: the valid rows of each column of fractals. Mat, Left and Right: all of the tile,
- * because what fills it writes the padding, too.
+ * Vec: valid rows, or columns. Mat, Acc: the valid rows of each column of fractals. Left, Right: the fractals that hold
+ * valid elements.
  */
 bool tg_tile_run(const struct tg_tile *tile, uint32_t idx, struct tg_bytes *run);
 
-/* From the first to the last byte that is meant. */
-struct tg_bytes tg_tile_span(const struct tg_tile *tile);
-
-/* All that the tile occupies. */
-struct tg_bytes tg_tile_extent(const struct tg_tile *tile);
-
-/* Do [a] and [b] mean a byte in common? They are of one kind. */
+/* Do [a] and [b] use a byte in common? They are of one kind. *common: the first ones. */
 bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_bytes *common);
+
+/* Are all bytes that `inner` uses among those of `outer`? They are of one kind. */
+bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer);
+
+/*
+ * Is one tile a part of the other, as far as the places of elements go: does an element that both have mean the same in
+ * both? They are of one kind. Elements are of one type, rows are of one length, and rows of one are parts of rows of the
+ * other. A single row or column is a part of everything of its type.
+ */
+bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b);
+
+/* Is each element of `a` at the place of the same element of `b`, and of the same size? Both are in UB. */
+bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b);
 
 #endif

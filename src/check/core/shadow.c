@@ -3,17 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { UNIT_BYTES = 1, WORD_BITS = 64, SEGMENTS_MIN = 64 };
-
-static uint32_t n_words(const struct tg_shadow *shadow) { return shadow->buffer_bytes / UNIT_BYTES / WORD_BITS; }
+enum { SEGMENTS_MIN = 64, TOUCHES_MIN = 64 };
 
 bool tg_shadow_init(struct tg_shadow *shadow, uint32_t buffer_bytes)
 {
     shadow->buffer_bytes = buffer_bytes;
     shadow->capacity = SEGMENTS_MIN;
+    shadow->touches_max = TOUCHES_MIN;
     shadow->segments = calloc(SEGMENTS_MIN, sizeof *shadow->segments);
-    shadow->written = calloc(n_words(shadow), sizeof *shadow->written);
-    if (!shadow->segments || !shadow->written) return false;
+    shadow->touches = calloc(TOUCHES_MIN, sizeof *shadow->touches);
+    if (!shadow->segments || !shadow->touches) return false;
     tg_shadow_begin(shadow);
     return true;
 }
@@ -21,17 +20,79 @@ bool tg_shadow_init(struct tg_shadow *shadow, uint32_t buffer_bytes)
 void tg_shadow_fini(struct tg_shadow *shadow)
 {
     free(shadow->segments);
-    free(shadow->written);
+    free(shadow->touches);
     memset(shadow, 0, sizeof *shadow);
 }
 
 void tg_shadow_begin(struct tg_shadow *shadow)
 {
-    memset(shadow->written, 0, n_words(shadow) * sizeof *shadow->written);
     shadow->n = 1;
     shadow->segments[0] = (struct tg_segment){.low = 0};
     shadow->segments[1] = (struct tg_segment){.low = shadow->buffer_bytes};
+    shadow->n_touches = 1;
+    shadow->n_visits = 0;
 }
+
+/* ---- touches --------------------------------------------------------------------------------------------------------- */
+
+static void mark_used(struct tg_shadow *shadow, uint32_t touch) { shadow->touches[touch].visit = UINT32_MAX; }
+
+/* Drop the touches that no segment has. Those that are left keep their order. */
+static void drop_unused(struct tg_shadow *shadow)
+{
+    for (uint32_t i = 0; i < shadow->n_touches; i++) shadow->touches[i].visit = 0;
+    for (uint32_t i = 0; i < shadow->n; i++) {
+        mark_used(shadow, shadow->segments[i].writer);
+        for (int r = 0; r < TG_READERS; r++) mark_used(shadow, shadow->segments[i].reader[r]);
+    }
+    /* The new number of each stands in its place until the segments have it. */
+    uint32_t n = 1;
+    for (uint32_t i = 1; i < shadow->n_touches; i++)
+        if (shadow->touches[i].visit != 0) shadow->touches[i].visit = n++;
+    shadow->touches[0].visit = 0;
+    for (uint32_t i = 0; i < shadow->n; i++) {
+        struct tg_segment *s = &shadow->segments[i];
+        s->writer = shadow->touches[s->writer].visit;
+        for (int r = 0; r < TG_READERS; r++) s->reader[r] = shadow->touches[s->reader[r]].visit;
+    }
+    for (uint32_t i = 1; i < shadow->n_touches; i++)
+        if (shadow->touches[i].visit != 0) shadow->touches[shadow->touches[i].visit] = shadow->touches[i];
+    for (uint32_t i = 0; i < n; i++) shadow->touches[i].visit = 0;
+    shadow->n_touches = n;
+    shadow->n_visits = 0;
+}
+
+static bool make_room(struct tg_shadow *shadow)
+{
+    if (shadow->n_touches < shadow->touches_max) return true;
+    drop_unused(shadow);
+    if (shadow->n_touches <= shadow->touches_max / 2) return true; /* else it would soon be full again */
+    struct tg_touch *grown = realloc(shadow->touches, 2 * shadow->touches_max * sizeof *grown);
+    if (!grown) return shadow->n_touches < shadow->touches_max;
+    shadow->touches = grown;
+    shadow->touches_max *= 2;
+    return true;
+}
+
+uint32_t tg_shadow_touch(struct tg_shadow *shadow, const struct tg_mark *mark, const struct tg_operand *operand)
+{
+    if (!make_room(shadow)) return 0;
+    shadow->touches[shadow->n_touches] = (struct tg_touch){
+        .mark = *mark, .tile = operand->tile, .scratch = operand->use == TG_USE_SCRATCH};
+    return shadow->n_touches++;
+}
+
+void tg_shadow_visit(struct tg_shadow *shadow) { shadow->n_visits++; }
+
+bool tg_shadow_meet(struct tg_shadow *shadow, uint32_t touch)
+{
+    struct tg_touch *met = &shadow->touches[touch];
+    if (touch == 0 || met->visit == shadow->n_visits) return false;
+    met->visit = shadow->n_visits;
+    return true;
+}
+
+/* ---- segments -------------------------------------------------------------------------------------------------------- */
 
 /* The segment that holds byte `at`, which is inside the buffer. */
 static uint32_t find(const struct tg_shadow *shadow, uint32_t at)
@@ -70,39 +131,19 @@ bool tg_shadow_cut(struct tg_shadow *shadow, struct tg_bytes bytes, uint32_t *fi
     return true;
 }
 
-void tg_shadow_write(struct tg_shadow *shadow, uint32_t first, uint32_t last, const struct tg_mark *mark,
-                     const struct tg_tile *tile)
+static bool is_unread_since(const struct tg_segment *s, uint32_t writer)
+{
+    for (int r = 0; r < TG_READERS; r++)
+        if (s->reader[r] != 0) return false;
+    return s->writer == writer;
+}
+
+void tg_shadow_write(struct tg_shadow *shadow, uint32_t first, uint32_t last, uint32_t touch)
 {
     struct tg_segment *s = shadow->segments;
-    s[first] = (struct tg_segment){.low = s[first].low, .writer = *mark, .written_as = *tile};
+    s[first] = (struct tg_segment){.low = s[first].low, .writer = touch};
+    if (first > 0 && is_unread_since(&s[first - 1], touch)) first--;
+    if (last < shadow->n && is_unread_since(&s[last], touch)) last++;
     memmove(&s[first + 1], &s[last], (shadow->n + 1 - last) * sizeof *s);
     shadow->n -= last - first - 1;
-}
-
-/* The bits of word `word` that stand for units [low, high). */
-static uint64_t bits_of(uint32_t word, uint32_t low, uint32_t high)
-{
-    uint32_t from = low > word * WORD_BITS ? low - word * WORD_BITS : 0;
-    uint32_t to = high < (word + 1) * WORD_BITS ? high - word * WORD_BITS : WORD_BITS;
-    return (to == WORD_BITS ? ~(uint64_t)0 : ((uint64_t)1 << to) - 1) & (~(uint64_t)0 << from);
-}
-
-uint32_t tg_shadow_unwritten(const struct tg_shadow *shadow, struct tg_bytes bytes)
-{
-    uint32_t low = bytes.low / UNIT_BYTES, high = bytes.high / UNIT_BYTES;
-    for (uint32_t word = low / WORD_BITS; word * WORD_BITS < high; word++) {
-        uint64_t missing = bits_of(word, low, high) & ~shadow->written[word];
-        if (missing) return (word * WORD_BITS + (uint32_t)__builtin_ctzll(missing)) * UNIT_BYTES;
-    }
-    return bytes.high;
-}
-
-void tg_shadow_set_written(struct tg_shadow *shadow, struct tg_bytes bytes, bool written)
-{
-    uint32_t low = bytes.low / UNIT_BYTES, high = bytes.high / UNIT_BYTES;
-    for (uint32_t word = low / WORD_BITS; word * WORD_BITS < high; word++) {
-        uint64_t bits = bits_of(word, low, high);
-        if (written) shadow->written[word] |= bits;
-        else shadow->written[word] &= ~bits;
-    }
 }

@@ -124,12 +124,20 @@ static void exchange(uint8_t *a, uint8_t *b, uint32_t n)
 
 /* ---- executing a step -------------------------------------------------------------------------------------------- */
 
-static void execute_now(const struct tg_reorder *reorder, const struct tg_instr *instr)
+/* What an instruction overwrites on the way means nothing afterwards, unless it is part of its result. */
+static void spoil_scratch(const struct tg_reorder *reorder, const struct tg_operand *operands, int n)
 {
     struct tg_bytes run;
+    for (int i = 0; i < n; i++)
+        for (uint32_t r = 0; operands[i].use == TG_USE_SCRATCH && tg_tile_run(&operands[i].tile, r, &run); r++)
+            memset(reorder->buffers->of_kind[operands[i].tile.kind] + run.low, 0xFF, run.high - run.low);
+}
+
+static void execute_now(const struct tg_reorder *reorder, const struct tg_instr *instr)
+{
+    struct tg_operand operands[TG_OPERANDS_MAX];
+    spoil_scratch(reorder, operands, tg_footprint(instr, operands));
     tg_execute(instr, reorder->buffers);
-    for (uint32_t i = 0; instr->tmp && tg_tile_run(instr->tmp, i, &run); i++)
-        memset(reorder->buffers->of_kind[instr->tmp->kind] + run.low, 0xFF, run.high - run.low);
 }
 
 /* What it writes is put aside, and what was there put back. */
@@ -137,22 +145,18 @@ static bool execute_unseen(struct tg_reorder *reorder, uint32_t step, const stru
 {
     const uint8_t pipe = reorder->steps[step].pipe;
     const uint32_t first = reorder->n_writes[pipe];
-    bool room = true;
-    const struct tg_form_info *form = tg_form_of(instr->op);
-    for (uint32_t slot = 0; slot < TG_SLOTS && room; slot++)
-        if (tg_use_writes(form->slots[slot].use) && tg_instr_tile(instr, slot))
-            room = note_tile(reorder, step, tg_instr_tile(instr, slot));
-    if (tg_use_writes(form->global)) room = room && note_global(reorder, step, instr->global);
-    if (!room) return false;
+    struct tg_operand operands[TG_OPERANDS_MAX];
+    const int n = tg_footprint(instr, operands);
+    /* Scratch that holds a part of the result comes before the result, so that it appears last: with all that is new. */
+    for (int i = 0; i < n; i++)
+        if (operands[i].use != TG_USE_READ && !note_tile(reorder, step, &operands[i].tile)) return false;
+    if (tg_use_writes(tg_form_of(instr->op)->global) && !note_global(reorder, step, instr->global)) return false;
+    spoil_scratch(reorder, operands, n);
     tg_execute(instr, reorder->buffers);
     for (uint32_t i = first; i < reorder->n_writes[pipe]; i++) {
         const struct tg_reorder_write *write = &reorder->writes[pipe][i];
         exchange(write->place, reorder->data + write->data, write->n_bytes);
     }
-    const uint32_t scratch = reorder->n_writes[pipe];
-    if (instr->tmp && !note_tile(reorder, step, instr->tmp)) return false;
-    for (uint32_t i = scratch; i < reorder->n_writes[pipe]; i++)
-        memset(reorder->data + reorder->writes[pipe][i].data, 0xFF, reorder->writes[pipe][i].n_bytes);
     return true;
 }
 

@@ -1,0 +1,40 @@
+/*
+ * names.h - tiles that TRESHAPE has said to be the same bytes under other shapes or element types, wherever in the kernel
+ * it stands.
+ *
+ * Tiles that were named for each other, directly or through a third, are of one group.
+ */
+#ifndef TG_CHECK_CORE_NAMES_H
+#define TG_CHECK_CORE_NAMES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/tile.h>
+
+/* Tiles that are remembered; of more, the first are forgotten. */
+enum { TG_NAMES_MAX = 1024 };
+
+struct tg_named {
+    struct tg_tile tile;
+    uint32_t group;
+};
+
+struct tg_names {
+    struct tg_named *named; /* [n], owned; a ring of TG_NAMES_MAX when it is full */
+    uint32_t n, oldest, n_groups;
+    uint32_t max;
+};
+
+void tg_names_fini(struct tg_names *names);
+
+/* A kernel begins: nothing was said. */
+void tg_names_begin(struct tg_names *names);
+
+/* `a` and `b` are the same bytes. false: no memory. */
+bool tg_names_say(struct tg_names *names, const struct tg_tile *a, const struct tg_tile *b);
+
+/* Was it said that the bytes of `written` may be read as `tile`? Either may be a part of a tile that was named. */
+bool tg_names_agree(const struct tg_names *names, const struct tg_tile *tile, const struct tg_tile *written);
+
+#endif
