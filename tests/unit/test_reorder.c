@@ -78,9 +78,10 @@ static void run(kernel_fn *kernel, enum order how)
         gm[0][i] = (float)i;
         gm[1][i] = (float)(i * 2 + 1000);
     }
-    if (how != PROGRAM) tg_reorder_begin(&reorder, &buffers, how == EARLY);
+    if (how != PROGRAM) tg_reorder_begin(&reorder, &buffers, NULL, how == EARLY);
     kernel();
     if (how != PROGRAM) assert_true(tg_reorder_end(&reorder));
+    tg_reorder_land(&reorder);
 }
 
 /* Whether it gives other bytes than in its own order. */
@@ -375,6 +376,105 @@ static void a_long_kernel_is_executed_in_pieces(void **state)
     expect_shown(long_kernel, 1, LATE);
 }
 
+/* ---- the end of a kernel, and plain accesses --------------------------------------------------------------------------- */
+
+/* matrix `to` = matrix `from` + 1; part 1 drains, part 2 waits by the scalar pipe for the store. */
+static void increment(int from, int to)
+{
+    const struct tg_global x = matrix(from), out = matrix(to);
+    const struct tg_tile a = vec(0);
+    TLOAD(a, x);
+    set_flag(PIPE_MTE2, PIPE_V, 0);
+    wait_flag(PIPE_MTE2, PIPE_V, 0);
+    TADDS(a, a, 1);
+    set_flag(PIPE_V, PIPE_MTE3, 0);
+    wait_flag(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(out, a);
+    set_flag(PIPE_MTE3, PIPE_V, 0);
+    wait_flag(PIPE_MTE3, PIPE_V, 0); /* V has waited: that does not hold up the kernel's end */
+    PART(1, TDRAIN());
+}
+
+static void one_after_the_other(void)
+{
+    increment(0, 2);
+    if (order != PROGRAM) {
+        assert_true(tg_reorder_end(&reorder));
+        tg_reorder_begin(&reorder, &buffers, NULL, order == EARLY);
+    }
+    increment(2, 3);
+}
+
+static void a_successor_reads_old_bytes_of_a_store_that_was_not_waited_for(void **state)
+{
+    (void)state;
+    core = TG_AIV;
+    expect_right(one_after_the_other);
+    assert_true(gm[3][5] == 7);
+    expect_shown(one_after_the_other, 1, LATE);
+    omitted = 1;
+    run(one_after_the_other, LATE);
+    assert_true(gm[2][5] == 6); /* in the end everything has landed */
+    omitted = ALL;
+}
+
+/* Reads by plain C what it has stored, and overwrites what it has loaded. */
+static void plain_kernel(void)
+{
+    const struct tg_global x = matrix(0), tmp = matrix(2), out = matrix(3);
+    const struct tg_tile a = vec(0), b = vec(1);
+    TLOAD(a, x);
+    set_flag(PIPE_MTE2, PIPE_MTE3, 0);
+    wait_flag(PIPE_MTE2, PIPE_MTE3, 0);
+    TSTORE(tmp, a);
+    set_flag(PIPE_MTE3, PIPE_S, 0);
+    PART(1, wait_flag(PIPE_MTE3, PIPE_S, 0));
+    const float last = gm[2][N - 1];
+    TEXPANDS(b, last == last ? last : -1.0f);
+    set_flag(PIPE_V, PIPE_MTE3, 1);
+    wait_flag(PIPE_V, PIPE_MTE3, 1);
+    TSTORE(out, b);
+    TDRAIN();
+}
+
+static void a_plain_load_finds_what_the_scalar_pipe_has_waited_for(void **state)
+{
+    (void)state;
+    core = TG_AIV;
+    expect_right(plain_kernel);
+    assert_true(gm[3][0] == N - 1);
+    expect_shown(plain_kernel, 1, LATE);
+}
+
+static void padding_kernel(void)
+{
+    const struct tg_global x = tg_global_nd((uint64_t)(uintptr_t)gm[0], TG_FP32, ROWS, 5, COLS), out = matrix(2);
+    const struct tg_tile whole = vec(0);
+    struct tg_tile part = whole;
+    part.valid_cols = 5;
+    TEXPANDS(whole, 1);
+    set_flag(PIPE_V, PIPE_MTE2, 0);
+    wait_flag(PIPE_V, PIPE_MTE2, 0);
+    TLOAD(part, x);
+    TDRAIN();
+    TSTORE(out, whole);
+    TDRAIN();
+}
+
+static void a_load_leaves_the_rest_of_its_32_bytes_undefined(void **state)
+{
+    (void)state;
+    core = TG_AIV;
+    for (enum order how = LATE; how <= EARLY; how++) {
+        run(padding_kernel, how);
+        for (int i = 0; i < COLS; i++)
+            CHECK(i < 5   ? gm[2][i] == (float)i
+                  : i < 8 ? gm[2][i] != gm[2][i]
+                          : gm[2][i] == 1,
+                  "column %d: %f", i, (double)gm[2][i]);
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -388,6 +488,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_barrier_of_all_pipes_orders_them),
         cmocka_unit_test(a_wait_for_a_flag_that_nobody_sets_is_passed),
         cmocka_unit_test(a_long_kernel_is_executed_in_pieces),
+        cmocka_unit_test(a_successor_reads_old_bytes_of_a_store_that_was_not_waited_for),
+        cmocka_unit_test(a_plain_load_finds_what_the_scalar_pipe_has_waited_for),
+        cmocka_unit_test(a_load_leaves_the_rest_of_its_32_bytes_undefined),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, allocate, release);

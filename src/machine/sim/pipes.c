@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 enum step_kind { STEP_WORK, STEP_TRANSFER, STEP_SET, STEP_WAIT, STEP_BARRIER, STEP_BARRIER_ALL };
 enum { FLAG_RING = 4 };
 
@@ -10,56 +12,73 @@ void tg_pipes_fini(struct tg_pipes *pipes)
 {
     free(pipes->steps);
     free(pipes->globals);
+    free(pipes->passed_at);
     pipes->steps = NULL;
     pipes->globals = NULL;
+    pipes->passed_at = NULL;
+}
+
+static void clear(struct tg_pipes *pipes)
+{
+    pipes->n_steps = pipes->n_globals = pipes->n_left = 0;
+    memset(pipes->at, 0, sizeof pipes->at);
+    memset(pipes->last, 0, sizeof pipes->last);
+    memset(pipes->n_played, 0, sizeof pipes->n_played);
+    memset(pipes->n_waited, 0, sizeof pipes->n_waited);
 }
 
 void tg_pipes_reset(struct tg_pipes *pipes)
 {
-    pipes->n_steps = pipes->n_globals = 0;
-    memset(pipes->first, 0, sizeof pipes->first);
-    memset(pipes->last, 0, sizeof pipes->last);
-    memset(pipes->n_set, 0, sizeof pipes->n_set);
+    clear(pipes);
+    memset(pipes->free_at, 0, sizeof pipes->free_at);
+    pipes->flowing = false;
+    tg_pipes_begin(pipes);
 }
 
 /* ---- the list ---- */
-
-static bool grow(void **items, uint32_t n, uint32_t *capacity, size_t bytes)
-{
-    if (n < *capacity) return true;
-    uint32_t more = *capacity ? 2 * *capacity : 256;
-    void *grown = realloc(*items, more * bytes);
-    if (!grown) return false;
-    *items = grown;
-    *capacity = more;
-    return true;
-}
 
 uint16_t tg_pipes_flag(const struct tg_instr *instr)
 {
     return (uint16_t)((instr->src_pipe * TG_PIPES + instr->dst_pipe) * TG_EVENTS + instr->event);
 }
 
-static bool append_step(struct tg_pipes *pipes, const struct tg_pipe_step *step)
+/* Room is there. */
+static void link_step(struct tg_pipes *pipes, const struct tg_pipe_step *step)
+{
+    pipes->steps[pipes->n_steps++] = *step;
+    const uint8_t pipe = step->pipe;
+    if (pipes->at[pipe]) pipes->steps[pipes->last[pipe] - 1].next = pipes->n_steps;
+    else pipes->at[pipe] = pipes->n_steps;
+    pipes->last[pipe] = pipes->n_steps;
+}
+
+static bool append_step(struct tg_pipes *pipes, struct tg_pipe_step *step)
 {
     void *steps = pipes->steps;
-    if (!grow(&steps, pipes->n_steps, &pipes->steps_max, sizeof *step)) return false;
+    if (!tg_grow(&steps, pipes->n_steps + 1, &pipes->steps_max, sizeof *step)) return false;
     pipes->steps = steps;
-    pipes->steps[pipes->n_steps++] = *step;
-    uint32_t *last = &pipes->last[step->pipe];
-    if (*last) pipes->steps[*last - 1].next = pipes->n_steps;
-    else pipes->first[step->pipe] = pipes->n_steps;
-    *last = pipes->n_steps;
+    step->gate = pipes->n_gates;
+    link_step(pipes, step);
     return true;
 }
 
 static bool append_global(struct tg_pipes *pipes, const struct tg_global *global, uint32_t *index)
 {
     void *globals = pipes->globals;
-    if (!grow(&globals, pipes->n_globals, &pipes->globals_max, sizeof *global)) return false;
+    if (!tg_grow(&globals, pipes->n_globals + 1, &pipes->globals_max, sizeof *global)) return false;
     pipes->globals = globals;
     *index = pipes->n_globals;
     pipes->globals[pipes->n_globals++] = *global;
+    return true;
+}
+
+/* What is appended from here on is issued when PIPE_S has passed the wait before. */
+static bool append_gate(struct tg_pipes *pipes)
+{
+    void *passed_at = pipes->passed_at;
+    if (!tg_grow(&passed_at, pipes->n_gates + 1, &pipes->passed_max, sizeof *pipes->passed_at)) return false;
+    pipes->passed_at = passed_at;
+    pipes->n_gates++;
     return true;
 }
 
@@ -67,7 +86,7 @@ static bool append_global(struct tg_pipes *pipes, const struct tg_global *global
 static bool append_barrier_all(struct tg_pipes *pipes)
 {
     for (uint8_t pipe = 0; pipe < TG_PIPES; pipe++) {
-        const struct tg_pipe_step step = {.pipe = pipe, .kind = STEP_BARRIER_ALL};
+        struct tg_pipe_step step = {.pipe = pipe, .kind = STEP_BARRIER_ALL};
         if (!append_step(pipes, &step)) return false;
     }
     return true;
@@ -91,7 +110,8 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
         step.flag = tg_pipes_flag(instr);
         if (pipes->n_set[step.flag] == 0) return TG_PIPES_NO_FLAG;
         pipes->n_set[step.flag]--;
-        break;
+        if (!append_step(pipes, &step)) return TG_PIPES_NO_MEMORY;
+        return step.pipe != PIPE_S || append_gate(pipes) ? TG_PIPES_OK : TG_PIPES_NO_MEMORY;
     case TG_OP_PIPE_BARRIER:
         if (instr->src_pipe == PIPE_ALL) return append_barrier_all(pipes) ? TG_PIPES_OK : TG_PIPES_NO_MEMORY;
         step.kind = STEP_BARRIER;
@@ -105,14 +125,72 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
     return append_step(pipes, &step) ? TG_PIPES_OK : TG_PIPES_NO_MEMORY;
 }
 
+/* ---- what a kernel leaves ---- */
+
+void tg_pipes_begin(struct tg_pipes *pipes)
+{
+    const uint32_t n_steps = pipes->n_steps;
+    bool is_left = false;
+    for (int pipe = 0; pipe < TG_PIPES; pipe++) is_left |= pipes->at[pipe] != 0;
+    pipes->n_gates = pipes->n_passed = 0;
+    memset(pipes->n_set, 0, sizeof pipes->n_set);
+    if (!is_left) {
+        clear(pipes);
+        return;
+    }
+    /* Steps that are done go; the others and their GlobalTensors move to the front, in their order. */
+    pipes->n_steps = pipes->n_globals = 0;
+    memset(pipes->at, 0, sizeof pipes->at);
+    memset(pipes->last, 0, sizeof pipes->last);
+    for (uint32_t i = 0; i < n_steps; i++) {
+        struct tg_pipe_step step = pipes->steps[i];
+        if (step.done) continue;
+        step.next = step.gate = 0;
+        if (step.kind == STEP_TRANSFER) {
+            pipes->globals[pipes->n_globals] = pipes->globals[step.global];
+            step.global = pipes->n_globals++;
+        }
+        link_step(pipes, &step);
+    }
+    pipes->n_left = pipes->n_steps;
+}
+
 /* ---- playing it ---- */
 
 struct player {
     struct tg_pipes *pipes;
     double ns_per_cycle;
     struct tg_kernel_times *times;
-    uint32_t at[TG_PIPES]; /* the step that each pipe is at, index + 1; 0: done */
 };
+
+/* The step that a pipe is at, if it was issued. NULL: it was not, or there is none. */
+static struct tg_pipe_step *current(struct tg_pipes *pipes, int pipe)
+{
+    if (pipes->at[pipe] == 0) return NULL;
+    struct tg_pipe_step *step = &pipes->steps[pipes->at[pipe] - 1];
+    return step->gate <= pipes->n_passed ? step : NULL;
+}
+
+/* The pipe stands still until `time`. */
+static void wait_until(struct tg_pipes *pipes, int pipe, double time)
+{
+    if (time <= pipes->free_at[pipe]) return;
+    pipes->free_at[pipe] = time;
+    if (pipe == PIPE_V) pipes->flowing = false;
+}
+
+/* A step of this kernel starts after the kernel, and after what its scalar unit has waited for. */
+static void wait_for_issue(struct tg_pipes *pipes, int pipe, const struct tg_pipe_step *step)
+{
+    if (pipes->at[pipe] <= pipes->n_left) return;
+    wait_until(pipes, pipe, step->gate > 0 ? pipes->passed_at[step->gate - 1] : pipes->start_ns);
+}
+
+static void leave(struct tg_pipes *pipes, int pipe, struct tg_pipe_step *step)
+{
+    step->done = true;
+    pipes->at[pipe] = step->next;
+}
 
 static void set_played(struct tg_pipes *pipes, uint16_t flag, double time)
 {
@@ -159,56 +237,53 @@ static bool advance(struct player *p, int pipe)
 {
     struct tg_pipes *pipes = p->pipes;
     bool moved = false;
-    while (p->at[pipe]) {
-        const struct tg_pipe_step *step = &pipes->steps[p->at[pipe] - 1];
+    for (struct tg_pipe_step *step; (step = current(pipes, pipe)) != NULL; moved = true) {
         double set_at = 0;
         if (step->kind == STEP_TRANSFER || step->kind == STEP_BARRIER_ALL) break;
-        if (step->kind == STEP_WAIT) {
-            if (!wait_played(pipes, step->flag, &set_at)) break;
-            if (set_at > pipes->free_at[pipe]) {
-                pipes->free_at[pipe] = set_at;
-                if (pipe == PIPE_V) pipes->flowing = false;
-            }
-        }
+        if (step->kind == STEP_WAIT && !wait_played(pipes, step->flag, &set_at)) break;
+        wait_for_issue(pipes, pipe, step);
+        wait_until(pipes, pipe, set_at);
         if (step->kind == STEP_BARRIER && pipe == PIPE_V) pipes->flowing = false;
         if (step->kind == STEP_WORK) work(p, step);
         else pipes->free_at[pipe] += step->cycles * p->ns_per_cycle;
         if (step->kind == STEP_SET) set_played(pipes, step->flag, pipes->free_at[pipe]);
-        p->at[pipe] = step->next;
-        moved = true;
+        if (step->kind == STEP_WAIT && pipe == PIPE_S) pipes->passed_at[pipes->n_passed++] = pipes->free_at[pipe];
+        leave(pipes, pipe, step);
     }
     return moved;
-}
-
-static double latest(const struct tg_pipes *pipes)
-{
-    double end = 0;
-    for (int pipe = 0; pipe < TG_PIPES; pipe++)
-        if (pipes->free_at[pipe] > end) end = pipes->free_at[pipe];
-    return end;
 }
 
 /* All pipes stand at a barrier of all: they leave together. */
 static bool pass_barrier_all(struct player *p)
 {
-    for (int pipe = 0; pipe < TG_PIPES; pipe++)
-        if (!p->at[pipe] || p->pipes->steps[p->at[pipe] - 1].kind != STEP_BARRIER_ALL) return false;
-    double end = latest(p->pipes);
+    struct tg_pipes *pipes = p->pipes;
+    struct tg_pipe_step *steps[TG_PIPES];
+    double end = 0;
     for (int pipe = 0; pipe < TG_PIPES; pipe++) {
-        p->pipes->free_at[pipe] = end;
-        p->at[pipe] = p->pipes->steps[p->at[pipe] - 1].next;
+        steps[pipe] = current(pipes, pipe);
+        if (!steps[pipe] || steps[pipe]->kind != STEP_BARRIER_ALL) return false;
     }
-    p->pipes->flowing = false;
+    for (int pipe = 0; pipe < TG_PIPES; pipe++) {
+        wait_for_issue(pipes, pipe, steps[pipe]);
+        if (pipes->free_at[pipe] > end) end = pipes->free_at[pipe];
+    }
+    for (int pipe = 0; pipe < TG_PIPES; pipe++) {
+        pipes->free_at[pipe] = end;
+        leave(pipes, pipe, steps[pipe]);
+    }
+    pipes->flowing = false;
     return true;
 }
 
 /* The pipe whose transfer is asked for first; -1: none stands at one. */
-static int first_transfer(const struct player *p)
+static int first_transfer(struct tg_pipes *pipes)
 {
     int first = -1;
     for (int pipe = 0; pipe < TG_PIPES; pipe++) {
-        if (!p->at[pipe] || p->pipes->steps[p->at[pipe] - 1].kind != STEP_TRANSFER) continue;
-        if (first < 0 || p->pipes->free_at[pipe] < p->pipes->free_at[first]) first = pipe;
+        const struct tg_pipe_step *step = current(pipes, pipe);
+        if (!step || step->kind != STEP_TRANSFER) continue;
+        wait_for_issue(pipes, pipe, step);
+        if (first < 0 || pipes->free_at[pipe] < pipes->free_at[first]) first = pipe;
     }
     return first;
 }
@@ -216,7 +291,7 @@ static int first_transfer(const struct player *p)
 static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *context)
 {
     struct tg_pipes *pipes = p->pipes;
-    const struct tg_pipe_step *step = &pipes->steps[p->at[pipe] - 1];
+    struct tg_pipe_step *step = current(pipes, pipe);
     double start = pipes->free_at[pipe], alone = start + step->cycles * p->ns_per_cycle;
     double passed = shared(context, &pipes->globals[step->global], start);
     double end = passed > alone ? passed : alone;
@@ -224,25 +299,30 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     pipes->free_at[pipe] = end;
     add_ns(&p->times->pipe_busy_ns[pipe], end - start);
     add_ns(&p->times->memory_wait_ns, end - alone);
-    p->at[pipe] = step->next;
+    leave(pipes, pipe, step);
+}
+
+/* When the scalar code has returned; negative: it has not. */
+static double returned_at(const struct tg_pipes *pipes)
+{
+    if (pipes->at[PIPE_S] != 0) return -1;
+    return pipes->free_at[PIPE_S] > pipes->start_ns ? pipes->free_at[PIPE_S] : pipes->start_ns;
 }
 
 double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared,
                      void *context, struct tg_kernel_times *times)
 {
     struct player p = {.pipes = pipes, .ns_per_cycle = ns_per_cycle, .times = times};
-    memcpy(p.at, pipes->first, sizeof p.at);
-    memset(pipes->n_played, 0, sizeof pipes->n_played);
-    memset(pipes->n_waited, 0, sizeof pipes->n_waited);
-    for (int pipe = 0; pipe < TG_PIPES; pipe++) pipes->free_at[pipe] = start_ns;
-    pipes->flowing = false;
+    pipes->start_ns = start_ns;
     for (;;) {
         bool moved = false;
         for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(&p, pipe);
         if (moved || pass_barrier_all(&p)) continue;
         /* Every pipe is done, at a transfer, or waits for one of those: the earliest is next in this core's time. */
-        int pipe = first_transfer(&p);
-        if (pipe < 0) return latest(pipes);
+        const int pipe = first_transfer(pipes);
+        const double end = returned_at(pipes);
+        if (pipe < 0) return end >= 0 ? end : start_ns;
+        if (end >= 0 && pipes->free_at[pipe] > end) return end;
         transfer(&p, pipe, shared, context);
     }
 }

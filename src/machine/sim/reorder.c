@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "check/core/footprint.h"
 #include "check/core/order.h"
 #include "tile/execute.h"
@@ -16,18 +17,6 @@ static const uint8_t orders[2][TG_PIPES] = {
     {PIPE_S, PIPE_MTE2, PIPE_MTE1, PIPE_V, PIPE_M, PIPE_MTE3, PIPE_FIX}, /* early */
 };
 
-static bool grow(void **items, size_t n, size_t *capacity, size_t bytes)
-{
-    if (n <= *capacity) return true;
-    size_t more = *capacity ? *capacity : 64;
-    while (more < n) more *= 2;
-    void *grown = realloc(*items, more * bytes);
-    if (!grown) return false;
-    *items = grown;
-    *capacity = more;
-    return true;
-}
-
 static void forget(struct tg_reorder *reorder)
 {
     reorder->n_steps = reorder->n_issued = reorder->n_passed = 0;
@@ -37,11 +26,12 @@ static void forget(struct tg_reorder *reorder)
     memset(reorder->n_writes, 0, sizeof reorder->n_writes);
 }
 
-void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, bool early)
+void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, struct tg_gm *gm, bool early)
 {
     forget(reorder);
     memset(reorder->flags, 0, sizeof reorder->flags);
     reorder->buffers = buffers;
+    reorder->gm = gm;
     reorder->early = early;
     reorder->no_memory = false;
     for (uint32_t kind = 0; kind <= TG_VEC; kind++)
@@ -53,6 +43,8 @@ void tg_reorder_fini(struct tg_reorder *reorder)
     for (int pipe = 0; pipe < TG_PIPES; pipe++) free(reorder->writes[pipe]);
     free(reorder->steps);
     free(reorder->data);
+    tg_landing_fini(&reorder->left);
+    tg_landing_fini(&reorder->noted);
     memset(reorder, 0, sizeof *reorder);
 }
 
@@ -83,9 +75,10 @@ static bool note_write(struct tg_reorder *reorder, uint32_t step, uint8_t *place
 {
     const uint8_t pipe = reorder->steps[step].pipe;
     void *writes = reorder->writes[pipe], *data = reorder->data;
-    bool room = grow(&writes, reorder->n_writes[pipe] + 1, &reorder->writes_max[pipe], sizeof(struct tg_reorder_write));
+    bool room = tg_grow(&writes, reorder->n_writes[pipe] + 1, &reorder->writes_max[pipe],
+                        sizeof(struct tg_reorder_write));
     reorder->writes[pipe] = writes;
-    room = grow(&data, reorder->n_data + n_bytes, &reorder->data_max, 1) && room;
+    room = tg_grow(&data, reorder->n_data + n_bytes, &reorder->data_max, 1) && room;
     reorder->data = data;
     if (!room) return false;
     reorder->writes[pipe][reorder->n_writes[pipe]++] = (struct tg_reorder_write){place, n_bytes, step, reorder->n_data};
@@ -171,6 +164,11 @@ static void settle(struct tg_reorder *reorder, const struct tg_reorder_step *ste
     if (tg_order_settles(&product)) appear(reorder, PIPE_M, last);
 }
 
+static bool writes_global(const struct tg_reorder_step *step)
+{
+    return step->has_global && tg_use_writes(tg_form_of(step->instr.op)->global);
+}
+
 static void execute(struct tg_reorder *reorder, uint32_t index)
 {
     const struct tg_reorder_step *step = &reorder->steps[index];
@@ -179,6 +177,8 @@ static void execute(struct tg_reorder *reorder, uint32_t index)
         tg_instr_set_tile(&instr, slot, step->has >> slot & 1u ? &step->tiles[slot] : NULL);
     instr.global = step->has_global ? &step->global : NULL;
     settle(reorder, step);
+    /* A pipe stores in order: what an earlier kernel has left lands first. */
+    if (writes_global(step)) tg_reorder_land(reorder);
     if (reorder->early || tg_store_adds(&instr)) execute_now(reorder, &instr);
     else if (!execute_unseen(reorder, index, &instr)) reorder->no_memory = true;
 }
@@ -245,24 +245,63 @@ static void keep_flags(struct tg_reorder *reorder)
     }
 }
 
-bool tg_reorder_end(struct tg_reorder *reorder)
+/* Execute all that is kept. */
+static void finish(struct tg_reorder *reorder)
 {
     while (go_on(reorder)) continue;
     appear_all(reorder);
     keep_flags(reorder);
     forget(reorder);
+}
+
+/* Note what a store writes that nobody has waited for. false: no memory. */
+static bool note_store(struct tg_reorder *reorder, const struct tg_global *global)
+{
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; tg_global_run(global, i, &run); i++)
+        if (!tg_landing_note(&reorder->noted, run.address, run.bytes)) return false;
+    return true;
+}
+
+/* The stores that have not appeared yet: those that were not executed, and those whose bytes are put aside. */
+static bool note_stores(struct tg_reorder *reorder)
+{
+    for (uint32_t i = 0; i < reorder->n_steps; i++) {
+        const struct tg_reorder_step *step = &reorder->steps[i];
+        if (writes_global(step) && !step->done && !note_store(reorder, &step->global)) return false;
+    }
+    for (int pipe = 0; pipe < TG_PIPES; pipe++)
+        for (uint32_t i = 0; i < reorder->n_writes[pipe]; i++) {
+            const struct tg_reorder_write *write = &reorder->writes[pipe][i];
+            if (writes_global(&reorder->steps[write->step]) &&
+                !tg_landing_note(&reorder->noted, (uint64_t)(uintptr_t)write->place, write->n_bytes))
+                return false;
+        }
+    return true;
+}
+
+bool tg_reorder_end(struct tg_reorder *reorder)
+{
+    if (!reorder->early && !note_stores(reorder)) reorder->no_memory = true;
+    finish(reorder);
+    tg_reorder_land(reorder); /* the kernel had no store before which this would have been done */
+    tg_landing_hold(&reorder->noted);
+    const struct tg_landing empty = reorder->left;
+    reorder->left = reorder->noted;
+    reorder->noted = empty;
     return !reorder->no_memory;
 }
+
+void tg_reorder_land(struct tg_reorder *reorder) { tg_landing_land(&reorder->left, reorder->gm); }
 
 /* ---- keeping ----------------------------------------------------------------------------------------------------- */
 
 static void append(struct tg_reorder *reorder, const struct tg_reorder_step *step)
 {
     reorder->steps[reorder->n_steps++] = *step;
-    const uint32_t index = reorder->n_steps, last = reorder->last[step->pipe];
-    if (last) reorder->steps[last - 1].next = index;
-    if (reorder->at[step->pipe] == 0)
-        reorder->at[step->pipe] = index; /* the steps before it are done, or there are none */
+    const uint32_t index = reorder->n_steps;
+    if (reorder->at[step->pipe]) reorder->steps[reorder->last[step->pipe] - 1].next = index;
+    else reorder->at[step->pipe] = index;
     reorder->last[step->pipe] = index;
 }
 
@@ -318,11 +357,19 @@ static struct tg_reorder_step copy_of(const struct tg_instr *instr, enum tg_pipe
     return step;
 }
 
+/* A wait of PIPE_S, or a barrier of all pipes, holds up the kernel itself: what it does next, a plain load say, finds
+ * what it has waited for. */
+static void hold_up(struct tg_reorder *reorder, const struct tg_instr *instr)
+{
+    const bool all = instr->op == TG_OP_PIPE_BARRIER && instr->src_pipe == PIPE_ALL;
+    while ((all || reorder->n_passed < reorder->n_issued) && go_on(reorder)) continue;
+}
+
 bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, enum tg_pipe pipe)
 {
-    if (reorder->n_steps + TG_PIPES > STEPS_MAX && !tg_reorder_end(reorder)) return false;
+    if (reorder->n_steps + TG_PIPES > STEPS_MAX) finish(reorder);
     void *steps = reorder->steps;
-    bool room = grow(&steps, reorder->n_steps + TG_PIPES, &reorder->steps_max, sizeof *reorder->steps);
+    bool room = tg_grow(&steps, reorder->n_steps + TG_PIPES, &reorder->steps_max, sizeof *reorder->steps);
     reorder->steps = steps;
     if (!room) return false;
     struct tg_reorder_step step = copy_of(instr, pipe, reorder->n_issued);
@@ -335,5 +382,6 @@ bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, en
     /* A kernel goes on with what an instruction has put into its memory: the pipes are played up to it. */
     const uint32_t index = reorder->n_steps;
     while (instr->result && !reorder->steps[index - 1].done && go_on(reorder)) continue;
+    hold_up(reorder, instr);
     return !reorder->no_memory;
 }

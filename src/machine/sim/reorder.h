@@ -1,11 +1,12 @@
 /*
  * reorder.h - the instructions of a kernel in another order than the program's: one that its flags and barriers allow.
  *
- * A kernel's instructions are kept until it returns. Then the pipes take them, each its own in order, held by waits and
+ * A kernel's instructions are kept until its scalar code waits or returns. Then the pipes take them, each its own in order, held by waits and
  * barriers alone, and by nothing else. Which pipe goes on first is chosen to be as bad as possible:
  *
  *     late    who uses a result runs ahead of who makes it, and a result appears only when a flag, a barrier or the end
- *             of the kernel needs it: what is read too early is old
+ *             of the kernel needs it: what is read too early is old. Stores that the kernel does not wait for land when
+ *             it has returned: a successor reads what was there before
  *     early   who fills a place runs ahead of who still reads it: what is read too late is overwritten
  *
  *     program   load a | set | wait | exp a | load b
@@ -26,6 +27,7 @@
 
 #include <tilegraph/tile.h>
 
+#include "machine/sim/landing.h"
 #include "machine/sim/pipes.h"
 #include "tile/buffers.h"
 #include "tile/table.h"
@@ -68,6 +70,8 @@ struct tg_reorder {
     uint8_t *data; /* [n_data], owned: bytes of writes, and room to execute */
     size_t n_data, data_max;
     const struct tg_buffers *buffers; /* of the core whose kernel runs */
+    struct tg_landing left, noted;    /* stores that nobody has waited for: of the last kernel, of this one */
+    struct tg_gm *gm;                 /* where they land; NULL: anywhere */
     bool early;
     bool no_memory;
 };
@@ -75,14 +79,20 @@ struct tg_reorder {
 void tg_reorder_fini(struct tg_reorder *reorder);
 
 /* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. They are filled with NaN, so that what the
- * last task left is not taken for a result. `early`: the second order, else the first. */
-void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, bool early);
+ * last task left is not taken for a result. `gm`: the device memory, borrowed until the last tg_reorder_land. `early`: the
+ * second order, else the first. */
+void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, struct tg_gm *gm, bool early);
 
 /* Keep an instruction that has passed the rules and whose device memory may be touched. A wait for a flag that nothing
  * before it sets holds up nothing. false: no memory. */
 bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, enum tg_pipe pipe);
 
-/* The kernel has returned: execute what was kept. false: no memory. */
+/* The kernel has returned: execute what was kept. In the first order, stores that the kernel has not waited for have not
+ * landed yet: they do before the core's next store, when its next kernel has returned, or by tg_reorder_land. false: no
+ * memory. */
 bool tg_reorder_end(struct tg_reorder *reorder);
+
+/* The launch is over: let the last stores land. */
+void tg_reorder_land(struct tg_reorder *reorder);
 
 #endif

@@ -465,7 +465,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
 
     core->end = end;
     core->n_instructions = 0;
-    tg_pipes_reset(&core->pipes);
+    tg_pipes_begin(&core->pipes);
     running_sim = sim;
     running_core = core;
     end->message[0] = '\0';
@@ -493,7 +493,8 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
         }
         struct tg_guard guard;
         if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
-            tg_reorder_begin(&core->reorder, &core->buffers, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
+            tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm,
+                             sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
         tg_guard_call(&guard, call->kernel->module->text, call_kernel, &copy);
         if (core->checked) tg_plain_end(&watcher);
         judge_end(end, &guard);
@@ -544,6 +545,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         core->actor = &sim->clock.actors[sim->clock.n_actors];
         core->dispatch = core->cond = (struct visible){0};
         core->warm = false;
+        tg_pipes_reset(&core->pipes);
         core->pipes.log = run->pipe_log;
         core->pipes.core = (uint16_t)i;
         TG_TRY(tg_clock_add(&sim->clock, begin, CORE_STACK_BYTES, false, core_main, start));
@@ -567,7 +569,9 @@ static enum tg_status simulate(struct sim *sim, struct start *starts)
     tg_memory_reset(&sim->memory);
     sim->end_ns = 0;
     TG_TRY(add_actors(sim, starts));
-    if (tg_clock_run(&sim->clock)) return TG_OK;
+    const bool ended = tg_clock_run(&sim->clock);
+    for (uint32_t i = 0; i < sim->run->n_cores; i++) tg_reorder_land(&sim->cores[i].reorder);
+    if (ended) return TG_OK;
     return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
 }
 
