@@ -1,0 +1,29 @@
+/*
+ * random_kernel.h - vector kernels drawn at random, and what an oracle says of each.
+ *
+ * Kernels load, compute, store and touch device memory by plain accesses; tiles are whole or parts by rows or columns;
+ * flags, waits and barriers stand anywhere, a drain at the end or not. The oracle works byte by byte and asks for paths of
+ * ends and starts; it knows nothing of clocks and segments.
+ */
+#ifndef TESTS_COMMON_RANDOM_KERNEL_H
+#define TESTS_COMMON_RANDOM_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A number below `n`, from the test's source of chance. */
+typedef uint32_t random_kernel_fn(void *context, uint32_t n);
+
+/* What can be wrong with a kernel. */
+struct random_kernel_verdict {
+    bool hazard;    /* two accesses of the same bytes, one of them a write, in no order */
+    bool unwritten; /* bytes of UB are read that the kernel has not written */
+    bool undrained; /* something may be at work when it returns */
+};
+
+/* Draw a kernel and let both judge it. text: the kernel, one instruction a line. */
+void random_kernel_judge(random_kernel_fn *draw, void *context, struct random_kernel_verdict *check,
+                         struct random_kernel_verdict *oracle, char *text, size_t n_text);
+
+#endif
