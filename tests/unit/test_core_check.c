@@ -462,6 +462,22 @@ static void reshapes_once(void)
     }
 }
 
+/* Bits of another type, and a way to say so. */
+static void adds_to_bits(bool says)
+{
+    struct tg_tile integers = tg_tile_vec(TG_INT32, 16, 16), floats = tg_tile_vec(TG_FP32, 16, 16);
+    const struct tg_global gm = tg_global_nd(0x10000, TG_INT32, 16, 16, 16);
+    TASSIGN(integers, 0);
+    TASSIGN(floats, 0);
+    if (says) TRESHAPE(floats, integers);
+    TLOAD(integers, gm);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TADDS(floats, floats, 1.0f);
+}
+
+static void casts_bits(void) { adds_to_bits(true); }
+static void casts_bits_without_a_word(void) { adds_to_bits(false); }
+
 static void reshapes_another_place(void)
 {
     struct tg_tile wide = tg_tile_vec(TG_FP32, 16, 16), tall = tg_tile_vec(TG_FP32, 32, 8);
@@ -807,6 +823,8 @@ static const struct row {
     V(reads_rows_of_two_tiles, NONE, NONE),
     V(reshapes_once, NONE, NONE),
     V(reshapes_another_place, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(casts_bits, NONE, NONE),
+    V(casts_bits_without_a_word, TG_FINDING_TILE_CLOBBERED, NONE),
     V(works_in_place, NONE, NONE),
     V(writes_a_row_below_what_it_reads, TG_FINDING_TILE_OVERLAP, NONE),
     V(widens_in_place, TG_FINDING_TILE_OVERLAP, NONE),

@@ -7,26 +7,13 @@
 
 static uint8_t meant[TG_L1_BYTES];
 
-/* Where an element is, in elements from the tile's start. */
-static uint32_t place_of(const struct tg_tile *t, uint32_t r, uint32_t c)
-{
-    const uint32_t width = tg_fractal_cols(t->dtype);
-    switch (t->kind) {
-    case TG_MAT: return tg_at_nz(t->rows, width, r, c);
-    case TG_LEFT: return tg_at_zz(t->cols, width, r, c);
-    case TG_RIGHT: return tg_at_zn(t->cols, width, r, c);
-    case TG_ACC: return tg_at_nz(t->rows, 16, r, c);
-    default: return t->layout == TG_ROW_MAJOR ? r * t->cols + c : c * t->rows + r;
-    }
-}
-
 /* Mark the bytes of each valid element. */
 static void mark_elements(const struct tg_tile *t, uint8_t bit)
 {
     const uint32_t bytes = tg_dtype_bytes(t->dtype);
     for (uint32_t r = 0; r < t->valid_rows; r++)
         for (uint32_t c = 0; c < t->valid_cols; c++)
-            for (uint32_t i = 0; i < bytes; i++) meant[t->offset + place_of(t, r, c) * bytes + i] |= bit;
+            for (uint32_t i = 0; i < bytes; i++) meant[t->offset + tg_element_at(t, r, c) * bytes + i] |= bit;
 }
 
 static uint32_t up_to(uint64_t *random, uint32_t most) { return 1 + (uint32_t)random_below(random, (int)most); }
@@ -74,11 +61,13 @@ static void a_cube_tile_is_its_fractals(void **state)
         t.valid_rows = up_to(&random, t.rows);
         t.valid_cols = up_to(&random, t.cols);
         t.offset = 512u * (uint32_t)random_below(&random, 4);
+        if (kind == TG_MAT && random_chance(&random, 50)) t.layout = TG_COL_MAJOR; /* ZN, as Right */
         rounded = t;
         const uint32_t width = tg_fractal_cols(dtype);
-        rounded.valid_cols = tg_round_up(t.valid_cols, kind == TG_ACC || kind == TG_RIGHT ? 16 : width);
+        const bool zn = kind == TG_RIGHT || t.layout == TG_COL_MAJOR;
+        rounded.valid_cols = tg_round_up(t.valid_cols, kind == TG_ACC || zn ? 16 : width);
         if (kind == TG_LEFT) rounded.valid_rows = tg_round_up(t.valid_rows, 16);
-        if (kind == TG_RIGHT) rounded.valid_rows = tg_round_up(t.valid_rows, width);
+        if (zn) rounded.valid_rows = tg_round_up(t.valid_rows, width);
         memset(meant, 0, sizeof meant);
         mark_elements(&rounded, 1);
         struct tg_bytes run, last = {0, 0};
@@ -194,6 +183,37 @@ static void a_load_spoils_the_rest_of_its_32_bytes_and_no_more(void **state)
     assert_true(o[0].use == TG_USE_SCRATCH && o[0].tile.valid_rows == 16 && o[0].tile.valid_cols == 1);
 }
 
+static void a_window_is_what_is_read(void **state)
+{
+    (void)state;
+    struct tg_operand o[TG_OPERANDS_MAX];
+    struct tg_bytes run;
+    struct tg_tile from = vec_at(16, 16, 16, 16, 4096), to = vec_at(4, 8, 4, 8, 0);
+    struct tg_instr instr = instr_at(TG_OP_TEXTRACT, __FILE__, __LINE__);
+    instr.dst = &to;
+    instr.a = &from;
+    instr.immediate[0] = 2;
+    instr.immediate[1] = 8;
+    assert_int_equal(tg_footprint(&instr, o), 2);
+    for (uint32_t r = 0; r < 4; r++) {
+        assert_true(tg_tile_run(&o[0].tile, r, &run));
+        assert_true(run.low == 4096 + (2 + r) * 64 + 32 && run.high == run.low + 32);
+    }
+    assert_false(tg_tile_run(&o[0].tile, 4, &run));
+}
+
+static void padding_goes_up_to_the_static_columns(void **state)
+{
+    (void)state;
+    struct tg_operand o[TG_OPERANDS_MAX];
+    struct tg_tile part = vec_at(4, 16, 4, 5, 0), whole = vec_at(4, 16, 4, 10, 0);
+    struct tg_instr instr = instr_at(TG_OP_TFILLPAD, __FILE__, __LINE__);
+    instr.dst = &whole;
+    instr.a = &part;
+    assert_int_equal(tg_footprint(&instr, o), 2);
+    assert_true(o[0].tile.valid_cols == 5 && o[1].use == TG_USE_WRITE && o[1].tile.valid_cols == 16);
+}
+
 static void instructions_use_their_operands(void **state)
 {
     (void)state;
@@ -228,6 +248,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sub_tiles_agree_and_other_shapes_do_not),
     cmocka_unit_test(cube_tiles_are_filled_whole_and_read_where_they_are_valid),
     cmocka_unit_test(a_load_spoils_the_rest_of_its_32_bytes_and_no_more),
+    cmocka_unit_test(a_window_is_what_is_read),
+    cmocka_unit_test(padding_goes_up_to_the_static_columns),
     cmocka_unit_test(instructions_use_their_operands),
 };
 

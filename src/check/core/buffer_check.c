@@ -200,7 +200,7 @@ static void report_overlap(struct tg_core_check *c, const struct tg_instr *instr
     if (!item) return;
     char text[TG_PLACE_BYTES];
     const struct tg_form_info *form = tg_form_of(instr->op);
-    const bool may = tg_op_info(instr->op)->in_place >> slot & 1u;
+    const bool may = tg_in_place(instr) >> slot & 1u;
     tg_finding_what(&c->check->findings, item, "%s: %s and %s share bytes 0x%x to 0x%x of %s%s",
                     tg_mark_describe(now, text), form->slots[slot].name,
                     scratch ? "its scratch tile" : form->slots[TG_SLOT_DST].name, common.low, common.high,
@@ -223,14 +223,14 @@ static void check_overlap(struct tg_core_check *c, const struct tg_instr *instr,
     for (uint32_t w = 0; w < TG_SLOTS; w++) {
         const struct tg_tile *written = tg_instr_tile(instr, w);
         const bool scratch = form->slots[w].use == TG_USE_SCRATCH;
-        if (!written || (form->slots[w].use != TG_USE_WRITE && !scratch)) continue;
+        if (!written || (!tg_use_writes(form->slots[w].use) && !scratch)) continue;
         for (uint32_t r = 0; r < TG_SLOTS; r++) {
             const struct tg_tile *other = tg_instr_tile(instr, r);
             const uint32_t use = form->slots[r].use;
             if (!other || r == w || other->kind != written->kind) continue;
-            if (use != TG_USE_READ && !(scratch && use == TG_USE_WRITE)) continue;
+            if (use != TG_USE_READ && !(scratch && tg_use_writes(use))) continue;
             if (!tg_tiles_meet(written, other, &common)) continue;
-            const bool may = !scratch && tg_op_info(instr->op)->in_place >> r & 1u;
+            const bool may = !scratch && tg_in_place(instr) >> r & 1u;
             if (!may || !tg_tiles_coincide(written, other)) report_overlap(c, instr, now, r, written, common, scratch);
         }
     }

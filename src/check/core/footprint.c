@@ -16,14 +16,28 @@ static struct tg_tile whole_blocks(const struct tg_tile *tile)
     return blocks;
 }
 
-/* What fills a Mat, Left or Right tile fills what is outside its valid part with zeros. */
-static struct tg_tile written(const struct tg_tile *tile)
+/* What fills a Mat, Left or Right tile fills what is outside its valid part with zeros; padding goes up to the static
+ * columns. */
+static struct tg_tile written(const struct tg_instr *instr, const struct tg_tile *tile)
 {
+    const uint32_t form = tg_op_info(instr->op)->form;
+    const bool whole = tile->kind == TG_MAT || tile->kind == TG_LEFT || tile->kind == TG_RIGHT;
     struct tg_tile all = *tile;
-    if (tile->kind == TG_VEC || tile->kind == TG_ACC) return all;
-    all.valid_rows = tile->rows;
-    all.valid_cols = tile->cols;
+    if (whole) all.valid_rows = tile->rows;
+    if (whole || form == TG_FORM_PAD || form == TG_FORM_PAD_INPLACE) all.valid_cols = tile->cols;
     return all;
+}
+
+/* A window is read, and nothing around it. */
+static struct tg_tile read(const struct tg_instr *instr, const struct tg_tile *tile)
+{
+    struct tg_tile window = *tile;
+    if (tg_op_info(instr->op)->form != TG_FORM_EXTRACT) return window;
+    const uint32_t row = (uint32_t)instr->immediate[0], col = (uint32_t)instr->immediate[1];
+    window.offset += tg_element_at(tile, row, col) * tg_dtype_bytes(tile->dtype);
+    window.valid_rows = instr->dst->valid_rows;
+    window.valid_cols = instr->dst->valid_cols;
+    return window;
 }
 
 /* Add the operands whose use is among those of `uses`, a bit each, as `as`. */
@@ -34,7 +48,7 @@ static int add(const struct tg_instr *instr, uint32_t uses, enum tg_use as, stru
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
         const struct tg_tile *tile = tg_instr_tile(instr, slot);
         if (!tile || !(uses >> form->slots[slot].use & 1u)) continue;
-        operands[n++] = (struct tg_operand){as == TG_USE_WRITE ? written(tile) : *tile, as};
+        operands[n++] = (struct tg_operand){as == TG_USE_WRITE ? written(instr, tile) : read(instr, tile), as};
     }
     return n;
 }
@@ -58,6 +72,12 @@ struct runs {
 
 static uint32_t ceil_div(uint32_t n, uint32_t step) { return (n + step - 1) / step; }
 
+/* Are the tile's fractals row by row, as those of Right, and not column by column? */
+static bool is_zn(const struct tg_tile *t)
+{
+    return t->kind == TG_RIGHT || (t->kind == TG_MAT && t->layout == TG_COL_MAJOR);
+}
+
 static struct runs runs_of(const struct tg_tile *t)
 {
     const uint32_t bytes = tg_dtype_bytes(t->dtype), width = BLOCK_BYTES / bytes;
@@ -69,6 +89,11 @@ static struct runs runs_of(const struct tg_tile *t)
         break;
     case TG_MAT:
         runs = (struct runs){ceil_div(t->valid_cols, width), t->valid_rows * BLOCK_BYTES, t->rows * BLOCK_BYTES};
+        if (!is_zn(t)) break;
+        /* fall through */
+    case TG_RIGHT:
+        runs = (struct runs){ceil_div(t->valid_rows, width), ceil_div(t->valid_cols, 16) * FRACTAL_BYTES,
+                             t->cols / 16 * FRACTAL_BYTES};
         break;
     case TG_ACC:
         runs = (struct runs){ceil_div(t->valid_cols, 16), t->valid_rows * 16 * bytes, t->rows * 16 * bytes};
@@ -76,10 +101,6 @@ static struct runs runs_of(const struct tg_tile *t)
     case TG_LEFT:
         runs = (struct runs){ceil_div(t->valid_rows, 16), ceil_div(t->valid_cols, width) * FRACTAL_BYTES,
                              ceil_div(t->cols, width) * FRACTAL_BYTES};
-        break;
-    case TG_RIGHT:
-        runs = (struct runs){ceil_div(t->valid_rows, width), ceil_div(t->valid_cols, 16) * FRACTAL_BYTES,
-                             t->cols / 16 * FRACTAL_BYTES};
         break;
     }
     if (runs.n > 1 && runs.bytes == runs.step) runs = (struct runs){1, runs.n * runs.bytes, 0};
@@ -137,7 +158,7 @@ static bool is_line(const struct tg_tile *t)
     const uint32_t width = BLOCK_BYTES / tg_dtype_bytes(t->dtype);
     switch ((enum tg_tile_kind)t->kind) {
     case TG_VEC: return (t->layout == TG_ROW_MAJOR ? t->valid_rows : t->valid_cols) == 1;
-    case TG_MAT: return t->valid_cols <= width;
+    case TG_MAT: return !is_zn(t) && t->valid_cols <= width;
     case TG_ACC: return t->valid_cols <= 16;
     case TG_LEFT:
     case TG_RIGHT: return false;
@@ -165,6 +186,8 @@ bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b)
     case TG_VEC:
         return a->layout == b->layout && pitch_of(a) == pitch_of(b) && (rows_inside(a, b) || rows_inside(b, a));
     case TG_MAT:
+        if (is_zn(a) != is_zn(b)) return false;
+        return is_zn(a) ? a->cols == b->cols : a->rows == b->rows;
     case TG_ACC: return a->rows == b->rows;
     case TG_LEFT:
     case TG_RIGHT: return true; /* whoever fills one fills it whole */
