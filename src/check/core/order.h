@@ -9,7 +9,8 @@
  *     set_flag(p, q, e)        the flag takes along what p knows, and all of p
  *     wait_flag(p, q, e)       q takes it from the flag
  *
- * and from nothing else: neither from program order nor from how long things take. A wait of PIPE_S holds up the scalar
+ * and from nothing else: neither from program order nor from how long things take. Only PIPE_S, which is the scalar unit
+ * itself, does one thing after the other, takes no barrier, and knows all of itself. A wait of PIPE_S holds up the scalar
  * unit, which issues for every pipe, so that every pipe takes it.
  *
  * A kernel ends when its scalar code returns, and waits for no pipe then. What PIPE_S does not know to have ended may
@@ -81,7 +82,7 @@ struct tg_mark tg_order_plain(struct tg_order *order, enum tg_mark_plain op, con
 /* Has `mark` ended before the next instruction of `pipe` starts? */
 static inline bool tg_order_knows(const struct tg_order *order, enum tg_pipe pipe, const struct tg_mark *mark)
 {
-    return mark->number <= order->known[pipe][mark->pipe];
+    return (pipe == PIPE_S && mark->pipe == PIPE_S) || mark->number <= order->known[pipe][mark->pipe];
 }
 
 /* The flag of a set_flag or wait_flag that has passed the rules. */
