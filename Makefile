@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 CONFIGURE = cmake --preset
 COMPILE = cmake --build $(1) -j $(JOBS)
 CTEST = ctest --output-on-failure -j $(JOBS)
-SOURCES = find include src examples tests bench -name '*.[ch]' -o -name '*.inc'
+SOURCES = find include src examples tests bench -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.inc'
 # A warning fails the build of a test; `make build` keeps what was chosen last.
 STRICT = -DTG_WERROR=$(or $(WERROR),ON)
 HINT = { echo "If a warning is what failed: make $@ WERROR=OFF" >&2; exit 1; }

@@ -33,6 +33,21 @@ foreach(header tile orchestration tilegraph)
     endif()
 endforeach()
 
+# The headers of C++ programs, and the one that plugins in C may include, too.
+add_test(NAME header_pto_runtime_c11
+    COMMAND ${CMAKE_C_COMPILER} -std=c11 ${HEADER_FLAGS} -include pto/runtime/runtime.h -x c /dev/null)
+tg_test_properties(header_pto_runtime_c11 project)
+if(CMAKE_CXX_COMPILER)
+    file(GLOB_RECURSE PTO_HEADERS RELATIVE ${PROJECT_SOURCE_DIR}/include CONFIGURE_DEPENDS
+        ${PROJECT_SOURCE_DIR}/include/pto/*.hpp ${PROJECT_SOURCE_DIR}/include/pto/*.h)
+    foreach(header IN LISTS PTO_HEADERS)
+        get_filename_component(name ${header} NAME_WE)
+        add_test(NAME header_pto_${name}_cxx17 COMMAND ${CMAKE_CXX_COMPILER} -std=c++17 ${HEADER_FLAGS} -Wconversion
+            -Wshadow -D__DAV_VEC__ -include ${header} -x c++ /dev/null)
+        tg_test_properties(header_pto_${name}_cxx17 project)
+    endforeach()
+endif()
+
 # Instrumentation exports symbols of its own, so only a plain library is compared.
 if(TG_PLAIN_BUILD)
     add_test(NAME exported_symbols
@@ -67,5 +82,5 @@ if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     tg_test_properties(python python)
     # The longest: started first.
     set_tests_properties(python PROPERTIES COST 1000 ENVIRONMENT
-        "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+        "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1;$<$<BOOL:${CMAKE_CXX_COMPILER}>:TG_TEST_CXX=${CMAKE_CXX_COMPILER}>")
 endif()

@@ -14,7 +14,7 @@ failed=0
 extract() {
     awk -v language="$2" -v name="$work/$1" '
         $0 == "```" language { inside = 1; text = ""; next }
-        /^```/ { if (inside && text ~ /#include <tilegraph/) printf "%s", text > (name "-" ++n "." language); inside = 0 }
+        /^```/ { if (inside && text ~ /#include <(tilegraph|pto)/) printf "%s", text > (name "-" ++n "." language); inside = 0 }
         inside { text = text $0 "\n" }
     ' "$root/docs/$1.md"
 }
@@ -24,7 +24,7 @@ compile() { # COMMAND...
     failed=$((failed + 1))
 }
 
-for page in kernels orchestration host-api; do
+for page in kernels orchestration host-api pto; do
     extract $page c
     extract $page cpp
 done
@@ -36,10 +36,7 @@ for source in "$work"/*.c "$work"/*.cpp; do
         *host-api*) compile ${CC:-cc} -std=c11 $flags -o "$work/program" "$source" -L"$build/lib" -ltilegraph \
             -Wl,-rpath,"$build/lib" ;;
         *.cpp) ! command -v ${CXX:-c++} >/dev/null ||
-            { # a header, as it says itself
-                echo "#include \"$source\"" >"$work/includes.cc"
-                compile ${CXX:-c++} -std=c++17 -Wall -Wextra -Werror "-I$root/include" -fsyntax-only "$work/includes.cc"
-            } ;;
+            compile ${CXX:-c++} -std=c++17 $flags -fsyntax-only "$source" ;;
         *) compile ${CC:-cc} -std=c11 $flags -O2 -fPIC -shared -fvisibility=hidden -o "$work/module.so" "$source" ;;
     esac
 done

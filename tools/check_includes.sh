@@ -84,8 +84,8 @@ check_include() { # FILE:LINE:#include ... -> one verdict
             [[ $name == tilegraph/* || " "$(echo $c_library)" " == *" ${name%.h} "* ]] ||
                 wrong "$file:$line: a public header includes <$name>: only the C library and <tilegraph/...> are allowed"
         elif [ "$room" = pto ]; then
-            [[ $name == tilegraph/* || $name == pto/* || $name =~ ^[a-z_]+$ ]] ||
-                wrong "$file:$line: <$name> is neither <tilegraph/...>, <pto/...> nor of the C++ standard library"
+            [[ $name == tilegraph/* || $name == pto/* || $name =~ ^[a-z_]+(\.h)?$ ]] ||
+                wrong "$file:$line: <$name> is neither <tilegraph/...>, <pto/...> nor of a standard library"
         fi
     elif [[ $text =~ \"([^\"]+)\" ]]; then
         name=${BASH_REMATCH[1]}

@@ -8,6 +8,7 @@
 
 #include <pto/common/config.hpp>
 #include <pto/common/constants.hpp>
+#include <pto/common/fifo.hpp>
 #include <pto/common/instructions.hpp>
 #include <pto/common/order.hpp>
 #include <pto/common/pto_tile.hpp>

@@ -84,9 +84,9 @@ def commands(source, target, checked, output, environ):
     hidden = [] if language == "c++" and target == ORCHESTRATION else ["-fvisibility=hidden"]
     core = flags.get(f"{language} {target}", [])
     seen = flags["checked"] if checked else []
-    if checked and "clang" in version(tuple(words)):
-        seen = seen + flags["checked clang"]
-    return [[*words, *flags[language], *FLAGS, *hidden, *core, *seen, "-c", "-o", f"{output}.o", str(source)],
+    maker = "clang" if "clang" in version(tuple(words)) else "gcc"
+    by_maker = flags.get(f"{language} {maker}", []) + (flags.get(f"checked {maker}", []) if checked else [])
+    return [[*words, *flags[language], *FLAGS, *hidden, *core, *seen, *by_maker, "-c", "-o", f"{output}.o", str(source)],
             [*words, "-shared", "-o", str(output), f"{output}.o"]]
 
 

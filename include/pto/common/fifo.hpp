@@ -1,5 +1,73 @@
-// pto/common/fifo.hpp
+// pto/common/fifo.hpp - names of the tile interface that are not offered: each compiles to a sentence that says what to do.
 #ifndef TILEGRAPH_PTO_COMMON_FIFO_HPP
 #define TILEGRAPH_PTO_COMMON_FIFO_HPP
-#include <pto/pto-inst.hpp>
+
+#include <pto/common/constants.hpp>
+#include <pto/common/order.hpp>
+#include <pto/common/pto_tile.hpp>
+
+namespace pto
+{
+
+// With template arguments that are given, and without.
+#define TG_PTO_NOT_OFFERED(name, instead)                                                                              \
+    template <typename... X> RecordEvent name(X &&...)                                                                 \
+    {                                                                                                                  \
+        static_assert(detail::never<X...>, #name " is not offered: " instead);                                         \
+        return {};                                                                                                     \
+    }                                                                                                                  \
+    template <typename A, typename B, auto C, typename... X> RecordEvent name(X &&...)                                 \
+    {                                                                                                                  \
+        static_assert(detail::never<X...>, #name " is not offered: " instead);                                         \
+        return {};                                                                                                     \
+    }                                                                                                                  \
+    template <typename A, auto B, typename... X> RecordEvent name(X &&...)                                             \
+    {                                                                                                                  \
+        static_assert(detail::never<X...>, #name " is not offered: " instead);                                         \
+        return {};                                                                                                     \
+    }
+
+// A ring of slots in device memory between a cube core and its vector cores, which run at once in one task.
+template <int FlagID, Direction Way, int SlotSize, int SlotNum, int LocalSlotNum = 2, bool NoSplit = false,
+          bool UnitFlag = false>
+struct TPipe {
+    static_assert(
+        detail::never<std::integral_constant<int, FlagID>>,
+        "TPipe is not offered: a task runs on one core; let one task store to device memory and another, with an "
+        "edge from it, load");
+    template <typename... X> TPipe(X &&...) {}
+};
+TG_PTO_NOT_OFFERED(TPUSH, "a task runs on one core; TSTORE to device memory, and add an edge to the task that loads")
+TG_PTO_NOT_OFFERED(TPOP, "a task runs on one core; TLOAD in a task that an edge orders after the one that stores")
+TG_PTO_NOT_OFFERED(TFREE, "a task runs on one core; memory that tasks share is the orchestration's")
+TG_PTO_NOT_OFFERED(SYNCALL, "a task runs on one core; edges of the graph order tasks")
+TG_PTO_NOT_OFFERED(TPREFETCH_ASYNC, "leave it out; it changes no result")
+TG_PTO_NOT_OFFERED(TPRINT, "TSTORE the tile and print it on the host")
+TG_PTO_NOT_OFFERED(TSTORE_FP, "TSTORE, and scale in a vector kernel")
+TG_PTO_NOT_OFFERED(TIMG2COL, "lay the columns out in the orchestration, or by TLOAD with strides")
+TG_PTO_NOT_OFFERED(TQUANT, "TMULS, TADDS and TCVT")
+TG_PTO_NOT_OFFERED(TINSERT, "TSTORE and TLOAD with strides, or TCONCAT")
+TG_PTO_NOT_OFFERED(TMATMUL_BIAS, "TMATMUL, and TCOLEXPANDADD in a vector kernel")
+TG_PTO_NOT_OFFERED(TGEMV, "TMATMUL of a Left tile with one valid row")
+TG_PTO_NOT_OFFERED(TGEMV_ACC, "TMATMUL_ACC of a Left tile with one valid row")
+TG_PTO_NOT_OFFERED(TGEMV_BIAS, "TMATMUL of a Left tile with one valid row, and TCOLEXPANDADD in a vector kernel")
+TG_PTO_NOT_OFFERED(TPARTADD, "TADD over the part that both mean, and TMOV of the rest")
+TG_PTO_NOT_OFFERED(TPARTMAX, "TMAX over the part that both mean, and TMOV of the rest")
+TG_PTO_NOT_OFFERED(TPARTMIN, "TMIN over the part that both mean, and TMOV of the rest")
+TG_PTO_NOT_OFFERED(MGATHER, "TLOAD row by row, the addresses from the orchestration")
+TG_PTO_NOT_OFFERED(MSCATTER, "TSTORE row by row, the addresses from the orchestration")
+
+namespace comm
+{
+
+enum class NotifyOp { AtomicAdd, Set };
+enum class WaitCmp { EQ, NE, GT, GE, LT, LE };
+TG_PTO_NOT_OFFERED(TNOTIFY, "there is one device; edges of the graph order its tasks")
+TG_PTO_NOT_OFFERED(TWAIT, "there is one device; edges of the graph order its tasks")
+TG_PTO_NOT_OFFERED(TPUT, "there is one device; TLOAD and TSTORE move between places of its memory")
+
+} // namespace comm
+
+} // namespace pto
+
 #endif

@@ -1,8 +1,10 @@
-// pto/common/order.hpp - what orders instructions: flags between pipes, barriers, Event and TSYNC.
+// pto/common/order.hpp - what orders instructions: flags between pipes, barriers, events; the scalar unit's cache and clock.
 #ifndef TILEGRAPH_PTO_COMMON_ORDER_HPP
 #define TILEGRAPH_PTO_COMMON_ORDER_HPP
 
 #include <cstdint>
+#include <ctime>
+#include <initializer_list>
 
 #include <pto/common/config.hpp>
 #include <pto/common/tile_header.hpp>
@@ -14,29 +16,110 @@ using event_t = tg_event;
 inline void set_flag(pipe_t from, pipe_t to, int event, const char *file = __builtin_FILE(),
                      int line = __builtin_LINE())
 {
-    tg_tile_isa->order(TG_OP_SET_FLAG, from, to, static_cast<uint32_t>(event), file, line);
+    tg_issue_order(TG_OP_SET_FLAG, from, to, static_cast<uint32_t>(event), file, line);
 }
 inline void wait_flag(pipe_t from, pipe_t to, int event, const char *file = __builtin_FILE(),
                       int line = __builtin_LINE())
 {
-    tg_tile_isa->order(TG_OP_WAIT_FLAG, from, to, static_cast<uint32_t>(event), file, line);
+    tg_issue_order(TG_OP_WAIT_FLAG, from, to, static_cast<uint32_t>(event), file, line);
 }
 
 // What follows on the pipe starts after what precedes has ended. PIPE_ALL: on every pipe of the core.
 inline void pipe_barrier(pipe_t pipe, const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
-    tg_tile_isa->order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, file, line);
+    tg_issue_order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, file, line);
 }
+
+// ---- the scalar unit
+
+#if defined(__CPU_SIM)
+// Kernels that are compiled with this macro take these names away and declare functions of their own.
+#define dcci(...) ((void)0)
+#define dsb(...) ((void)0)
+using mem_dsb_t = int;
+#else
+enum cache_line_t { SINGLE_CACHE_LINE = TG_CACHE_LINE, ENTIRE_DATA_CACHE = TG_CACHE_ALL };
+enum dcci_dst_t { CACHELINE_ALL, CACHELINE_UB, CACHELINE_OUT, CACHELINE_ATOMIC };
+enum mem_dsb_t { DSB_ALL, DSB_DDR, DSB_UB, DSB_SEQ };
+
+// Write the scalar unit's cache back to device memory and empty it: the line at `address`, or all of it (`address` is 0).
+template <typename P>
+void dcci(P address, int what, int where = CACHELINE_OUT, const char *file = __builtin_FILE(),
+          int line = __builtin_LINE())
+{
+    (void)where;
+    tg_issue_cache(reinterpret_cast<uint64_t>(static_cast<const volatile void *>(address)), static_cast<uint32_t>(what),
+                   file, line);
+}
+inline void dcci(int, int what, int where = CACHELINE_OUT, const char *file = __builtin_FILE(),
+                 int line = __builtin_LINE())
+{
+    dcci(static_cast<const void *>(nullptr), what, where, file, line);
+}
+
+// What the scalar unit has stored is in device memory.
+inline void dsb(int what, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+{
+    (void)what;
+    tg_issue_tiles(TG_OP_DSB, nullptr, nullptr, nullptr, nullptr, 0, file, line);
+}
+#endif
+
+// The mask of vector instructions. Tile instructions set their own.
+inline void set_mask_norm() {}
+template <typename High, typename Low> void set_vector_mask(High, Low) {}
+
+// A clock of 50 MHz that counts while the kernel runs on this computer. It is not the time that a2a3sim predicts.
+inline int64_t get_sys_cnt()
+{
+    timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<int64_t>(now.tv_sec) * 50000000 + now.tv_nsec / 20;
+}
+
+// ---- events: flags that are named by the instructions between which they are
 
 namespace pto
 {
 
-// What an instruction returns; an Event takes it.
+// What an instruction returns: where it stands. An Event takes it.
 struct RecordEvent {
+    const char *file;
+    int line;
+};
+
+// The instructions, and names for those whose pipe depends on their operands.
+enum class Op {
+#define TG_PTO_OP(name, ...) name,
+    TG_INSTRUCTIONS(TG_PTO_OP)
+#undef TG_PTO_OP
+        TSTORE_VEC,
+    TSTORE_ACC,
+    TMOV_M2L,
+    TMOV_V2V,
+    SCALAR,
+    VECTOR
 };
 
 namespace detail
 {
+
+constexpr pipe_t pipe_of(Op op)
+{
+    switch (op) {
+#define TG_PTO_PIPE(name, pipe, ...)                                                                                   \
+    case Op::name: return PIPE_##pipe;
+        TG_INSTRUCTIONS(TG_PTO_PIPE)
+#undef TG_PTO_PIPE
+    case Op::TSTORE_VEC: return PIPE_MTE3;
+    case Op::TSTORE_ACC: return PIPE_FIX;
+    case Op::TMOV_M2L: return PIPE_MTE1;
+    case Op::TMOV_V2V:
+    case Op::VECTOR: return PIPE_V;
+    case Op::SCALAR: return PIPE_S;
+    }
+    return PIPE_S;
+}
 
 // An event that an instruction waits for before it starts; the default is none.
 class Wait
@@ -59,6 +142,44 @@ class Wait
 };
 
 } // namespace detail
+
+// From instruction `From`, whose result is assigned to it, to instruction `To`, which it is given to. With AutoToken the
+// number of the flag follows from the line on which the event is declared: two of the same pipes that live at the same time
+// need lines that are not 8, 16, ... apart, or numbers of their own.
+template <Op From, Op To, bool AutoToken = true, event_t EventID = EVENT_ID0> class Event
+{
+  public:
+    Event(int line = __builtin_LINE()) : id_(AutoToken ? line % 8 : EventID) {}
+    Event(RecordEvent recorded) : Event(recorded.line) { *this = recorded; }
+    Event &operator=(RecordEvent recorded)
+    {
+        if constexpr (from != to) set_flag(from, to, id_, recorded.file, recorded.line);
+        return *this;
+    }
+    void Wait(const char *file = __builtin_FILE(), int line = __builtin_LINE())
+    {
+        if constexpr (from != to) wait_flag(from, to, id_, file, line);
+        else pipe_barrier(from, file, line);
+    }
+
+  private:
+    static constexpr pipe_t from = detail::pipe_of(From), to = detail::pipe_of(To);
+    int id_;
+};
+
+// A barrier of the instruction's pipe; or wait for up to three events.
+template <Op op> void TSYNC(const char *file = __builtin_FILE(), int line = __builtin_LINE())
+{
+    pipe_barrier(detail::pipe_of(op), file, line);
+}
+inline void TSYNC(detail::Wait w0, detail::Wait w1 = {}, detail::Wait w2 = {}, const char *file = __builtin_FILE(),
+                  int line = __builtin_LINE())
+{
+    w0(file, line);
+    w1(file, line);
+    w2(file, line);
+}
+
 } // namespace pto
 
 #endif

@@ -271,6 +271,18 @@ class Tile
         SetValidCol(cols);
     }
 
+    // One element of a Vec tile, by its number from the tile's start, on the scalar pipe.
+    T GetValue(uint64_t at, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
+    {
+        static_assert(Loc == TileType::Vec, "GetValue reads Vec tiles");
+        return static_cast<T>(tg_get_value(&tile_, at, file, line));
+    }
+    void SetValue(uint64_t at, T value, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+    {
+        static_assert(Loc == TileType::Vec, "SetValue writes Vec tiles");
+        tg_set_value(&tile_, at, static_cast<double>(value), file, line);
+    }
+
     // Bytes from the start of the buffer.
     void place(uint64_t offset)
     {

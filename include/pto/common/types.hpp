@@ -130,6 +130,16 @@ template <> struct dtype_of<bfloat16_t> : std::integral_constant<tg_dtype, TG_BF
 };
 template <> struct dtype_of<int32_t> : std::integral_constant<tg_dtype, TG_INT32> {
 };
+template <> struct dtype_of<int8_t> : std::integral_constant<tg_dtype, TG_INT8> {
+};
+template <> struct dtype_of<uint8_t> : std::integral_constant<tg_dtype, TG_UINT8> {
+};
+template <> struct dtype_of<int16_t> : std::integral_constant<tg_dtype, TG_INT16> {
+};
+template <> struct dtype_of<uint16_t> : std::integral_constant<tg_dtype, TG_UINT16> {
+};
+template <> struct dtype_of<uint32_t> : std::integral_constant<tg_dtype, TG_UINT32> {
+};
 
 template <typename T, typename = void> struct has_dtype : std::false_type {
 };

@@ -31,85 +31,84 @@ enum class CoreType : int32_t { AIC = TG_AIC, AIV = TG_AIV };
 
 class Runtime;
 
-/* Of this shared object alone, however it is compiled. */
-namespace tg_family __attribute__((visibility("hidden")))
+namespace tg_family
 {
 
-    /* The runtime of the plugin's run; tg_plugin_view sets it before the entry is called. */
-    inline struct tg_runtime *current = nullptr;
+/* The runtime of the plugin's run; tg_plugin_view sets it before the entry is called. Hidden: it is of this shared object
+     * alone, however that is compiled. */
+inline __attribute__((visibility("hidden"))) struct tg_runtime *current = nullptr;
 
-    struct AddTask {
-        using Pointer = int (*)(Runtime *, uint64_t *, int, int, CoreType, uint64_t);
-        static int call(const uint64_t *args, int num_args, int func_id, CoreType core_type, uint64_t kernel_addr)
-        {
-            return current->aicpu_build_api.add_task(current, args, num_args, func_id,
-                                                     static_cast<enum tg_core_type>(core_type), kernel_addr);
-        }
-        int operator()(Runtime *, const uint64_t *args, int num_args, int func_id, CoreType core_type,
-                       uint64_t function_bin_addr, const char *file = __builtin_FILE(),
-                       int line = __builtin_LINE()) const
-        {
-            current->aicpu_build_api.mark(current, file, line);
-            return call(args, num_args, func_id, core_type, function_bin_addr);
-        }
-        operator Pointer() const
-        {
-            return [](Runtime *, uint64_t *args, int num_args, int func_id, CoreType core_type, uint64_t kernel_addr) {
-                return call(args, num_args, func_id, core_type, kernel_addr);
-            };
-        }
-    };
-
-    struct DeviceMalloc {
-        using Pointer = void *(*)(size_t);
-        static void *call(size_t bytes) { return current->aicpu_build_api.device_malloc(current, bytes); }
-        void *operator()(size_t bytes, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
-        {
-            current->aicpu_build_api.mark(current, file, line);
-            return call(bytes);
-        }
-        operator Pointer() const { return call; }
-    };
-
-    struct DeviceFree {
-        using Pointer = void (*)(void *);
-        static void call(void *address) { current->aicpu_build_api.device_free(current, address); }
-        void operator()(void *address, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
-        {
-            current->aicpu_build_api.mark(current, file, line);
-            call(address);
-        }
-        operator Pointer() const { return call; }
-    };
-
-    inline void add_edge(Runtime *, int from, int to)
+struct AddTask {
+    using Pointer = int (*)(Runtime *, uint64_t *, int, int, CoreType, uint64_t);
+    static int call(const uint64_t *args, int num_args, int func_id, CoreType core_type, uint64_t kernel_addr)
     {
-        current->aicpu_build_api.add_successor_conditional(current, from, to);
+        return current->aicpu_build_api.add_task(current, args, num_args, func_id,
+                                                 static_cast<enum tg_core_type>(core_type), kernel_addr);
     }
-    inline void publish(Runtime *, int task_id) { current->aicpu_build_api.publish_task(current, task_id); }
+    int operator()(Runtime *, uint64_t *args, int num_args, int func_id, CoreType core_type, uint64_t function_bin_addr,
+                   const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
+    {
+        current->aicpu_build_api.mark(current, file, line);
+        return call(args, num_args, func_id, core_type, function_bin_addr);
+    }
+    operator Pointer() const
+    {
+        return [](Runtime *, uint64_t *args, int num_args, int func_id, CoreType core_type, uint64_t kernel_addr) {
+            return call(args, num_args, func_id, core_type, kernel_addr);
+        };
+    }
+};
 
-    /* false, and the run has failed: the call is one of host_build_graph, and this is the AICPU. */
-    inline bool on_host(const char *call)
+struct DeviceMalloc {
+    using Pointer = void *(*)(size_t);
+    static void *call(size_t bytes) { return current->aicpu_build_api.device_malloc(current, bytes); }
+    void *operator()(size_t bytes, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
     {
-        if (current->host_api.copy_to_device) return true;
-        current->aicpu_build_api.fail(current,
-                                      "%s: a plugin of aicpu_build_graph runs on the device and has no host memory; "
-                                      "use the runtime host_build_graph",
-                                      call);
-        return false;
+        current->aicpu_build_api.mark(current, file, line);
+        return call(bytes);
     }
-    inline int copy_to_device(void *device, const void *host, size_t bytes)
-    {
-        if (!on_host("copy_to_device")) return -1;
-        return current->host_api.copy_to_device(current, reinterpret_cast<uintptr_t>(device), host, bytes);
-    }
-    inline int copy_from_device(void *host, const void *device, size_t bytes)
-    {
-        if (!on_host("copy_from_device")) return -1;
-        return current->host_api.copy_from_device(current, host, reinterpret_cast<uintptr_t>(device), bytes);
-    }
+    operator Pointer() const { return call; }
+};
 
-} // namespace )
+struct DeviceFree {
+    using Pointer = void (*)(void *);
+    static void call(void *address) { current->aicpu_build_api.device_free(current, address); }
+    void operator()(void *address, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
+    {
+        current->aicpu_build_api.mark(current, file, line);
+        call(address);
+    }
+    operator Pointer() const { return call; }
+};
+
+inline void add_edge(Runtime *, int from, int to)
+{
+    current->aicpu_build_api.add_successor_conditional(current, from, to);
+}
+inline void publish(Runtime *, int task_id) { current->aicpu_build_api.publish_task(current, task_id); }
+
+/* false, and the run has failed: the call is one of host_build_graph, and this is the AICPU. */
+inline bool on_host(const char *call)
+{
+    if (current->host_api.copy_to_device) return true;
+    current->aicpu_build_api.fail(current,
+                                  "%s: a plugin of aicpu_build_graph runs on the device and has no host memory; "
+                                  "use the runtime host_build_graph",
+                                  call);
+    return false;
+}
+inline int copy_to_device(void *device, const void *host, size_t bytes)
+{
+    if (!on_host("copy_to_device")) return -1;
+    return current->host_api.copy_to_device(current, reinterpret_cast<uintptr_t>(device), host, bytes);
+}
+inline int copy_from_device(void *host, const void *device, size_t bytes)
+{
+    if (!on_host("copy_from_device")) return -1;
+    return current->host_api.copy_from_device(current, host, reinterpret_cast<uintptr_t>(device), bytes);
+}
+
+} // namespace tg_family
 
 /* The calls that build the graph. Each member may be called, compared with nullptr, and copied to a function pointer. */
 struct AicpuBuildApi {
@@ -145,8 +144,8 @@ class Runtime
     HostApi host_api;
 
     /* A task that runs kernel func_id with a copy of args[num_args]: its id from 0 on, or -1. */
-    int add_task(const uint64_t *args, int num_args, int func_id, CoreType core_type,
-                 const char *file = __builtin_FILE(), int line = __builtin_LINE())
+    int add_task(uint64_t *args, int num_args, int func_id, CoreType core_type, const char *file = __builtin_FILE(),
+                 int line = __builtin_LINE())
     {
         return aicpu_build_api.add_task(this, args, num_args, func_id, core_type, 0, file, line);
     }

@@ -1,0 +1,12 @@
+// says: the other kinds are not offered
+#include <pto/pto-inst.hpp>
+
+using namespace pto;
+
+extern "C" void kernel_entry(int64_t *args)
+{
+    float *at = reinterpret_cast<float *>(args[0]);
+    (void)at;
+    Tile<TileType::Scaling, float, 1, 16> t; // here
+    (void)t;
+}
