@@ -13,7 +13,7 @@
 #include "os/guard.h"
 
 /* Accesses of one task that are known to get on with it although the checks take their time: more is an endless loop. */
-enum { OP_BYTES = 64, ALIVE_MAX = 20000000 };
+enum { OP_BYTES = 64, ALIVE_MAX = 1000000 };
 
 static _Thread_local struct tg_watcher *current;
 
