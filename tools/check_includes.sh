@@ -9,6 +9,7 @@ set -euo pipefail
 arrows='
     base
     os            base
+    helper        os
     graph         base
     tile          base
     memory        base

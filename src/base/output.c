@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 /* Write to an open file and close it. */
@@ -38,7 +39,7 @@ static bool write_whole(FILE *file, tg_output_fn *write, const void *context)
 /* Under a name of its own first. A process that is killed meanwhile leaves it behind. */
 static bool write_named(const char *path, const char *partial, tg_output_fn *write, const void *context)
 {
-    if (write_whole(fopen(partial, "w"), write, context) && rename(partial, path) == 0) return true;
+    if (write_whole(tg_descriptor_stream(partial, "w"), write, context) && rename(partial, path) == 0) return true;
     int why = errno;
     unlink(partial);
     errno = why;
@@ -52,7 +53,7 @@ static int open_unnamed(const char *path)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    int fd = folder ? open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666) : -1;
+    int fd = folder ? tg_descriptor_high(open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)) : -1;
     free(folder);
     return fd;
 }
@@ -75,7 +76,8 @@ static bool give_name(int fd, const char *path, const char *partial)
 
 static bool write_unnamed(int fd, const char *path, const char *partial, tg_output_fn *write, const void *context)
 {
-    int kept = dup(fd); /* to give it a name when all is written, which only closing the stream tells */
+    int kept = tg_descriptor_high(
+        dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
     FILE *file = fdopen(fd, "w");
     if (!file) close(fd);
     bool done = write_whole(file, write, context) && kept >= 0 && give_name(kept, path, partial);
@@ -101,7 +103,8 @@ static bool write_file(const char *path, const char *partial, tg_output_fn *writ
 {
     struct stat info;
     /* A terminal, a pipe or /dev/null is written to, not replaced. */
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode)) return write_whole(fopen(path, "w"), write, context);
+    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+        return write_whole(tg_descriptor_stream(path, "w"), write, context);
     int fd = open_unnamed(path);
     return fd >= 0 ? write_unnamed(fd, path, partial, write, context) : write_named(path, partial, write, context);
 }

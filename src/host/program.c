@@ -9,6 +9,7 @@
 
 #include "host/host.h"
 #include "os/module.h"
+#include "os/probe.h"
 
 enum { FUNC_ID_MAX = 65535 };
 
@@ -88,9 +89,9 @@ static enum tg_status check_kernel(const struct tg_program *program, int func_id
 }
 
 /* Give the kernel its instruction set. A kernel that uses no tile.h has no use for one. */
-static void bind(const struct tg_module *module, const void *isa)
+static void bind(const struct tg_module *module, const struct tg_tile_isa *isa)
 {
-    const struct tg_tile_isa **slot = tg_module_symbol(module, "tg_tile_isa");
+    const struct tg_tile_isa **slot = tg_module_slot(module, "tg_tile_isa");
     if (slot) *slot = isa;
 }
 
@@ -112,7 +113,7 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
     const struct tg_tile_isa *isa = program->device->machine->isa;
-    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, "tile.h"}, bind, isa};
+    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, "tile.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
 
     struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};

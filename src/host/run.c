@@ -104,6 +104,16 @@ static uint64_t host_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+/* Are the library's descriptors still there? A program that closes what it did not open takes them from the host, too. Only
+ * where foreign code is watched: the question is a system call. */
+static void check_descriptors(struct tg_run *run)
+{
+    struct tg_machine *machine = run->program->device->machine;
+    if (machine->catch_faults && tg_gm_lost_file(&machine->gm))
+        tg_failure_set(run->failure, TG_ERR_KERNEL_FAULT,
+                       "a kernel or the orchestration plugin has closed file descriptors that it did not open");
+}
+
 /* The caller may have freed tensors that it put into device memory. */
 static void check_resident(struct tg_run *run)
 {
@@ -126,6 +136,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
     tg_host_check_launch(run);
     check_resident(run);
     enum tg_status status = tg_launch(run);
+    if (status == TG_OK) check_descriptors(run);
     if (status == TG_OK) status = failure_of_launch(run);
     if (status == TG_OK) tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);

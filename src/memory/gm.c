@@ -245,3 +245,11 @@ void tg_gm_reset_peak(struct tg_gm *gm)
     gm->peak = gm->in_use;
     pthread_mutex_unlock(&gm->lock);
 }
+
+bool tg_gm_lost_file(struct tg_gm *gm)
+{
+    pthread_mutex_lock(&gm->lock);
+    const bool lost = tg_pages_lost_file(&gm->pages);
+    pthread_mutex_unlock(&gm->lock);
+    return lost;
+}

@@ -94,4 +94,7 @@ void tg_gm_each(struct tg_gm *gm, tg_gm_visit_fn *visit, void *context);
  * false: there is none. */
 bool tg_gm_around(struct tg_gm *gm, uint64_t address, uint64_t *low, uint64_t *high);
 
+/* Has foreign code closed a descriptor of device memory since the last call? It works on. */
+bool tg_gm_lost_file(struct tg_gm *gm);
+
 #endif

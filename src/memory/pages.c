@@ -1,11 +1,13 @@
 #include "memory/pages.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 enum {
@@ -52,21 +54,36 @@ static uint64_t default_capacity(void)
     return capacity;
 }
 
-/* The file that fresh memory is made of; -1: none to be had. */
-static int poison_file(void)
+/* Make the file that fresh memory consists of. Sealed: what foreign code writes to its descriptor goes nowhere. false: errno
+ * says what the system lacks. */
+static bool poison_file(struct tg_descriptor *file)
 {
-    int fd = memfd_create("tilegraph-poison", MFD_CLOEXEC);
-    if (fd < 0) return -1;
-    void *bytes = MAP_FAILED;
-    if (ftruncate(fd, POISON_FILE_BYTES) == 0)
-        bytes = mmap(NULL, POISON_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (bytes == MAP_FAILED) {
-        close(fd);
-        return -1;
-    }
-    memset(bytes, 0xFF, POISON_FILE_BYTES);
-    munmap(bytes, POISON_FILE_BYTES);
-    return fd;
+    uint8_t poison[64 << 10];
+    memset(poison, 0xFF, sizeof poison);
+    bool made = tg_descriptor_memory(file, "tilegraph-poison");
+    for (size_t done = 0; made && done < POISON_FILE_BYTES; done += sizeof poison)
+        made = tg_descriptor_append(file, poison, sizeof poison);
+    if (made && tg_descriptor_seal(file)) return true;
+    const int why = errno;
+    tg_descriptor_close(file);
+    errno = why;
+    return false;
+}
+
+/* Map poison of `bytes` at `at`. Foreign code may have closed the file's descriptor, and the host may have opened a file of
+ * its own under the same number: then another file of poison is made. false: the system has no more. */
+static bool map_poison(struct tg_pages *pages, void *at, uint64_t bytes)
+{
+    if (!tg_descriptor_is_ours(&pages->poison) && !poison_file(&pages->poison)) return false;
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, pages->poison.fd, 0) !=
+           MAP_FAILED;
+}
+
+bool tg_pages_lost_file(struct tg_pages *pages)
+{
+    if (tg_descriptor_is_ours(&pages->poison)) return false;
+    (void)poison_file(&pages->poison); /* where none can be made now, map_poison tries again */
+    return true;
 }
 
 enum tg_status tg_pages_init(struct tg_pages *pages, uint64_t capacity)
@@ -79,21 +96,24 @@ enum tg_status tg_pages_init(struct tg_pages *pages, uint64_t capacity)
     if (base == MAP_FAILED)
         return tg_error(TG_ERR_MEMORY, "no address space for %llu bytes of device memory",
                         (unsigned long long)capacity);
-    pages->poison_fd = poison_file();
+    const bool poisoned = poison_file(&pages->poison);
+    const int why = errno;
     pages->state = calloc(capacity / HUGE_PAGE_BYTES + 1, sizeof *pages->state);
     pages->base = base;
     pages->capacity = capacity;
-    if (pages->state && pages->poison_fd >= 0) return TG_OK;
-    if (pages->poison_fd >= 0) close(pages->poison_fd);
+    if (pages->state && poisoned) return TG_OK;
+    tg_descriptor_close(&pages->poison);
     free(pages->state);
     munmap(base, capacity);
+    errno = why;
+    if (!poisoned) return tg_descriptor_error("device memory", "no file in memory");
     return tg_error(TG_ERR_MEMORY, "no memory for the book of device memory");
 }
 
 void tg_pages_fini(struct tg_pages *pages)
 {
     munmap(pages->base, pages->capacity);
-    close(pages->poison_fd);
+    tg_descriptor_close(&pages->poison);
     free(pages->state);
 }
 
@@ -103,9 +123,7 @@ static bool map_to(struct tg_pages *pages, uint64_t end)
     for (; pages->mapped < end; pages->mapped += POISON_FILE_BYTES) {
         uint64_t left = pages->capacity - pages->mapped;
         uint64_t bytes = left < POISON_FILE_BYTES ? left : POISON_FILE_BYTES;
-        void *at = mmap(pages->base + pages->mapped, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, pages->poison_fd, 0);
-        if (at == MAP_FAILED) return false;
+        if (!map_poison(pages, pages->base + pages->mapped, bytes)) return false;
     }
     return true;
 }
@@ -140,8 +158,7 @@ static void forget(struct tg_pages *pages, uint64_t page)
     void *at = page_at(pages, page);
     if (!(pages->state[page] & HUGE)) {
         madvise(at, HUGE_PAGE_BYTES, MADV_DONTNEED);
-    } else if (mmap(at, HUGE_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-                    pages->poison_fd, 0) == MAP_FAILED) {
+    } else if (!map_poison(pages, at, HUGE_PAGE_BYTES)) {
         memset(at, 0xFF, HUGE_PAGE_BYTES);
         return;
     }

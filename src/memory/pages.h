@@ -22,12 +22,14 @@
 
 #include <tilegraph/tilegraph.h>
 
+#include "base/descriptor.h"
+
 struct tg_pages {
     uint8_t *base;
-    uint64_t capacity; /* bytes */
-    uint64_t mapped;   /* bytes from base on that are mapped; behind them addresses are only reserved */
-    uint8_t *state;    /* [a huge page] */
-    int poison_fd;     /* the file of 0xFF bytes */
+    uint64_t capacity;           /* bytes */
+    uint64_t mapped;             /* bytes from base on that are mapped; behind them addresses are only reserved */
+    uint8_t *state;              /* [a huge page] */
+    struct tg_descriptor poison; /* the file of 0xFF bytes */
     /* Speed matters more than memory: what is filled gets huge pages, and small blocks keep their pages when they are
      * given back. Set before the first call. false */
     bool fast;
@@ -51,5 +53,8 @@ bool tg_pages_gives_back(const struct tg_pages *pages, uint64_t bytes);
 /* All of these bytes, which were taken, are about to be written: where speed matters, put huge pages under them. true: some
  * of them hold zeros now. */
 bool tg_pages_expect(struct tg_pages *pages, uint64_t address, uint64_t bytes);
+
+/* Has foreign code closed the descriptor of the file of poison since the last call? Makes another file then. */
+bool tg_pages_lost_file(struct tg_pages *pages);
 
 #endif

@@ -5,6 +5,7 @@
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -69,6 +70,10 @@ FAULT(int, pipe2, (int ends[2], int flags), (ends, flags), -1)
 FAULT(int, dup, (int fd), (fd), -1)
 FAULT(FILE *, fopen, (const char *path, const char *mode), (path, mode), NULL)
 FAULT(FILE *, fdopen, (int fd, const char *mode), (fd, mode), NULL)
+FAULT(int, posix_spawn,
+      (pid_t * child, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attributes,
+       char *const argv[], char *const environment[]),
+      (child, path, actions, attributes, argv, environment), ENOMEM)
 FAULT(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
 FAULT(locale_t, newlocale, (int mask, const char *name, locale_t base), (mask, name, base), (locale_t)0)
 FAULT(int, pthread_create, (pthread_t * id, const pthread_attr_t *attr, void *(*main)(void *), void *arg),

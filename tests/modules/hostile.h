@@ -16,6 +16,7 @@ enum hostile_act {
     HOSTILE_SPIN,        /* a loop without end in its own code */
     HOSTILE_PAUSE,       /* a loop without end in a system call */
     HOSTILE_MALLOC,      /* a loop without end that allocates and frees host memory */
+    HOSTILE_CLOSE,       /* close every descriptor behind the standard streams */
     HOSTILE_SLEEP,       /* one sleep of an hour */
     HOSTILE_EXIT,        /* exit(3) */
     HOSTILE_EXIT_NOW,    /* _exit(3) */

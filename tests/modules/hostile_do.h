@@ -68,6 +68,9 @@ static void hostile_do(int64_t act)
             free(block);
         }
         break;
+    case HOSTILE_CLOSE:
+        for (int fd = 3; fd < 1024; fd++) close(fd);
+        break;
     case HOSTILE_SLEEP: sleep(3600); break;
     case HOSTILE_EXIT: exit(3);
     case HOSTILE_EXIT_NOW: _exit(3);

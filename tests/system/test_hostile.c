@@ -89,6 +89,7 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: endless loop with signals ignored", HOSTILE_IGNORE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms"},
     {"kernel: endless loop of cheap instructions", KERNEL_SPIN_LIGHT, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of expensive instructions", KERNEL_SPIN_HEAVY, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
+    {"kernel: closes every descriptor", HOSTILE_CLOSE, 0, TG_ERR_KERNEL_FAULT, "has closed file descriptors"},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
     {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "UB"},
     {"kernel: wild pointer to a tile", KERNEL_WILD_TILE, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV"},
@@ -115,6 +116,10 @@ static void expect_kernel(const struct rig *rig, const struct device *device, co
 {
     if (row->act == KERNEL_NO_EVENT && !device_is_virtual(device)) {
         rig_expect(rig, TG_OK, NULL);
+        return;
+    }
+    if (row->act == HOSTILE_CLOSE) { /* seen when all tasks are done */
+        rig_expect(rig, row->status, SAYS(row->says), NULL);
         return;
     }
     rig_expect(rig, row->status, SAYS(row->says), "2 tasks wait for it",
@@ -188,6 +193,7 @@ static const struct plugin_row plugin_rows[] = {
      "SIGSEGV at address 0x10"},
     {"plugin: endless loop with signals ignored", HOSTILE_IGNORE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT,
      "kernel_limit_ms"},
+    {"plugin: closes every descriptor", HOSTILE_CLOSE, EVERYWHERE, TG_ERR_KERNEL_FAULT, "has closed file descriptors"},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -242,7 +248,7 @@ static void try_plugin(struct rig *rig, enum rig_mode mode, const struct plugin_
     load_hostile_plugin(rig, mode);
     run_hostile_plugin(rig, row->act);
     rig_expect(rig, row->status, SAYS(row->says), NULL);
-    if (row->act < HOSTILE_OWN) /* cut off in its own code */
+    if (row->act < HOSTILE_OWN && row->act != HOSTILE_CLOSE) /* cut off in its own code */
         rig_expect(rig, row->status, mode == RIG_HOST ? "orchestration_host" : "orchestration", NULL);
     script_prove(rig, mode);
 }
@@ -403,6 +409,9 @@ static const struct load_row load_rows[] = {
     {"load: crash in a constructor", "crash_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "crashes"},
     {"load: a constructor ends the process", "exit_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "exit code 3"},
     {"load: a constructor does not end", "hang_in_constructor", TG_ERR_LOAD, TG_ERR_LOAD, "does not end"},
+    {"load: crash in a destructor", "crash_in_destructor", TG_ERR_LOAD, TG_ERR_LOAD, "crashes"},
+    {"load: a destructor runs the exit handlers", "exit_handlers_in_destructor", TG_ERR_LOAD, TG_ERR_LOAD,
+     "the exit handlers of the process"},
     {"load: other headers", "other_abi", TG_ERR_ABI, TG_ERR_ABI, "built against version 471"},
 };
 enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };

@@ -4,20 +4,28 @@
  */
 #include <dirent.h>
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <link.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "common/check.h"
+#include "memory/gm.h"
 #include "os/module.h"
+#include "os/probe.h"
 #include "reference.h"
 
 static uint8_t *bytes; /* counter_in_constructor.so */
@@ -243,6 +251,7 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
         {"crash_in_constructor", "crashes (Segmentation fault)"},
         {"exit_in_constructor", "ends the process (exit code 3)"},
         {"crash_in_destructor", "crashes"},
+        {"exit_handlers_in_destructor", "runs the exit handlers of the process"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         size_t n;
@@ -252,27 +261,6 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
         free(hostile);
     }
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-}
-
-static void use_like_an_owner(const struct tg_module *module, const void *context)
-{
-    const int *how = context;
-    if (call(module) != 101) _exit(99); /* as it will be in this process */
-    if (*how == 1) abort();
-    if (*how == 2) _exit(7);
-    if (*how == 3) fputs("this must not be seen\n", stderr);
-}
-
-static void what_the_owner_will_do_is_rehearsed(void **state)
-{
-    (void)state;
-    for (int how = 0; how <= 3; how++) {
-        const struct tg_rehearsal rehearsal = {.symbol = "kernel_entry", .use = use_like_an_owner, .context = &how};
-        enum tg_status status = tg_module_probe(bytes, n_bytes, &rehearsal, "kernel k");
-        if (how == 1) assert_refused(status, TG_ERR_LOAD, "crashes (Aborted)");
-        else if (how == 2) assert_refused(status, TG_ERR_LOAD, "exit code 7");
-        else assert_int_equal(status, TG_OK);
-    }
 }
 
 static void an_object_for_another_version_of_a_header_is_refused(void **state)
@@ -495,6 +483,63 @@ static void one_that_hangs_does_not_hold_up_the_others(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* ---- a copy of this process instead of the helper ---- */
+
+/* A system that forbids to execute anything, from here on. */
+static bool forbid_exec(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execve, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_execveat, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const struct sock_fprog program = {.len = sizeof filter / sizeof filter[0], .filter = filter};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+static char said[256];
+
+static void keep_line(void *context, enum tg_log_level level, const char *line)
+{
+    (void)context;
+    (void)level;
+    snprintf(said, sizeof said, "%s", line);
+}
+
+static int try_without_exec(void)
+{
+    struct probing crashing = {.module = "crash_in_constructor"}, missing = {.module = "no_entry"};
+    tg_log_to(keep_line, NULL, TG_LOG_WARN);
+    if (!forbid_exec()) return 77;
+    if (probe(bytes, n_bytes) != TG_OK) return 1;
+    if (!strstr(said, "tried in copies of this process") || !strstr(said, "Permission denied")) return 2;
+    probe_module(&crashing);
+    if (crashing.status != TG_ERR_LOAD || !strstr(crashing.message, "crashes (Segmentation fault)")) return 3;
+    probe_module(&missing);
+    return missing.status == TG_ERR_SYMBOL ? 0 : 4;
+}
+
+static int end_of_child(int (*main)(void))
+{
+    int state = -1;
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) _exit(main());
+    if (waitpid(child, &state, 0) != child || !WIFEXITED(state)) return -1;
+    return WEXITSTATUS(state);
+}
+
+static void where_nothing_may_be_executed_copies_are_tried(void **state)
+{
+    (void)state;
+    if (TEST_TSAN || TEST_ASAN) SKIP("copies are tried anyway, and nothing is said of it");
+    const int end = end_of_child(try_without_exec);
+    if (end == 77 || TG_TEST_EMULATOR[0]) SKIP("no filter of system calls");
+    assert_int_equal(end, 0);
+}
+
 /* What a fork on another thread does at the worst moment: a process that has all pipes of this one. */
 static pid_t copy;
 static bool copies;
@@ -509,20 +554,179 @@ static void copy_this_process(void)
     for (;;) pause();
 }
 
+static int try_with_a_pipe_shared(void)
+{
+    struct probing crashing = {.module = "crash_in_constructor"};
+    if (!forbid_exec()) return 77;
+    if (pthread_atfork(copy_this_process, NULL, NULL) != 0) return 1;
+    copies = true;
+    probe_module(&crashing);
+    if (copy <= 0 || kill(copy, SIGKILL) != 0 || waitpid(copy, NULL, 0) != copy) return 2;
+    return crashing.status == TG_ERR_LOAD && strstr(crashing.message, "crashes") ? 0 : 3;
+}
+
 static void a_crash_is_seen_although_another_process_has_the_pipe(void **state)
 {
     (void)state;
     if (TEST_TSAN) SKIP("a process that is copied twice at a time");
     if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
-    struct probing crashing = {.module = "crash_in_constructor"};
-    assert_int_equal(pthread_atfork(copy_this_process, NULL, NULL), 0);
-    copies = true;
-    probe_module(&crashing);
-    assert_true(copy > 0);
-    assert_int_equal(kill(copy, SIGKILL), 0);
-    assert_int_equal(waitpid(copy, NULL, 0), copy);
-    assert_int_equal(crashing.status, TG_ERR_LOAD);
-    CHECK(strstr(crashing.message, "crashes"), "%s", crashing.message);
+    const int end = end_of_child(try_with_a_pipe_shared);
+    if (end == 77) SKIP("no filter of system calls");
+    assert_int_equal(end, 0);
+}
+
+/* ---- what stays, and who answers ---- */
+
+/* Each of them stays loaded, on a descriptor that the next one gets again. */
+static void an_object_that_stays_loaded_does_not_answer_for_another(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"stays_one", "stays_two"};
+    struct tg_module module = {0};
+    int before = -1;
+    for (int i = 0; i < 6; i++) {
+        size_t n;
+        uint8_t *it = read_module(names[i % 2], &n);
+        assert_int_equal(probe(it, n), TG_OK);
+        assert_int_equal(tg_module_open(&module, it, n, "kernel k"), TG_OK);
+        assert_int_equal(call(&module), i % 2 ? 202 : 101);
+        assert_true(before < 0 || module.file.fd == before);
+        before = module.file.fd;
+        tg_module_close(&module);
+        free(it);
+    }
+}
+
+/* At the same time: each has its own variable, although the loader would have one for both. */
+static void each_object_has_its_own_variables(void **state)
+{
+    (void)state;
+    struct tg_module one = {0}, two = {0};
+    size_t n;
+    uint8_t *it = read_module("stays_one", &n);
+    assert_int_equal(tg_module_open(&one, it, n, "kernel k"), TG_OK);
+    free(it);
+    it = read_module("stays_two", &n);
+    assert_int_equal(tg_module_open(&two, it, n, "kernel k"), TG_OK);
+    free(it);
+    assert_ptr_not_equal(tg_module_symbol(&one, "unique_answer"), tg_module_symbol(&two, "unique_answer"));
+    assert_int_equal(call(&one), 101);
+    assert_int_equal(call(&two), 202);
+    tg_module_close(&one);
+    tg_module_close(&two);
+}
+
+static void only_writable_data_of_the_object_is_a_slot(void **state)
+{
+    (void)state;
+    struct tg_module module = {0};
+    size_t n;
+    uint8_t *it = read_module("other_abi", &n);
+    assert_int_equal(tg_module_open(&module, it, n, "kernel k"), TG_OK);
+    assert_non_null(tg_module_symbol(&module, "tg_tile_abi"));
+    assert_null(tg_module_slot(&module, "tg_tile_abi"));  /* a constant */
+    assert_null(tg_module_slot(&module, "kernel_entry")); /* code */
+    assert_null(tg_module_slot(&module, "environ"));      /* of the C library */
+    tg_module_close(&module);
+    free(it);
+}
+
+/* ---- descriptors ---- */
+
+/* The host has none of the standard streams: what it prints must not arrive in a file of the library's. */
+static int load_without_streams(void)
+{
+    struct tg_module module = {0};
+    struct tg_gm gm;
+    uint64_t address = 0;
+    for (int fd = 0; fd < 3; fd++) close(fd);
+    if (probe(bytes, n_bytes) != TG_OK) return 1;
+    if (tg_module_open(&module, bytes, n_bytes, "kernel k") != TG_OK) return 2;
+    if (tg_gm_init(&gm, 1 << 20, false) != TG_OK) return 3;
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) >= 0) return 4;
+    if (write(1, "text", 4) >= 0 || tg_gm_alloc(&gm, 512, NULL, &address) != TG_OK) return 5;
+    if (*(const uint32_t *)(uintptr_t)address != UINT32_MAX) return 6;
+    tg_gm_fini(&gm);
+    tg_module_close(&module);
+    return 0;
+}
+
+static void own_descriptors_are_behind_the_standard_streams(void **state)
+{
+    (void)state;
+    if (TEST_TSAN) SKIP("a process that is copied twice at a time");
+    assert_int_equal(end_of_child(load_without_streams), 0);
+}
+
+static int load_with_few_descriptors(void)
+{
+    static const char limited[] = "no more file descriptors";
+    struct tg_module module = {0};
+    int n_refused = 0;
+    for (rlim_t most = 3; most < 16; most++) {
+        const struct rlimit limit = {most, 16};
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+        enum tg_status status = probe(bytes, n_bytes);
+        if (status == TG_OK) status = tg_module_open(&module, bytes, n_bytes, "kernel k");
+        if (status == TG_OK) tg_module_close(&module);
+        else if (status != TG_ERR_MEMORY || !strstr(tg_last_message(), limited)) return 2;
+        n_refused += status != TG_OK;
+    }
+    return n_refused > 0 && n_refused < 13 ? 0 : 3;
+}
+
+static void too_few_descriptors_are_said_to_be_that(void **state)
+{
+    (void)state;
+    if (TEST_TSAN) SKIP("a process that is copied twice at a time");
+    assert_int_equal(end_of_child(load_with_few_descriptors), 0);
+}
+
+/* Foreign code has closed all descriptors, and the host has opened files under the same numbers. */
+static void what_the_host_has_opened_meanwhile_is_left_alone(void **state)
+{
+    (void)state;
+    struct tg_module module = {0};
+    struct tg_gm gm;
+    uint64_t address = 0;
+    assert_int_equal(tg_module_open(&module, bytes, n_bytes, "kernel k"), TG_OK);
+    assert_int_equal(tg_gm_init(&gm, 64 << 20, false), TG_OK);
+    assert_false(tg_gm_lost_file(&gm));
+    const int taken[2] = {module.file.fd, gm.pages.poison.fd};
+    for (int i = 0; i < 2; i++) assert_int_equal(dup2(STDERR_FILENO, taken[i]), taken[i]);
+    assert_int_equal(tg_gm_alloc(&gm, 32 << 20, NULL, &address), TG_OK); /* more than is mapped at first */
+    for (uint64_t at = 0; at < 32 << 20; at += 4096)
+        CHECK(*(const uint32_t *)(uintptr_t)(address + at) == UINT32_MAX, "offset %llu", (unsigned long long)at);
+    assert_int_equal(dup2(STDERR_FILENO, gm.pages.poison.fd), gm.pages.poison.fd);
+    assert_true(tg_gm_lost_file(&gm));
+    assert_false(tg_gm_lost_file(&gm));
+    tg_gm_fini(&gm);
+    tg_module_close(&module);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(fcntl(taken[i], F_GETFD), 0);
+        close(taken[i]);
+    }
+}
+
+/* Nothing of this process is in the one in which objects are tried. */
+static void the_helper_has_neither_descriptors_nor_signals_of_ours(void **state)
+{
+    (void)state;
+    if (TEST_TSAN || TEST_ASAN || TG_TEST_EMULATOR[0]) SKIP("a copy of this process has all of them");
+    sigset_t blocked, before;
+    int fds[8];
+    size_t n;
+    uint8_t *it = read_module("looks_around", &n);
+    for (int i = 0; i < 8; i++) fds[i] = dup(STDIN_FILENO); /* exec does not close them */
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    const enum tg_status status = probe(it, n);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    for (int i = 0; i < 8; i++) close(fds[i]);
+    free(it);
+    CHECK(status == TG_OK, "%s", tg_last_message());
 }
 
 /* In the loader, on behalf of nobody: as when an exception is thrown, or a profile taken. */
@@ -571,7 +775,14 @@ int main(int argc, char **argv)
         cmocka_unit_test(objects_for_elsewhere_are_refused),
         cmocka_unit_test(a_missing_symbol_is_named),
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
-        cmocka_unit_test(what_the_owner_will_do_is_rehearsed),
+        cmocka_unit_test(an_object_that_stays_loaded_does_not_answer_for_another),
+        cmocka_unit_test(each_object_has_its_own_variables),
+        cmocka_unit_test(only_writable_data_of_the_object_is_a_slot),
+        cmocka_unit_test(own_descriptors_are_behind_the_standard_streams),
+        cmocka_unit_test(too_few_descriptors_are_said_to_be_that),
+        cmocka_unit_test(what_the_host_has_opened_meanwhile_is_left_alone),
+        cmocka_unit_test(the_helper_has_neither_descriptors_nor_signals_of_ours),
+        cmocka_unit_test(where_nothing_may_be_executed_copies_are_tried),
         cmocka_unit_test(an_object_for_another_version_of_a_header_is_refused),
         cmocka_unit_test(a_segment_larger_in_the_file_is_refused),
         cmocka_unit_test(segments_out_of_order_are_refused),

@@ -188,7 +188,7 @@ void tg_plain_leave_library(void)
 
 /* ---- objects and watchers ---------------------------------------------------------------------------------------- */
 
-static tg_access_fn **hook_of(const struct tg_module *module) { return tg_module_symbol(module, "tg_access_hook"); }
+static tg_access_fn **hook_of(const struct tg_module *module) { return tg_module_slot(module, "tg_access_hook"); }
 
 bool tg_plain_tells(const struct tg_module *module) { return hook_of(module) != NULL; }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/output.h"
 #include "os/state.h"
@@ -106,7 +107,7 @@ static enum tg_status read_lines(struct tg_sim_machine *machine, struct place *a
 enum tg_status tg_sim_machine_read(struct tg_sim_machine *machine, const char *path)
 {
     tg_sim_machine_default(machine);
-    FILE *file = fopen(path, "r");
+    FILE *file = tg_descriptor_stream(path, "r");
     if (!file) return tg_error(TG_ERR_FILE, "cannot read machine file %s: %s", path, strerror(errno));
     struct place at = {.path = path};
     void *locale = tg_plain_numbers_begin();

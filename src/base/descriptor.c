@@ -1,0 +1,106 @@
+#include "base/descriptor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+enum { FIRST_OWN = 3 };
+
+int tg_descriptor_high(int fd)
+{
+    if (fd < 0 || fd >= FIRST_OWN) return fd;
+    const int high = fcntl(fd, F_DUPFD_CLOEXEC, FIRST_OWN);
+    const int why = errno;
+    close(fd);
+    errno = why;
+    return high;
+}
+
+FILE *tg_descriptor_stream(const char *path, const char *mode)
+{
+    const int flags = mode[0] == 'w' ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
+    const int fd = tg_descriptor_high(open(path, flags | O_CLOEXEC, 0666));
+    if (fd < 0) return NULL;
+    FILE *stream = fdopen(fd, mode);
+    const int why = errno;
+    if (!stream) close(fd);
+    errno = why;
+    return stream;
+}
+
+/* Systems that are strict about files in memory want to hear whether one is a program. Older ones do not know the words. */
+#ifndef MFD_EXEC
+#define MFD_NOEXEC_SEAL 0x8u
+#define MFD_EXEC 0x10u
+#endif
+
+static bool make_memory(struct tg_descriptor *file, const char *name, unsigned kind)
+{
+    struct stat info;
+    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | kind);
+    if (fd < 0 && errno == EINVAL) fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    fd = tg_descriptor_high(fd);
+    /* Before it got its number from 3 on, another thread may have printed into it. */
+    if (fd >= 0 && ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, &info) == 0) {
+        *file = (struct tg_descriptor){.fd = fd, .device = info.st_dev, .inode = info.st_ino};
+        return true;
+    }
+    const int why = errno;
+    if (fd >= 0) close(fd);
+    errno = why;
+    *file = (struct tg_descriptor){.fd = -1};
+    return false;
+}
+
+bool tg_descriptor_memory(struct tg_descriptor *file, const char *name)
+{
+    return make_memory(file, name, MFD_NOEXEC_SEAL);
+}
+
+bool tg_descriptor_program(struct tg_descriptor *file, const char *name) { return make_memory(file, name, MFD_EXEC); }
+
+bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes)
+{
+    const char *at = bytes;
+    for (size_t left = n_bytes; left > 0;) {
+        const ssize_t written = write(file->fd, at, left);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        at += written;
+        left -= (size_t)written;
+    }
+    return true;
+}
+
+bool tg_descriptor_seal(const struct tg_descriptor *file)
+{
+    return fcntl(file->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+}
+
+bool tg_descriptor_is_ours(const struct tg_descriptor *file)
+{
+    struct stat info;
+    return file->fd >= 0 && fstat(file->fd, &info) == 0 && info.st_dev == file->device && info.st_ino == file->inode;
+}
+
+void tg_descriptor_close(struct tg_descriptor *file)
+{
+    if (tg_descriptor_is_ours(file)) close(file->fd);
+    file->fd = -1;
+}
+
+enum tg_status tg_descriptor_error(const char *what, const char *doing)
+{
+    const int why = errno;
+    struct rlimit limit = {0};
+    if (why != EMFILE) return tg_error(TG_ERR_MEMORY, "%s: %s: %s", what, doing, strerror(why));
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return tg_error(TG_ERR_MEMORY, "%s: %s: no more file descriptors: %llu are allowed, raise the limit (ulimit -n)",
+                    what, doing, (unsigned long long)limit.rlim_cur);
+}

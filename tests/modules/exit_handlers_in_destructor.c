@@ -1,0 +1,20 @@
+/* exit_handlers_in_destructor.c - a kernel and plugin whose destructor runs the exit handlers of the whole process: what the call of
+ * every object's destructor becomes when its argument is damaged. */
+#include <stddef.h>
+#include <stdint.h>
+
+#define ENTRY __attribute__((visibility("default")))
+
+ENTRY void kernel_entry(int64_t *args);
+ENTRY int orchestration(void *rt);
+void __cxa_finalize(void *object);
+
+static __attribute__((destructor)) void finish(void) { __cxa_finalize(NULL); }
+
+void kernel_entry(int64_t *args) { (void)args; }
+
+int orchestration(void *rt)
+{
+    (void)rt;
+    return 0;
+}
