@@ -7,7 +7,7 @@ CONDITIONS ?= On a quiet machine.
 ATTENTION ?= context 4096
 
 MAKEFLAGS += --no-print-directory
-CONFIGURE = cmake --preset
+CONFIGURE = tools/configure.sh
 COMPILE = cmake --build $(1) -j $(JOBS)
 CTEST = ctest --output-on-failure -j $(JOBS)
 SOURCES = find include src examples tests bench -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.inc'

@@ -19,3 +19,20 @@ if(TG_COVERAGE)
     target_compile_options(tg_instrument INTERFACE --coverage -fprofile-update=atomic -O0) # threads count, too
     target_link_options(tg_instrument INTERFACE --coverage)
 endif()
+
+# Results are compared bit by bit, NaN marks what nobody wrote, and -INFINITY what is masked. Compilers that take sums apart
+# or assume that there is no NaN compute other results, and say nothing. Some of them tell by a macro, all by their flags.
+set(TG_FLAGS "${CMAKE_C_FLAGS} ${CMAKE_C_FLAGS_${CMAKE_BUILD_TYPE}}")
+string(REGEX MATCH "-Ofast|-f(fast-math|unsafe-math-optimizations|associative-math|reciprocal-math|finite-math-only|no-signed-zeros|no-honor-nans|no-honor-infinities)"
+    TG_FAST_FLAG "${TG_FLAGS}")
+include(CheckCSourceCompiles)
+check_c_source_compiles("
+#if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__) || defined(__ASSOCIATIVE_MATH__)
+#error
+#endif
+int main(void) { return 0; }" TG_IEEE_ARITHMETIC)
+if(TG_FAST_FLAG OR NOT TG_IEEE_ARITHMETIC)
+    unset(TG_IEEE_ARITHMETIC CACHE) # the next one may have other flags
+    message(FATAL_ERROR "CFLAGS ask for arithmetic that is not IEEE 754's (${TG_FAST_FLAG}): results would be wrong. "
+        "Leave it out for this project; kernels may be compiled with it.")
+endif()

@@ -60,6 +60,9 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     add_test(NAME document_code COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER}
         ${CHECKS}/check_doc_code.sh ${PROJECT_BINARY_DIR})
     tg_test_properties(document_code project)
+    add_test(NAME builds_of_others COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_build.sh
+        ${PROJECT_BINARY_DIR})
+    tg_test_properties(builds_of_others project)
     add_test(NAME gdb_backtrace COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gdb_backtrace.sh ${PROJECT_BINARY_DIR})
     tg_test_properties(gdb_backtrace project)
     add_test(NAME readme_output COMMAND ${CHECKS}/readme_output.sh ${PROJECT_BINARY_DIR} --check)

@@ -736,6 +736,17 @@ static enum tg_status read_relocations(struct reader *r)
     return TG_OK;
 }
 
+static bool wants_sanitizer(const struct reader *r)
+{
+    static const char *const runtimes[] = {"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init"};
+    for (uint64_t i = 0; i < r->n_symbols; i++) {
+        const ElfW(Sym) symbol = symbol_at(r, i);
+        for (size_t k = 0; symbol.st_shndx == SHN_UNDEF && k < sizeof runtimes / sizeof runtimes[0]; k++)
+            if (strcmp(string_at(r, symbol.st_name), runtimes[k]) == 0) return true;
+    }
+    return false;
+}
+
 enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_t n_bytes, const char *what)
 {
     struct reader r = {.what = what, .bytes = bytes, .n_bytes = n_bytes};
@@ -750,6 +761,7 @@ enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_
         .span = r.end - r.first,
         .symbols_offset = r.symbols,
         .n_symbols = r.n_symbols,
+        .wants_sanitizer = wants_sanitizer(&r),
     };
     return TG_OK;
 }

@@ -17,6 +17,7 @@
 #ifndef TG_OS_OBJECT_H
 #define TG_OS_OBJECT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,7 @@ struct tg_object {
     uint64_t span;         /* bytes of address space from its first segment to the end of its last */
     size_t symbols_offset; /* of the table of dynamic symbols in the file */
     uint64_t n_symbols;    /* that hash tables and relocations name */
+    bool wants_sanitizer;  /* it is compiled for a sanitizer's runtime, which it does not bring along */
 };
 
 /* Check bytes[n_bytes]. `what` names the object in the message ("kernel k"). TG_ERR_LOAD: damaged, or no shared object of

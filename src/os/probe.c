@@ -1,6 +1,5 @@
 #include "os/probe.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -253,15 +252,6 @@ static enum tg_status try_in_copy(struct probe *probe, const struct trial *trial
 
 /* ---- the trial ---- */
 
-/* Objects that are compiled for a sanitizer need its runtime, which the helper does not have. */
-static bool has_sanitizer(void)
-{
-    static const char *const runtimes[] = {"__asan_init", "__tsan_init", "__msan_init", "__hwasan_init"};
-    for (size_t i = 0; i < sizeof runtimes / sizeof runtimes[0]; i++)
-        if (dlsym(RTLD_DEFAULT, runtimes[i])) return true;
-    return false;
-}
-
 static enum tg_status verdict_of(const struct tg_rehearsal_answer *answer, const struct trial *trial)
 {
     const struct tg_rehearsal *rehearsal = trial->rehearsal;
@@ -296,7 +286,7 @@ static enum tg_status try_object(const struct trial *trial)
 {
     struct probe helper, copy;
     enum probe_course course = PROBE_NO_PROCESS;
-    if (!has_sanitizer()) course = try_in_helper(&helper, trial);
+    if (!trial->object.wants_sanitizer) course = try_in_helper(&helper, trial);
     const bool refused = course == PROBE_DECIDED && helper.answer.result == TG_REHEARSAL_NOT_LOADED;
     if (course != PROBE_NO_PROCESS && !refused) return judge(&helper, trial, course);
     const enum tg_status status = try_in_copy(&copy, trial, &course);

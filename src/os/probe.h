@@ -12,9 +12,8 @@
  *     read the answer, wait for the end <------   dlopen, dlsym, dlclose; answer; exit handlers
  *
  * A copy of this process (fork) takes its place where the helper cannot be started (the system forbids to execute a file in
- * memory, for example), where this process has a sanitizer's runtime that objects need, and where the helper's loader
- * refuses an object: it may need a symbol or a library that only this process has. A copy takes time in proportion to the
- * memory of the process. What another thread had locked is locked in the copy for ever. Our own threads leave the loader
+ * memory, for example), for an object that needs a sanitizer's runtime, and for one that the helper's loader refuses: it
+ * may need a symbol or a library that only this process has. A copy takes time in proportion to the memory of the process. What another thread had locked is locked in the copy for ever. Our own threads leave the loader
  * alone meanwhile; a copy that finds another lock taken is given up, and the next one is tried.
  *
  * Threads: any, also at the same time.

@@ -1,11 +1,13 @@
 /*
- * Shared objects that are none, or not quite: a real one with patches out of bytes, or the bytes themselves.
+ * Shared objects that are none, or not quite: a real one with patches out of bytes, or with one bit that is another one, or
+ * the bytes themselves.
  *
  * What must hold: setting them as an orchestration gives a status and a message, and leaves this process as it was,
  * with no child, no descriptor and no memory more. What opens in the runtime's trial is then loaded as a kernel and as a
  * plugin in a process of its own, and that process lives.
  *
- * Input: a byte that says which; then either the object, or patches of it: where (1 byte), offset (2), how (1), value.
+ * Input: a byte that says which; then the object; or offset (2) and bit (1) of a flip; or patches of it: where (1 byte),
+ * offset (2), how (1), value.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -18,7 +20,7 @@
 #include "fuzz.h"
 #include "session.h"
 
-enum { GM_BYTES = 1 << 20, REGIONS_MAX = 32, RAW = 0xFF };
+enum { GM_BYTES = 1 << 20, REGIONS_MAX = 32, RAW = 0xFF, FLIP = 2 };
 
 static struct tg_device *device;
 static uint8_t *object;
@@ -101,6 +103,11 @@ static uint8_t *make_object(const uint8_t *bytes, size_t n_bytes, size_t *n_made
     uint8_t *made = malloc(*n_made + 1);
     FUZZ_CHECK(made, "no memory");
     memcpy(made, raw ? in.at : object, *n_made);
+    if (!raw && (which & 3) == FLIP) {
+        const size_t at = fuzz_u16(&in) % n_object; /* not truncated: FLIP is even */
+        made[at] ^= (uint8_t)(1u << fuzz_u8(&in) % 8);
+        return made;
+    }
     while (!raw && !fuzz_is_over(&in)) patch(&in, made, *n_made);
     return made;
 }
