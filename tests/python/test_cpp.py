@@ -30,10 +30,10 @@ def test_program(folder, platform):
         assert "check: schedule-independent" in done.stderr, done.stderr
 
 
-def compile_only(source):
+def compile_only(source, *options):
     flags = [flag for kind in ("c++", "c++ aiv") for flag in compiling.module_flags()[kind]]
     flags = [f"-I{ROOT / flag[2:]}" if flag.startswith("-I") else flag for flag in flags]
-    return subprocess.run([COMPILER, *flags, "-fsyntax-only", str(source)], stdin=subprocess.DEVNULL,
+    return subprocess.run([COMPILER, *flags, *options, "-fsyntax-only", str(source)], stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
@@ -47,6 +47,13 @@ def test_what_is_wrong_does_not_compile_and_says_why():
             assert done.returncode != 0, f"{source} compiles"
             assert says in done.stdout, done.stdout
             assert f"{source.name}:{here}" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("option", ["-D__CPU_SIM", "-DNDEBUG"])
+@pytest.mark.parametrize("source", sorted((CPP / "accepted").glob("*.cpp")), ids=lambda source: source.stem)
+def test_what_other_authors_write_compiles(source, option):
+    done = compile_only(source, option)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.fixture(scope="module")
