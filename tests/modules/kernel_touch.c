@@ -35,4 +35,6 @@ void kernel_entry(int64_t *args)
             if (what == TOUCH_PLAIN_STORE) at[i] = 1.0f;
         }
     }
+    dcci(0, TG_CACHE_ALL);
+    dsb();
 }

@@ -489,6 +489,52 @@ static void reshapes_another_place(void)
     TADDS(tall, tall, 1.0f);
 }
 
+/* ---- plain stores ------------------------------------------------------------------------------------------------------ */
+
+static void store_plainly(uint64_t address, uint64_t bytes)
+{
+    const struct tg_access access = {
+        .address = address, .bytes = bytes, .write = true, .plain = true, .file = "test_core_check.c", .line = 1};
+    tg_core_check_plain(core, &access);
+}
+
+static void flushes_its_stores(void)
+{
+    store_plainly(0x20000, 4);
+    store_plainly(0x2003c, 8); /* and the line behind it */
+    dcci(0x20000, TG_CACHE_LINE);
+    dcci(0x2007f, TG_CACHE_LINE);
+    for (uint64_t i = 0; i < 1000; i++) store_plainly(0x30000 + 100 * i, 4);
+    dcci(0, TG_CACHE_ALL);
+    dsb();
+}
+
+static void flushes_one_line_of_two(void)
+{
+    store_plainly(0x2003c, 8);
+    dcci(0x2003c, TG_CACHE_LINE);
+}
+
+static void stores_again_behind_the_flush(void)
+{
+    store_plainly(0x20000, 4);
+    dcci(0x20000, TG_CACHE_LINE);
+    store_plainly(0x20000, 4);
+}
+
+/* In order by its flag, and still not in device memory. */
+static void load_what_was_stored(bool flushes)
+{
+    store_plainly(0x10000, 4);
+    if (flushes) dcci(0x10000, TG_CACHE_LINE);
+    hand_over(PIPE_S, PIPE_MTE2, 0);
+    load(0);
+    dcci(0, TG_CACHE_ALL);
+}
+
+static void loads_what_it_has_flushed(void) { load_what_was_stored(true); }
+static void loads_what_is_in_the_cache(void) { load_what_was_stored(false); }
+
 /* ---- operands of one instruction that share bytes ------------------------------------------------------------------------ */
 
 static void works_in_place(void)
@@ -825,6 +871,11 @@ static const struct row {
     V(reshapes_another_place, TG_FINDING_TILE_CLOBBERED, NONE),
     V(casts_bits, NONE, NONE),
     V(casts_bits_without_a_word, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(flushes_its_stores, NONE, NONE),
+    V(flushes_one_line_of_two, TG_FINDING_STORE_NOT_FLUSHED, NONE),
+    V(stores_again_behind_the_flush, TG_FINDING_STORE_NOT_FLUSHED, NONE),
+    V(loads_what_it_has_flushed, NONE, NONE),
+    V(loads_what_is_in_the_cache, TG_FINDING_STORE_NOT_FLUSHED, NONE),
     V(works_in_place, NONE, NONE),
     V(writes_a_row_below_what_it_reads, TG_FINDING_TILE_OVERLAP, NONE),
     V(widens_in_place, TG_FINDING_TILE_OVERLAP, NONE),

@@ -7,6 +7,7 @@
 #include "base/kernels.h"
 #include "check/core/repeats.h"
 #include "tile/buffers.h"
+#include "tile/execute.h"
 #include "tile/rules.h"
 
 static bool has_kind(enum tg_core_type core_type, int kind) { return (kind == TG_VEC) == (core_type == TG_AIV); }
@@ -33,6 +34,7 @@ void tg_core_check_close(struct tg_core_check *c)
     for (int kind = TG_MAT; kind <= TG_VEC; kind++) tg_shadow_fini(&c->shadow[kind]);
     tg_transfers_fini(&c->transfers);
     tg_names_fini(&c->names);
+    tg_cached_fini(&c->cached);
     free(c->writers);
     free(c);
 }
@@ -44,6 +46,7 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
     tg_order_begin(&c->order);
     tg_transfers_begin(&c->transfers);
     tg_names_begin(&c->names);
+    tg_cached_begin(&c->cached);
     for (int kind = TG_MAT; kind <= TG_VEC; kind++)
         if (c->shadow[kind].segments) tg_shadow_begin(&c->shadow[kind]);
 }
@@ -139,6 +142,44 @@ static void say_conflict(struct tg_core_check *c, const struct tg_transfers_conf
     tg_core_hazard(c, hazard, now, &conflict->earlier, "device memory", conflict->low, conflict->high);
 }
 
+/* now NULL: the kernel returns. */
+static void report_cached(struct tg_core_check *c, const struct tg_mark *stored, const struct tg_mark *now)
+{
+    struct tg_finding_item *item = stored ? tg_core_finding(c, TG_FINDING_STORE_NOT_FLUSHED, stored, now) : NULL;
+    if (!item) return;
+    char a[TG_PLACE_BYTES], b[TG_PLACE_BYTES];
+    if (now)
+        tg_finding_what(&c->check->findings, item,
+                        "%s is still in the cache of the scalar unit when %s uses the same line of device memory",
+                        tg_mark_describe(stored, a), tg_mark_describe(now, b));
+    else
+        tg_finding_what(&c->check->findings, item,
+                        "%s is still in the cache of the scalar unit when the kernel returns: nobody else sees it, and "
+                        "the next task drops it",
+                        tg_mark_describe(stored, a));
+    tg_finding_mend(
+        &c->check->findings, item, "%s",
+        "dcci(address, TG_CACHE_LINE) behind the stores to each line, or dcci(0, TG_CACHE_ALL); then dsb()");
+}
+
+/* Does the transfer meet lines that the scalar unit holds in its cache? */
+static void check_cached(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    struct tg_run_of_bytes run;
+    for (uint32_t i = 0; c->cached.n_dirty > 0 && tg_global_run(instr->global, i, &run); i++) {
+        const struct tg_mark *stored = tg_cached_at(&c->cached, run.address, run.bytes);
+        if (!stored) continue;
+        report_cached(c, stored, now);
+        return;
+    }
+}
+
+static void flush(struct tg_core_check *c, const struct tg_instr *instr)
+{
+    if (instr->mode == TG_CACHE_ALL) tg_cached_flush_all(&c->cached);
+    else tg_cached_flush(&c->cached, (uint64_t)instr->immediate[0]);
+}
+
 static bool check_transfer(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_transfers_conflict conflict;
@@ -146,6 +187,7 @@ static bool check_transfer(struct tg_core_check *c, const struct tg_instr *instr
     const bool stores = tg_use_writes(tg_form_of(instr->op)->global);
     say_conflict(c, &conflict, stores, now);
     if (stores) check_rows_apart(c, instr, now);
+    check_cached(c, instr, now);
     return done;
 }
 
@@ -157,6 +199,8 @@ void tg_core_check_plain(struct tg_core_check *c, const struct tg_access *access
     if (!tg_transfers_plain(&c->transfers, &c->order, access->address, access->bytes, access->write, &now, &conflict))
         c->check->findings.lost = true;
     say_conflict(c, &conflict, access->write, &now);
+    if (access->write && access->plain && !tg_cached_store(&c->cached, access->address, access->bytes, &now))
+        c->check->findings.lost = true;
 }
 
 void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe)
@@ -170,6 +214,7 @@ void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, 
     case TG_OP_WAIT_FLAG: tg_check_wait(c, instr, &now); break;
     case TG_OP_PIPE_BARRIER: tg_order_barrier(&c->order, instr->src_pipe); break;
     case TG_OP_TRESHAPE: done = tg_names_say(&c->names, instr->dst, instr->a); break;
+    case TG_OP_DCCI: flush(c, instr); break;
     default:
         done = tg_check_operands(c, instr, &now);
         if (instr->global) done = check_transfer(c, instr, &now) && done;
@@ -210,4 +255,5 @@ void tg_core_check_end(struct tg_core_check *c)
 {
     tg_check_flags_left(c);
     check_drained(c);
+    report_cached(c, tg_cached_left(&c->cached), NULL);
 }

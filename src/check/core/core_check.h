@@ -15,6 +15,7 @@
 #define TG_CHECK_CORE_CORE_CHECK_H
 
 #include "check/check.h"
+#include "check/core/cache.h"
 #include "check/core/names.h"
 #include "check/core/order.h"
 #include "check/core/shadow.h"
@@ -36,6 +37,7 @@ struct tg_core_check {
     struct tg_order order;
     struct tg_shadow shadow[TG_VEC + 1]; /* [enum tg_tile_kind]; those of the core's kind are there */
     struct tg_names names;
+    struct tg_cached cached;
     uint32_t *writers; /* [n_writers], owned: touches that have written what an operand reads */
     uint32_t n_writers, writers_max;
     struct tg_transfers transfers;
