@@ -28,9 +28,9 @@
     X(TSTORE, MTE3, STORE, ANY, NONE, SPECIFIED, TRANSFER, 0, 0, M, "l0c_to_gm, ub_to_gm of the machine",              \
       "Vec -> GM (MTE3), Acc -> GM (FIX)")                                                                             \
     X(TMOV, MTE1, MOVE, ANY, NONE, SPECIFIED, MOVE, 24, 1, H, "l1_to_l0a, l1_to_l0b of the machine; P vcopy r + 24",   \
-      "Mat -> Left or Right (MTE1), Vec -> Vec (V)")                                                                   \
+      "Mat -> Left or Right (MTE1), Acc -> Mat (FIX), Vec -> Vec (V)")                                                 \
     X(TEXTRACT, MTE1, EXTRACT, ANY, NONE, SPECIFIED, MOVE, 24, 1, M, "as TMOV",                                        \
-      "dst = the window of a at (row, column): Mat -> Left or Right (MTE1), Vec -> Vec (V)")                           \
+      "dst = the window of a at (row, column), between the kinds of TMOV")                                             \
     X(TMATMUL, M, PRODUCT, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H,                                                    \
       "P 6 + fractals, fp32 twice; reference cycles met exactly", "Acc = Left x Right")                                \
     X(TMATMUL_ACC, M, PRODUCT_ACC, CUBE, NONE, SPECIFIED, PRODUCT, 0, 0, H, "as TMATMUL", "Acc += Left x Right")       \

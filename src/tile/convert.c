@@ -160,7 +160,7 @@ void tg_execute_select(const struct tg_instr *instr, const struct tg_buffers *bu
     for (uint32_t row = 0; row < dst->valid_rows; row++) {
         const uint8_t *mask = element_at(buffers, instr->index, row, 0);
         for (uint32_t col = 0; col < dst->valid_cols; col++) {
-            const struct tg_tile *from = mask[col / 8] >> col % 8 & 1u ? instr->a : instr->b;
+            const struct tg_tile *from = (uint32_t)mask[col / 8] >> col % 8 & 1u ? instr->a : instr->b;
             memmove(element_at(buffers, dst, row, col), element_at(buffers, from, row, col), bytes);
         }
     }

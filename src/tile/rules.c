@@ -26,6 +26,7 @@ enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
 {
     const uint32_t form = tg_op_info(instr->op)->form;
     if ((form == TG_FORM_MOVE || form == TG_FORM_EXTRACT) && instr->dst->kind == TG_VEC) return PIPE_V;
+    if ((form == TG_FORM_MOVE || form == TG_FORM_EXTRACT) && instr->a->kind == TG_ACC) return PIPE_FIX;
     if (form == TG_FORM_STORE && instr->a->kind == TG_ACC) return PIPE_FIX;
     return (enum tg_pipe)tg_op_info(instr->op)->pipe;
 }
@@ -255,15 +256,27 @@ static bool check_store(const struct check *c)
 
 /* ---- cube ---- */
 
-/* From Mat to Left or Right, or from Vec to Vec. */
+/* From Mat to Left or Right, from Acc to Mat, or from Vec to Vec. */
 static bool check_path(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
     if (!tile_is_sound(c, "dst", dst) || !tile_is_sound(c, "src", src)) return false;
     if (dst->kind == TG_VEC) return is_row_major(c, "dst", dst) && is_row_major(c, "src", src);
+    if (dst->kind == TG_MAT && src->kind == TG_ACC)
+        return dst->layout == TG_ROW_MAJOR || broken(c, "dst", dst, "has to be NZ, as Acc is");
     if (dst->kind != TG_LEFT && dst->kind != TG_RIGHT)
-        return broken(c, "dst", dst, "%s goes from Mat to Left or Right, or from Vec to Vec", tg_op_name(c->instr->op));
+        return broken(c, "dst", dst, "%s goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec",
+                      tg_op_name(c->instr->op));
     return is_kind(c, "src", src, TG_MAT);
+}
+
+/* A move keeps the element type; the fixpipe rounds an Acc of fp32. */
+static bool moves_type(const struct check *c)
+{
+    const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
+    if (src->kind != TG_ACC) return same_dtype(c, "src", src, dst);
+    return (src->dtype == TG_FP32 && dst->dtype != TG_INT8) ||
+           broken(c, "src", src, "an Acc of fp32 becomes a Mat of fp32, fp16 or bf16");
 }
 
 static bool check_move(const struct check *c)
@@ -273,21 +286,21 @@ static bool check_move(const struct check *c)
     if (dst->kind == TG_VEC) return same_shape(c, "src", src, dst) && same_dtype(c, "src", src, dst);
     if (dst->valid_rows > src->rows || dst->valid_cols > src->cols)
         return broken(c, "src", src, "has to have dst's %u x %u elements", dst->valid_rows, dst->valid_cols);
-    return same_dtype(c, "src", src, dst);
+    return moves_type(c);
 }
 
 static bool check_extract(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
     const int64_t row = c->instr->immediate[0], col = c->instr->immediate[1];
-    if (!check_path(c) || !same_dtype(c, "src", src, dst)) return false;
+    if (!check_path(c) || !moves_type(c)) return false;
     if (row < 0 || col < 0 || row + dst->valid_rows > src->rows || col + dst->valid_cols > src->cols)
         return broken(c, "src", src, "the window of %u x %u at (%lld, %lld) is not inside", dst->valid_rows,
                       dst->valid_cols, (long long)row, (long long)col);
     if (dst->kind == TG_VEC) return true;
     /* Whole fractals: 16 rows of 32 bytes of NZ, 32 bytes of rows of 16 columns of ZN; of a transposition, both. */
     const bool turns = (src->layout == TG_ROW_MAJOR) == (dst->kind == TG_RIGHT);
-    const uint32_t width = tg_fractal_cols(src->dtype), side = width > 16 ? width : 16;
+    const uint32_t width = src->kind == TG_ACC ? 16 : tg_fractal_cols(src->dtype), side = width > 16 ? width : 16;
     const uint32_t step_row = turns ? side : src->layout == TG_ROW_MAJOR ? 16 : width;
     const uint32_t step_col = turns ? side : src->layout == TG_ROW_MAJOR ? width : 16;
     return (row % step_row == 0 && col % step_col == 0) ||
@@ -336,7 +349,7 @@ static bool check_binary(const struct check *c)
 static bool check_unary(const struct check *c) { return check_elementwise(c, "a", c->instr->a); }
 
 /* The element types that TCVT reaches from each, on A2/A3. */
-static const uint16_t conversions[TG_DTYPES] = {
+static const uint32_t conversions[TG_DTYPES] = {
     [TG_FP32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT32 | 1 << TG_INT16,
     [TG_FP16] = 1 << TG_FP32 | 1 << TG_INT32 | 1 << TG_INT16 | 1 << TG_INT8 | 1 << TG_UINT8,
     [TG_BF16] = 1 << TG_FP32 | 1 << TG_INT32,

@@ -131,7 +131,7 @@ enum tg_cost_form {
 /* One row. */
 struct tg_op_info {
     const char *name, *text, *source;
-    uint16_t types;    /* TG_TYPES_* */
+    uint32_t types;    /* TG_TYPES_* */
     uint8_t pipe;      /* enum tg_pipe */
     uint8_t form;      /* enum tg_form */
     uint8_t in_place;  /* TG_IN_PLACE_* */

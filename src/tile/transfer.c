@@ -336,11 +336,23 @@ static void move_right(uint8_t *to, const struct tg_tile *dst, const struct wind
         }
 }
 
+/* Acc to Mat: the fixpipe rounds each element to nearest even. */
+static void move_acc(uint8_t *to, const struct tg_tile *dst, const struct window *w)
+{
+    const uint32_t bytes = tg_dtype_bytes(dst->dtype);
+    for (uint32_t row = 0; row < dst->valid_rows; row++)
+        for (uint32_t col = 0; col < dst->valid_cols; col++) {
+            const uint8_t *from = w->from + (size_t)tg_element_at(w->src, w->row + row, w->col + col) * sizeof(float);
+            tg_store_f64(to + (size_t)tg_element_at(dst, row, col) * bytes, tg_load_f64(from, TG_FP32), dst->dtype);
+        }
+}
+
 void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
-    const struct window w = {src, tg_tile_at(buffers, src), (uint32_t)instr->immediate[0],
-                             (uint32_t)instr->immediate[1]};
+    const bool extracts = tg_op_info(instr->op)->form == TG_FORM_EXTRACT; /* TMOV has no window: it starts at (0, 0) */
+    const struct window w = {src, tg_tile_at(buffers, src), extracts ? (uint32_t)instr->immediate[0] : 0,
+                             extracts ? (uint32_t)instr->immediate[1] : 0};
     uint8_t *to = tg_tile_at(buffers, dst);
     size_t bytes = tg_dtype_bytes(dst->dtype);
     if (dst->kind == TG_VEC) {
@@ -350,7 +362,8 @@ void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buff
         return;
     }
     if (!is_whole(dst)) memset(to, 0, tg_tile_bytes(dst));
-    if (src->layout == TG_ROW_MAJOR && dst->kind == TG_LEFT) move_left(to, dst, &w);
+    if (src->kind == TG_ACC) move_acc(to, dst, &w);
+    else if (src->layout == TG_ROW_MAJOR && dst->kind == TG_LEFT) move_left(to, dst, &w);
     else if (src->layout == TG_ROW_MAJOR) move_right(to, dst, &w);
     else if (dst->kind == TG_RIGHT) move_columns(to, dst, &w);
     else move_part(to, dst, &w, 0, 0, dst->valid_rows, dst->valid_cols);

@@ -52,7 +52,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 /* One instruction and what its pointers point to. */
 struct announced {
     struct tg_instr instr;
-    struct tg_tile tiles[4]; /* dst, a, b, tmp */
+    struct tg_tile tiles[TG_SLOTS]; /* by the order in which they are drawn */
     struct tg_global global;
 };
 
@@ -94,7 +94,7 @@ static void draw_tile(struct fuzz_input *in, struct tg_tile *tile, const struct 
     uint8_t how = fuzz_u8(in);
     *tile = *usual;
     if (how & 1) tile->kind = fuzz_u8(in);
-    if (how & 2) tile->dtype = (uint8_t)fuzz_below(in, 5);
+    if (how & 2) tile->dtype = (uint8_t)fuzz_below(in, TG_DTYPES + 1);
     if (how & 4) tile->layout = (uint8_t)fuzz_below(in, 3);
     if (how & 8) tile->rows = draw_size(in);
     if (how & 16) tile->cols = draw_size(in);
@@ -117,7 +117,7 @@ static void draw_rows(struct fuzz_input *in, uint32_t shape[5], uint32_t rows)
 static void draw_global(struct fuzz_input *in, struct tg_global *global, const struct tg_tile *tile)
 {
     uint8_t how = fuzz_u8(in);
-    global->dtype = how & 1 ? (uint8_t)fuzz_below(in, 5) : tile->dtype;
+    global->dtype = how & 1 ? (uint8_t)fuzz_below(in, TG_DTYPES + 1) : tile->dtype;
     global->layout = how & 2 ? (uint8_t)fuzz_below(in, 3) : tile->kind == TG_VEC ? tile->layout : TG_ROW_MAJOR;
     bool column = global->layout == TG_COL_MAJOR;
     memset(global->shape, 0, sizeof global->shape);
@@ -133,26 +133,31 @@ static void draw_global(struct fuzz_input *in, struct tg_global *global, const s
     if (how & 16) global->addr = fuzz_u64(in);
 }
 
-enum { DST, A, B, TMP, OPERANDS };
+enum { DST, A, B, TMP, INDEX, C, D, OPERANDS };
+
+static const uint8_t slot_of[OPERANDS] = {TG_SLOT_DST,   TG_SLOT_A, TG_SLOT_B, TG_SLOT_TMP,
+                                          TG_SLOT_INDEX, TG_SLOT_C, TG_SLOT_D};
+
+static uint64_t result[2]; /* where an instruction may put a scalar */
 
 /* Which kinds the operands of an instruction mostly have. */
 static void usual_kinds(uint32_t op, enum tg_core_type core_type, bool left, uint8_t kinds[OPERANDS])
 {
     for (int i = 0; i < OPERANDS; i++) kinds[i] = TG_VEC;
     if (core_type == TG_AIV) return;
-    bool product = op == TG_OP_TMATMUL || op == TG_OP_TMATMUL_ACC;
-    kinds[DST] = op == TG_OP_TMOV ? (left ? TG_LEFT : TG_RIGHT) : product ? TG_ACC : TG_MAT;
-    kinds[A] = op == TG_OP_TMOV ? TG_MAT : op == TG_OP_TSTORE ? TG_ACC : TG_LEFT;
+    bool product = op == TG_OP_TMATMUL || op == TG_OP_TMATMUL_ACC, moves = op == TG_OP_TMOV || op == TG_OP_TEXTRACT;
+    kinds[DST] = moves ? (left ? TG_LEFT : TG_RIGHT) : product ? TG_ACC : TG_MAT;
+    kinds[A] = moves ? TG_MAT : op == TG_OP_TSTORE ? TG_ACC : TG_LEFT;
     kinds[B] = TG_RIGHT;
 }
 
-static bool reduces_rows(uint32_t op) { return op == TG_OP_TROWMAX || op == TG_OP_TROWSUM; }
+static bool reduces_rows(uint32_t op) { return op >= TG_OP_TROWMAX && op <= TG_OP_TROWARGMAX; }
 
 /* What operand `i` mostly is: of the shape and type of the one drawn first, or a column with a scalar for each row. */
 static struct tg_tile usual_tile(uint32_t op, int i, const struct tg_tile *first, uint32_t kind)
 {
     struct tg_tile tile = *first;
-    bool expands = op >= TG_OP_TROWEXPAND && op <= TG_OP_TROWEXPANDDIV;
+    bool expands = op >= TG_OP_TROWEXPAND && op <= TG_OP_TROWEXPANDEXPDIF;
     tile.kind = (uint8_t)kind;
     if (i != (reduces_rows(op) ? DST : expands ? B : OPERANDS)) return tile;
     tile.layout = TG_COL_MAJOR;
@@ -168,17 +173,16 @@ static void draw_instr(struct fuzz_input *in, struct announced *it, enum tg_core
     memset(it, 0, sizeof *it);
     uint32_t op = fuzz_below(in, TG_OP_COUNT + 1);
     it->instr.op = (uint16_t)op;
-    uint8_t flags = fuzz_u8(in), kinds[OPERANDS];
+    uint8_t flags = fuzz_u8(in), more = fuzz_u8(in), kinds[OPERANDS];
     usual_kinds(op, core_type, flags & 64, kinds);
-    const struct tg_tile **operands[OPERANDS] = {&it->instr.dst, &it->instr.a, &it->instr.b, &it->instr.tmp};
     const struct tg_tile *first = &plain;
     for (int n = 0; n < OPERANDS; n++) {
-        int i = reduces_rows(op) ? n ^ 1 : n; /* a column follows from what it is a column of */
-        if (flags & (1 << i)) continue;
+        int i = reduces_rows(op) && n <= A ? n ^ 1 : n; /* a column follows from what it is a column of */
+        if (i <= TMP ? flags & (1 << i) : more & (1 << i)) continue;
         struct tg_tile usual = usual_tile(op, i, first, kinds[i]);
         draw_tile(in, &it->tiles[i], &usual);
         if (first == &plain) first = &it->tiles[i];
-        *operands[i] = &it->tiles[i];
+        tg_instr_set_tile(&it->instr, slot_of[i], &it->tiles[i]);
     }
     if (op == TG_OP_TLOAD || op == TG_OP_TSTORE) {
         draw_global(in, &it->global, op == TG_OP_TLOAD ? &it->tiles[0] : &it->tiles[1]);
@@ -193,6 +197,10 @@ static void draw_instr(struct fuzz_input *in, struct announced *it, enum tg_core
     float scalar;
     memcpy(&scalar, &bits, sizeof bits);
     it->instr.size = sizeof it->instr;
+    it->instr.mode = (uint8_t)(fuzz_u8(in) % 48);
+    it->instr.immediate[0] = (int16_t)fuzz_u16(in) & (more & 1 ? -1 : -16);
+    it->instr.immediate[1] = (int16_t)fuzz_u16(in) & (more & 2 ? -1 : -16);
+    it->instr.result = result;
     it->instr.scalar = (double)scalar;
 }
 
@@ -216,11 +224,11 @@ static void poison_all(const struct tg_buffers *b)
 /* Give the operands' own bytes back, with contents that depend on the instruction alone. */
 static void open_operands(const struct tg_buffers *b, const struct announced *it)
 {
-    const struct tg_tile *tiles[4] = {it->instr.dst, it->instr.a, it->instr.b, it->instr.tmp};
-    for (int i = 0; i < 4; i++) {
-        if (!tiles[i]) continue;
-        ASAN_UNPOISON_MEMORY_REGION(tg_tile_at(b, tiles[i]), tg_tile_bytes(tiles[i]));
-        fill(tg_tile_at(b, tiles[i]), tg_tile_bytes(tiles[i]), it->instr.line + 1u);
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(&it->instr, slot);
+        if (!tile) continue;
+        ASAN_UNPOISON_MEMORY_REGION(tg_tile_at(b, tile), tg_tile_bytes(tile));
+        fill(tg_tile_at(b, tile), tg_tile_bytes(tile), it->instr.line + 1u);
     }
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; it->instr.global && tg_global_run(it->instr.global, i, &run); i++)

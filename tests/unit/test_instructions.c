@@ -608,6 +608,31 @@ static void windows_change_the_layout_and_zero_the_padding(void **state)
     for (uint32_t c = 0; c < 50; c++) assert_memory_equal(at(&src, 1, c), at(&small, 1, c), 2);
 }
 
+static void sums_become_an_operand(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {TG_FP32, TG_FP16, TG_BF16};
+    core = TG_AIC;
+    for (size_t t = 0; t < 3; t++)
+        for (uint32_t n = 1; n <= 49; n += 16) {
+            struct tg_tile acc = cube(tg_tile_acc(64, 96), 64), mat = cube(tg_tile_mat(types[t], n, n + 5), 64);
+            fill(&acc);
+            TMOV(mat, acc);
+            for (uint32_t r = 0; r < mat.rows; r++)
+                for (uint32_t c = 0; c < mat.cols; c++) {
+                    const double expected = r < n && c < n + 5 ? ref_round(types[t], get(&acc, r, c)) : 0;
+                    CHECK(ref_equal(get(&mat, r, c), expected), "type %u, %u: element [%u][%u]", types[t], n, r, c);
+                }
+            if (n > 48) continue;
+            TEXTRACT(mat, acc, 16, 32);
+            assert_true(ref_equal(get(&mat, n - 1, n + 4), ref_round(types[t], get(&acc, 15 + n, 36 + n))));
+        }
+    struct tg_tile acc = cube(tg_tile_acc_int32(16, 16), 64), mat = cube(tg_tile_mat(TG_FP16, 16, 16), 64);
+    struct tg_tile zn = cube(tg_tile_mat_zn(TG_FP16, 16, 16), 64), sums = cube(tg_tile_acc(16, 16), 64);
+    REFUSED("an Acc of fp32 becomes a Mat", TMOV(mat, acc));
+    REFUSED("has to be NZ", TMOV(zn, sums));
+}
+
 static void a_transposed_operand_is_loaded_by_columns(void **state)
 {
     (void)state;
@@ -739,6 +764,7 @@ int main(void)
         cmocka_unit_test(sorting_and_merging_give_one_order),
         cmocka_unit_test(single_elements_are_read_and_written),
         cmocka_unit_test(windows_change_the_layout_and_zero_the_padding),
+        cmocka_unit_test(sums_become_an_operand),
         cmocka_unit_test(a_transposed_operand_is_loaded_by_columns),
         cmocka_unit_test(products_of_int8_are_exact),
         cmocka_unit_test(stores_add_to_device_memory),

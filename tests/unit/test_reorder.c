@@ -151,6 +151,31 @@ static void vector_kernel(void)
     TSTORE(second, b);
 }
 
+/* The scalar unit reads an element, and the kernel goes on with it at once. */
+static void value_kernel(void)
+{
+    const struct tg_global x = matrix(0), first = matrix(2);
+    const struct tg_tile a = vec(0);
+    TLOAD(a, x);
+    set_flag(PIPE_MTE2, PIPE_S, 0);
+    PART(1, wait_flag(PIPE_MTE2, PIPE_S, 0));
+    const double value = TGETVAL(a, 5);
+    TSETVAL(a, 0, value * 10);
+    set_flag(PIPE_S, PIPE_MTE3, 1);
+    PART(2, wait_flag(PIPE_S, PIPE_MTE3, 1));
+    TSTORE(first, a);
+}
+
+static void a_value_is_that_which_its_flags_promise(void **state)
+{
+    (void)state;
+    run(value_kernel, PROGRAM);
+    assert_true(gm[2][0] == 50 && gm[2][1] == 1);
+    expect_right(value_kernel);
+    expect_shown(value_kernel, 1, LATE);
+    expect_shown(value_kernel, 2, LATE);
+}
+
 static void what_a_vector_core_hands_over_needs_its_flags(void **state)
 {
     (void)state;
@@ -479,6 +504,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_vector_core_hands_over_needs_its_flags),
+        cmocka_unit_test(a_value_is_that_which_its_flags_promise),
         cmocka_unit_test(the_later_of_two_writes_needs_a_barrier),
         cmocka_unit_test(scratch_holds_nothing_afterwards),
         cmocka_unit_test(what_an_earlier_task_left_is_no_result),

@@ -433,8 +433,10 @@ static const struct own_rule own_rules[] = {
 
     {TG_OP_TRESHAPE, TG_OP_TRESHAPE, more_bytes, "dst", "has 128 bytes, src 64"},
 
-    {TG_OP_TMOV, TG_OP_TMOV, dst_mat, "dst", "TMOV goes from Mat to Left or Right, or from Vec to Vec"},
-    {TG_OP_TMOV, TG_OP_TMOV, dst_acc, "dst", "TMOV goes from Mat to Left or Right, or from Vec to Vec"},
+    {TG_OP_TMOV, TG_OP_TMOV, dst_mat, "dst",
+     "TMOV goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec"},
+    {TG_OP_TMOV, TG_OP_TMOV, dst_acc, "dst",
+     "TMOV goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec"},
     {TG_OP_TMOV, TG_OP_TMOV, src_left, "src", "has to be a Mat tile"},
     {TG_OP_TMOV, TG_OP_TMOV, a_too_low, "src", "has to have dst's 20 x 40 elements"},
     {TG_OP_TMOV, TG_OP_TMOV, a_too_narrow, "src", "has to have dst's 20 x 40 elements"},

@@ -214,9 +214,25 @@ static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const st
     return n_cols == src->valid_cols;
 }
 
+/* Any other instruction: what it reads becomes bytes, what it overwrites is forgotten. */
+static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (!tile || tile->kind > TG_RIGHT) continue;
+        clear(lazy, tile->kind, span_of(tile), tg_use_reads(form->slots[slot].use));
+    }
+    tg_execute(instr, lazy->buffers);
+}
+
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
+    if (src->kind == TG_ACC) {
+        execute_on_bytes(lazy, instr);
+        return;
+    }
     const bool whole = src->layout == TG_ROW_MAJOR && src->valid_rows == dst->valid_rows &&
                        src->valid_cols == dst->valid_cols;
     struct tg_lazy_tile *to = whole ? fill(lazy, dst) : NULL;
@@ -343,18 +359,6 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
     clear(lazy, TG_LEFT, span_of(instr->a), true);
     clear(lazy, TG_RIGHT, span_of(instr->b), true);
     tg_execute(instr, lazy->buffers); /* which uses the scratch */
-}
-
-/* Any other instruction: what it reads becomes bytes, what it overwrites is forgotten. */
-static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
-{
-    const struct tg_form_info *form = tg_form_of(instr->op);
-    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
-        const struct tg_tile *tile = tg_instr_tile(instr, slot);
-        if (!tile || tile->kind > TG_RIGHT) continue;
-        clear(lazy, tile->kind, span_of(tile), tg_use_reads(form->slots[slot].use));
-    }
-    tg_execute(instr, lazy->buffers);
 }
 
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)

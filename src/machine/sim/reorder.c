@@ -350,7 +350,7 @@ static struct tg_reorder_step copy_of(const struct tg_instr *instr, enum tg_pipe
         const struct tg_tile *tile = tg_instr_tile(instr, slot);
         if (!tile) continue;
         step.tiles[slot] = *tile;
-        step.has |= (uint16_t)(1u << slot);
+        step.has |= 1u << slot;
     }
     step.has_global = instr->global != NULL;
     if (instr->global) step.global = *instr->global;

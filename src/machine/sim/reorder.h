@@ -37,7 +37,7 @@ struct tg_reorder_step {
     struct tg_instr instr; /* its pointers are set when it is executed */
     struct tg_tile tiles[TG_SLOTS];
     struct tg_global global;
-    uint16_t has; /* tiles that were given, a bit by enum tg_slot */
+    uint32_t has; /* tiles that were given, a bit by enum tg_slot */
     bool has_global;
     uint8_t pipe;
     bool done;
