@@ -89,6 +89,66 @@ static void right(void)
     }
 }
 
+/* The scalar unit is a pipe as others are, and in order by itself. */
+static void right_with_values(void)
+{
+    const struct tg_tile t = vec(0), row = tg_tile_first_row(&t), index = tg_tile_vec(TG_INT32, 1, 16);
+    struct tg_tile sequence = index, mask = tg_tile_vec(TG_UINT8, 16, 2);
+    TASSIGN(sequence, 4096);
+    TASSIGN(mask, 8192);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_S, 0);
+    TCI(sequence, 0, 0);
+    TSETVAL(t, 3, TGETVAL(t, 0) + TGETVAL(sequence, 5));
+    TSETVAL(t, 3, TGETVAL(t, 3) + 1);
+    hand_over(PIPE_S, PIPE_V, 1);
+    const struct tg_tile out = vec(1024);
+    TCOLEXPANDMUL(out, t, row);
+    pipe_barrier(PIPE_V);
+    TCMPS(mask, out, 0, TG_CMP_GT);
+    pipe_barrier(PIPE_V);
+    TSEL(out, mask, out, t);
+    hand_over(PIPE_V, PIPE_MTE3, 2);
+    store(1024);
+}
+
+static void gets_a_value_before_it_is_loaded(void)
+{
+    const struct tg_tile t = vec(0);
+    load(0);
+    (void)TGETVAL(t, 7);
+}
+
+static void sets_a_value_that_is_still_read(void)
+{
+    const struct tg_tile t = vec(0);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_S, 0); /* every pipe takes it */
+    square(1024, 0);
+    TSETVAL(t, 7, 1);
+}
+
+static void uses_a_mask_before_it_is_made(void)
+{
+    const struct tg_tile t = vec(0), out = vec(1024);
+    struct tg_tile mask = tg_tile_vec(TG_UINT8, 16, 2);
+    TASSIGN(mask, 8192);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TCMPS(mask, t, 0, TG_CMP_GT);
+    TSEL(out, mask, t, t);
+}
+
+static void reads_a_row_that_nothing_wrote(void)
+{
+    const struct tg_tile t = vec(0), out = vec(1024);
+    struct tg_tile row = tg_tile_vec(TG_FP32, 1, 16);
+    TASSIGN(row, 2048);
+    load(0);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    TCOLEXPANDADD(out, t, row);
+}
+
 static void reads_before_loaded(void)
 {
     load(0);
@@ -833,6 +893,11 @@ static const struct row {
 #kernel, kernel, TG_AIC, first, second, false                                                                  \
     }
     V(right, NONE, NONE),
+    V(right_with_values, NONE, NONE),
+    V(gets_a_value_before_it_is_loaded, TG_FINDING_PIPE_RAW, NONE),
+    V(sets_a_value_that_is_still_read, TG_FINDING_PIPE_WAR, NONE),
+    V(uses_a_mask_before_it_is_made, TG_FINDING_PIPE_RAW, NONE),
+    V(reads_a_row_that_nothing_wrote, TG_FINDING_TILE_UNWRITTEN, NONE),
     V(reads_before_loaded, TG_FINDING_PIPE_RAW, NONE),
     V(loads_over_what_is_read, TG_FINDING_PIPE_WAR, TG_FINDING_PIPE_WAW),
     V(loads_over_what_is_stored, TG_FINDING_PIPE_WAR, TG_FINDING_PIPE_WAW),
