@@ -35,11 +35,11 @@ static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
 
 /* ---- order ------------------------------------------------------------------------------------------------------------ */
 
-/* Are two instructions of one pipe in order although nothing says so? The scalar unit does one thing after the other. */
+/* Are two instructions of one pipe in order although nothing says so? */
 static bool in_order(const struct tg_order *order, const struct tg_mark *now, const struct tg_mark *earlier, bool reads)
 {
     if (tg_order_knows(order, (enum tg_pipe)now->pipe, earlier)) return true;
-    return now->pipe == earlier->pipe && (reads || earlier->settles || now->pipe == PIPE_S);
+    return now->pipe == earlier->pipe && (reads || earlier->settles);
 }
 
 /* Hold the instruction against one that has used the segment, once for each operand. */
