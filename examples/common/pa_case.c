@@ -1,5 +1,6 @@
 #include "pa_case.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 /* Context lengths and how many: one a sequence, or one for all. */
@@ -45,4 +46,30 @@ uint32_t pa_case_schedulers(const struct pa_case *drawn)
 uint32_t pa_case_length(const struct pa_case *drawn, uint32_t b)
 {
     return drawn->lengths[drawn->n_lengths == 1 ? 0 : b];
+}
+
+/* The limits of the kernels. orchestration.c, which sees only the public headers, has them, too; a test compares. */
+enum { DIM_STEP = 8, DIM_MAX = 256, ROWS_MAX = 128 };
+
+static enum tg_status check_dim(const char *option, const char *name, uint32_t value, struct failure *failure)
+{
+    if (value % DIM_STEP == 0 && value <= DIM_MAX) return TG_OK;
+    return failure_set(failure, TG_ERR_ARGUMENT, "%s: %s is %" PRIu32 "; the kernels take multiples of %d up to %d",
+                       option, name, value, DIM_STEP, DIM_MAX);
+}
+
+enum tg_status pa_shape_check(const struct pa_shape *shape, struct failure *failure)
+{
+    enum tg_status status = check_dim("--head-dim", "head_dim", shape->head_dim, failure);
+    if (status == TG_OK) status = check_dim("--block-size", "block_size", shape->block_size, failure);
+    if (status != TG_OK) return status;
+    if (shape->heads % shape->kv_heads != 0) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--heads: %" PRIu32 " query heads are no multiple of %" PRIu32 " KV heads (--kv-heads)",
+                           shape->heads, shape->kv_heads);
+    }
+    if (shape->heads / shape->kv_heads <= ROWS_MAX) return TG_OK;
+    return failure_set(failure, TG_ERR_ARGUMENT,
+                       "--heads: %" PRIu32 " query heads share a KV head (--kv-heads); the kernels take up to %d",
+                       shape->heads / shape->kv_heads, ROWS_MAX);
 }

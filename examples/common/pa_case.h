@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "failure.h"
 #include "pa_dtype.h"
 
 /* Sizes in elements. `heads` is a multiple of `kv_heads`: each KV head serves a group of query heads. */
@@ -38,6 +39,12 @@ const struct pa_case *pa_case_by_name(const char *name);
 
 /* How many AICPU threads scheduled when the case's device time was published; 0: no time is. */
 uint32_t pa_case_schedulers(const struct pa_case *drawn);
+
+/*
+ * Whether the kernels of paged attention take the shape: what their orchestration refuses when it sees the sizes, but
+ * before any tensor is drawn. TG_ERR_ARGUMENT, which names the option and what is allowed.
+ */
+enum tg_status pa_shape_check(const struct pa_shape *shape, struct failure *failure);
 
 /* Context length of sequence `b`. */
 uint32_t pa_case_length(const struct pa_case *drawn, uint32_t b);

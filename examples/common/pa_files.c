@@ -1,9 +1,10 @@
-#define _POSIX_C_SOURCE 200809L
+#define _XOPEN_SOURCE 700
 
 #include "pa_files.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -231,19 +232,76 @@ static bool same_folder(const char *a, const char *b)
            info_a.st_ino == info_b.st_ino;
 }
 
-/* "folder/.partial-PID" in a folder that exists, "folder.partial-PID" beside one that does not. */
-static enum tg_status create_stage(struct pa_save *save, struct failure *failure)
+/* The folder in which files are written before they have their places, and their paths in it. */
+struct stage {
+    char *path;
+    char *files[N_TENSOR_FILES];
+};
+
+static void stage_remove(const struct stage *stage)
 {
-    size_t n = strlen(save->folder) + 40;
-    save->stage = malloc(n);
-    if (!save->stage) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
-    (void)snprintf(save->stage, n, "%s%s.partial-%ld", save->folder, save->folder_exists ? "/" : "", (long)getpid());
-    if (mkdir(save->stage, 0777) == 0) return TG_OK;
-    enum tg_status status = failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", save->folder,
-                                        strerror(errno));
-    free(save->stage);
-    save->stage = NULL; /* nothing to remove */
-    return status;
+    for (int i = 0; i < N_TENSOR_FILES; i++) (void)unlink(stage->files[i]); /* most often it is not there */
+    (void)rmdir(stage->path);
+}
+
+static void stage_free(struct stage *stage)
+{
+    for (int i = 0; i < N_TENSOR_FILES; i++) free(stage->files[i]);
+    free(stage->path);
+}
+
+/* Signals that end the process remove the stage first. Writer: the committing thread, before and after it has a stage. */
+static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
+enum { N_ENDING = sizeof ending / sizeof ending[0] };
+static const struct stage *volatile stage_to_remove;
+static struct sigaction before_stage[N_ENDING];
+
+static void remove_and_end(int number)
+{
+    if (stage_to_remove) stage_remove(stage_to_remove);
+    (void)signal(number, SIG_DFL);
+    (void)raise(number); /* ends the process when this handler returns */
+}
+
+static void guard_stage(const struct stage *stage)
+{
+    struct sigaction action = {.sa_handler = remove_and_end};
+    sigemptyset(&action.sa_mask);
+    stage_to_remove = stage;
+    for (int i = 0; i < N_ENDING; i++) {
+        (void)sigaction(ending[i], NULL, &before_stage[i]);
+        if (before_stage[i].sa_handler != SIG_IGN) (void)sigaction(ending[i], &action, NULL);
+    }
+}
+
+static void unguard_stage(void)
+{
+    for (int i = 0; i < N_ENDING; i++) (void)sigaction(ending[i], &before_stage[i], NULL);
+    stage_to_remove = NULL;
+}
+
+/* A new folder of a name that nobody else has: in the one that will be written, or beside it if it does not exist. */
+static enum tg_status stage_open(const struct pa_save *save, struct stage *stage, struct failure *failure)
+{
+    const size_t n = strlen(save->folder) + 40;
+    stage->path = malloc(n);
+    if (!stage->path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
+    const char *slash = strrchr(save->folder, '/');
+    const int n_parent = save->folder_exists ? (int)strlen(save->folder) : slash ? (int)(slash - save->folder) : 0;
+    const char *between = save->folder_exists || slash ? "/" : "";
+    (void)snprintf(stage->path, n, "%.*s%s.partial-XXXXXX", n_parent, save->folder, between);
+    if (!mkdtemp(stage->path))
+        return failure_set(failure, TG_ERR_FILE, "%s: cannot be written: %s", save->folder, strerror(errno));
+    const mode_t mask = umask(0); /* there is no other way to ask for it */
+    (void)umask(mask);
+    (void)chmod(stage->path, 0777 & ~mask); /* it may become the folder itself */
+    for (int i = 0; i < N_TENSOR_FILES; i++) {
+        stage->files[i] = file_join(stage->path, files[i].name);
+        if (stage->files[i]) continue;
+        (void)rmdir(stage->path);
+        return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    }
+    return TG_OK;
 }
 
 enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_save *out, struct failure *failure)
@@ -263,13 +321,18 @@ enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_sa
     if (!save.folder) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
     size_t n = strlen(save.folder);
     while (n > 1 && save.folder[n - 1] == '/') save.folder[--n] = '\0';
-    enum tg_status status = create_stage(&save, failure);
+    /* What is created in the folder, or beside it. */
+    char *inside = save.folder_exists ? file_join(save.folder, files[QUERY].name) : NULL;
+    enum tg_status status = TG_OK;
+    if (save.folder_exists && !inside) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    else status = file_check_writable(inside ? inside : save.folder, failure);
+    free(inside);
     if (status == TG_OK) *out = save;
     else free(save.folder);
     return status;
 }
 
-static enum tg_status write_file(const struct pa_save *save, const struct pa_problem *p, enum tensor_file file,
+static enum tg_status write_file(const struct stage *stage, const struct pa_problem *p, enum tensor_file file,
                                  const void *data, struct failure *failure)
 {
     const struct pa_shape *s = &p->shape;
@@ -280,78 +343,91 @@ static enum tg_status write_file(const struct pa_save *save, const struct pa_pro
     uint64_t shape[4] = {0};
     for (uint32_t d = 0; d < files[file].n_dims; d++) shape[d] = sizes[files[file].dims[d]];
     enum npy_type type = file == BLOCK_TABLE || file == CONTEXT_LENS ? NPY_INT32 : npy_types[s->dtype];
-    char *path = file_join(save->stage, files[file].name);
-    if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
-    enum tg_status status = npy_write(path, type, files[file].n_dims, shape, data, failure);
-    free(path);
-    return status;
+    return npy_write(stage->files[file], type, files[file].n_dims, shape, data, failure);
 }
 
 /* Both caches, one after the other: only one is in memory in the plain layout too. */
-static enum tg_status write_caches(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+static enum tg_status write_caches(const struct stage *stage, const struct pa_problem *p, struct failure *failure)
 {
     void *plain = malloc((size_t)pa_problem_counts(p).cache * pa_dtype_bytes(p->shape.dtype));
     if (!plain) return failure_set(failure, TG_ERR_MEMORY, "no memory for a cache in the layout of files");
     pa_problem_to_plain(p, PA_KEY, plain);
-    enum tg_status status = write_file(save, p, KEY_CACHE, plain, failure);
+    enum tg_status status = write_file(stage, p, KEY_CACHE, plain, failure);
     if (status == TG_OK) {
         pa_problem_to_plain(p, PA_VALUE, plain);
-        status = write_file(save, p, VALUE_CACHE, plain, failure);
+        status = write_file(stage, p, VALUE_CACHE, plain, failure);
     }
     free(plain);
     return status;
 }
 
-static enum tg_status write_stage(const struct pa_save *save, const struct pa_problem *p, struct failure *failure)
+static enum tg_status write_stage(const struct stage *stage, const struct pa_problem *p, struct failure *failure)
 {
-    enum tg_status status = write_file(save, p, QUERY, p->query, failure);
-    if (status == TG_OK) status = write_caches(save, p, failure);
-    if (status == TG_OK) status = write_file(save, p, BLOCK_TABLE, p->block_table, failure);
-    if (status == TG_OK) status = write_file(save, p, CONTEXT_LENS, p->context_lens, failure);
-    if (status == TG_OK) status = write_file(save, p, OUT, p->out, failure);
+    enum tg_status status = write_file(stage, p, QUERY, p->query, failure);
+    if (status == TG_OK) status = write_caches(stage, p, failure);
+    if (status == TG_OK) status = write_file(stage, p, BLOCK_TABLE, p->block_table, failure);
+    if (status == TG_OK) status = write_file(stage, p, CONTEXT_LENS, p->context_lens, failure);
+    if (status == TG_OK) status = write_file(stage, p, OUT, p->out, failure);
     return status;
 }
 
-/* Move the complete files from the stage into the folder that exists. */
-static enum tg_status move_files(const struct pa_save *save, struct failure *failure)
+/* Move a complete file to its place in the folder that exists, or to where a link there leads. */
+static enum tg_status move_file(const char *from, const char *folder, const char *name, struct failure *failure)
 {
-    for (int i = 0; i < N_TENSOR_FILES; i++) {
-        char *from = file_join(save->stage, files[i].name), *to = file_join(save->folder, files[i].name);
-        enum tg_status status = TG_OK;
-        if (!from || !to) {
-            status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
-        } else if (rename(from, to) != 0) {
-            status = failure_set(failure, TG_ERR_FILE, "%s: cannot be replaced: %s", to, strerror(errno));
-        }
-        free(from);
-        free(to);
-        if (status != TG_OK) return status;
-    }
-    return TG_OK;
+    char *to = file_join(folder, name), *place = to ? realpath(to, NULL) : NULL;
+    enum tg_status status = TG_OK;
+    if (!to) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    else if (rename(from, place ? place : to) != 0)
+        status = failure_set(failure, TG_ERR_FILE, "%s: cannot be replaced: %s", to, strerror(errno));
+    free(place);
+    free(to);
+    return status;
 }
 
-enum tg_status pa_save_commit(struct pa_save *save, const struct pa_problem *problem, struct failure *failure)
+/* Move the complete files to their places. */
+static enum tg_status move_stage(const struct pa_save *save, const struct stage *stage, struct failure *failure)
 {
-    enum tg_status status = write_stage(save, problem, failure);
-    if (status != TG_OK) return status;
-    if (save->folder_exists) return move_files(save, failure);
-    if (rename(save->stage, save->folder) != 0) {
+    enum tg_status status = TG_OK;
+    if (!save->folder_exists) {
+        if (rename(stage->path, save->folder) == 0) return TG_OK;
         return failure_set(failure, TG_ERR_FILE, "%s: cannot be created: %s", save->folder, strerror(errno));
     }
-    free(save->stage);
-    save->stage = NULL; /* it is the folder now */
-    return TG_OK;
+    for (int i = 0; i < N_TENSOR_FILES && status == TG_OK; i++)
+        status = move_file(stage->files[i], save->folder, files[i].name, failure);
+    return status;
+}
+
+/* Let signals that end the process wait, until *before is set as the mask again. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    for (int i = 0; i < N_ENDING; i++) sigaddset(&held, ending[i]);
+    (void)sigprocmask(SIG_BLOCK, &held, before);
+}
+
+enum tg_status pa_save_commit(const struct pa_save *save, const struct pa_problem *problem, struct failure *failure)
+{
+    struct stage stage = {0};
+    sigset_t before;
+    hold_signals(&before); /* from before there is a stage until it is guarded, and while files take their places */
+    enum tg_status status = stage_open(save, &stage, failure);
+    if (status == TG_OK) {
+        guard_stage(&stage);
+        (void)sigprocmask(SIG_SETMASK, &before, NULL);
+        status = write_stage(&stage, problem, failure);
+        hold_signals(&before);
+        if (status == TG_OK) status = move_stage(save, &stage, failure);
+        stage_remove(&stage);
+        unguard_stage();
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    stage_free(&stage);
+    return status;
 }
 
 void pa_save_close(struct pa_save *save)
 {
-    for (int i = 0; save->stage && i < N_TENSOR_FILES; i++) {
-        char *path = file_join(save->stage, files[i].name);
-        if (path) (void)unlink(path); /* most often it is not there */
-        free(path);
-    }
-    if (save->stage) (void)rmdir(save->stage);
-    free(save->stage);
     free(save->folder);
     memset(save, 0, sizeof *save);
 }

@@ -32,24 +32,30 @@ enum tg_status pa_files_load(const char *folder, const enum pa_dtype *dtype, str
 
 /* A folder that will be written. */
 struct pa_save {
-    char *folder, *stage; /* files are written into stage first */
+    char *folder;
     bool folder_exists;
 };
 
 /*
- * Make sure, before the work begins, that `folder` can be written: it exists or can be created. `loaded` is the folder
- * that the problem comes from, or NULL; it must be another one, since its out.npy is what the result is compared with.
+ * Find out, before the work begins, whether `folder` can be written: it exists or can be created. Writes nothing. `loaded`
+ * is the folder that the problem comes from, or NULL; it must be another one, since its out.npy is what the result is
+ * compared with.
  *
  * Owns      *out is the caller's, see pa_save_close.
  * Errors    TG_ERR_FILE, TG_ERR_ARGUMENT (the same folder), TG_ERR_MEMORY
  */
 enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_save *out, struct failure *failure);
 
-/* Write the problem's inputs and out. Files appear in the folder when all of them are complete; files of the same names
- * are replaced. Once. Errors: TG_ERR_FILE; no file is half written then. */
-enum tg_status pa_save_commit(struct pa_save *save, const struct pa_problem *problem, struct failure *failure);
+/*
+ * Write the problem's inputs and out. Files appear in the folder when all of them are complete; files of the same names
+ * are replaced, symbolic links written through. No file is half written afterwards, and none is left elsewhere: SIGINT,
+ * SIGTERM and SIGHUP, unless they are ignored, remove what is not complete before they end the process.
+ * Threads   one at a time.
+ * Errors    TG_ERR_FILE, TG_ERR_MEMORY
+ */
+enum tg_status pa_save_commit(const struct pa_save *save, const struct pa_problem *problem, struct failure *failure);
 
-/* Release it; what was not committed is removed. A pa_save of zero bytes is allowed. */
+/* Release it. A pa_save of zero bytes is allowed. */
 void pa_save_close(struct pa_save *save);
 
 #endif

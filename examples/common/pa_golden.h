@@ -35,16 +35,19 @@ void pa_golden_free(struct pa_golden *golden);
 struct pa_comparison {
     bool pass;
     uint64_t n_elements, n_mismatches;
-    double max_abs_err; /* largest |out - expected|; infinite if an element is not a number */
-    double max_rel_err; /* largest |out - expected| / mean_value of the element */
-    double tolerance;   /* that max_rel_err may reach */
-    uint64_t worst;     /* index of the element with the largest max_rel_err; the first one that is not a number */
+    uint64_t n_not_finite; /* elements that are NaN or infinite, and should be: the inputs hold such numbers */
+    double max_abs_err;    /* largest |out - expected|; infinite if an element is not a number */
+    double max_rel_err;    /* largest |out - expected| / mean_value of the element */
+    double tolerance;      /* that max_rel_err may reach */
+    uint64_t worst;        /* index of the element with the largest max_rel_err; the first one that is not a number */
 };
 
 /*
  * Compare problem->out with the golden and, if there is one, with problem->reference: the larger error counts.
  *
- * An element passes when it is a finite number and differs by at most tolerance * mean_value. Relative to mean_value,
+ * An element passes when it differs by at most tolerance * mean_value. Where the inputs make NaN or an infinity of it, it
+ * passes when it is NaN or the same infinity; of such elements alone nothing can be compared, and the result does not pass.
+ * Relative to mean_value,
  * not to the element: a sum of values of both signs may come close to 0, its rounding errors do not.
  */
 void pa_golden_compare(const struct pa_problem *problem, const struct pa_golden *golden, struct pa_comparison *out);

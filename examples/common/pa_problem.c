@@ -7,8 +7,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "memory_left.h"
 #include "normal.h"
 #include "parallel.h"
 
@@ -41,20 +41,24 @@ uint32_t pa_problem_blocks_per_task(const struct pa_problem *problem)
     return chosen < PA_SPAN_BLOCKS ? (uint32_t)chosen : PA_SPAN_BLOCKS;
 }
 
-/* Say what does not fit before it is allocated: a system that promises more memory than it has kills the process when
- * the promise is called in. The tensors are here and on the device; the golden is two more of the query's size. */
-static enum tg_status check_memory(const struct pa_problem *problem, struct failure *failure)
+static enum tg_status check_left(double needs, struct memory_left left, struct failure *failure)
 {
-    struct pa_counts counts = pa_problem_counts(problem);
-    double needs = (4.0 * (double)counts.cache + 4.0 * (double)counts.query) *
-                       (double)pa_dtype_bytes(problem->shape.dtype) +
-                   2.0 * (double)counts.query * (double)sizeof(double) +
-                   2.0 * (double)counts.table * (double)sizeof(int32_t);
-    double has = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    if (!(has > 0)) has = (double)SIZE_MAX / 2; /* the system does not tell */
-    if (needs <= has) return TG_OK;
-    return failure_set(failure, TG_ERR_MEMORY, "the tensors need %.1f GiB, this computer has %.1f GiB", needs * 0x1p-30,
-                       has * 0x1p-30);
+    if (needs <= (double)left.bytes) return TG_OK;
+    return failure_set(failure, TG_ERR_MEMORY, "the tensors need %.2f GiB, %s %.2f GiB", needs * 0x1p-30, left.by,
+                       (double)left.bytes * 0x1p-30);
+}
+
+enum tg_status pa_problem_check_memory(const struct pa_problem *problem, struct failure *failure)
+{
+    const double program = 32 << 20; /* what the process has besides tensors */
+    const struct pa_counts counts = pa_problem_counts(problem);
+    const double tensors = (2.0 * (double)counts.cache + 2.0 * (double)counts.query) *
+                               (double)pa_dtype_bytes(problem->shape.dtype) +
+                           (double)counts.table * (double)sizeof(int32_t);
+    const double golden = 2.0 * (double)counts.query * (double)sizeof(double);
+    const enum tg_status status = check_left(2 * tensors + golden + program, memory_left(), failure);
+    /* Address space for the device's copy is set aside when the device is opened. */
+    return status == TG_OK ? check_left(tensors + golden, memory_left_to_allocate(), failure) : status;
 }
 
 static void *allocate(uint64_t n, size_t element_bytes)
@@ -121,8 +125,9 @@ static enum tg_status size_problem(const struct pa_case *drawn, struct pa_proble
     uint64_t n_blocks = SPARE_BLOCKS;
     p->shape = drawn->shape;
     p->n_blocks = SPARE_BLOCKS;
-    p->table_cols = 1;                                /* a tensor has at least one element */
-    enum tg_status status = check_memory(p, failure); /* first without sequences: there may be too many to visit */
+    p->table_cols = 1; /* a tensor has at least one element */
+    enum tg_status status = pa_problem_check_memory(
+        p, failure); /* first without sequences: there may be too many to visit */
     if (status != TG_OK) return status;
     for (uint32_t b = 0; b < drawn->shape.batch && n_blocks <= INT32_MAX; b++) {
         uint32_t n = blocks_of(drawn, b);
@@ -134,7 +139,7 @@ static enum tg_status size_problem(const struct pa_case *drawn, struct pa_proble
                            "the context lengths need more blocks than block_table can number (2^31 - 1)");
     }
     p->n_blocks = (uint32_t)n_blocks;
-    return check_memory(p, failure);
+    return pa_problem_check_memory(p, failure);
 }
 
 /* A random order of the n_blocks block ids. */

@@ -50,6 +50,13 @@ struct pa_counts {
 struct pa_counts pa_problem_counts(const struct pa_problem *problem);
 
 /*
+ * Whether a run of the problem, whose shape, table_cols and n_blocks are set, fits into memory: the tensors are here and
+ * on the device, the golden is two more of the query's size. A system that promises more memory than it has kills the
+ * process when the promise is called in, so this comes before the tensors. TG_ERR_MEMORY, with numbers and the limit.
+ */
+enum tg_status pa_problem_check_memory(const struct pa_problem *problem, struct failure *failure);
+
+/*
  * Draw the tensors of `drawn`: keys and values 0.1 * N(0, 1), queries query_scale * N(0, 1), rounded to the type.
  *
  * Every element is a function of seed, tensor and index alone. The block table is shuffled and the cache has a few
@@ -57,7 +64,7 @@ struct pa_counts pa_problem_counts(const struct pa_problem *problem);
  * block table are -1, so that whoever reads one shows it.
  * Owns      *out is the caller's, see pa_problem_free.
  * Errors    TG_ERR_ARGUMENT  more blocks than a block table can number, or a number of lengths other than batch
- *           TG_ERR_MEMORY    more than this computer has
+ *           TG_ERR_MEMORY    more than is left, see pa_problem_check_memory
  */
 enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struct pa_problem *out,
                                struct failure *failure);

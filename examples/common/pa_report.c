@@ -2,8 +2,11 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "printable.h"
 
 void pa_report_problem(struct pa_report *report, const struct pa_problem *problem)
 {
@@ -60,12 +63,20 @@ static double us(uint64_t ns) { return (double)ns / 1e3; }
 static void print_problem(FILE *stream, const struct pa_report *r, const struct pa_options *o)
 {
     const struct pa_shape *s = &r->shape;
+    printable_write(stream, problem_name(o));
     fprintf(stream,
-            "%s: batch %" PRIu32 ", heads %" PRIu32 ", KV heads %" PRIu32 ", head_dim %" PRIu32 ", block_size %" PRIu32
+            ": batch %" PRIu32 ", heads %" PRIu32 ", KV heads %" PRIu32 ", head_dim %" PRIu32 ", block_size %" PRIu32
             ", context %" PRId32,
-            problem_name(o), s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, r->shortest);
+            s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, r->shortest);
     if (r->longest > r->shortest) fprintf(stream, " to %" PRId32, r->longest);
     fprintf(stream, ", %s\n", pa_dtype_name(s->dtype));
+}
+
+/* Processors that this process may use. */
+static uint32_t n_processors(void)
+{
+    cpu_set_t usable;
+    return sched_getaffinity(0, sizeof usable, &usable) == 0 ? (uint32_t)CPU_COUNT(&usable) : UINT32_MAX;
 }
 
 static void print_run(FILE *stream, const struct pa_report *r, const struct pa_options *o)
@@ -73,7 +84,9 @@ static void print_run(FILE *stream, const struct pa_report *r, const struct pa_o
     const struct tg_run_result *t = &r->result;
     if (o->workers > 0) {
         fprintf(stream, "  platform       %s, %" PRIu32 " workers, %s\n", o->platform, o->workers,
-                o->pin ? "each on a processor" : "not pinned");
+                !o->pin                        ? "not pinned"
+                : o->workers <= n_processors() ? "each on a processor"
+                                               : "more than there are processors");
     } else {
         fprintf(stream, "  platform       %s, %" PRIu32 " blocks of 1 AIC and 2 AIV, %" PRIu32 " AICPU threads\n",
                 o->platform, o->run.block_dim, o->run.aicpu_thread_num);
@@ -110,17 +123,30 @@ static void print_comparison(FILE *stream, const struct pa_report *r)
     const struct pa_comparison *c = &r->comparison;
     fprintf(stream, "  host time      inputs %.3f s, run %.3f s, golden %.3f s\n", r->inputs_s,
             (double)r->result.host_ns * 1e-9, r->golden_s);
+    if (c->n_not_finite > 0) {
+        fprintf(stream,
+                "  not finite     %" PRIu64 " of %" PRIu64 " elements, as they should be: the inputs hold Inf or NaN\n",
+                c->n_not_finite, c->n_elements);
+    }
     fprintf(stream, "  largest error  %.2e; relative to the mean |value| %.2e, tolerance %.2e\n", c->max_abs_err,
             c->max_rel_err, c->tolerance);
+}
+
+/* A page that the library has made, if there is one. It may hold names that a program has given. */
+static void print_page(FILE *stream, const char *page)
+{
+    if (!page || !*page) return;
+    printable_write(stream, page);
+    fputc('\n', stream);
 }
 
 void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options)
 {
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
-    if (report->summary) fprintf(stream, "%s\n", report->summary);
-    if (report->proof && *report->proof) fprintf(stream, "%s\n", report->proof);
-    if (report->edges) fprintf(stream, "%s\n", report->edges);
+    print_page(stream, report->summary);
+    print_page(stream, report->proof);
+    print_page(stream, report->edges);
     if (report->has_comparison) print_comparison(stream, report);
     fprintf(stream, "%s\n", report->status == TG_OK ? "PASS" : "FAIL");
 }
@@ -128,34 +154,18 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
 void pa_report_failure(FILE *stream, const struct pa_report *report)
 {
     const enum tg_status status = report->status;
-    if (report->findings) fputs(report->findings, stream);
+    if (report->findings) printable_write(stream, report->findings);
     if (status == TG_OK) return;
     fprintf(stream, "paged_attention: %s: %s", tg_status_name(status), tg_status_text(status));
-    if (report->failure.message[0]) fprintf(stream, ": %s", report->failure.message);
+    if (report->failure.message[0]) {
+        fputs(": ", stream);
+        printable_write(stream, report->failure.message);
+    }
     fputc('\n', stream);
     if (tg_status_hint(status)[0]) fprintf(stream, "  hint: %s\n", tg_status_hint(status));
 }
 
 /* ---- JSON -------------------------------------------------------------------------------------------------------- */
-
-/* Bytes of the UTF-8 character at `text`, 0 if it is none: no overlong forms, no surrogates, at most U+10FFFF. */
-static size_t utf8_length(const unsigned char *text)
-{
-    size_t n = text[0] < 0x80   ? 1
-               : text[0] < 0xc2 ? 0
-               : text[0] < 0xe0 ? 2
-               : text[0] < 0xf0 ? 3
-               : text[0] < 0xf5 ? 4
-                                : 0;
-    for (size_t i = 1; i < n; i++) {
-        if ((text[i] & 0xc0) != 0x80) return 0;
-    }
-    if ((text[0] == 0xe0 && text[1] < 0xa0) || (text[0] == 0xed && text[1] > 0x9f) ||
-        (text[0] == 0xf0 && text[1] < 0x90) || (text[0] == 0xf4 && text[1] > 0x8f)) {
-        return 0;
-    }
-    return n;
-}
 
 /* A string, or null. Paths may hold any bytes: those that are no UTF-8 become U+FFFD. */
 static void json_string(FILE *stream, const char *text)
@@ -165,13 +175,15 @@ static void json_string(FILE *stream, const char *text)
         return;
     }
     fputc('"', stream);
-    for (const unsigned char *at = (const unsigned char *)text; *at;) {
-        size_t n = utf8_length(at);
+    while (*text) {
+        const size_t n = printable_utf8_bytes(text);
+        const unsigned char byte = (unsigned char)text[0], next = n == 2 ? (unsigned char)text[1] : 0;
         if (n == 0) fputs("\\ufffd", stream);
-        else if (*at == '"' || *at == '\\') fprintf(stream, "\\%c", *at);
-        else if (*at < 0x20) fprintf(stream, "\\u%04x", (unsigned)*at);
-        else fwrite(at, 1, n, stream);
-        at += n > 0 ? n : 1;
+        else if (byte == '"' || byte == '\\') fprintf(stream, "\\%c", byte);
+        else if (byte < 0x20 || byte == 0x7f) fprintf(stream, "\\u%04x", byte);
+        else if (byte == 0xc2 && next < 0xa0) fprintf(stream, "\\u%04x", next); /* control characters, too */
+        else fwrite(text, 1, n, stream);
+        text += n > 0 ? n : 1;
     }
     fputc('"', stream);
 }
@@ -346,6 +358,7 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_number(stream, "max_rel_err", report->has_comparison, c->max_rel_err);
     json_number(stream, "tolerance", report->has_comparison, c->tolerance);
     json_count(stream, "mismatches", report->has_comparison, c->n_mismatches);
+    json_count(stream, "not_finite", report->has_comparison, c->n_not_finite);
     json_result(stream, report);
     json_analysis(stream, report);
     json_edges(stream, report);

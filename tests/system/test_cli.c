@@ -31,6 +31,23 @@ static void expect(int exit_code, const char *const *args, const char *const *sa
     process_free(&process);
 }
 
+/* Run a shell's script in an empty folder, "$@" is the command, and assert how it ends. `says` is a part of stderr. */
+static void expect_of_shell(int exit_code, const char *script, const char *says)
+{
+    if (TG_TEST_EMULATOR[0]) SKIP("an emulator would have to be put into the shell's command");
+    char command[2048];
+    struct folder folder;
+    struct process process;
+    folder_make(&folder);
+    snprintf(command, sizeof command, "cd %s && { %s\n}", folder.path, script);
+    process_run(&process,
+                (const char *const[]){"/bin/sh", "-c", command, "sh", process_binary("paged_attention"), NULL});
+    CHECK(process.exit_code == exit_code && strstr(process.err, says), "exit code %d of %s: %s%s", process.exit_code,
+          script, process.out, process.err);
+    process_free(&process);
+    folder_remove(&folder);
+}
+
 /* Run it with --json and assert that it prints one object and nothing else; free with json_free. */
 static struct json *expect_json(int exit_code, const char *const *args)
 {
@@ -252,14 +269,94 @@ static void output_that_cannot_be_written(void **state)
 {
     (void)state;
     if (access("/dev/full", W_OK) != 0) SKIP("there is no /dev/full");
-    char command[1200];
-    snprintf(command, sizeof command, "'%s' --case Case1 > /dev/full", process_binary("paged_attention"));
-    struct process process;
-    if (TG_TEST_EMULATOR[0]) SKIP("an emulator would have to be put into the shell's command");
-    process_run(&process, (const char *const[]){"/bin/sh", "-c", command, NULL});
-    assert_int_equal(process.exit_code, 2);
-    assert_non_null(strstr(process.err, "TG_ERR_FILE"));
-    process_free(&process);
+    expect_of_shell(2, "\"$@\" --case Case1 > /dev/full", "No space left on device");
+    expect_of_shell(2, "\"$@\" --case Case1 >&-", "standard output cannot be written");
+    expect_of_shell(2, "{ sleep 0.3; \"$@\" --case Case1; echo $? > e; } | true; exit $(cat e)", "Broken pipe");
+    /* What was there stays, and nothing is left beside it. */
+    expect_of_shell(
+        2,
+        "mkdir d; echo old > d/out.npy; ulimit -f 8192; \"$@\" --batch 8 --context 4096 --head-dim 64 --save d; "
+        "e=$?; [ \"$(ls -A d) $(cat d/out.npy)\" = 'out.npy old' ] || e=99; exit $e",
+        "key_cache.npy: cannot be written: File too large");
+    expect_of_shell(5, "ulimit -f 1; \"$@\" --case Case1", "File too large");
+}
+
+static void pipes_do_not_hang_it(void **state)
+{
+    (void)state;
+    expect_of_shell(2, "mkfifo p; \"$@\" --machine p", "cannot read machine file p: it is not a regular file");
+    expect_of_shell(2, "\"$@\" --machine .", "cannot read machine file .: it is not a regular file");
+    expect_of_shell(2, "mkfifo p; \"$@\" --trace p", "cannot write p");
+    expect_of_shell(2, "mkdir d; mkfifo d/query.npy; \"$@\" --load d", "is not a regular file");
+}
+
+/* In the middle of the write of a file; the file system may be too fast for the signal, which is no matter. */
+static void signals_leave_nothing_of_a_save(void **state)
+{
+    (void)state;
+    if (TG_TEST_EMULATOR[0]) SKIP("an emulator takes the signals");
+    static const char *const names[] = {"INT", "TERM", "HUP"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char script[512];
+        snprintf(script, sizeof script,
+                 "mkdir d; \"$@\" --case gqa --batch 2 --context 20000 --save d >out 2>err & p=$!; "
+                 "while [ -z \"$(ls -A d)\" ] && kill -0 $p 2>/dev/null; do :; done; kill -%s $p 2>/dev/null; wait $p; "
+                 "n=$(ls -A d | wc -l); [ $n = 0 ] || [ $n = 6 ]",
+                 names[i]);
+        expect_of_shell(0, script, "");
+    }
+}
+
+/* What the program refuses for its sizes is refused before a tensor is drawn, and nothing else is. */
+static void shapes_are_refused_before_the_work(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *args[4];
+        int exit_code;
+    } rows[] = {
+        {{"--head-dim", "8"}, 0},
+        {{"--head-dim", "12"}, 2},
+        {{"--head-dim", "256"}, 0},
+        {{"--head-dim", "264"}, 2},
+        {{"--block-size", "4"}, 2},
+        {{"--block-size", "256"}, 0},
+        {{"--block-size", "264"}, 2},
+        {{"--heads", "128"}, 0},
+        {{"--heads", "129"}, 2},
+        {{"--heads", "12", "--kv-heads", "5"}, 2},
+        {{"--heads", "12", "--kv-heads", "6"}, 0},
+        {{"--heads", "6", "--kv-heads", "12"}, 2},
+    };
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, (const char *const[FLAGSHIP_PARTS]){NULL});
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *const *a = rows[i].args, *second = a[2] ? a[2] : "--context", *value = a[3] ? a[3] : "16";
+        const bool refused = rows[i].exit_code != 0;
+        expect(rows[i].exit_code, ARGS(a[0], a[1], second, value), ARGS(refused ? "TG_ERR_ARGUMENT" : NULL));
+        expect(rows[i].exit_code, ARGS(a[0], a[1], second, value, "--program", folder.path),
+               ARGS(refused ? "TG_ERR_ORCHESTRATION" : NULL));
+    }
+    folder_remove(&folder);
+    /* Of these the tensors would take minutes, or more memory than there is. */
+    expect(2, ARGS("--case", "partial-block", "--kv-heads", "1000000"), ARGS("TG_ERR_ARGUMENT", "--heads"));
+    expect(2, ARGS("--head-dim", "100000", "--context", "1000000", "--batch", "1000"), ARGS("--head-dim"));
+}
+
+static void limits_of_memory_are_told_with_numbers(void **state)
+{
+    (void)state;
+    if (TEST_ASAN || TEST_TSAN) SKIP("a sanitizer has taken terabytes of addresses");
+    expect_of_shell(5, "ulimit -v 4000000; \"$@\" --batch 8 --context 262144 --head-dim 256 --block-size 128",
+                    "GiB, the limit of the address space (ulimit -v) leaves");
+}
+
+static void it_runs_on_a_small_stack(void **state)
+{
+    (void)state;
+    if (TEST_ASAN || TEST_TSAN) SKIP("instrumented code takes more stack");
+    expect_of_shell(0, "ulimit -s 64; \"$@\" --case Case2", "");
 }
 
 /* ---- programs ------------------------------------------------------------------------------------------------------ */
@@ -494,6 +591,11 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(options_that_make_no_sense),
     cmocka_unit_test(problems_that_are_too_large),
     cmocka_unit_test(output_that_cannot_be_written),
+    cmocka_unit_test(pipes_do_not_hang_it),
+    cmocka_unit_test(signals_leave_nothing_of_a_save),
+    cmocka_unit_test(shapes_are_refused_before_the_work),
+    cmocka_unit_test(limits_of_memory_are_told_with_numbers),
+    cmocka_unit_test(it_runs_on_a_small_stack),
     cmocka_unit_test(one_up_to_up_edge_is_removed),
     cmocka_unit_test(schedules_that_differ_are_a_finding),
     cmocka_unit_test(all_edges_are_removed),

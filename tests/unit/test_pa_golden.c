@@ -424,6 +424,43 @@ static void infinite_inputs_excuse_nothing(void **state)
     pa_problem_free(&p);
 }
 
+/* NaN and infinities that the inputs make are right, and nothing else is where they are not. */
+static void what_the_inputs_make_infinite_agrees(void **state)
+{
+    (void)state;
+    struct pa_problem p = draw("Case1");
+    const uint64_t n = pa_problem_counts(&p).query, dim = p.shape.head_dim;
+    pa_store(p.shape.dtype, p.value_cache, (uint64_t)p.block_table[0] * p.shape.block_size * dim, INFINITY);
+    struct pa_golden golden = compute(&p);
+    assert_true(isinf(golden.out[0]) && isfinite(golden.out[1]));
+    answer(&p, &golden);
+    struct pa_comparison c = compare(&p, &golden);
+    assert_true(c.pass);
+    assert_int_equal(c.n_not_finite, p.shape.heads);
+    pa_store(p.shape.dtype, p.out, 0, -INFINITY);
+    c = compare(&p, &golden);
+    assert_true(!c.pass && c.n_mismatches == 1 && c.worst == 0);
+    pa_golden_explain(&p, &golden, &c, &why);
+    assert_non_null(strstr(why.message, "the inputs hold Inf or NaN there"));
+    pa_store(p.shape.dtype, p.out, 0, INFINITY);
+    pa_store(p.shape.dtype, p.out, 1, NAN);
+    c = compare(&p, &golden);
+    assert_true(!c.pass && c.n_mismatches == 1 && c.worst == 1);
+    pa_golden_explain(&p, &golden, &c, &why);
+    assert_non_null(strstr(why.message, "never written"));
+    pa_golden_free(&golden);
+
+    for (uint64_t i = 0; i < n; i++) pa_store(p.shape.dtype, p.query, i, NAN); /* then nothing can be compared */
+    golden = compute(&p);
+    answer(&p, &golden);
+    c = compare(&p, &golden);
+    assert_true(!c.pass && c.n_mismatches == 0 && c.n_not_finite == n);
+    pa_golden_explain(&p, &golden, &c, &why);
+    assert_non_null(strstr(why.message, "no element of out can be compared"));
+    pa_golden_free(&golden);
+    pa_problem_free(&p);
+}
+
 static void a_reference_is_compared_beside_the_golden(void **state)
 {
     (void)state;
@@ -501,6 +538,7 @@ int main(void)
         cmocka_unit_test(an_output_that_nobody_wrote_fails),
         cmocka_unit_test(wrong_lengths_and_wrong_heads_fail),
         cmocka_unit_test(infinite_inputs_excuse_nothing),
+        cmocka_unit_test(what_the_inputs_make_infinite_agrees),
         cmocka_unit_test(a_reference_is_compared_beside_the_golden),
         cmocka_unit_test(broken_tables_are_refused),
     };

@@ -8,7 +8,10 @@
  * Read this file from the bottom up. What is not about tilegraph (the command line, .npy files, drawing inputs, the
  * golden, printing) is in examples/common.
  */
+#include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <tilegraph/tilegraph.h>
@@ -20,6 +23,7 @@
 #include "pa_options.h"
 #include "pa_problem.h"
 #include "pa_report.h"
+#include "printable.h"
 #include "progress.h"
 
 /* The kernels: the orchestration submits tasks by func_id, and a task goes only to a core of its kernel's type. */
@@ -49,7 +53,8 @@ static void print_log(void *context, enum tg_log_level level, const char *line)
 {
     (void)context;
     (void)level;
-    fprintf(stderr, "%s\n", line);
+    printable_write(stderr, line);
+    fputc('\n', stderr);
 }
 
 /* ---- program ----------------------------------------------------------------------------------------------------- */
@@ -233,7 +238,10 @@ static enum tg_status use_device(struct tg_device *device, struct pa_options *op
     struct pa_problem problem = {0};
     struct pa_save save = {0};
 
-    enum tg_status status = failure_from_library(failure, tg_program_open(device, &program));
+    /* A program of another folder may take other shapes, and files say theirs when they are read. */
+    enum tg_status status = TG_OK;
+    if (!options->program_dir && !options->load_dir) status = pa_shape_check(&options->drawn.shape, failure);
+    if (status == TG_OK) status = failure_from_library(failure, tg_program_open(device, &program));
     if (status == TG_OK) status = load_program(program, options, argv0, failure);
     if (status == TG_OK) status = check_files(options, failure);
     if (status == TG_OK && options->save_dir) {
@@ -276,6 +284,9 @@ int main(int argc, char **argv)
 {
     struct pa_options options;
     struct pa_report report = {.status = TG_OK};
+    /* Output that cannot be written is an error that is told, not an end without a word. */
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
     report.status = pa_options_parse(argc, argv, &options, &report.failure);
     if (report.status == TG_OK && options.help) pa_options_print_help(stdout);
     else if (report.status == TG_OK) report.status = work(&options, argv[0], &report);
@@ -283,7 +294,8 @@ int main(int argc, char **argv)
     if (options.json) pa_report_json(stdout, &report, &options);
     else if (report.shape.batch > 0) pa_report_text(stdout, &report, &options);
     if (fflush(stdout) != 0 && report.status == TG_OK) {
-        report.status = failure_set(&report.failure, TG_ERR_FILE, "standard output cannot be written");
+        report.status = failure_set(&report.failure, TG_ERR_FILE, "standard output cannot be written: %s",
+                                    strerror(errno));
     }
     pa_report_failure(stderr, &report);
     pa_report_free(&report);
