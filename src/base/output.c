@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,6 @@
 #include "base/descriptor.h"
 #include "base/error.h"
 
-/* Write to an open file and close it. */
 void *tg_plain_numbers_begin(void)
 {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -26,101 +26,164 @@ void tg_plain_numbers_end(void *previous)
     freelocale(plain);
 }
 
-static bool write_whole(FILE *file, tg_output_fn *write, const void *context)
+/* ---- names ----------------------------------------------------------------------------------------------------- */
+
+/* Bytes of the part of a path that ends with its last slash. */
+static size_t folder_bytes(const char *path)
 {
-    if (!file) return false;
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+/* `name` in the folder of `path`; an absolute name as it is. The caller's. */
+static char *beside(const char *path, const char *name)
+{
+    const size_t n_folder = name[0] == '/' ? 0 : folder_bytes(path), n_name = strlen(name) + 1;
+    char *joined = malloc(n_folder + n_name);
+    if (!joined) return NULL;
+    memcpy(joined, path, n_folder);
+    memcpy(joined + n_folder, name, n_name);
+    return joined;
+}
+
+/* Where the symbolic links at `path` end, which need not exist; the caller's. A link is written through: a file in its
+ * place would cut off what it leads to. NULL with errno. */
+static char *follow_links(const char *path)
+{
+    enum { MOST_LINKS = 40 }; /* as the system's own limit */
+    char *at = strdup(path);
+    for (int i = 0; at && i < MOST_LINKS; i++) {
+        char target[4096];
+        const ssize_t n = readlink(at, target, sizeof target - 1);
+        if (n < 0) return at; /* no link, or nothing is there */
+        target[n] = '\0';
+        char *next = beside(at, target);
+        free(at);
+        at = next;
+    }
+    free(at);
+    errno = at ? ELOOP : ENOMEM;
+    return NULL;
+}
+
+/* A name in the folder of `path` that nobody else uses, short whatever path's own length is: distinct in a process by the
+ * counter, between processes by their numbers. A file of that name is left from a process that was killed. */
+static char *temporary_name(const char *path)
+{
+    static atomic_uint counter;
+    char name[64];
+    snprintf(name, sizeof name, ".tilegraph-%ld-%u.partial", (long)getpid(),
+             atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed)); /* a number is all that is handed out */
+    return beside(path, name);
+}
+
+/* ---- writing --------------------------------------------------------------------------------------------------- */
+
+/* Write to an open file and close it; false with errno. */
+static bool write_whole(int fd, tg_output_fn *write, const void *context)
+{
+    FILE *file = fdopen(fd, "w");
+    if (!file) {
+        close(fd);
+        return false;
+    }
     void *locale = tg_plain_numbers_begin();
     write(context, file);
     tg_plain_numbers_end(locale);
-    bool written = !ferror(file);
-    return fclose(file) == 0 && written;
+    const bool failed = ferror(file) || fflush(file) != 0;
+    const int why = errno;
+    const bool closed = fclose(file) == 0;
+    if (failed) errno = why;
+    return !failed && closed;
 }
 
-/* Under a name of its own first. A process that is killed meanwhile leaves it behind. */
-static bool write_named(const char *path, const char *partial, tg_output_fn *write, const void *context)
+/* What is no regular file: a terminal, a pipe, /dev/null. A pipe that nobody reads is an error, not a wait. */
+static bool write_through(const char *path, tg_output_fn *write, const void *context)
 {
-    if (write_whole(tg_descriptor_stream(partial, "w"), write, context) && rename(partial, path) == 0) return true;
-    int why = errno;
-    unlink(partial);
-    errno = why;
-    return false;
+    const int fd = tg_descriptor_high(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+    if (fd < 0) return false;
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0) (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    return write_whole(fd, write, context);
 }
 
-#if defined(__linux__) && defined(O_TMPFILE)
 /* A file without a name in the folder of `path`; -1: the file system has none such. It is gone with its descriptor, so
  * nothing is left of a process that is killed while it writes. */
 static int open_unnamed(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
-    int fd = folder ? tg_descriptor_high(open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)) : -1;
+#ifdef O_TMPFILE
+    char *folder = beside(path, ".");
+    const int fd = folder ? tg_descriptor_high(open(folder, O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666)) : -1;
     free(folder);
     return fd;
+#else
+    (void)path;
+    return -1;
+#endif
 }
 
-/* Nothing replaces a file by one without a name at once, so one that is there takes two steps. */
-static bool give_name(int fd, const char *path, const char *partial)
+/* Give the open file without a name the name `to`; false with errno: EEXIST, one has it. */
+static bool give_name(int fd, const char *to)
 {
     char self[64];
     snprintf(self, sizeof self, "/proc/self/fd/%d", fd);
-    if (linkat(AT_FDCWD, self, AT_FDCWD, path, AT_SYMLINK_FOLLOW) == 0) return true;
-    if (errno != EEXIST) return false;
-    unlink(partial);
-    if (linkat(AT_FDCWD, self, AT_FDCWD, partial, AT_SYMLINK_FOLLOW) != 0) return false;
-    if (rename(partial, path) == 0) return true;
-    int why = errno;
-    unlink(partial);
-    errno = why;
-    return false;
+    return linkat(AT_FDCWD, self, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0;
 }
 
-static bool write_unnamed(int fd, const char *path, const char *partial, tg_output_fn *write, const void *context)
+/*
+ * Write a complete file and only then give it the name `path`. A file that is there keeps its permissions, and is replaced
+ * by a rename from `temporary`: nothing replaces it by a file without a name at once.
+ */
+static bool replace(const char *path, const struct stat *there, const char *temporary, tg_output_fn *write,
+                    const void *context)
 {
-    int kept = tg_descriptor_high(
-        dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
-    FILE *file = fdopen(fd, "w");
-    if (!file) close(fd);
-    bool done = write_whole(file, write, context) && kept >= 0 && give_name(kept, path, partial);
-    int why = errno;
+    bool named = false, done = false;
+    int fd = open_unnamed(path);
+    if (fd < 0) {
+        fd = tg_descriptor_high(open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+        named = fd >= 0;
+    }
+    if (fd < 0) return false;
+    const int kept = tg_descriptor_high(dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
+    if (kept < 0) close(fd);
+    else if (there && fchmod(fd, there->st_mode & 07777) != 0) close(fd);
+    else done = write_whole(fd, write, context);
+    if (done && !named) {
+        done = give_name(kept, path);
+        if (!done && errno == EEXIST) done = named = give_name(kept, temporary);
+    }
+    if (done && named) done = rename(temporary, path) == 0;
+    const int why = errno;
+    if (named && !done) unlink(temporary);
     if (kept >= 0) close(kept);
     errno = why;
     return done;
 }
-#else
-static int open_unnamed(const char *path)
-{
-    (void)path;
-    return -1;
-}
-static bool write_unnamed(int fd, const char *path, const char *partial, tg_output_fn *write, const void *context)
-{
-    (void)fd;
-    return write_named(path, partial, write, context);
-}
-#endif
 
-static bool write_file(const char *path, const char *partial, tg_output_fn *write, const void *context)
+static bool write_file(const char *path, tg_output_fn *write, const void *context)
 {
     struct stat info;
-    /* A terminal, a pipe or /dev/null is written to, not replaced. */
-    if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
-        return write_whole(tg_descriptor_stream(path, "w"), write, context);
-    int fd = open_unnamed(path);
-    return fd >= 0 ? write_unnamed(fd, path, partial, write, context) : write_named(path, partial, write, context);
+    const bool there = stat(path, &info) == 0;
+    if (there && !S_ISREG(info.st_mode)) return write_through(path, write, context);
+    if (there && access(path, W_OK) != 0) return false; /* a file that is protected stays as it is */
+    char *temporary = temporary_name(path);
+    if (!temporary) return false;
+    const bool done = replace(path, there ? &info : NULL, temporary, write, context);
+    const int why = errno;
+    free(temporary);
+    errno = why;
+    return done;
 }
 
 enum tg_status tg_output(const char *path, tg_output_fn *write, const void *context)
 {
-    size_t n = strlen(path) + sizeof ".partial";
-    char *partial = malloc(n);
-    if (!partial) return tg_error(TG_ERR_MEMORY, "no memory for the name of %s", path);
-    snprintf(partial, n, "%s.partial", path);
     errno = 0;
-    enum tg_status status = TG_OK;
-    if (!write_file(path, partial, write, context))
-        status = tg_error(TG_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-    free(partial);
-    return status;
+    char *place = follow_links(path);
+    const bool done = place && write_file(place, write, context);
+    const int why = errno;
+    free(place);
+    if (done) return TG_OK;
+    return tg_error(why == ENOMEM ? TG_ERR_MEMORY : TG_ERR_FILE, "cannot write %s: %s", path, strerror(why));
 }
 
 size_t tg_output_utf8_bytes(const char *character)

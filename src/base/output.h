@@ -7,9 +7,16 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* Write `path` with write(context, file): first as a file without a name, or under another one, which takes the place of
- * `path` when all is written and is removed when not. What is no regular file (/dev/null, a pipe) is written directly.
- * TG_ERR_FILE, TG_ERR_MEMORY. */
+/*
+ * Write `path` with write(context, file): first as a file without a name, or under another one, which takes the place of
+ * `path` when all is written and is removed when not.
+ *
+ * A symbolic link is written through. A file that is there keeps its permissions. What is no regular file (/dev/null, a
+ * pipe) is written directly.
+ * Threads   any, of any process; of several that write one path the last one stays.
+ * Errors    TG_ERR_FILE  no such folder, no permission, a protected file, no space, a pipe that nobody reads
+ *           TG_ERR_MEMORY
+ */
 typedef void tg_output_fn(const void *context, FILE *file);
 enum tg_status tg_output(const char *path, tg_output_fn *write, const void *context);
 

@@ -9,7 +9,11 @@
 #include <string.h>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -17,14 +21,13 @@
 #include "base/output.h"
 
 static char folder[] = "/tmp/test_output.XXXXXX";
-static char path[128], partial[160];
+static char path[128];
 
 static int create_folder(void **state)
 {
     (void)state;
     if (!mkdtemp(folder)) return -1;
     snprintf(path, sizeof path, "%s/file.json", folder);
-    snprintf(partial, sizeof partial, "%s.partial", path);
     return 0;
 }
 
@@ -45,7 +48,6 @@ static void assert_holds(const char *expected)
     fclose(file);
     assert_int_equal(n, strlen(expected));
     assert_string_equal(text, expected);
-    assert_int_not_equal(access(partial, F_OK), 0);
 }
 
 static void a_file_is_written_and_written_over(void **state)
@@ -74,7 +76,6 @@ static void a_folder_is_not_written_over(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     assert_int_equal(tg_output(path, write_text, "text"), TG_ERR_FILE);
     assert_non_null(strstr(tg_last_message(), "irectory"));
-    assert_int_not_equal(access(partial, F_OK), 0);
     assert_int_equal(rmdir(path), 0);
 }
 
@@ -115,6 +116,130 @@ static void what_is_no_file_is_written_to(void **state)
     assert_int_equal(stat(path, &info), 0);
     assert_true(S_ISFIFO(info.st_mode));
     close(reader);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_pipe_that_nobody_reads_is_an_error(void **state)
+{
+    (void)state;
+    assert_int_equal(mkfifo(path, 0600), 0);
+    alarm(10);
+    assert_int_equal(tg_output(path, write_text, "text"), TG_ERR_FILE);
+    alarm(0);
+    assert_int_equal(unlink(path), 0);
+}
+
+static void a_link_is_written_through(void **state)
+{
+    (void)state;
+    char sub[160], target[192];
+    struct stat info;
+    snprintf(sub, sizeof sub, "%s/sub", folder);
+    snprintf(target, sizeof target, "%s/target", sub);
+    assert_int_equal(mkdir(sub, 0700), 0);
+    assert_int_equal(symlink("sub/target", path), 0);
+    for (int i = 0; i < 2; i++) { /* first the link leads to nothing */
+        assert_int_equal(tg_output(path, write_text, i == 0 ? "first" : "second"), TG_OK);
+        assert_holds(i == 0 ? "first" : "second");
+        assert_int_equal(lstat(path, &info), 0);
+        assert_true(S_ISLNK(info.st_mode));
+        assert_int_equal(lstat(target, &info), 0);
+        assert_true(S_ISREG(info.st_mode));
+    }
+    assert_int_equal(unlink(target), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(symlink("file.json", path), 0);
+    assert_int_equal(tg_output(path, write_text, "round and round"), TG_ERR_FILE);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(sub), 0);
+}
+
+static void permissions_stay_and_protect(void **state)
+{
+    (void)state;
+    struct stat info;
+    assert_int_equal(tg_output(path, write_text, "secret"), TG_OK);
+    assert_int_equal(chmod(path, 0600), 0);
+    assert_int_equal(tg_output(path, write_text, "another"), TG_OK);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_mode & 0777, 0600);
+    assert_int_equal(chmod(path, 0400), 0);
+    if (geteuid() != 0) { /* nothing is protected from root */
+        assert_int_equal(tg_output(path, write_text, "a third"), TG_ERR_FILE);
+        assert_holds("another");
+    }
+    assert_int_equal(unlink(path), 0);
+}
+
+/* The longest name that a folder takes, and a user's own file that is called as a half-written one was once. */
+static void other_names_do_not_matter(void **state)
+{
+    (void)state;
+    char mine[160], longest[400];
+    snprintf(mine, sizeof mine, "%s.partial", path);
+    snprintf(longest, sizeof longest, "%s/%0255d", folder, 0);
+    assert_int_equal(tg_output(mine, write_text, "mine"), TG_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tg_output(path, write_text, "text"), TG_OK);
+        assert_int_equal(tg_output(longest, write_text, "text"), TG_OK);
+    }
+    assert_int_equal(access(mine, F_OK), 0);
+    assert_int_equal(unlink(mine), 0);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(unlink(longest), 0);
+}
+
+static void write_many(const void *context, FILE *file)
+{
+    for (int i = 0; i < 20000; i++) fputs(context, file);
+}
+
+/* A file that would pass the limit of sizes leaves what was there; as a command does, the signal is ignored. */
+static void a_limit_of_file_sizes_leaves_what_was_there(void **state)
+{
+    (void)state;
+    struct rlimit before, limit;
+    assert_int_equal(tg_output(path, write_text, "old"), TG_OK);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = before;
+    limit.rlim_cur = 4096;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    enum tg_status status = tg_output(path, write_many, "0123456789");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_int_equal(status, TG_ERR_FILE);
+    assert_non_null(strstr(tg_last_message(), "File too large"));
+    assert_holds("old");
+    assert_int_equal(unlink(path), 0);
+}
+
+enum { WRITERS = 8, TIMES = 50 };
+
+static void *write_often(void *failures)
+{
+    for (int i = 0; i < TIMES; i++)
+        if (tg_output(path, write_many, "0123456789") != TG_OK) ++*(int *)failures;
+    return NULL;
+}
+
+static void many_write_one_file(void **state)
+{
+    (void)state;
+    pthread_t threads[WRITERS];
+    int failures[WRITERS] = {0};
+    struct stat info;
+    const pid_t other = fork();
+    for (int i = 0; i < WRITERS; i++) assert_int_equal(pthread_create(&threads[i], NULL, write_often, &failures[i]), 0);
+    for (int i = 0; i < WRITERS; i++) pthread_join(threads[i], NULL);
+    for (int i = 1; i < WRITERS; i++) failures[0] += failures[i];
+    if (other == 0) _exit(failures[0] > 0);
+    int how;
+    assert_int_equal(waitpid(other, &how, 0), other);
+    assert_int_equal(how, 0);
+    assert_int_equal(failures[0], 0);
+    assert_int_equal(stat(path, &info), 0);
+    assert_int_equal(info.st_size, 200000);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -187,6 +312,12 @@ int main(void)
         cmocka_unit_test(a_folder_is_not_written_over),
         cmocka_unit_test(a_full_device_leaves_what_was_there),
         cmocka_unit_test(what_is_no_file_is_written_to),
+        cmocka_unit_test(a_pipe_that_nobody_reads_is_an_error),
+        cmocka_unit_test(a_link_is_written_through),
+        cmocka_unit_test(permissions_stay_and_protect),
+        cmocka_unit_test(other_names_do_not_matter),
+        cmocka_unit_test(a_limit_of_file_sizes_leaves_what_was_there),
+        cmocka_unit_test(many_write_one_file),
         cmocka_unit_test(a_string_is_quoted),
         cmocka_unit_test(every_code_point_is_a_character_and_nothing_else_is),
     };

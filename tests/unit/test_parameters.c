@@ -205,7 +205,7 @@ static void a_file_that_cannot_be_read_is_named(void **state)
     assert_non_null(strstr(tg_last_message(), "/none/such/machine"));
     assert_non_null(strstr(tg_last_message(), "No such file"));
     assert_int_equal(tg_sim_machine_read(&machine, "/tmp"), TG_ERR_FILE); /* a folder */
-    assert_non_null(strstr(tg_last_message(), "directory"));
+    assert_non_null(strstr(tg_last_message(), "not a regular file"));
 }
 
 int main(void)

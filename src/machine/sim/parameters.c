@@ -2,11 +2,14 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/error.h"
@@ -107,8 +110,19 @@ static enum tg_status read_lines(struct tg_sim_machine *machine, struct place *a
 enum tg_status tg_sim_machine_read(struct tg_sim_machine *machine, const char *path)
 {
     tg_sim_machine_default(machine);
-    FILE *file = tg_descriptor_stream(path, "r");
-    if (!file) return tg_error(TG_ERR_FILE, "cannot read machine file %s: %s", path, strerror(errno));
+    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
+    const int fd = tg_descriptor_high(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+    FILE *file = fd >= 0 ? fdopen(fd, "r") : NULL;
+    if (!file) {
+        const int why = errno;
+        if (fd >= 0) close(fd);
+        return tg_error(TG_ERR_FILE, "cannot read machine file %s: %s", path, strerror(why));
+    }
+    struct stat info;
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
+        fclose(file);
+        return tg_error(TG_ERR_FILE, "cannot read machine file %s: it is not a regular file", path);
+    }
     struct place at = {.path = path};
     void *locale = tg_plain_numbers_begin();
     enum tg_status status = read_lines(machine, &at, file);
