@@ -81,9 +81,15 @@ file(GLOB PYTHON_TESTS CONFIGURE_DEPENDS python/test_*.py)
 if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     execute_process(COMMAND ${CHECKS}/find_python.sh numpy pytest
         OUTPUT_VARIABLE TG_PYTHON OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-    add_test(NAME python COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${CMAKE_CURRENT_SOURCE_DIR}/python)
-    tg_test_properties(python python)
-    # The longest: started first.
-    set_tests_properties(python PROPERTIES COST 1000 ENVIRONMENT
-        "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1;$<$<BOOL:${CMAKE_CXX_COMPILER}>:TG_TEST_CXX=${CMAKE_CXX_COMPILER}>")
+    # Those that run whole commands are the longest of all tests: started first, apart from the others.
+    set(TG_PYTHON_COMMANDS run endings cache many cpp)
+    list(TRANSFORM TG_PYTHON_COMMANDS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/python/test_\\1.py")
+    list(REMOVE_ITEM PYTHON_TESTS ${TG_PYTHON_COMMANDS})
+    add_test(NAME python COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${TG_PYTHON_COMMANDS})
+    add_test(NAME python_parts COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${PYTHON_TESTS})
+    foreach(name python python_parts)
+        tg_test_properties(${name} python)
+        set_tests_properties(${name} PROPERTIES COST 1000 ENVIRONMENT
+            "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1;$<$<BOOL:${CMAKE_CXX_COMPILER}>:TG_TEST_CXX=${CMAKE_CXX_COMPILER}>")
+    endforeach()
 endif()

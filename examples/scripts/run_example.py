@@ -10,7 +10,9 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from tilegraph_py.command import main  # noqa: E402  (the folder of this script is on the path only now)
+from tilegraph_py.interpreter import continue_with_remembered  # noqa: E402  (the path has this script's folder only now)
 
 if __name__ == "__main__":
+    continue_with_remembered()
+    from tilegraph_py.command import main  # what an interpreter that is left has no use for
     sys.exit(main(sys.argv[1:]))

@@ -50,7 +50,7 @@ def test_has_numpy_asks_the_interpreter(tmp_path):
 
 
 def test_search_is_made_once(monkeypatch):
-    monkeypatch.setenv(interpreter.MARK, "searched")
+    monkeypatch.setenv(interpreter.MARK, "searched\nx\ny")
     monkeypatch.setitem(sys.modules, "numpy", None)
     monkeypatch.setattr(interpreter, "candidates", lambda environ: pytest.fail("searched again"))
     with pytest.raises(ExampleError, match="numpy is not installed") as caught:
@@ -65,29 +65,44 @@ def test_the_answer_of_a_search_is_remembered(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv(interpreter.MARK, raising=False)
     monkeypatch.setitem(sys.modules, "numpy", None)
+    monkeypatch.setattr(interpreter.PathFinder, "find_spec", lambda name: None)
     monkeypatch.setattr(interpreter, "candidates", lambda environ: [found])
     monkeypatch.setattr(interpreter, "has_numpy", lambda path: path == found)
-    monkeypatch.setattr(interpreter, "_replace_process", lambda path, mark: started.append((Path(path), mark)))
-    with pytest.raises(ExampleError):
+    monkeypatch.setattr(interpreter, "_replace_process", lambda path, how: started.append((Path(path), how)))
+    interpreter.continue_with_remembered()
+    assert started == []
+    with pytest.raises(ExampleError):  # it would have been replaced
         interpreter.ensure_numpy()
-    assert started == [(found, "searched")]
-    with pytest.raises(ExampleError):  # it would have been left for the one that is remembered
-        interpreter.ensure_numpy()
-    assert started[1] == (found, "remembered")
+    interpreter.continue_with_remembered()
+    assert started == [(found, "searched"), (found, "remembered")]
+    monkeypatch.setenv("PATH", "/elsewhere")
+    interpreter.continue_with_remembered()
+    monkeypatch.undo()
+    assert len(started) == 2
+
+
+def test_a_remembered_interpreter_that_was_replaced_is_none(monkeypatch, tmp_path):
+    found = stub(tmp_path / "python3", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv(interpreter.MARK, raising=False)
+    monkeypatch.setattr(interpreter.PathFinder, "find_spec", lambda name: None)
+    monkeypatch.setattr(interpreter, "_replace_process", lambda path, how: pytest.fail("it is another one"))
+    interpreter.Cache.open(os.environ).write("python", interpreter._memory_of(found))
     stub(found, "# another interpreter of that name")
-    started.clear()
-    with pytest.raises(ExampleError):
-        interpreter.ensure_numpy()
-    assert started == [(found, "searched")]
+    interpreter.continue_with_remembered()
+    found.unlink()
+    interpreter.continue_with_remembered()
 
 
-def test_a_remembered_interpreter_without_numpy_searches_again(monkeypatch, tmp_path):
-    monkeypatch.setenv(interpreter.MARK, "remembered")
+def test_a_remembered_interpreter_without_numpy_searches_again(monkeypatch):
+    searched = []
+    monkeypatch.setenv(interpreter.MARK, "remembered\nx\ny")
     monkeypatch.setitem(sys.modules, "numpy", None)
-    monkeypatch.setattr(interpreter, "_continue_with_remembered", lambda: pytest.fail("would go round for ever"))
-    monkeypatch.setattr(interpreter, "candidates", lambda environ: [])
+    interpreter.continue_with_remembered()  # does not go round for ever
+    monkeypatch.setattr(interpreter, "candidates", lambda environ: searched.append(1) or [])
     with pytest.raises(ExampleError, match="numpy is not installed"):
         interpreter.ensure_numpy()
+    assert searched == [1]
 
 
 def test_no_interpreter_with_numpy_says_what_to_install(monkeypatch):

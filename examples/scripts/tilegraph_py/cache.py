@@ -1,20 +1,20 @@
 """What is costly to make and known by name, kept between commands in a folder of the user's own.
 
-The folder is tilegraph/ in XDG_CACHE_HOME, else in ~/.cache. An entry is one file: a digest of its content, then the
+The folder is tilegraph/ in XDG_CACHE_HOME, else in ~/.cache. An entry is one file: a checksum of its content, then the
 content. It appears complete, by a rename; a file that is damaged, or that somebody else could have written, is no entry.
 Nothing depends on an entry: what cannot be kept is made again.
 """
 import errno
-import hashlib
 import os
 import stat
 import time
+import zlib
 
 from .log import log
 
 MOST_BYTES = 256 << 20  # of all entries; the least recently used go first
 _AFTER_TRIM = 0.8       # of MOST_BYTES
-_DIGEST_BYTES = 32
+_CHECKSUM_BYTES = 4
 _TEMPORARY = ".new-"
 _ABANDONED_S = 3600     # the age of a temporary file that no process writes any more
 
@@ -26,8 +26,8 @@ class Cache:
         self._fd, self._path = fd, path
 
     @classmethod
-    def open(cls, environ):
-        """The user's cache; None where there is no folder that only this user can write."""
+    def open(cls, environ, quiet=False):
+        """The user's cache; None where there is no folder that only this user can write. `quiet`: without a word."""
         home = environ.get("XDG_CACHE_HOME", "")
         if not os.path.isabs(home):
             home = os.path.join(environ.get("HOME", ""), ".cache")
@@ -42,8 +42,9 @@ class Cache:
             return None
         if not _is_ours(os.fstat(fd)):
             os.close(fd)
-            log.warning("nothing is cached: %s belongs to another user, or others can write it\n"
-                        "  hint: chmod 700 it, or set XDG_CACHE_HOME to a folder of your own", path)
+            if not quiet:
+                log.warning("nothing is cached: %s belongs to another user, or others can write it\n"
+                            "  hint: chmod 700 it, or set XDG_CACHE_HOME to a folder of your own", path)
             return None
         return cls(fd, path)
 
@@ -68,8 +69,8 @@ class Cache:
             return None
         finally:
             os.close(fd)
-        content = raw[_DIGEST_BYTES:]
-        return content if hashlib.sha256(content).digest() == raw[:_DIGEST_BYTES] else None
+        content = raw[_CHECKSUM_BYTES:]
+        return content if _checksum(content) == raw[:_CHECKSUM_BYTES] else None
 
     def write(self, name, content):
         """Keep `content` (bytes) as `name`, in the place of what is there. Says at level debug that it cannot."""
@@ -78,7 +79,7 @@ class Cache:
             fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
             try:
                 with open(fd, "wb") as file:
-                    file.write(hashlib.sha256(content).digest())
+                    file.write(_checksum(content))
                     file.write(content)
                 os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
             except BaseException:
@@ -115,6 +116,11 @@ class Cache:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.EISDIR, errno.EPERM):
                 raise
+
+
+def _checksum(content):
+    """Finds damage; who could forge it could write the folder."""
+    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "little")
 
 
 def _is_ours(info):

@@ -4,12 +4,10 @@ import hashlib
 import json
 import os
 import re
-import selectors
 import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -65,10 +63,22 @@ def compiler(source, target, environ):
     return [found]
 
 
+# Programs whose name says what they are; others, as a script or ccache, may call any compiler.
+_COMPILER_NAME = re.compile(r"(.*-)?(gcc|g\+\+|cpp|clang|clang\+\+)(-[0-9.]+)?$")
+
+
+def _is_compiler_itself(path):
+    with open(path, "rb") as file:
+        return file.read(4) == b"\x7fELF" and bool(_COMPILER_NAME.match(os.path.basename(os.path.realpath(path))))
+
+
 @functools.lru_cache
 def version(words):
-    """What a compiler, a tuple of words, says of itself; "": nothing."""
+    """What a compiler, a tuple of words, says of itself, or its file's name where that is enough; "": nothing."""
+    path = shutil.which(words[0])
     try:
+        if path and _is_compiler_itself(path):
+            return os.path.basename(os.path.realpath(path))
         told = subprocess.run([*words, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.DEVNULL, check=False)
     except OSError:
@@ -247,6 +257,7 @@ def _start(words, scratch):
 
 def _run_all(jobs, scratch):
     """Run the commands of each job in order, and as many jobs at a time as there are processors."""
+    import selectors
     waiting, running = deque(jobs), {}
     limit = processors()
     with selectors.DefaultSelector() as selector:
@@ -313,6 +324,7 @@ def compile_example(kernels, orchestration, checked):
 
 def _compile(jobs, cache, files):
     """Compile in a folder that is removed however this ends."""
+    import tempfile  # here: most commands find all objects in the cache
     try:
         scratch = Path(tempfile.gettempdir()) / f"{supervise.SCRATCH_PREFIX}{os.getpid()}-{os.urandom(8).hex()}"
         supervise.scratch(str(scratch))  # first: whenever this process ends, somebody knows the folder

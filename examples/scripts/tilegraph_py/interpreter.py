@@ -1,9 +1,10 @@
-"""Find a Python that has numpy and go on with it, when the one at hand has none."""
-import hashlib
+"""Find a Python that has numpy and go on with it, when the one at hand has none.
+
+Imports little at its beginning: an interpreter that is left at once has to be quick.
+"""
 import os
-import re
-import subprocess
 import sys
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from .cache import Cache
@@ -12,9 +13,10 @@ from .log import log
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
-# Set for the interpreter that takes over: how it was found. One that was searched for is not left again, or two that
-# only claim to have numpy would call each other for ever. One that was remembered may have lost it.
+# Set for the interpreter that takes over: how it was found, for which one, and its own name, each a line. One that was searched for is not left
+# again, or two that only claim to have numpy would call each other for ever. One that was remembered may have lost it.
 MARK = "TILEGRAPH_NUMPY_SEARCHED"
+_MEMORY = "python"  # the entry of the cache
 PROBE = "import sys, numpy; sys.exit(sys.version_info < (3, 9))"
 
 
@@ -23,6 +25,7 @@ def candidates(environ):
 
     Without the one that runs this: it has been tried.
     """
+    import re
     python3, others = [], []
     for folder in filter(None, environ.get("PATH", "").split(os.pathsep)):
         try:
@@ -44,6 +47,7 @@ def _is_this_one(path):
 
 def has_numpy(interpreter):
     """Whether this interpreter starts, is recent enough and imports numpy."""
+    import subprocess
     try:
         probe = subprocess.run([str(interpreter), "-c", PROBE], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                stderr=subprocess.DEVNULL, timeout=60, check=False)
@@ -52,20 +56,31 @@ def has_numpy(interpreter):
     return probe.returncode == 0
 
 
-def ensure_numpy():
-    """Return if numpy can be imported here; else replace this process by an interpreter that can, or raise.
+def continue_with_remembered():
+    """Replace this process, if it has no numpy, by the interpreter that an earlier search has found. Else return."""
+    if MARK in os.environ or PathFinder.find_spec("numpy"):
+        return
+    cache = Cache.open(os.environ, quiet=True)
+    remembered = (cache.read(_MEMORY) if cache else None) or b""
+    interpreter = os.fsdecode(remembered.rpartition(b"\n")[2])
+    try:
+        if interpreter and remembered == _memory_of(interpreter):
+            _replace_process(interpreter, "remembered")
+    except OSError:
+        pass  # it is gone
 
-    The answer of a search is kept in the cache: the next command starts it at once.
-    """
-    mark = os.environ.pop(MARK, None)
+
+def ensure_numpy():
+    """Return if numpy can be imported here; else replace this process by an interpreter that can, or raise."""
+    how, left, here = (os.environ.pop(MARK, "") + "\n\n").split("\n")[:3]
+    if how:
+        log.info("%s has no numpy; going on with %s", left, here)
     try:
         import numpy  # noqa: F401
         return
     except ImportError:
         pass
-    if mark is None:
-        _continue_with_remembered()
-    if mark != "searched":
+    if how != "searched":
         _continue_with_found()
     raise ExampleError(f"numpy is not installed for {sys.executable}, nor for another Python that was looked at "
                        "(.venv of the project, PATH, /usr/bin)",
@@ -73,29 +88,12 @@ def ensure_numpy():
                        ".venv/bin/pip install numpy' in the project's folder")
 
 
-def _memory_name():
-    """The entry of the cache for this interpreter and all that candidates() depends on."""
-    seen = "\0".join([sys.executable, os.environ.get("PATH", ""), str(PROJECT_ROOT),
-                      str((PROJECT_ROOT / ".venv").exists())])
-    return "python-" + hashlib.sha256(seen.encode("utf-8", "surrogateescape")).hexdigest()
-
-
-def _identity(interpreter):
+def _memory_of(interpreter):
+    """What is remembered: all that candidates() depends on, and the interpreter, which may have been replaced since."""
     info = os.stat(interpreter)
-    return f"{interpreter}\0{info.st_size}\0{info.st_mtime_ns}".encode("utf-8", "surrogateescape")
-
-
-def _continue_with_remembered():
-    cache = Cache.open(os.environ)
-    remembered = cache.read(_memory_name()) if cache else None
-    if remembered is None:
-        return
-    interpreter = remembered.split(b"\0")[0].decode("utf-8", "surrogateescape")
-    try:
-        if _identity(interpreter) == remembered:
-            _replace_process(interpreter, "remembered")
-    except OSError:
-        return  # it is gone
+    known = [sys.executable, os.environ.get("PATH", ""), PROJECT_ROOT / ".venv", (PROJECT_ROOT / ".venv").exists(),
+             info.st_size, info.st_mtime_ns, interpreter]
+    return b"\n".join(os.fsencode(str(part)) for part in known)
 
 
 def _continue_with_found():
@@ -103,14 +101,13 @@ def _continue_with_found():
         if not has_numpy(interpreter):
             continue
         cache = Cache.open(os.environ)
-        if cache:
-            cache.write(_memory_name(), _identity(interpreter))
         try:
+            if cache:
+                cache.write(_MEMORY, _memory_of(interpreter))
             _replace_process(interpreter, "searched")
         except OSError:
             continue
 
 
-def _replace_process(interpreter, mark):
-    log.info("%s has no numpy; going on with %s", sys.executable, interpreter)
-    os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: mark})
+def _replace_process(interpreter, how):
+    os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: f"{how}\n{sys.executable}\n{interpreter}"})
