@@ -7,7 +7,7 @@
 
 #include "launch/launch.h"
 
-/* `args` is zero before and after. */
+/* `args` is zero before and after, also behind the task's own: a kernel may write there. */
 static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq,
                      int64_t args[TG_TASK_ARGS_MAX])
 {
@@ -24,7 +24,7 @@ static void run_task(struct tg_machine *machine, struct tg_handshake *handshake,
                                         .line = payload->line,
                                         .file = payload->file};
     machine->ops->run_kernel(machine, &call, &handshake->result);
-    memset(args, 0, n_args * sizeof args[0]);
+    memset(args, 0, TG_TASK_ARGS_MAX * sizeof args[0]);
     /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
     atomic_store_explicit(&handshake->result_token, seq, memory_order_release);
     machine->ops->write_cond(machine, TG_COND_FIN | seq);

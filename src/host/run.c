@@ -1,18 +1,58 @@
 /* One execution of a program: prepare device memory and arguments, launch, copy back, release. */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "host/host.h"
+#include "os/memory_limit.h"
 
 /* ---- open ---- */
 
+static uint64_t memory_limit; /* bytes that this process can have */
+
+static void find_memory_limit(void)
+{
+    struct tg_memory_left memory;
+    tg_memory_look("", &memory);
+    memory_limit = memory.limit;
+}
+
 static uint64_t graph_limit(const struct tg_run_config *config)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     if (config->graph_bytes > 0) return config->graph_bytes;
-    return (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 2;
+    pthread_once(&once, find_memory_limit);
+    return memory_limit / 2;
+}
+
+/* Bytes that a run takes for its tensors: on the device, or what a plugin on the host sees of its outputs. */
+static uint64_t tensor_bytes(const struct tg_run *run)
+{
+    const bool on_host = run->config.runtime == TG_HOST_BUILD_GRAPH;
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < run->n_tensors; i++) {
+        const struct tg_tensor *tensor = &run->tensors[i];
+        if (tensor->direction == TG_RESIDENT || (on_host && tensor->direction == TG_IN)) continue;
+        bytes = bytes > UINT64_MAX - tensor->bytes ? UINT64_MAX : bytes + tensor->bytes;
+    }
+    return bytes;
+}
+
+/* What cannot fit is refused before the system kills the process for it. */
+static enum tg_status check_memory(const struct tg_run *run)
+{
+    enum { ALWAYS_FITS = 64 << 20 }; /* so little that looking takes longer than copying */
+    const uint64_t bytes = tensor_bytes(run);
+    struct tg_memory_left memory;
+    if (bytes < ALWAYS_FITS) return TG_OK;
+    tg_memory_look("", &memory);
+    if (bytes <= memory.left) return TG_OK;
+    return tg_error(TG_ERR_MEMORY,
+                    "the run's tensors take %llu bytes of memory beside the caller's own; %llu bytes are left (of this "
+                    "computer's, or of the control group's limit)",
+                    (unsigned long long)bytes, (unsigned long long)memory.left);
 }
 
 /* A tensor that the caller has put into device memory. */
@@ -54,6 +94,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     run->staging = calloc(n, sizeof *run->staging);
     if (!run->tensors || !run->args || !run->staging) return tg_error(TG_ERR_MEMORY, "no memory for %zu tensors", n);
     memcpy(run->tensors, tensors, n * sizeof *tensors);
+    TG_TRY(check_memory(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
     TG_TRY(tg_host_check_open(run));
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);

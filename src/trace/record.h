@@ -32,8 +32,8 @@ enum { TG_RECORD_PIPES = PIPE_FIX + 1 };
 struct tg_kernel_times {
     uint32_t pipe_busy_ns[TG_RECORD_PIPES]; /* [enum tg_pipe] */
     uint32_t memory_wait_ns;                /* longer than alone: others used device memory at the same time */
-    uint32_t gm_bytes;                      /* moved between device memory and the core */
-    uint32_t n_instructions;
+    uint64_t gm_bytes;                      /* moved between device memory and the core */
+    uint64_t n_instructions;
 };
 
 struct tg_record_task {

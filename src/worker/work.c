@@ -179,7 +179,7 @@ static void record(struct tg_worker *w, const struct tg_task *task, uint64_t sta
                                        .core = (uint16_t)w->index,
                                        .file = task->file,
                                        .line = task->line,
-                                       .kernel.n_instructions = (uint32_t)(w->core->n_instructions - n_instructions)};
+                                       .kernel.n_instructions = w->core->n_instructions - n_instructions};
     tg_record_ran(&w->log, &ran);
 }
 

@@ -329,7 +329,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
     if (instr->global) check_global(sim, core, instr);
     execute(sim, core, instr);
     struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
-    end->times.gm_bytes += (uint32_t)cost.gm_bytes;
+    end->times.gm_bytes += cost.gm_bytes;
     enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
     if (appended == TG_PIPES_NO_MEMORY) {
         snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
@@ -508,7 +508,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
         end->status = TG_ERR_MEMORY;
         snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
     }
-    end->times.n_instructions = (uint32_t)core->n_instructions;
+    end->times.n_instructions = core->n_instructions;
     play(sim, core, end);
     end->end_ns = core->actor->now;
 }
