@@ -17,6 +17,12 @@
  * Errors    Calls return a status; what it is about is in tg_last_message(). On failure nothing is left behind, out
  *           parameters and output tensors are untouched, and the device can be used for the next run.
  * Threads   A device and what was opened on it belong to one thread at a time. Different devices are independent.
+ * Process   All devices of a process share the log sink (tg_log_to), the dynamic loader, and, while a run waits with
+ *           catch_faults, the signal handlers.
+ * Versions  A program keeps working with a later library of the same soname. Structures that a caller allocates begin
+ *           with their size, or are passed with it; the inline functions of this header fill it in. A library takes a
+ *           shorter structure and uses defaults for what it lacks. It takes a longer one if what it does not know is
+ *           zero, and refuses it by name if not (docs/host-api.md#versions).
  */
 #ifndef TILEGRAPH_TILEGRAPH_H
 #define TILEGRAPH_TILEGRAPH_H
@@ -34,7 +40,11 @@ extern "C" {
 
 #define TG_API __attribute__((visibility("default")))
 
-#define TG_VERSION "0.1.0"
+#define TG_VERSION "0.2.0"
+#define TG_VERSION_NUMBER 200u /* major * 10000 + minor * 100 + patch */
+
+/* TG_VERSION_NUMBER of the library that is loaded. Any thread. */
+TG_API uint32_t tg_version(void);
 
 /*
  * Every status: name, value, exit code of the command line, sentence, hint. Values are stable.
@@ -108,6 +118,7 @@ TG_API const char *tg_platforms(void);
 struct tg_device;
 
 struct tg_device_config {
+    size_t size;              /* of the structure, set by tg_device_config_init */
     const char *platform;     /* "a2a3sim" or "cpu". "a2a3sim" */
     uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
                              system has addresses left. 0 */
@@ -120,10 +131,17 @@ struct tg_device_config {
                              a status (docs/hostile.md). While a run waits, the process has handlers for these signals
                              and for a real-time signal; they are chained and restored. false: what kernels and plugins
                              do is the process's own. Off by default; the command line has it on. */
+    const char *isa; /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "amx"; NULL:
+                             that of the environment variable TG_ISA, or the highest of this computer. NULL */
 };
 
-/* Fill in the defaults. */
-TG_API void tg_device_config_init(struct tg_device_config *config);
+/* Fill in the defaults; config->size bytes are there. TG_ERR_ARGUMENT: the size is smaller than the first version's. */
+TG_API enum tg_status tg_device_config_fill(struct tg_device_config *config);
+static inline void tg_device_config_init(struct tg_device_config *config)
+{
+    config->size = sizeof *config;
+    tg_device_config_fill(config);
+}
 
 /*
  * Open a device. Several may be open in one process.
@@ -131,7 +149,8 @@ TG_API void tg_device_config_init(struct tg_device_config *config);
  * Owns      *out until tg_device_close; config is copied.
  * Errors    TG_ERR_PLATFORM   unknown or not offered; the message lists those that are
  *           TG_ERR_FILE, TG_ERR_ARGUMENT   machine_file cannot be read, or a line of it makes no sense
- *           TG_ERR_ARGUMENT   TG_ISA names no instruction set
+ *           TG_ERR_ARGUMENT   isa or TG_ISA names no instruction set; config was not initialised, or is of a later
+ *                             version and sets a field that this library does not know
  *           TG_ERR_MEMORY     no address space for gm_bytes
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
@@ -142,8 +161,7 @@ TG_API uint32_t tg_device_blocks(const struct tg_device *device);
 /* Threads that run its tasks; 0: it has blocks of cores instead. */
 TG_API uint32_t tg_device_workers(const struct tg_device *device);
 
-/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". The
- * environment variable TG_ISA, read when a device is opened, names the highest that may be chosen. */
+/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". */
 TG_API const char *tg_device_isa(const struct tg_device *device);
 
 /* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source: a file to copy and change for
@@ -158,10 +176,10 @@ TG_API void tg_device_close(struct tg_device *device);
  * takes memory of the host when it is written. Only what was allocated here is freed here: not a run's tensors, not what a
  * plugin has.
  * Errors    TG_ERR_ARGUMENT (bytes is 0), TG_ERR_DEVICE_MEMORY; copies and free: TG_ERR_GLOBAL_MEMORY. */
-TG_API enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address);
-TG_API enum tg_status tg_device_free(struct tg_device *device, uint64_t address);
-TG_API enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes);
-TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, uint64_t address, uint64_t bytes);
+TG_API enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, tg_address *address);
+TG_API enum tg_status tg_device_free(struct tg_device *device, tg_address address);
+TG_API enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, const void *host, uint64_t bytes);
+TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_address address, uint64_t bytes);
 
 /* Bytes of device memory that are allocated now. 0 when every run is closed and nothing was allocated by hand. */
 TG_API uint64_t tg_device_bytes_in_use(const struct tg_device *device);
@@ -243,6 +261,7 @@ struct tg_declared {
 };
 
 struct tg_run_config {
+    size_t size;               /* of the structure, set by tg_run_config_init */
     uint32_t runtime;          /* enum tg_runtime_kind. TG_AICPU_BUILD_GRAPH */
     uint32_t build_mode;       /* enum tg_build_mode; host_build_graph is always sequential. TG_BUILD_CONCURRENT */
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
@@ -263,9 +282,17 @@ struct tg_run_config {
     /* [n_declared] for the checks, no two of them overlapping; borrowed until tg_run_close. NULL, 0 */
     const struct tg_declared *declared;
     size_t n_declared;
+    size_t declared_size; /* of one of them, set by tg_run_config_init */
 };
 
-TG_API void tg_run_config_init(struct tg_run_config *config);
+/* Fill in the defaults; config->size bytes are there. TG_ERR_ARGUMENT: the size is smaller than the first version's. */
+TG_API enum tg_status tg_run_config_fill(struct tg_run_config *config);
+static inline void tg_run_config_init(struct tg_run_config *config)
+{
+    config->size = sizeof *config;
+    tg_run_config_fill(config);
+    config->declared_size = sizeof *config->declared;
+}
 
 struct tg_run;
 
@@ -280,8 +307,18 @@ struct tg_run;
  *           host_build_graph: what the plugin or its build calls failed with. With check the run is opened all the
  *           same, and tg_run_wait fails: findings are asked of a run
  */
-TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
-                                  const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out);
+static inline enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
+                                         const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out);
+
+/* The same; a tensor takes tensor_size bytes. */
+TG_API enum tg_status tg_run_open_sized(struct tg_program *program, const struct tg_run_config *config,
+                                        const struct tg_tensor *tensors, size_t tensor_size, size_t n_tensors,
+                                        struct tg_run **out);
+static inline enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
+                                         const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out)
+{
+    return tg_run_open_sized(program, config, tensors, sizeof *tensors, n_tensors, out);
+}
 
 /*
  * Launch and wait until every task is complete, then copy outputs back. Once a run.
@@ -292,6 +329,19 @@ TG_API enum tg_status tg_run_open(struct tg_program *program, const struct tg_ru
  *           and if it failed, the message says with what.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
+
+/*
+ * Launch on a thread of the library's own and return at once. Once a run, in place of the launch by tg_run_wait, which
+ * then waits for the end and returns how the run ended.
+ *
+ * Threads   Until tg_run_wait has returned, the device and what was opened on it belong to the library. The caller may
+ *           call tg_run_poll and tg_run_cancel only.
+ * Errors    TG_ERR_ARGUMENT: launched before. TG_ERR_MEMORY: no thread; the run can still be launched.
+ */
+TG_API enum tg_status tg_run_submit(struct tg_run *run);
+
+/* Has a submitted run ended? tg_run_wait does not block then. false also before the launch. Any thread; never blocks. */
+TG_API bool tg_run_poll(const struct tg_run *run);
 
 /* Another value for an argument of a task. */
 struct tg_argument {
@@ -309,7 +359,15 @@ struct tg_argument {
  * Errors    as tg_run_wait; TG_ERR_ARGUMENT   the run was opened without keep, not waited for, or failed; or a task or
  *           index of a change is not there: nothing was changed then
  */
-TG_API enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
+static inline enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
+
+/* The same; a change takes change_size bytes. */
+TG_API enum tg_status tg_run_replay_sized(struct tg_run *run, const struct tg_argument *changes, size_t change_size,
+                                          size_t n_changes);
+static inline enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
+{
+    return tg_run_replay_sized(run, changes, sizeof *changes, n_changes);
+}
 
 /* Let the run end soon: tg_run_wait or tg_run_replay, on another thread, fails with TG_ERR_CANCELLED, unless it has failed
  * by then. What runs is left to end, nothing more is started, outputs are untouched. Other schedules end as well; then the
@@ -318,10 +376,11 @@ TG_API enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument
  * Threads   any, also while tg_run_wait runs; a signal handler. Never blocks. */
 TG_API void tg_run_cancel(struct tg_run *run);
 
-/* Release everything of the run, which does not run. NULL is allowed. */
+/* Release everything of the run. One that was submitted is cancelled and waited for. NULL is allowed. */
 TG_API void tg_run_close(struct tg_run *run);
 
 struct tg_run_result {
+    size_t size;                /* of the structure; the library fills that many bytes */
     uint64_t n_tasks, n_edges;  /* that were built; an edge from a task that was complete already counts too */
     uint64_t n_instructions;    /* tile instructions that kernels issued */
     uint32_t n_aic, n_aiv;      /* cores that ran at least one task */
@@ -335,10 +394,15 @@ struct tg_run_result {
     uint64_t host_ns;           /* host time that tg_run_wait took */
 };
 
-/* What happened. After tg_run_wait, whether it succeeded or not. */
-TG_API void tg_run_result(const struct tg_run *run, struct tg_run_result *result);
+/* The figures of a run. After tg_run_wait, whether it succeeded or not. TG_ERR_ARGUMENT: result->size is too small. */
+TG_API enum tg_status tg_run_get_result(const struct tg_run *run, struct tg_run_result *result);
+static inline enum tg_status tg_run_result(const struct tg_run *run, struct tg_run_result *result)
+{
+    result->size = sizeof *result;
+    return tg_run_get_result(run, result);
+}
 
-/* How far a run has come. */
+/* How far a run has come. Allocated by the library: later versions may have more at its end. */
 struct tg_progress {
     uint64_t n_complete;  /* tasks */
     uint64_t n_published; /* tasks so far; a builder on the device may publish more */
@@ -394,6 +458,7 @@ TG_API const char *tg_finding_text(enum tg_finding_code code);
 
 /* One finding. Texts are never NULL and are borrowed until tg_run_close. */
 struct tg_finding {
+    size_t size; /* of the structure; the library fills that many bytes */
     enum tg_finding_code code;
     uint64_t count;    /* how often it happened */
     const char *what;  /* what is wrong, with places in the source and bytes */
@@ -402,9 +467,15 @@ struct tg_finding {
 };
 
 /* The findings of a run in the order in which they were found; 0 without check. At most 1000 are told apart. After
- * tg_run_wait, whether it succeeded or not. `idx` is below tg_run_n_findings; of others all texts are empty. */
+ * tg_run_wait, whether it succeeded or not.
+ * Errors    TG_ERR_ARGUMENT: `idx` is not below tg_run_n_findings, all texts are empty then; out->size is too small */
 TG_API size_t tg_run_n_findings(const struct tg_run *run);
-TG_API void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
+TG_API enum tg_status tg_run_get_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
+static inline enum tg_status tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out)
+{
+    out->size = sizeof *out;
+    return tg_run_get_finding(run, idx, out);
+}
 
 /*
  * What the accesses to device memory of a checked run prove (docs/checking.md).
@@ -414,6 +485,7 @@ TG_API void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_findi
  * was not compiled to tell (access.h) does by plain loads and stores is not known; n_unseen counts them.
  */
 struct tg_proof {
+    size_t size; /* of the structure; the library fills that many bytes */
     uint64_t n_tasks;
     uint64_t n_pairs;              /* of tasks; each once */
     uint64_t n_unordered;          /* conflicts that no path of edges orders, those with the orchestration included */
@@ -422,11 +494,17 @@ struct tg_proof {
     uint32_t schedule_independent; /* 1: the run has ended, and all pairs are ordered */
 };
 
-/* Zeros without check. After tg_run_wait. */
-TG_API void tg_run_proof(const struct tg_run *run, struct tg_proof *proof);
+/* Zeros without check. After tg_run_wait. TG_ERR_ARGUMENT: proof->size is too small. */
+TG_API enum tg_status tg_run_get_proof(const struct tg_run *run, struct tg_proof *proof);
+static inline enum tg_status tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
+{
+    proof->size = sizeof *proof;
+    return tg_run_get_proof(run, proof);
+}
 
 /* Edges of a checked run that no conflict needs: without all of them together, what was ordered still is. */
 struct tg_spare_edges {
+    size_t size;            /* of the structure; the library fills that many bytes */
     uint64_t n_edges;       /* that were added */
     uint64_t n_redundant;   /* a longer way orders their tasks */
     uint64_t n_no_conflict; /* no conflict is ordered by them */
@@ -442,13 +520,28 @@ struct tg_spare_edges {
  *                            orders; or the graph is one in which this takes too long
  *           TG_ERR_MEMORY
  */
-TG_API enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream);
+TG_API enum tg_status tg_run_get_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream);
+static inline enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream)
+{
+    out->size = sizeof *out;
+    return tg_run_get_spare_edges(run, out, stream);
+}
 
 /* Print the findings, three lines each. The stream's own errors are left to the caller. */
 TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 
 /* Print what is proven, and whose accesses are not known; nothing without check. The same. */
 TG_API void tg_run_print_proof(const struct tg_run *run, FILE *stream);
+
+/* The texts that a run offers. */
+enum tg_text { TG_TEXT_FINDINGS = 0, TG_TEXT_PROOF, TG_TEXT_SPARE_EDGES, TG_TEXT_SUMMARY };
+
+/* Receives a part of a text: n_bytes bytes, without a zero at their end, borrowed for the call. */
+typedef void tg_text_fn(void *context, const char *bytes, size_t n_bytes);
+
+/* The same texts as the functions that print, handed to fn in parts on the calling thread: for callers without FILE.
+ * Errors    those of the function that prints the text; TG_ERR_ARGUMENT: no such text; TG_ERR_MEMORY */
+TG_API enum tg_status tg_run_text(const struct tg_run *run, enum tg_text text, tg_text_fn *fn, void *context);
 
 /* ---- what happened in a run --------------------------------------------------------------------------------------
  * All of these look at what was recorded. They work after tg_run_wait; of a run that failed they show the tasks that
@@ -481,6 +574,7 @@ TG_API const char *tg_bound_name(enum tg_bound bound);
  * something that is there earlier starts earlier. They are never longer than device_ns.
  */
 struct tg_analysis {
+    size_t size;                  /* of the structure; the library fills that many bytes */
     uint64_t device_ns;           /* virtual time of the run */
     uint64_t critical_path_ns;    /* longest chain of dependent kernels: no schedule is faster */
     uint64_t kernel_ns;           /* all kernels, one after the other */
@@ -493,7 +587,12 @@ struct tg_analysis {
     uint64_t free_memory_ns;      /* if kernels never held each other up at device memory */
 };
 
-TG_API enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out);
+TG_API enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out);
+static inline enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
+{
+    out->size = sizeof *out;
+    return tg_run_get_analysis(run, out);
+}
 
 /* Print a page of text: where the time went, how busy cores, pipes and control threads were, kernels, longest tasks,
  * and what the time would be. The stream's own errors are left to the caller. */

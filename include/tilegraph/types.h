@@ -2,6 +2,11 @@
 #ifndef TILEGRAPH_TYPES_H
 #define TILEGRAPH_TYPES_H
 
+#include <stdint.h>
+
+/* An address of device memory. */
+typedef uint64_t tg_address;
+
 /* Element types. Arithmetic on TG_FP16 rounds each result to nearest even. TG_BF16, 8-bit and unsigned types are moved and
  * converted only, as on the device. Matrix products accumulate in TG_FP32, those of TG_INT8 in TG_INT32. */
 enum tg_dtype {

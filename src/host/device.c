@@ -3,11 +3,19 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "host/sized.h"
 #include "os/state.h"
 
-void tg_device_config_init(struct tg_device_config *config)
+static const struct tg_sized sized_config = {"tg_device_config", sizeof(struct tg_device_config),
+                                             offsetof(struct tg_device_config, isa)};
+static const struct tg_device_config defaults = {
+    .size = sizeof defaults, .platform = "a2a3sim", .pin = true, .catch_faults = false};
+
+uint32_t tg_version(void) { return TG_VERSION_NUMBER; }
+
+enum tg_status tg_device_config_fill(struct tg_device_config *config)
 {
-    *config = (struct tg_device_config){.platform = "a2a3sim", .pin = true, .catch_faults = false};
+    return tg_sized_give(&sized_config, config, &defaults);
 }
 
 enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out)
@@ -15,10 +23,12 @@ enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_d
     TG_OWN_STATE;
     TG_REQUIRE(config);
     TG_REQUIRE(out);
+    struct tg_device_config known = defaults;
+    TG_TRY(tg_sized_take(&sized_config, &known, config));
     struct tg_device *device = calloc(1, sizeof *device);
     if (!device) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     device->n_users = 1;
-    enum tg_status status = tg_machine_open(config, &device->machine);
+    enum tg_status status = tg_machine_open(&known, &device->machine);
     if (status != TG_OK) {
         free(device);
         return status;
@@ -45,27 +55,27 @@ void tg_device_close(struct tg_device *device)
     if (device) tg_device_release(device);
 }
 
-enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, uint64_t *address)
+enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, tg_address *address)
 {
     TG_REQUIRE(device);
     TG_REQUIRE(address);
     return tg_gm_alloc(&device->machine->gm, bytes, NULL, address);
 }
 
-enum tg_status tg_device_free(struct tg_device *device, uint64_t address)
+enum tg_status tg_device_free(struct tg_device *device, tg_address address)
 {
     TG_REQUIRE(device);
     return tg_gm_free(&device->machine->gm, NULL, address);
 }
 
-static enum tg_status check_range(struct tg_device *device, uint64_t address, uint64_t bytes)
+static enum tg_status check_range(struct tg_device *device, tg_address address, uint64_t bytes)
 {
     if (tg_gm_contains(&device->machine->gm, address, bytes)) return TG_OK;
     return tg_error(TG_ERR_GLOBAL_MEMORY, "%llu bytes at 0x%llx are not inside one allocation of device memory",
                     (unsigned long long)bytes, (unsigned long long)address);
 }
 
-enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, const void *host, uint64_t bytes)
+enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, const void *host, uint64_t bytes)
 {
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);
@@ -74,7 +84,7 @@ enum tg_status tg_copy_to_device(struct tg_device *device, uint64_t address, con
     return TG_OK;
 }
 
-enum tg_status tg_copy_from_device(struct tg_device *device, void *host, uint64_t address, uint64_t bytes)
+enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_address address, uint64_t bytes)
 {
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);

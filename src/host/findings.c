@@ -1,23 +1,32 @@
-/* The findings of a checked run, for whoever looks at it afterwards. */
+/* The findings of a checked run, and what it proves. */
 #include <inttypes.h>
 
 #include "host/host.h"
+#include "host/sized.h"
 #include "os/state.h"
 
 static const char *text_of(const char *text) { return text ? text : ""; }
 
 size_t tg_run_n_findings(const struct tg_run *run) { return run->check.findings.n; }
 
-void tg_run_finding(const struct tg_run *run, size_t idx, struct tg_finding *out)
+enum tg_status tg_run_get_finding(const struct tg_run *run, size_t idx, struct tg_finding *out)
 {
-    *out = (struct tg_finding){.what = "", .where = "", .mend = ""};
-    if (idx >= tg_run_n_findings(run)) return;
+    static const struct tg_sized sized = {"tg_finding", sizeof *out, sizeof *out};
+    static const struct tg_finding nothing = {.what = "", .where = "", .mend = ""};
+    TG_REQUIRE(run);
+    TG_REQUIRE(out);
+    const size_t n = tg_run_n_findings(run);
+    if (idx >= n) {
+        TG_TRY(tg_sized_give(&sized, out, &nothing));
+        return tg_error(TG_ERR_ARGUMENT, "there is no finding %zu; the run has %zu", idx, n);
+    }
     const struct tg_finding_item *item = &run->check.findings.items[idx];
-    *out = (struct tg_finding){.code = item->code,
-                               .count = item->count,
-                               .what = text_of(item->what),
-                               .where = text_of(item->where),
-                               .mend = text_of(item->mend)};
+    const struct tg_finding finding = {.code = item->code,
+                                       .count = item->count,
+                                       .what = text_of(item->what),
+                                       .where = text_of(item->where),
+                                       .mend = text_of(item->mend)};
+    return tg_sized_give(&sized, out, &finding);
 }
 
 /* Findings beside which nothing is proven: orders that are missing, and accesses that the proof knows nothing of. */
@@ -48,9 +57,8 @@ static const struct tg_finding_item *first_break(const struct tg_finding_list *f
     return NULL;
 }
 
-void tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
+static void prove(const struct tg_run *run, struct tg_proof *proof)
 {
-    *proof = (struct tg_proof){0};
     if (!run->config.check || !run->launched) return;
     const struct tg_memory_check *memory = &run->check.memory;
     proof->n_tasks = run->result.n_tasks;
@@ -62,6 +70,16 @@ void tg_run_proof(const struct tg_run *run, struct tg_proof *proof)
     proof->schedule_independent = run->result.has_outputs && memory->n_unordered == 0 &&
                                   !tg_memory_check_lost(memory) && !found->lost && found->n_beyond == 0 &&
                                   !first_break(found);
+}
+
+enum tg_status tg_run_get_proof(const struct tg_run *run, struct tg_proof *out)
+{
+    static const struct tg_sized sized = {"tg_proof", sizeof *out, sizeof *out};
+    TG_REQUIRE(run);
+    TG_REQUIRE(out);
+    struct tg_proof proof = {0};
+    prove(run, &proof);
+    return tg_sized_give(&sized, out, &proof);
 }
 
 static void print_unseen(void *stream, const char *what, const char *name, const char *function)

@@ -72,8 +72,10 @@ struct tg_run {
     struct tg_check check; /* used if config.check, or if there are several schedules */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
+    void *declared;           /* of config, owned; NULL: none, or another run owns it */
     tg_progress_fn *progress; /* to be called while the run goes on, or NULL */
     void *progress_context;
+    struct tg_submitted *submitted; /* owned; NULL: the caller's thread launches */
     bool launched;
     bool replays; /* the graph is there from the launch before */
     bool may_replay;
@@ -84,9 +86,22 @@ void tg_device_release(struct tg_device *device);
 void tg_program_release(struct tg_program *program);
 void tg_orchestration_release(struct tg_orchestration *orchestration);
 
-/* run_config.c: what can be refused before anything happens. */
-enum tg_status tg_run_check(const struct tg_program *program, const struct tg_run_config *config,
-                            const struct tg_tensor *tensors, size_t n_tensors);
+/* What a caller asks of a run, in this library's structures. */
+struct tg_run_ask {
+    struct tg_run_config config;
+    struct tg_tensor *tensors; /* [n_tensors], owned */
+    size_t n_tensors;
+    void *declared; /* [config.n_declared] struct tg_declared, owned; config points to it */
+};
+
+/* run_config.c: convert the caller's structures. On failure nothing is left to release.
+ * Errors    TG_ERR_ARGUMENT: sizes or numbers that are not possible; TG_ERR_MEMORY */
+enum tg_status tg_run_ask_init(struct tg_run_ask *ask, const struct tg_run_config *config,
+                               const struct tg_tensor *tensors, size_t tensor_size, size_t n_tensors);
+void tg_run_ask_fini(struct tg_run_ask *ask);
+
+/* run_config.c: refuse what can be refused before anything happens. TG_ERR_ARGUMENT */
+enum tg_status tg_run_check(const struct tg_program *program, const struct tg_run_ask *ask);
 
 /*
  * run.c: one execution of what `orchestration` builds. What it fails with is in `failure`, which outlives it and stays open; NULL: in a failure of its

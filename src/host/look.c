@@ -1,5 +1,9 @@
 /* What happened in a run, from its record. */
+#include <stdio.h>
+#include <sys/types.h>
+
 #include "host/host.h"
+#include "host/sized.h"
 #include "os/state.h"
 #include "trace/analysis.h"
 #include "trace/chrome.h"
@@ -30,14 +34,55 @@ static void look_fini(struct look *look)
     tg_index_fini(&look->index);
 }
 
-enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_analysis *out)
+enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out)
 {
     TG_OWN_STATE;
+    static const struct tg_sized sized = {"tg_analysis", sizeof *out, sizeof *out};
+    TG_REQUIRE(run);
+    TG_REQUIRE(out);
     struct look look;
     TG_TRY(look_init(&look, run));
-    *out = look.findings.figures;
+    enum tg_status status = tg_sized_give(&sized, out, &look.findings.figures);
     look_fini(&look);
-    return TG_OK;
+    return status;
+}
+
+/* ---- texts ---- */
+
+struct text_sink {
+    tg_text_fn *fn;
+    void *context;
+};
+
+static ssize_t write_text(void *cookie, const char *bytes, size_t n_bytes)
+{
+    const struct text_sink *sink = cookie;
+    sink->fn(sink->context, bytes, n_bytes);
+    return (ssize_t)n_bytes;
+}
+
+static enum tg_status print_text(const struct tg_run *run, enum tg_text text, FILE *stream)
+{
+    struct tg_spare_edges edges;
+    switch (text) {
+    case TG_TEXT_FINDINGS: tg_run_print_findings(run, stream); return TG_OK;
+    case TG_TEXT_PROOF: tg_run_print_proof(run, stream); return TG_OK;
+    case TG_TEXT_SPARE_EDGES: return tg_run_spare_edges(run, &edges, stream);
+    case TG_TEXT_SUMMARY: return tg_run_print_summary(run, stream);
+    }
+    return tg_error(TG_ERR_ARGUMENT, "there is no text %d of a run", (int)text);
+}
+
+enum tg_status tg_run_text(const struct tg_run *run, enum tg_text text, tg_text_fn *fn, void *context)
+{
+    TG_REQUIRE(run);
+    TG_REQUIRE(fn);
+    struct text_sink sink = {fn, context};
+    FILE *stream = fopencookie(&sink, "w", (cookie_io_functions_t){.write = write_text});
+    if (!stream) return tg_error(TG_ERR_MEMORY, "no memory for a text of a run");
+    enum tg_status status = print_text(run, text, stream);
+    fclose(stream);
+    return status;
 }
 
 enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)

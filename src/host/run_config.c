@@ -1,19 +1,58 @@
 /* What a run may be asked to do: its defaults, and what is refused before anything happens. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "host/host.h"
+#include "host/sized.h"
 
-void tg_run_config_init(struct tg_run_config *config)
+enum { TENSORS_MAX = 1000 };
+
+static const struct tg_sized sized_config = {"tg_run_config", sizeof(struct tg_run_config),
+                                             offsetof(struct tg_run_config, declared_size)};
+static const struct tg_sized sized_tensor = {"tg_tensor", sizeof(struct tg_tensor), sizeof(struct tg_tensor)};
+static const struct tg_sized sized_declared = {"tg_declared", sizeof(struct tg_declared), sizeof(struct tg_declared)};
+
+static const struct tg_run_config defaults = {
+    .size = sizeof defaults,
+    .runtime = TG_AICPU_BUILD_GRAPH,
+    .build_mode = TG_BUILD_CONCURRENT,
+    .aicpu_thread_num = 3,
+    .block_dim = 24,
+    .window = 16384,
+    .kernel_limit_ms = 10000,
+    .schedules = 1,
+    .declared_size = sizeof(struct tg_declared),
+};
+
+enum tg_status tg_run_config_fill(struct tg_run_config *config)
 {
-    *config = (struct tg_run_config){
-        .runtime = TG_AICPU_BUILD_GRAPH,
-        .build_mode = TG_BUILD_CONCURRENT,
-        .aicpu_thread_num = 3,
-        .block_dim = 24,
-        .window = 16384,
-        .kernel_limit_ms = 10000,
-        .schedules = 1,
-    };
+    return tg_sized_give(&sized_config, config, &defaults);
+}
+
+enum tg_status tg_run_ask_init(struct tg_run_ask *ask, const struct tg_run_config *config,
+                               const struct tg_tensor *tensors, size_t tensor_size, size_t n_tensors)
+{
+    *ask = (struct tg_run_ask){.config = defaults, .n_tensors = n_tensors};
+    TG_TRY(tg_sized_take(&sized_config, &ask->config, config));
+    if (n_tensors == 0 || n_tensors > TENSORS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "%zu tensors; 1 to %d are possible", n_tensors, TENSORS_MAX);
+    if (ask->config.n_declared > 0 && !ask->config.declared)
+        return tg_error(TG_ERR_ARGUMENT, "declared is NULL, n_declared %zu", ask->config.n_declared);
+    TG_TRY(tg_sized_array(&sized_declared, ask->config.declared, ask->config.declared_size, ask->config.n_declared,
+                          &ask->declared));
+    ask->config.declared = ask->declared;
+    ask->config.declared_size = sizeof(struct tg_declared);
+    void *items;
+    enum tg_status status = tg_sized_array(&sized_tensor, tensors, tensor_size, n_tensors, &items);
+    ask->tensors = items;
+    if (status != TG_OK) tg_run_ask_fini(ask);
+    return status;
+}
+
+void tg_run_ask_fini(struct tg_run_ask *ask)
+{
+    free(ask->declared);
+    free(ask->tensors);
 }
 
 static const char *const runtime_names[] = {"aicpu_build_graph", "host_build_graph"};
@@ -93,7 +132,6 @@ static enum tg_status check_config(const struct tg_run_config *config, const str
 
 static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n, const struct tg_run_config *config)
 {
-    if (n == 0 || n > 1000) return tg_error(TG_ERR_ARGUMENT, "%zu tensors; 1 to 1000 are possible", n);
     for (size_t i = 0; i < n; i++) {
         const char *name = tensors[i].name ? tensors[i].name : "without a name";
         if (!tensors[i].data || tensors[i].bytes == 0)
@@ -114,8 +152,6 @@ static enum tg_status check_tensors(const struct tg_tensor *tensors, size_t n, c
 
 static enum tg_status check_declared(const struct tg_run_config *config, const struct tg_tensor *tensors, size_t n)
 {
-    if (config->n_declared > 0 && !config->declared)
-        return tg_error(TG_ERR_ARGUMENT, "declared is NULL, n_declared %zu", config->n_declared);
     for (size_t i = 0; i < config->n_declared; i++) {
         const struct tg_declared *d = &config->declared[i];
         if (d->tensor >= n) return tg_error(TG_ERR_ARGUMENT, "declared[%zu]: there is no tensor %u", i, d->tensor);
@@ -128,12 +164,11 @@ static enum tg_status check_declared(const struct tg_run_config *config, const s
     return TG_OK;
 }
 
-enum tg_status tg_run_check(const struct tg_program *program, const struct tg_run_config *config,
-                            const struct tg_tensor *tensors, size_t n_tensors)
+enum tg_status tg_run_check(const struct tg_program *program, const struct tg_run_ask *ask)
 {
-    TG_TRY(check_config(config, program->device->machine));
-    TG_TRY(check_tensors(tensors, n_tensors, config));
-    TG_TRY(check_declared(config, tensors, n_tensors));
+    TG_TRY(check_config(&ask->config, program->device->machine));
+    TG_TRY(check_tensors(ask->tensors, ask->n_tensors, &ask->config));
+    TG_TRY(check_declared(&ask->config, ask->tensors, ask->n_tensors));
     if (!program->orchestration) return tg_error(TG_ERR_ARGUMENT, "the program has no orchestration");
     return TG_OK;
 }

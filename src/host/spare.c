@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "host/sized.h"
 #include "os/state.h"
 #include "trace/cause.h"
 #include "trace/retime.h"
@@ -134,9 +135,12 @@ static enum tg_status check_run(const struct tg_run *run)
                     "conflicts are all ordered; this is none");
 }
 
-enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream)
+enum tg_status tg_run_get_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream)
 {
     TG_OWN_STATE;
+    static const struct tg_sized sized = {"tg_spare_edges", sizeof *out, sizeof *out};
+    TG_REQUIRE(run);
+    TG_REQUIRE(out);
     TG_TRY(check_run(run));
     const struct tg_memory_check *memory = &run->check.memory;
     struct tg_spare_edge *spare = NULL;
@@ -148,8 +152,8 @@ enum tg_status tg_run_spare_edges(const struct tg_run *run, struct tg_spare_edge
         else edges.n_no_conflict++;
     }
     enum tg_status status = time_again(run, spare, n, &edges);
-    if (status == TG_OK) *out = edges;
-    if (status == TG_OK && stream) print_all(run, out, spare, stream);
+    if (status == TG_OK) status = tg_sized_give(&sized, out, &edges);
+    if (status == TG_OK && stream) print_all(run, &edges, spare, stream);
     free(spare);
     return status;
 }

@@ -28,16 +28,17 @@ bool tg_isa_by_name(const char *name, enum tg_isa *isa)
     return false;
 }
 
-enum tg_status tg_isa_choose(enum tg_isa *out)
+enum tg_status tg_isa_choose(const char *name, enum tg_isa *out)
 {
-    const char *name = getenv("TG_ISA");
+    const char *from = name ? "isa" : "TG_ISA";
+    if (!name) name = getenv("TG_ISA");
     const enum tg_isa usable = tg_isa_usable();
     enum tg_isa cap = usable;
     if (name && name[0] && !tg_isa_by_name(name, &cap))
-        return tg_error(TG_ERR_ARGUMENT, "TG_ISA is '%s'; there are: portable, avx2, avx512, amx", name);
+        return tg_error(TG_ERR_ARGUMENT, "%s is '%s'; there are: portable, avx2, avx512, amx", from, name);
     *out = cap < usable ? cap : usable;
     if (cap > usable)
-        tg_log(TG_LOG_WARN, "TG_ISA is '%s', which this computer or its system does not offer: tiles use up to %s",
+        tg_log(TG_LOG_WARN, "%s is '%s', which this computer or its system does not offer: tiles use up to %s", from,
                name, tg_isa_name(usable));
     else tg_log(TG_LOG_INFO, "tiles use instruction sets up to %s", tg_isa_name(*out));
     return TG_OK;

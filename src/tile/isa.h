@@ -19,10 +19,9 @@ bool tg_isa_by_name(const char *name, enum tg_isa *isa);
  * a thread gets what was granted before it was started. Any thread. */
 enum tg_isa tg_isa_usable(void);
 
-/* What a device works with: the fastest usable, but none above the one that the environment variable TG_ISA names. Says
- * in the log which it is, and why if it is not the one that was named. What is compiled for none so high is the next
- * lower one; tg_device_isa tells. To be called when a device is opened.
- * Errors    TG_ERR_ARGUMENT   TG_ISA names none */
-enum tg_status tg_isa_choose(enum tg_isa *out);
+/* The instruction set of a device that is being opened: the fastest usable, but none above `name`. NULL: none above the
+ * value of the environment variable TG_ISA. The log says which it is, and why if it is another than the named one.
+ * Errors    TG_ERR_ARGUMENT   there is no instruction set of that name */
+enum tg_status tg_isa_choose(const char *name, enum tg_isa *out);
 
 #endif

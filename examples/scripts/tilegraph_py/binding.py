@@ -23,8 +23,8 @@ NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
 
 
 class DeviceConfig(ctypes.Structure):
-    _fields_ = [("platform", c_char_p), ("gm_bytes", c_uint64), ("machine_file", c_char_p), ("workers", c_uint32),
-                ("pin", c_bool), ("catch_faults", c_bool)]
+    _fields_ = [("size", c_size_t), ("platform", c_char_p), ("gm_bytes", c_uint64), ("machine_file", c_char_p),
+                ("workers", c_uint32), ("pin", c_bool), ("catch_faults", c_bool), ("isa", c_char_p)]
 
 
 class Tensor(ctypes.Structure):
@@ -33,15 +33,15 @@ class Tensor(ctypes.Structure):
 
 
 class RunConfig(ctypes.Structure):
-    _fields_ = [("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
+    _fields_ = [("size", c_size_t), ("runtime", c_uint32), ("build_mode", c_uint32), ("aicpu_thread_num", c_uint32),
                 ("block_dim", c_uint32), ("window", c_uint32), ("kernel_limit_ms", c_uint32),
                 ("schedule_seed", c_uint64), ("graph_bytes", c_uint64), ("record", c_bool), ("record_pipes", c_bool),
                 ("keep", c_bool), ("reproducible", c_bool), ("check", c_bool), ("pipe_order", c_uint32),
-                ("schedules", c_uint32), ("declared", c_void_p), ("n_declared", c_size_t)]
+                ("schedules", c_uint32), ("declared", c_void_p), ("n_declared", c_size_t), ("declared_size", c_size_t)]
 
 
 class RunResult(ctypes.Structure):
-    _fields_ = [("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64), ("n_aic", c_uint32),
+    _fields_ = [("size", c_size_t), ("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64), ("n_aic", c_uint32),
                 ("n_aiv", c_uint32), ("window", c_uint32), ("has_outputs", c_uint32), ("device_ns", c_uint64),
                 ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64), ("peak_device_bytes", c_uint64),
                 ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
@@ -56,7 +56,7 @@ _PROTOTYPES = {
     "tg_status_exit_code": (c_int, [c_int]),
     "tg_last_message": (c_char_p, []),
     "tg_log_to": (None, [LOG_FN, c_void_p, c_int]),
-    "tg_device_config_init": (None, [POINTER(DeviceConfig)]),
+    "tg_device_config_fill": (c_int, [POINTER(DeviceConfig)]),
     "tg_device_open": (c_int, [POINTER(DeviceConfig), POINTER(c_void_p)]),
     "tg_device_close": (None, [c_void_p]),
     "tg_device_workers": (c_uint32, [c_void_p]),
@@ -65,11 +65,12 @@ _PROTOTYPES = {
     "tg_program_add_kernel": (c_int, [c_void_p, c_int, c_int, c_char_p, c_char_p, c_size_t]),
     "tg_program_set_orchestration": (c_int, [c_void_p, c_char_p, c_size_t, c_char_p]),
     "tg_runtime_by_name": (c_int, [c_char_p, POINTER(c_int)]),
-    "tg_run_config_init": (None, [POINTER(RunConfig)]),
-    "tg_run_open": (c_int, [c_void_p, POINTER(RunConfig), POINTER(Tensor), c_size_t, POINTER(c_void_p)]),
+    "tg_run_config_fill": (c_int, [POINTER(RunConfig)]),
+    "tg_run_open_sized": (c_int, [c_void_p, POINTER(RunConfig), POINTER(Tensor), c_size_t, c_size_t,
+                                   POINTER(c_void_p)]),
     "tg_run_wait": (c_int, [c_void_p]),
     "tg_run_close": (None, [c_void_p]),
-    "tg_run_result": (None, [c_void_p, POINTER(RunResult)]),
+    "tg_run_get_result": (c_int, [c_void_p, POINTER(RunResult)]),
     "tg_run_print_findings": (None, [c_void_p, c_void_p]),
     "tg_run_print_proof": (None, [c_void_p, c_void_p]),
     "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
@@ -150,8 +151,8 @@ class Library:
     @contextmanager
     def device(self, platform):
         """An open device of the platform of that name; faults of kernels and plugins become errors."""
-        config = DeviceConfig()
-        self._c.tg_device_config_init(byref(config))
+        config = DeviceConfig(size=ctypes.sizeof(DeviceConfig))
+        self._check(self._c.tg_device_config_fill(byref(config)))
         config.platform = _bytes(platform)
         config.catch_faults = True
         device = c_void_p()
@@ -192,8 +193,8 @@ class Library:
 
     def run_config(self, **values):
         """A RunConfig with the library's defaults, but for `values`."""
-        config = RunConfig()
-        self._c.tg_run_config_init(byref(config))
+        config = RunConfig(size=ctypes.sizeof(RunConfig))
+        self._check(self._c.tg_run_config_fill(byref(config)))
         for name, value in values.items():
             setattr(config, name, value)
         return config
@@ -207,7 +208,8 @@ class Library:
             row.bytes, row.elements = array.nbytes, array.size
             row.direction = TG_OUT if is_output else TG_IN
         run = c_void_p()
-        self._check(self._c.tg_run_open(program, byref(config), table, len(table), byref(run)))
+        self._check(self._c.tg_run_open_sized(program, byref(config), table, ctypes.sizeof(Tensor),
+                                              len(table), byref(run)))
         try:
             yield run
         finally:
@@ -222,8 +224,8 @@ class Library:
 
     def result(self, run):
         """What happened, a RunResult; after wait."""
-        result = RunResult()
-        self._c.tg_run_result(run, byref(result))
+        result = RunResult(size=ctypes.sizeof(RunResult))
+        self._check(self._c.tg_run_get_result(run, byref(result)))
         return result
 
     def findings(self, run):

@@ -442,7 +442,7 @@ enum tg_status tg_cpu_open(const struct tg_device_config *config, struct tg_mach
 {
     enum tg_isa isa;
     TG_TRY(check_config(config));
-    TG_TRY(tg_isa_choose(&isa));
+    TG_TRY(tg_isa_choose(config->isa, &isa));
     struct cpu *cpu = calloc(1, sizeof *cpu);
     if (!cpu) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     pthread_mutex_init(&cpu->lock, NULL);

@@ -687,7 +687,7 @@ enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_mach
     if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
     enum tg_status status = read_figures(sim, config->machine_file);
     if (status != TG_OK) goto free_sim;
-    status = tg_isa_choose(&sim->isa);
+    status = tg_isa_choose(config->isa, &sim->isa);
     if (status != TG_OK) goto free_sim;
     status = tg_memory_init(&sim->memory, &sim->figures);
     if (status != TG_OK) goto free_sim;
