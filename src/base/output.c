@@ -144,7 +144,8 @@ static bool replace(const char *path, const struct stat *there, const char *temp
         named = fd >= 0;
     }
     if (fd < 0) return false;
-    const int kept = tg_descriptor_high(dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
+    const int kept = tg_descriptor_high(
+        dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
     if (kept < 0) close(fd);
     else if (there && fchmod(fd, there->st_mode & 07777) != 0) close(fd);
     else done = write_whole(fd, write, context);

@@ -270,7 +270,7 @@ struct tg_run_config {
     uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or
                                   publication; needs catch_faults. 10000 */
     uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
-    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of the computer's. 0 */
+    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of what the process can have. 0 */
     bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
     bool record_pipes;         /* with record, on a2a3sim: each instruction of each pipe, too; 24 bytes each. false */
     bool keep;                 /* keep the graph for tg_run_replay; needs aicpu_build_graph, sequential. false */
@@ -302,7 +302,8 @@ struct tg_run;
  *
  * Owns      *out until tg_run_close. Borrows program and the tensors' memory until then; config is copied.
  * Errors    TG_ERR_ARGUMENT   a value out of range, or no orchestration set
- *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY
+ *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY   also for tensors that cannot fit into what the computer, or the control
+ *                             group's limit, has left: nothing was copied then
  *           host_build_graph: what the plugin or its build calls failed with. With check the run is opened all the
  *           same, and tg_run_wait fails: findings are asked of a run
  */
@@ -440,7 +441,9 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(GM_FROM_HOST, "a program on the host uses device memory by plain loads and stores")                              \
     X(ARGUMENT_MISSING, "a kernel uses an argument that its task does not have")                                       \
     X(KERNEL_STATE, "a kernel reads from its variables what another task has left there")                              \
-    X(LINE_RACE, "plain stores write back a line of the cache that another task writes, and no edges order them")
+    X(LINE_RACE, "plain stores write back a line of the cache that another task writes, and no edges order them")      \
+    X(TILE_OVERLAP, "operands of one instruction share bytes in a way that it does not allow")                         \
+    X(STORE_OVERLAP, "a store writes some bytes twice, in no order")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,
