@@ -44,15 +44,15 @@ static void run_plugin(void)
 {
     void *library = dlopen(TG_TEST_BUILD_DIR "/lib/libtilegraph.so", RTLD_NOW | RTLD_LOCAL);
     if (!library) _exit(1);
-    FUNCTION(library, tg_device_config_init);
+    FUNCTION(library, tg_device_config_fill);
     FUNCTION(library, tg_device_open);
     FUNCTION(library, tg_program_open);
     FUNCTION(library, tg_program_set_orchestration);
-    FUNCTION(library, tg_run_config_init);
-    FUNCTION(library, tg_run_open);
+    FUNCTION(library, tg_run_config_fill);
+    FUNCTION(library, tg_run_open_sized);
     FUNCTION(library, tg_run_wait);
-    struct tg_device_config device_config;
-    their_tg_device_config_init(&device_config);
+    struct tg_device_config device_config = {.size = sizeof device_config};
+    if (their_tg_device_config_fill(&device_config) != TG_OK) _exit(3);
     device_config.platform = "cpu";
     device_config.workers = 1;
     device_config.gm_bytes = 32 << 20;
@@ -64,13 +64,13 @@ static void run_plugin(void)
     size_t n_bytes;
     void *bytes = rig_read_file(rig_module("hostile_plugin"), &n_bytes);
     if (their_tg_program_set_orchestration(program, bytes, n_bytes, "orchestration") != TG_OK) _exit(4);
-    struct tg_run_config config;
-    their_tg_run_config_init(&config);
+    struct tg_run_config config = {.size = sizeof config};
+    if (their_tg_run_config_fill(&config) != TG_OK) _exit(5);
     config.kernel_limit_ms = LIMIT_MS;
     int64_t act[1] = {HOSTILE_SPIN};
     const struct tg_tensor tensor = {"act", act, sizeof act, 1, TG_IN};
     struct tg_run *run;
-    if (their_tg_run_open(program, &config, &tensor, 1, &run) != TG_OK) _exit(5);
+    if (their_tg_run_open_sized(program, &config, &tensor, sizeof tensor, 1, &run) != TG_OK) _exit(5);
     their_tg_run_wait(run);
     _exit(6);
 }
