@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "host/host.h"
 #include "os/memory_limit.h"
+#include "os/started.h"
 
 /* ---- open ---- */
 
@@ -155,6 +156,19 @@ static void check_descriptors(struct tg_run *run)
                        "a kernel or the orchestration plugin has closed file descriptors that it did not open");
 }
 
+/* Did a thread that a kernel or the plugin started come to a bad end? */
+static void check_threads(struct tg_run *run)
+{
+    const struct tg_kernels *kernels = &run->program->kernels;
+    char what[128];
+    for (uint32_t i = 0; i < kernels->n; i++)
+        if (kernels->by_id[i].entry && tg_started_failed(kernels->by_id[i].module->text, what, sizeof what))
+            tg_failure_set(run->failure, TG_ERR_KERNEL_FAULT, "a thread that kernel %s started: %s",
+                           kernels->by_id[i].name, what);
+    if (tg_started_failed(run->plugin.text, what, sizeof what))
+        tg_failure_set(run->failure, TG_ERR_PLUGIN_FAULT, "a thread that the orchestration plugin started: %s", what);
+}
+
 /* The caller may have freed tensors that it put into device memory. */
 static void check_resident(struct tg_run *run)
 {
@@ -177,7 +191,10 @@ enum tg_status tg_run_execute(struct tg_run *run)
     tg_host_check_launch(run);
     check_resident(run);
     enum tg_status status = tg_launch(run);
-    if (status == TG_OK) check_descriptors(run);
+    if (status == TG_OK) {
+        check_descriptors(run);
+        check_threads(run);
+    }
     if (status == TG_OK) status = failure_of_launch(run);
     if (status == TG_OK) tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);

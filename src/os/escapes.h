@@ -1,11 +1,16 @@
 /*
- * escapes.h - calls by which foreign code would leave what is guarded: it ends the process or its thread, or blocks the
- * signals that keep its limits.
+ * escapes.h - calls by which foreign code would leave what is guarded, or harm its host.
  *
  * An object's own calls of these functions are bound to others. While a watched guarded call runs on the calling thread,
- * exit, _exit, _Exit, quick_exit and pthread_exit end that call, and the signals of the watch cannot be blocked. Everywhere
- * else they are the C library's. Not seen are system calls that the object makes by itself, and calls inside libraries that
- * it calls.
+ *
+ *     exit, pthread_exit, exec and signals that end or stop the process    end that call
+ *     pthread_sigmask, sigprocmask                                         cannot block the signals of the watch
+ *     pthread_create                                                       starts threads in guards of their own (started.h)
+ *     what changes the host's signals, limits, processes, code             fails with EPERM (refused.h)
+ *     syscall                                                              does the same for system calls of this kind
+ *
+ * Everywhere else they are the C library's. Not seen are system calls that the object makes in assembly language, and calls
+ * inside libraries that it calls.
  */
 #ifndef TG_OS_ESCAPES_H
 #define TG_OS_ESCAPES_H
@@ -14,5 +19,11 @@
 
 /* Bind the object's imports. Threads: as imports.h. */
 void tg_escapes_bind(const struct tg_module *module);
+
+/* A row of a table of functions. ISO C has no pointer for functions of all types; POSIX has void *. */
+#define TG_ESCAPE(name, function)                                                                                      \
+    {                                                                                                                  \
+        name, (void *)(uintptr_t)(function)                                                                            \
+    }
 
 #endif

@@ -184,6 +184,11 @@ _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_R
 
 bool tg_guard_is_watched(void) { return own_pulse.watch && tg_coro_running && tg_coro_running->guard; }
 
+struct tg_text_range tg_guard_text(void)
+{
+    return tg_guard_is_watched() ? tg_coro_running->guard->text : (struct tg_text_range){0, 0};
+}
+
 void tg_guard_exit(const char *call, int code)
 {
     if (!tg_guard_is_watched()) return;

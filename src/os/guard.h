@@ -122,7 +122,11 @@ _Noreturn void tg_guard_raise(void);
 /* Does a guarded call run on this thread, under a watch? */
 bool tg_guard_is_watched(void);
 
-/* The foreign code asks for the end of the process or its thread by `call`: end the guarded call with TG_GUARD_EXITED. Returns if none runs under a watch. */
+/* The code of the watched guarded call on this thread; empty: none runs, or its code is not known. */
+struct tg_text_range tg_guard_text(void);
+
+/* The foreign code asks for the end of the process or its thread by `call`: end the guarded call with TG_GUARD_EXITED.
+ * Returns if none runs under a watch. */
 void tg_guard_exit(const char *call, int code);
 
 /* The guarded call of this thread has got somewhere: its time limit starts anew. */

@@ -22,11 +22,26 @@ enum hostile_act {
     HOSTILE_EXIT_NOW,    /* _exit(3) */
     HOSTILE_EXIT_QUICK,  /* quick_exit(3) */
     HOSTILE_END_THREAD,  /* pthread_exit */
-    HOSTILE_END_TASK,    /* the system call exit, which ends the thread alone */
+    HOSTILE_END_TASK,    /* a bare system call exit, which ends the thread alone */
     HOSTILE_BLOCK_SPIN,  /* block all signals, then a loop without end in its own code */
     HOSTILE_BLOCK_SEGV,  /* block all signals, then write to address 16 */
     HOSTILE_IGNORE_SPIN, /* ignore every signal that can be, then a loop without end */
-    HOSTILE_RAW_SPIN,    /* block all signals by the system call, then a loop without end: its thread is lost */
+    HOSTILE_RAW_SPIN,    /* block all signals by a bare system call, then a loop without end: its thread is lost */
+    HOSTILE_KILL,        /* raise(SIGKILL) */
+    HOSTILE_TERMINATE,   /* send SIGTERM to its process */
+    HOSTILE_SEND_SEGV,   /* send SIGSEGV to its process */
+    HOSTILE_EXEC,        /* put another program in the place of the process */
+    HOSTILE_EXIT_GROUP,  /* syscall(SYS_exit_group, 3) */
+    HOSTILE_IGNORE_SEGV, /* ignore SIGSEGV, then write to address 16 */
+    HOSTILE_NO_STACK,    /* disable the signal stack, then recursion without end */
+    HOSTILE_THREAD,      /* start a thread that writes to address 16 */
+    /* From here to the end: demand that the calls fail. */
+    HOSTILE_LIMITS,    /* allow no descriptors, a mebibyte of addresses, files of no bytes */
+    HOSTILE_HANDLERS,  /* put a handler of its own on each signal */
+    HOSTILE_TIMER,     /* start timers that send signals */
+    HOSTILE_FORK,      /* start copies of the process */
+    HOSTILE_OWN_PAGES, /* take the pages of its own code away */
+    HOSTILE_UNLOAD,    /* close its own shared object */
     HOSTILE_ACTS,
     HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
 };

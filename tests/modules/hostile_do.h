@@ -2,11 +2,18 @@
 #ifndef TESTS_MODULES_HOSTILE_DO_H
 #define TESTS_MODULES_HOSTILE_DO_H
 
+#include <dlfcn.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "hostile.h"
@@ -39,6 +46,94 @@ static void hostile_illegal(void)
 #else
     raise(SIGILL);
 #endif
+}
+
+/* A system call that does not pass through the C library. */
+static void hostile_system_call(long number, long a, long b, long c, long d)
+{
+#if defined(__x86_64__)
+    register long fourth __asm__("r10") = d;
+    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
+#elif defined(__aarch64__)
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a;
+    register long x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d;
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
+#else
+#error "how is a system call made here?"
+#endif
+}
+
+/* Calls that are demanded to fail. One that does not is a write to address 0x18. */
+static void hostile_demand(bool refused)
+{
+    if (!refused) hostile_nowhere[2] = 1;
+}
+
+static void hostile_limits(void)
+{
+    const struct rlimit nothing = {0, 0}, little = {1 << 20, 1 << 20};
+    hostile_demand(setrlimit(RLIMIT_NOFILE, &nothing) == -1 && errno == EPERM);
+    hostile_demand(setrlimit(RLIMIT_AS, &little) == -1);
+    hostile_demand(prlimit(0, RLIMIT_FSIZE, &nothing, NULL) == -1);
+    hostile_demand(syscall(SYS_prlimit64, 0, RLIMIT_SIGPENDING, &nothing, NULL) == -1);
+}
+
+static void hostile_handler(int number) { hostile_sink = number; }
+
+static void hostile_handlers(void)
+{
+    const struct sigaction action = {.sa_handler = hostile_handler};
+    for (int number = 1; number <= SIGRTMAX; number++) {
+        hostile_demand(signal(number, hostile_handler) == SIG_ERR);
+        hostile_demand(sigaction(number, &action, NULL) == -1);
+    }
+}
+
+static void hostile_timer(void)
+{
+    const struct itimerval soon = {{0, 1000}, {0, 1000}};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+    timer_t timer;
+    hostile_demand(setitimer(ITIMER_REAL, &soon, NULL) == -1);
+    hostile_demand(timer_create(CLOCK_MONOTONIC, &event, &timer) == -1);
+    alarm(1);
+    hostile_demand(alarm(0) == 0); /* none was set */
+}
+
+/* A copy that is made nevertheless must not go on. */
+static void hostile_fork(void)
+{
+    const pid_t copy = fork();
+    if (copy == 0) hostile_system_call(SYS_exit_group, 0, 0, 0, 0);
+    hostile_demand(copy == -1);
+    hostile_demand(syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == -1);
+}
+
+static void hostile_own_pages(void)
+{
+    void *page = (void *)((uintptr_t)hostile_handler / 4096 * 4096);
+    hostile_demand(mprotect(page, 4096, PROT_READ) == -1);
+    hostile_demand(mmap(page, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+    hostile_demand(munmap(page, 4096) == -1);
+}
+
+static void hostile_unload(void)
+{
+    Dl_info own;
+    void *handle = dladdr((void *)&hostile_sink, &own) ? dlopen(own.dli_fname, RTLD_NOW) : NULL;
+    for (int i = 0; i < 3 && handle; i++) hostile_demand(dlclose(handle) == -1);
+}
+
+static void *hostile_thread(void *arg)
+{
+    *hostile_nowhere = 1;
+    return arg;
+}
+
+static void hostile_crash_in_thread(void)
+{
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, hostile_thread, NULL) == 0) pthread_join(thread, NULL);
 }
 
 static void hostile_do(int64_t act)
@@ -76,7 +171,7 @@ static void hostile_do(int64_t act)
     case HOSTILE_EXIT_NOW: _exit(3);
     case HOSTILE_EXIT_QUICK: quick_exit(3);
     case HOSTILE_END_THREAD: pthread_exit(NULL);
-    case HOSTILE_END_TASK: syscall(SYS_exit, 0); break;
+    case HOSTILE_END_TASK: hostile_system_call(SYS_exit, 0, 0, 0, 0); break;
     case HOSTILE_BLOCK_SPIN:
     case HOSTILE_BLOCK_SEGV: {
         sigset_t all;
@@ -92,10 +187,32 @@ static void hostile_do(int64_t act)
         break;
     case HOSTILE_RAW_SPIN: {
         const uint64_t all = ~(uint64_t)0;
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof all);
+        hostile_system_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, sizeof all);
         while (hostile_zero == 0) continue;
         break;
     }
+    case HOSTILE_KILL: raise(SIGKILL); break;
+    case HOSTILE_TERMINATE: kill(getpid(), SIGTERM); break;
+    case HOSTILE_SEND_SEGV: kill(getpid(), SIGSEGV); break;
+    case HOSTILE_EXEC: execl("/bin/true", "true", (char *)NULL); break;
+    case HOSTILE_EXIT_GROUP: syscall(SYS_exit_group, 3); break;
+    case HOSTILE_IGNORE_SEGV:
+        signal(SIGSEGV, SIG_IGN);
+        *hostile_nowhere = 1;
+        break;
+    case HOSTILE_NO_STACK: {
+        const stack_t none = {.ss_flags = SS_DISABLE};
+        sigaltstack(&none, NULL);
+        hostile_sink = hostile_recurse(0);
+        break;
+    }
+    case HOSTILE_THREAD: hostile_crash_in_thread(); break;
+    case HOSTILE_LIMITS: hostile_limits(); break;
+    case HOSTILE_HANDLERS: hostile_handlers(); break;
+    case HOSTILE_TIMER: hostile_timer(); break;
+    case HOSTILE_FORK: hostile_fork(); break;
+    case HOSTILE_OWN_PAGES: hostile_own_pages(); break;
+    case HOSTILE_UNLOAD: hostile_unload(); break;
     case HOSTILE_NONE:
     case HOSTILE_ACTS:
     case HOSTILE_OWN: break;

@@ -57,6 +57,9 @@ static void open_for(struct rig *rig, const struct device *device, enum tg_statu
     if (is_timeout(status)) rig->config.kernel_limit_ms /= 4; /* nothing else is slow then */
 }
 
+/* When all tasks are done: no task is named. */
+static bool is_seen_late(int64_t act) { return act == HOSTILE_CLOSE || act == HOSTILE_THREAD; }
+
 /* ---- kernels ------------------------------------------------------------------------------------------------------- */
 
 struct kernel_row {
@@ -90,6 +93,22 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: endless loop of cheap instructions", KERNEL_SPIN_LIGHT, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop of expensive instructions", KERNEL_SPIN_HEAVY, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: closes every descriptor", HOSTILE_CLOSE, 0, TG_ERR_KERNEL_FAULT, "has closed file descriptors"},
+    {"kernel: raise(SIGKILL)", HOSTILE_KILL, 0, TG_ERR_KERNEL_FAULT, "calls raise(9)"},
+    {"kernel: sends SIGTERM to its process", HOSTILE_TERMINATE, 0, TG_ERR_KERNEL_FAULT, "calls kill(15)"},
+    {"kernel: sends SIGSEGV to its process", HOSTILE_SEND_SEGV, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV (abort or raise)"},
+    {"kernel: executes another program", HOSTILE_EXEC, 0, TG_ERR_KERNEL_FAULT, "calls execl(0)"},
+    {"kernel: system call that ends the process", HOSTILE_EXIT_GROUP, 0, TG_ERR_KERNEL_FAULT,
+     "calls SYS_exit_group(3)"},
+    {"kernel: crash with SIGSEGV ignored", HOSTILE_IGNORE_SEGV, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10"},
+    {"kernel: stack overflow without a signal stack", HOSTILE_NO_STACK, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
+    {"kernel: crash of a thread that it started", HOSTILE_THREAD, 0, TG_ERR_KERNEL_FAULT,
+     "started: SIGSEGV at address 0x10"},
+    {"kernel: sets limits of the process", HOSTILE_LIMITS, 0, TG_OK, NULL},
+    {"kernel: sets handlers of signals", HOSTILE_HANDLERS, 0, TG_OK, NULL},
+    {"kernel: starts timers that send signals", HOSTILE_TIMER, 0, TG_OK, NULL},
+    {"kernel: forks", HOSTILE_FORK, 0, TG_OK, NULL},
+    {"kernel: takes its own code away", HOSTILE_OWN_PAGES, 0, TG_OK, NULL},
+    {"kernel: closes its own shared object", HOSTILE_UNLOAD, 0, TG_OK, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
     {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "UB"},
     {"kernel: wild pointer to a tile", KERNEL_WILD_TILE, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV"},
@@ -114,11 +133,11 @@ static void write_kernel_script(struct script *s, enum tg_core_type type, const 
 static void expect_kernel(const struct rig *rig, const struct device *device, const struct script *s,
                           enum tg_core_type type, const struct kernel_row *row)
 {
-    if (row->act == KERNEL_NO_EVENT && !device_is_virtual(device)) {
+    if (row->status == TG_OK || (row->act == KERNEL_NO_EVENT && !device_is_virtual(device))) {
         rig_expect(rig, TG_OK, NULL);
         return;
     }
-    if (row->act == HOSTILE_CLOSE) { /* seen when all tasks are done */
+    if (is_seen_late(row->act)) {
         rig_expect(rig, row->status, SAYS(row->says), NULL);
         return;
     }
@@ -194,6 +213,25 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: endless loop with signals ignored", HOSTILE_IGNORE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT,
      "kernel_limit_ms"},
     {"plugin: closes every descriptor", HOSTILE_CLOSE, EVERYWHERE, TG_ERR_KERNEL_FAULT, "has closed file descriptors"},
+    {"plugin: raise(SIGKILL)", HOSTILE_KILL, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls raise(9)"},
+    {"plugin: sends SIGTERM to its process", HOSTILE_TERMINATE, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls kill(15)"},
+    {"plugin: sends SIGSEGV to its process", HOSTILE_SEND_SEGV, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV (abort or raise)"},
+    {"plugin: executes another program", HOSTILE_EXEC, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls execl(0)"},
+    {"plugin: system call that ends the process", HOSTILE_EXIT_GROUP, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "calls SYS_exit_group(3)"},
+    {"plugin: crash with SIGSEGV ignored", HOSTILE_IGNORE_SEGV, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"plugin: stack overflow without a signal stack", HOSTILE_NO_STACK, ON_DEVICE, TG_ERR_PLUGIN_FAULT,
+     "stack overflow"},
+    {"plugin: crash of a thread that it started", HOSTILE_THREAD, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "started: SIGSEGV at address 0x10"},
+    {"plugin: sets limits of the process", HOSTILE_LIMITS, EVERYWHERE, TG_OK, NULL},
+    {"plugin: sets handlers of signals", HOSTILE_HANDLERS, EVERYWHERE, TG_OK, NULL},
+    {"plugin: starts timers that send signals", HOSTILE_TIMER, EVERYWHERE, TG_OK, NULL},
+    {"plugin: forks", HOSTILE_FORK, EVERYWHERE, TG_OK, NULL},
+    {"plugin: takes its own code away", HOSTILE_OWN_PAGES, EVERYWHERE, TG_OK, NULL},
+    {"plugin: closes its own shared object", HOSTILE_UNLOAD, EVERYWHERE, TG_OK, NULL},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -248,7 +286,7 @@ static void try_plugin(struct rig *rig, enum rig_mode mode, const struct plugin_
     load_hostile_plugin(rig, mode);
     run_hostile_plugin(rig, row->act);
     rig_expect(rig, row->status, SAYS(row->says), NULL);
-    if (row->act < HOSTILE_OWN && row->act != HOSTILE_CLOSE) /* cut off in its own code */
+    if (row->act < HOSTILE_OWN && row->status != TG_OK && !is_seen_late(row->act)) /* cut off in its own code */
         rig_expect(rig, row->status, mode == RIG_HOST ? "orchestration_host" : "orchestration", NULL);
     script_prove(rig, mode);
 }
