@@ -17,7 +17,7 @@ outermost=' tg_coro_trampoline \('
 see() {
     local function=$1 trace frame rest
     shift
-    trace=$(gdb -nx -batch -ex 'set breakpoint pending on' -ex 'handle SIG38 nostop noprint nopass' \
+    trace=$(gdb -nx -batch -ex 'set breakpoint pending on' -ex 'handle SIGURG nostop noprint nopass' \
         -ex "break $function" -ex run -ex backtrace \
         --args "$build/bin/paged_attention" --case Case1 2>&1)
     rest=$(grep '^#' <<<"$trace" || true)

@@ -129,7 +129,7 @@ struct tg_device_config {
     bool catch_faults;        /* run kernels and plugins on threads of the library's own; turn SIGSEGV, SIGBUS, SIGFPE,
                              SIGILL, SIGABRT, SIGTRAP and SIGSYS there, endless loops, and the end of such a thread, into
                              a status (docs/hostile.md). While a run waits, the process has handlers for these signals
-                             and for a real-time signal; they are chained and restored. false: what kernels and plugins
+                             and for SIGURG or a real-time signal; they are chained and restored. false: what kernels and plugins
                              do is the process's own. Off by default; the command line has it on. */
     const char *isa; /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "amx"; NULL:
                              that of the environment variable TG_ISA, or the highest of this computer. NULL */

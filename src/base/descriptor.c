@@ -65,9 +65,21 @@ bool tg_descriptor_memory(struct tg_descriptor *file, const char *name)
 
 bool tg_descriptor_program(struct tg_descriptor *file, const char *name) { return make_memory(file, name, MFD_EXEC); }
 
+/* May the file have so many bytes more? Where it may not, the system would send the process SIGXFSZ, which ends it. */
+static bool may_grow(int fd, size_t n_bytes)
+{
+    struct rlimit limit;
+    const off_t at = lseek(fd, 0, SEEK_CUR);
+    if (at < 0 || getrlimit(RLIMIT_FSIZE, &limit) != 0) return false;
+    if (limit.rlim_cur == RLIM_INFINITY || n_bytes + (rlim_t)at <= limit.rlim_cur) return true;
+    errno = EFBIG;
+    return false;
+}
+
 bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes)
 {
     const char *at = bytes;
+    if (!may_grow(file->fd, n_bytes)) return false;
     for (size_t left = n_bytes; left > 0;) {
         const ssize_t written = write(file->fd, at, left);
         if (written < 0 && errno == EINTR) continue;
@@ -99,6 +111,11 @@ enum tg_status tg_descriptor_error(const char *what, const char *doing)
 {
     const int why = errno;
     struct rlimit limit = {0};
+    if (why == EFBIG) {
+        getrlimit(RLIMIT_FSIZE, &limit);
+        return tg_error(TG_ERR_MEMORY, "%s: %s: files may have %llu bytes at most: raise the limit (ulimit -f)", what,
+                        doing, (unsigned long long)limit.rlim_cur);
+    }
     if (why != EMFILE) return tg_error(TG_ERR_MEMORY, "%s: %s: %s", what, doing, strerror(why));
     getrlimit(RLIMIT_NOFILE, &limit);
     return tg_error(TG_ERR_MEMORY, "%s: %s: no more file descriptors: %llu are allowed, raise the limit (ulimit -n)",

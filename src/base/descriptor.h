@@ -37,7 +37,7 @@ bool tg_descriptor_memory(struct tg_descriptor *file, const char *name);
 /* The same, for a program that is to be executed. */
 bool tg_descriptor_program(struct tg_descriptor *file, const char *name);
 
-/* Append to a file in memory. false: errno says why. */
+/* Append to a file in memory. false: errno says why; EFBIG: RLIMIT_FSIZE allows no file of this size. */
 bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes);
 
 /* The content of a file in memory is final: no process can change it. */
@@ -49,8 +49,8 @@ bool tg_descriptor_is_ours(const struct tg_descriptor *file);
 /* Close it if it is ours. A closed one is left alone. */
 void tg_descriptor_close(struct tg_descriptor *file);
 
-/* TG_ERR_MEMORY with the message "WHAT: DOING: the reason in errno". When no descriptor is left, the reason names the
- * limit and how it is raised. */
+/* TG_ERR_MEMORY with the message "WHAT: DOING: the reason in errno". When no descriptor is left, or the file would
+ * be larger than allowed, the reason names the limit and how it is raised. */
 enum tg_status tg_descriptor_error(const char *what, const char *doing);
 
 #endif

@@ -330,13 +330,19 @@ static struct sigaction action_of(void (*handler)(int signal, siginfo_t *info, v
     return action;
 }
 
-/* A real-time signal that the process has no use for, as far as its handlers say. */
+/* Has the process no use for a signal, as far as its handlers say? */
+static bool is_unused(int number)
+{
+    struct sigaction there;
+    return sigaction(number, NULL, &there) == 0 && !(there.sa_flags & SA_SIGINFO) && there.sa_handler == SIG_DFL;
+}
+
+/* SIGURG is harmless where nobody handles it, and arrives also when no more signals may wait (RLIMIT_SIGPENDING). */
 static bool choose_tick(void)
 {
-    for (tick = SIGRTMIN + 4; tick <= SIGRTMAX; tick++) {
-        struct sigaction there;
-        if (sigaction(tick, NULL, &there) == 0 && !(there.sa_flags & SA_SIGINFO) && there.sa_handler == SIG_DFL) break;
-    }
+    tick = SIGURG;
+    if (!is_unused(tick))
+        for (tick = SIGRTMIN + 4; tick <= SIGRTMAX && !is_unused(tick);) tick++;
     sigemptyset(&ticks);
     return tick <= SIGRTMAX && sigaddset(&ticks, tick) == 0;
 }
@@ -353,9 +359,10 @@ enum tg_status tg_handlers_install(void)
     }
     pthread_mutex_unlock(&handlers_lock);
     if (chosen) return TG_OK;
-    return tg_error(TG_ERR_MISUSE,
-                    "no signal is left for time limits: the process has a handler for each from %d to %d", SIGRTMIN + 4,
-                    SIGRTMAX);
+    return tg_error(
+        TG_ERR_MISUSE,
+        "no signal is left for time limits: the process has a handler for SIGURG and for each from %d to %d",
+        SIGRTMIN + 4, SIGRTMAX);
 }
 
 void tg_handlers_remove(void)

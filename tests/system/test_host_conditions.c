@@ -4,6 +4,7 @@
  * afterwards. Each cell of this matrix is a process of its own.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <fenv.h>
 #include <pthread.h>
 #include <signal.h>
@@ -77,6 +78,7 @@ static void set_limit(__rlimit_resource_t resource, rlim_t value)
 
 static void few_descriptors(void) { set_limit(RLIMIT_NOFILE, 16); }
 static void small_files(void) { set_limit(RLIMIT_FSIZE, 16 << 20); }
+static void no_signal_waits(void) { set_limit(RLIMIT_SIGPENDING, 0); }
 static void few_addresses(void) { set_limit(RLIMIT_AS, (rlim_t)4 << 30); }
 static void small_stack(void) { set_limit(RLIMIT_STACK, 64 << 10); }
 
@@ -133,18 +135,41 @@ static void threads_still_run(void)
     for (int i = 0; i < 4; i++) REQUIRE(pthread_join(threads[i], NULL) == 0, "a thread is gone");
 }
 
-static int own_number;
-
-static void own_real_time_signal(void)
+/* Those that the library would take. */
+static void own_signals(void)
 {
     const struct sigaction count = {.sa_handler = count_alarm};
-    own_number = SIGRTMIN + 4; /* what the library would take */
-    sigaction(own_number, &count, NULL);
+    sigaction(SIGURG, &count, NULL);
+    sigaction(SIGRTMIN + 4, &count, NULL);
 }
 
-static void real_time_signal_is_own(void)
+static void signals_are_own(void)
 {
-    raise(own_number);
+    raise(SIGURG);
+    raise(SIGRTMIN + 4);
+    REQUIRE(n_alarms == 2, "%d signals came", (int)n_alarms);
+}
+
+static void close_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++) close(fd);
+}
+
+static void streams_are_closed(void)
+{
+    for (int fd = 0; fd < 3; fd++) REQUIRE(fcntl(fd, F_GETFD) == -1, "descriptor %d is open", fd);
+}
+
+static void handle_broken_pipes(void)
+{
+    const struct sigaction count = {.sa_handler = count_alarm};
+    sigaction(SIGPIPE, &count, NULL);
+}
+
+static void broken_pipes_are_own(void)
+{
+    REQUIRE(n_alarms == 0, "%d came from elsewhere", (int)n_alarms);
+    raise(SIGPIPE);
     REQUIRE(n_alarms == 1, "%d signals came", (int)n_alarms);
 }
 
@@ -165,7 +190,10 @@ static const struct condition conditions[] = {
     {"a stack of 64 KiB", small_stack, nothing},
     {"own handlers and a fast timer", own_handlers, handlers_are_own},
     {"threads that run", start_threads, threads_still_run},
-    {"own real-time signal", own_real_time_signal, real_time_signal_is_own},
+    {"own signals", own_signals, signals_are_own},
+    {"no signal may wait", no_signal_waits, nothing},
+    {"descriptors 0 to 2 closed", close_streams, streams_are_closed},
+    {"own handler of SIGPIPE", handle_broken_pipes, broken_pipes_are_own},
 };
 enum { N_CONDITIONS = sizeof conditions / sizeof conditions[0] };
 
@@ -237,12 +265,48 @@ static void a_host_may_be_like_this(void **state)
     }
 }
 
+/* Where device memory, or a program, does not fit into the files that are allowed: a status that names the limit. */
+static void run_with_tiny_files(rlim_t bytes, const char *platform)
+{
+    struct tg_device_config config;
+    struct tg_device *device;
+    set_limit(RLIMIT_FSIZE, bytes);
+    tg_device_config_init(&config);
+    config.platform = platform;
+    config.gm_bytes = GM_BYTES;
+    const enum tg_status status = tg_device_open(&config, &device);
+    REQUIRE(status == TG_ERR_MEMORY, "a device is opened: %s", tg_status_name(status));
+    REQUIRE(strstr(tg_last_message(), "ulimit -f"), "it says: %.2000s", tg_last_message());
+}
+
+static void files_that_are_too_small_are_a_status(void **state)
+{
+    (void)state;
+    static const rlim_t limits[] = {0, 4096, 1 << 20, (4 << 20) - 1};
+    for (size_t i = 0; i < 2 * sizeof limits / sizeof limits[0]; i++) {
+        const char *platform = i % 2 ? "cpu" : "a2a3sim";
+        said[0] = '\0';
+        fflush(NULL);
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            run_with_tiny_files(limits[i / 2], platform);
+            _exit(0);
+        }
+        int end = 0;
+        assert_int_equal(waitpid(child, &end, 0), child);
+        CHECK(end == 0, "%llu bytes, %s: ended with 0x%x: %s", (unsigned long long)limits[i / 2], platform,
+              (unsigned)end, said);
+    }
+}
+
 int main(int argc, char **argv)
 {
     /* The virtual device, and this computer with two workers. */
     const struct CMUnitTest tests[] = {
         {"a host may be like this, a2a3sim", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[0]},
         {"a host may be like this, cpu", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[2]},
+        cmocka_unit_test(files_that_are_too_small_are_a_status),
     };
     said = mmap(NULL, SAID_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (said == MAP_FAILED) return 1;
