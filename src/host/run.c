@@ -48,6 +48,8 @@ static enum tg_status check_memory(const struct tg_run *run)
     const uint64_t bytes = tensor_bytes(run);
     struct tg_memory_left memory;
     if (bytes < ALWAYS_FITS) return TG_OK;
+    if (bytes > run->program->device->machine->gm.capacity)
+        return TG_OK; /* the device refuses it, with its own numbers */
     tg_memory_look("", &memory);
     if (bytes <= memory.left) return TG_OK;
     return tg_error(TG_ERR_MEMORY,

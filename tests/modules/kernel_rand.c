@@ -3,4 +3,9 @@
 
 #include <stdlib.h>
 
-void kernel_entry(int64_t *args) { *(volatile int *)(uintptr_t)tg_arg_addr(args[0]) = rand() & 1; }
+void kernel_entry(int64_t *args)
+{
+    *(volatile int *)(uintptr_t)tg_arg_addr(args[0]) = rand() & 1;
+    dcci(0, TG_CACHE_ALL);
+    dsb();
+}

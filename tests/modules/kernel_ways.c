@@ -149,6 +149,8 @@ static void both(uint64_t at, enum way way)
     if (way == WAY_PLAIN_AND_TLOAD || way == WAY_PLAIN_WAIT_TLOAD) {
         for (int i = 0; i < 8; i++) words[i] = 1;
         if (way == WAY_PLAIN_WAIT_TLOAD) {
+            dcci(0, TG_CACHE_ALL);
+            dsb();
             set_flag(PIPE_S, PIPE_MTE2, EVENT_ID0);
             wait_flag(PIPE_S, PIPE_MTE2, EVENT_ID0);
         }
@@ -192,5 +194,7 @@ void kernel_entry(int64_t *args)
     if (way == WAY_OWN_MEMORY) own_memory();
     if (way >= WAY_STORE_AND_LOAD && way <= WAY_PLAIN_WAIT_TLOAD) both(at, way);
     if (way == WAY_ACROSS) load(at + 4 * (uint64_t)args[2], (uint32_t)args[3], NULL);
+    dcci(0, TG_CACHE_ALL);
+    dsb();
     TDRAIN();
 }

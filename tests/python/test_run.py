@@ -291,7 +291,8 @@ def test_kernel_that_crashes(small):
                                            "void kernel_entry(int64_t *args) { *(volatile int *)args[4] = 1; }\n")
     small.write(config=small.config(kernel="crash.c"), body="const uint64_t five[5] = {0};"
                 "tg_publish(rt, tg_add_task(rt, five, 5, 0, TG_AIV));")
-    assert_failed(small.run(), 6, "TG_ERR_KERNEL_FAULT", "crash")
+    assert_failed(small.run("--no-check"), 6, "TG_ERR_KERNEL_FAULT", "crash")
+    assert_failed(small.run(), 3, "check: GM_HOST_ADDRESS", "TG_ERR_KERNEL_FAULT", "crash")
 
 
 def test_finding_of_a_check(small):
