@@ -54,7 +54,7 @@ static bool is_tried(const struct device *device, enum rig_mode mode, enum tg_st
 static void open_for(struct rig *rig, const struct device *device, enum tg_status status)
 {
     device_open(rig, device, GM_BYTES);
-    if (is_timeout(status)) rig->config.kernel_limit_ms /= 4; /* nothing else is slow then */
+    if (is_timeout(status)) rig->config.kernel_limit_ms /= 8; /* nothing else is slow then */
 }
 
 /* When all tasks are done: no task is named. */
