@@ -8,10 +8,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "os/coro.h"
+#include "os/started.h"
 
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0] };
@@ -258,6 +260,20 @@ static void chain(int signal, siginfo_t *info, void *context)
     }
 }
 
+/* Where the processor was when the signal came; 0: not known here. */
+static uintptr_t interrupted_at(const void *context)
+{
+    const ucontext_t *state = context;
+#if defined(__x86_64__)
+    return (uintptr_t)state->uc_mcontext.gregs[REG_RIP];
+#elif defined(__aarch64__)
+    return (uintptr_t)state->uc_mcontext.pc;
+#else
+    (void)state;
+    return 0;
+#endif
+}
+
 /* Linux delivers a signal with the alignment check that foreign code may have asked for (arch/x86/kernel/signal.c). */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
@@ -275,6 +291,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
         if (again) return;
     }
     if (!guard) {
+        if (info->si_code > 0) tg_started_end_thread(interrupted_at(context), signal, info->si_addr);
         unblock_ticks(); /* whoever had the signal before us may leave as well */
         chain(signal, info, context);
         return;

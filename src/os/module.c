@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "os/escapes.h"
 #include "os/object.h"
+#include "os/started.h"
 #include "os/state.h"
 
 /* A copy of the process has the loader's list of objects as it is at that moment: nobody forks while somebody here opens,
@@ -130,8 +131,12 @@ enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_
     tg_module_hold_loader();
     opened.handle = open_file(opened.file.fd);
     enum tg_status status = opened.handle ? identify(&opened, what) : refusal(&opened, dlerror(), what);
-    if (status == TG_OK) tg_escapes_bind(&opened);
-    else if (opened.handle) dlclose(opened.handle);
+    if (status == TG_OK) {
+        tg_escapes_bind(&opened);
+        tg_started_add_code(opened.text);
+    } else if (opened.handle) {
+        dlclose(opened.handle);
+    }
     tg_module_release_loader();
     if (status == TG_OK) *module = opened;
     else tg_descriptor_close(&opened.file);
@@ -143,6 +148,7 @@ void tg_module_close(struct tg_module *module)
     if (!module->handle) return;
     TG_OWN_STATE; /* its destructors are foreign code */
     tg_module_hold_loader();
+    tg_started_remove_code(module->text);
     dlclose(module->handle);
     tg_module_release_loader();
     tg_descriptor_close(&module->file);
@@ -159,6 +165,14 @@ void *tg_module_slot(const struct tg_module *module, const char *symbol)
     return inside && at % bytes == 0 ? slot : NULL;
 }
 
-void tg_module_hold_loader(void) { pthread_mutex_lock(&loader_lock); }
+void tg_module_hold_loader(void)
+{
+    pthread_mutex_lock(&loader_lock);
+    tg_started_in_loader(true);
+}
 
-void tg_module_release_loader(void) { pthread_mutex_unlock(&loader_lock); }
+void tg_module_release_loader(void)
+{
+    tg_started_in_loader(false);
+    pthread_mutex_unlock(&loader_lock);
+}

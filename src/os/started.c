@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "os/coro.h"
 #include "os/module.h"
@@ -61,6 +63,53 @@ bool tg_started_failed(struct tg_text_range text, char *what, size_t n_bytes)
     pthread_mutex_unlock(&ends_lock);
     return found;
 }
+
+/* ---- threads of libraries ---- */
+
+enum { N_TEXTS = 1024 }; /* objects behind them are not looked after */
+
+/* Read by handlers. A slot is taken and given back by its low, while its high is 0. */
+static struct {
+    _Atomic uintptr_t low, high;
+} texts[N_TEXTS];
+
+static _Thread_local bool in_loader __attribute__((tls_model("initial-exec")));
+
+void tg_started_in_loader(bool is_in_loader) { in_loader = is_in_loader; }
+
+void tg_started_add_code(struct tg_text_range text)
+{
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        uintptr_t nothing = 0;
+        if (!atomic_compare_exchange_strong(&texts[i].low, &nothing, text.low)) continue;
+        atomic_store(&texts[i].high, text.high);
+        return;
+    }
+}
+
+void tg_started_remove_code(struct tg_text_range text)
+{
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        if (atomic_load(&texts[i].low) != text.low) continue;
+        atomic_store(&texts[i].high, 0);
+        atomic_store(&texts[i].low, 0);
+        return;
+    }
+}
+
+void tg_started_end_thread(uintptr_t at, int signal, void *address)
+{
+    if (in_loader || tg_coro_running) return;
+    for (size_t i = 0; i < N_TEXTS; i++) {
+        const uintptr_t low = atomic_load(&texts[i].low);
+        if (at < low || at >= atomic_load(&texts[i].high)) continue;
+        /* It holds no lock of ours: it was in its own code. */
+        note_end(low, &(struct tg_guard){.end = TG_GUARD_CRASHED, .signal = signal, .address = address});
+        for (;;) syscall(SYS_exit, 0); /* the thread alone, and nothing that it would run at its end */
+    }
+}
+
+/* ---- threads that an object starts itself ---- */
 
 /* Keep the object that has `text` loaded. NULL: it will not be. */
 static void *keep_loaded(uintptr_t text)

@@ -13,6 +13,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <threads.h>
 
 #include "os/guard.h"
@@ -22,6 +23,20 @@ int tg_started_thrd(thrd_t *thread, thrd_start_t fn, void *arg);
 
 /* Is the calling thread such a one? */
 bool tg_started_is_own(void);
+
+/*
+ * Threads that a library starts for foreign code (std::thread, OpenMP) are in no guarded call. Their crash is told from the
+ * host's own by where it is: in the code of an object that is open here, on a thread that never made a guarded call and
+ * opens or closes no object.
+ */
+void tg_started_add_code(struct tg_text_range text);
+void tg_started_remove_code(struct tg_text_range text);
+
+/* The calling thread opens or closes objects, whose constructors and destructors are the host's to run. */
+void tg_started_in_loader(bool is_in_loader);
+
+/* In a signal's handler: end the thread if the fault at `address`, where the processor was at `at`, is of that kind. */
+void tg_started_end_thread(uintptr_t at, int signal, void *address);
 
 /* Has a thread that the code of `text` started come to a bad end? Tells each end once: what happened, into text of
  * n_bytes. */

@@ -35,6 +35,7 @@ enum hostile_act {
     HOSTILE_IGNORE_SEGV, /* ignore SIGSEGV, then write to address 16 */
     HOSTILE_NO_STACK,    /* disable the signal stack, then recursion without end */
     HOSTILE_THREAD,      /* start a thread that writes to address 16 */
+    HOSTILE_LIBRARY,     /* the same, by a function of another library */
     /* From here to the end: demand that the calls fail. */
     HOSTILE_LIMITS,    /* allow no descriptors, a mebibyte of addresses, files of no bytes */
     HOSTILE_HANDLERS,  /* put a handler of its own on each signal */

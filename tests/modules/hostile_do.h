@@ -130,6 +130,15 @@ static void *hostile_thread(void *arg)
     return arg;
 }
 
+/* As std::thread does: the call is not the object's own. */
+static void hostile_crash_in_library_thread(void)
+{
+    typedef int create_fn(pthread_t * thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+    create_fn *create = (create_fn *)(uintptr_t)dlsym(RTLD_DEFAULT, "pthread_create");
+    pthread_t thread;
+    if (create(&thread, NULL, hostile_thread, NULL) == 0) pthread_join(thread, NULL);
+}
+
 static void hostile_crash_in_thread(void)
 {
     pthread_t thread;
@@ -207,6 +216,7 @@ static void hostile_do(int64_t act)
         break;
     }
     case HOSTILE_THREAD: hostile_crash_in_thread(); break;
+    case HOSTILE_LIBRARY: hostile_crash_in_library_thread(); break;
     case HOSTILE_LIMITS: hostile_limits(); break;
     case HOSTILE_HANDLERS: hostile_handlers(); break;
     case HOSTILE_TIMER: hostile_timer(); break;

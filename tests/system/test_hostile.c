@@ -58,7 +58,10 @@ static void open_for(struct rig *rig, const struct device *device, enum tg_statu
 }
 
 /* When all tasks are done: no task is named. */
-static bool is_seen_late(int64_t act) { return act == HOSTILE_CLOSE || act == HOSTILE_THREAD; }
+static bool is_seen_late(int64_t act)
+{
+    return act == HOSTILE_CLOSE || act == HOSTILE_THREAD || act == HOSTILE_LIBRARY;
+}
 
 /* ---- kernels ------------------------------------------------------------------------------------------------------- */
 
@@ -102,6 +105,8 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: crash with SIGSEGV ignored", HOSTILE_IGNORE_SEGV, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10"},
     {"kernel: stack overflow without a signal stack", HOSTILE_NO_STACK, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
     {"kernel: crash of a thread that it started", HOSTILE_THREAD, 0, TG_ERR_KERNEL_FAULT,
+     "started: SIGSEGV at address 0x10"},
+    {"kernel: crash of a thread that a library started", HOSTILE_LIBRARY, 0, TG_ERR_KERNEL_FAULT,
      "started: SIGSEGV at address 0x10"},
     {"kernel: sets limits of the process", HOSTILE_LIMITS, 0, TG_OK, NULL},
     {"kernel: sets handlers of signals", HOSTILE_HANDLERS, 0, TG_OK, NULL},
@@ -225,6 +230,8 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: stack overflow without a signal stack", HOSTILE_NO_STACK, ON_DEVICE, TG_ERR_PLUGIN_FAULT,
      "stack overflow"},
     {"plugin: crash of a thread that it started", HOSTILE_THREAD, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "started: SIGSEGV at address 0x10"},
+    {"plugin: crash of a thread that a library started", HOSTILE_LIBRARY, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
      "started: SIGSEGV at address 0x10"},
     {"plugin: sets limits of the process", HOSTILE_LIMITS, EVERYWHERE, TG_OK, NULL},
     {"plugin: sets handlers of signals", HOSTILE_HANDLERS, EVERYWHERE, TG_OK, NULL},
