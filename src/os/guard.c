@@ -402,6 +402,8 @@ void tg_handlers_restore_tick(void)
     pthread_mutex_unlock(&handlers_lock);
 }
 
+bool tg_handlers_have(int number) { return number == tick || previous_of(number) != NULL; }
+
 void tg_handlers_signals(sigset_t *set)
 {
     *set = ticks;

@@ -216,6 +216,7 @@ void tg_handlers_remove(void);
 int tg_handlers_tick(void);                  /* the tick's signal, while a watch is open */
 void tg_handlers_restore_tick(void);         /* foreign code may have taken its handler away */
 void tg_handlers_signals(sigset_t *signals); /* all that have a handler of ours */
+bool tg_handlers_have(int number);           /* is it one of them? */
 
 /* The thread of this pulse has ended inside a guarded call. */
 void tg_guard_forget(const struct tg_pulse *pulse);

@@ -9,6 +9,7 @@
 #define _GNU_SOURCE 1 /* feenableexcept */
 
 #include <fenv.h>
+#include <stdbool.h>
 #include <string.h>
 #include <tilegraph/orchestration.h>
 #include <tilegraph/tile.h>

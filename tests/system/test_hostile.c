@@ -169,6 +169,7 @@ static void try_kernel(struct rig *rig, const struct device *device, enum rig_mo
 static void hostile_kernel(void **state)
 {
     const struct kernel_row *row = *state;
+    if (TEST_ASAN && row->act == HOSTILE_LIBRARY) SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && is_fault(row->status)) SKIP("%s under the thread sanitizer", row->name);
     if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     for (const struct device *device = devices; device < devices + N_DEVICES; device++) {
@@ -301,6 +302,7 @@ static void try_plugin(struct rig *rig, enum rig_mode mode, const struct plugin_
 static void hostile_plugin(void **state)
 {
     const struct plugin_row *row = *state;
+    if (TEST_ASAN && row->act == HOSTILE_LIBRARY) SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && (is_fault(row->status) || row->act == PLUGIN_NESTED))
         SKIP("%s under the thread sanitizer", row->name);
     if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
