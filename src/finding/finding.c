@@ -70,7 +70,7 @@ static bool grow(struct tg_finding_list *list)
 struct tg_finding_item *tg_finding_count(struct tg_finding_list *list, enum tg_finding_code code, uint64_t key)
 {
     if (list->n == list->capacity && list->n < TG_FINDINGS_MAX && !grow(list)) list->lost = true;
-    if (list->table_size == 0) return NULL;
+    if (list->lost) return NULL;
     uint32_t *slot = slot_of(list, code, key);
     if (*slot) {
         list->items[*slot - 1].count++;

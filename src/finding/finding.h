@@ -31,7 +31,7 @@ struct tg_finding_list {
     uint32_t *table;   /* [table_size] open addressing by code and key: index + 1, 0: free */
     size_t table_size; /* a power of two, or 0 */
     uint64_t n_beyond; /* occurrences of what came after TG_FINDINGS_MAX */
-    bool lost;         /* something found no memory */
+    bool lost;         /* a check or a finding found no memory: what comes later is not trusted and not added */
 };
 
 void tg_finding_list_fini(struct tg_finding_list *list);
@@ -41,7 +41,8 @@ uint64_t tg_finding_key(const uint64_t *values, size_t n_values);
 /* A place in the source as a value of a key: equal for equal texts and lines. */
 uint64_t tg_finding_place(const char *file, uint32_t line);
 
-/* Count an occurrence. Returns the item if this is the first, to be described by the calls below; else NULL. */
+/* Count an occurrence. Returns the item if this is the first, to be described by the calls below; else NULL,
+ * and when the list has lost something. */
 struct tg_finding_item *tg_finding_count(struct tg_finding_list *list, enum tg_finding_code code, uint64_t key);
 
 /* What is wrong, with places and bytes; where it happened first: task, core; how to mend it. No memory: lost. */

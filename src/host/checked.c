@@ -105,12 +105,21 @@ void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes)
     tg_memory_check_access(&run->check.memory, TG_BUILDER, &access);
 }
 
-void tg_host_check_outputs(struct tg_run *run)
+static void look_at_outputs(struct tg_run *run)
 {
-    if (!run->config.check) return;
     struct tg_memory_check *memory = &run->check.memory;
     for (size_t i = 0; i < run->n_pairs; i++) tg_memory_check_output(memory, run->pairs[i].device, run->pairs[i].bytes);
     if (run->config.runtime == TG_HOST_BUILD_GRAPH) return;
     for (size_t i = 0; i < run->n_tensors; i++)
         if (run->tensors[i].direction == TG_OUT) tg_memory_check_output(memory, run->args[i], run->tensors[i].bytes);
+}
+
+enum tg_status tg_host_check_outputs(struct tg_run *run)
+{
+    if (!run->config.check) return TG_OK;
+    look_at_outputs(run);
+    const struct tg_finding_list *found = &run->check.findings;
+    const bool lost = found->lost || tg_memory_check_lost(&run->check.memory);
+    if (found->n > 0 || !lost) return TG_OK;
+    return tg_error(TG_ERR_MEMORY, "no memory for what the checks found");
 }

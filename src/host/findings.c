@@ -139,7 +139,7 @@ enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status)
 {
     const struct tg_finding_list *found = &run->check.findings;
     if (found->n == 0 && found->lost && status == TG_OK)
-        return tg_error(TG_ERR_MEMORY, "no memory for what the checks found");
+        return tg_error(TG_ERR_MEMORY, "no memory for what other schedules showed");
     if (found->n == 0) return status;
     const char *lost = found->lost ? ", and more for which there was no memory" : "";
     if (status == TG_OK) return tg_error(TG_ERR_CHECK, "%zu findings%s", found->n, lost);

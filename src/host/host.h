@@ -127,13 +127,13 @@ enum tg_status tg_host_copy_back(struct tg_run *run);
  * open      before device memory is allocated. TG_ERR_MEMORY
  * launch    kernels are about to run
  * copied    a plugin on the host has copied to the device; read: from it
- * outputs   the run has gone to its end
+ * outputs   the run has gone to its end. TG_ERR_MEMORY: there was too little for the checks, and there are no findings
  */
 enum tg_status tg_host_check_open(struct tg_run *run);
 void tg_host_check_launch(struct tg_run *run);
 void tg_host_check_copied(struct tg_run *run, uint64_t device, const void *host, uint64_t bytes);
 void tg_host_check_read(struct tg_run *run, uint64_t device, uint64_t bytes);
-void tg_host_check_outputs(struct tg_run *run);
+enum tg_status tg_host_check_outputs(struct tg_run *run);
 
 /* checked.c: how many objects do something that the checks do not see, and a call for each such thing if `unseen` is not
  * NULL. what, name: "kernel" and its name, or "the orchestration" and "". function NULL: the object does not tell of its plain

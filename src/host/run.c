@@ -198,7 +198,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
         check_threads(run);
     }
     if (status == TG_OK) status = failure_of_launch(run);
-    if (status == TG_OK) tg_host_check_outputs(run);
+    if (status == TG_OK) status = tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
     run->result.host_ns = host_now() - start;

@@ -91,11 +91,19 @@ static uint64_t place_of_access(const struct tg_memory_check *check)
     return tg_finding_place(access->file ? access->file : access->op, access->line) + access->offset;
 }
 
+/* What is known of memory has gaps once something was lost, and would accuse right programs. */
+static struct tg_finding_item *count(struct tg_memory_check *check, enum tg_finding_code code, const uint64_t *values,
+                                     size_t n_values)
+{
+    if (tg_memory_check_lost(check)) check->findings->lost = true;
+    return tg_finding_count(check->findings, code, tg_finding_key(values, n_values));
+}
+
 static struct tg_finding_item *item_of(struct tg_memory_check *check, enum tg_finding_code code, uint64_t other,
                                        const struct tg_block_note *block)
 {
     const uint64_t values[] = {place_of_who(check, check->who), place_of_access(check), other, place_of_block(block)};
-    return tg_finding_count(check->findings, code, tg_finding_key(values, sizeof values / sizeof values[0]));
+    return count(check, code, values, sizeof values / sizeof values[0]);
 }
 
 static void say_where(struct tg_memory_check *check, struct tg_finding_item *item)
@@ -360,8 +368,7 @@ void tg_memory_say_output(struct tg_memory_check *check, uint64_t address, uint6
     const struct tg_extent *extent = tg_extents_find(&check->extents, first, &end);
     const struct tg_block_note *block = &check->blocks[extent->block];
     const uint64_t values[] = {place_of_block(block), address};
-    struct tg_finding_item *item = tg_finding_count(check->findings, TG_FINDING_OUTPUT_UNWRITTEN,
-                                                    tg_finding_key(values, 2));
+    struct tg_finding_item *item = count(check, TG_FINDING_OUTPUT_UNWRITTEN, values, 2);
     if (!item) return;
     char range[RANGE_BYTES];
     if (end > address + bytes) end = address + bytes;
