@@ -58,7 +58,7 @@ static uint64_t default_capacity(void)
  * says what the system lacks. */
 static bool poison_file(struct tg_descriptor *file)
 {
-    uint8_t poison[64 << 10];
+    uint8_t poison[8 << 10]; /* small: the caller's stack may be */
     memset(poison, 0xFF, sizeof poison);
     bool made = tg_descriptor_memory(file, "tilegraph-poison");
     for (size_t done = 0; made && done < POISON_FILE_BYTES; done += sizeof poison)
