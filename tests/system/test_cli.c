@@ -357,6 +357,7 @@ static void it_runs_on_a_small_stack(void **state)
     (void)state;
     if (TEST_ASAN || TEST_TSAN) SKIP("instrumented code takes more stack");
     expect_of_shell(0, "ulimit -s 64; \"$@\" --case Case2", "");
+    expect_of_shell(tg_status_exit_code(TG_ERR_MEMORY), "ulimit -s 20; \"$@\" --case Case2", "ulimit -s 64");
 }
 
 /* ---- programs ------------------------------------------------------------------------------------------------------ */

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include <tilegraph/tilegraph.h>
@@ -280,7 +281,8 @@ static enum tg_status work(struct pa_options *options, const char *argv0, struct
     return status;
 }
 
-int main(int argc, char **argv)
+/* Not a part of main, for its frame alone is larger than the smallest stacks. */
+__attribute__((noinline)) static int command(int argc, char **argv)
 {
     struct pa_options options;
     struct pa_report report = {.status = TG_OK};
@@ -301,4 +303,14 @@ int main(int argc, char **argv)
     pa_report_free(&report);
     pa_options_free(&options);
     return tg_status_exit_code(report.status);
+}
+
+/* Where the stack is too small for the command, the system would end the process without a word. */
+int main(int argc, char **argv)
+{
+    enum { LEAST_STACK = 64 << 10 };
+    struct rlimit stack;
+    if (getrlimit(RLIMIT_STACK, &stack) != 0 || stack.rlim_cur >= LEAST_STACK) return command(argc, argv);
+    fputs("paged_attention: the limit of the stack is below 64 KiB; raise it (ulimit -s 64)\n", stderr);
+    return tg_status_exit_code(TG_ERR_MEMORY);
 }
