@@ -1,8 +1,8 @@
-// pto/pto-inst.hpp - what a kernel in C++17 includes: tiles, instructions, pipes and flags of the PTO tile interface.
+// pto/pto-inst.hpp - the header of kernels in C++17: tiles, instructions, pipes and flags of the PTO tile interface.
 //
-// A kernel exports `extern "C" void kernel_entry(int64_t *args)` and is compiled to a shared object. Each instruction is
-// announced to the platform that runs the kernel, as those of tilegraph/tile.h are: it is executed, timed and checked like
-// a kernel's in C, and messages name file and line of the kernel's source.
+// A kernel exports `extern "C" void kernel_entry(int64_t *args)` and is compiled to a shared object. Each instruction
+// calls the platform that runs the kernel, like the instructions of tilegraph/tile.h. It is executed, timed and checked
+// like an instruction of a kernel in C. Messages name file and line of the kernel's source.
 #ifndef TILEGRAPH_PTO_PTO_INST_HPP
 #define TILEGRAPH_PTO_PTO_INST_HPP
 

@@ -1,29 +1,29 @@
 /*
  * tilegraph/access.h - let the checks see plain loads and stores of device memory.
  *
- * A transfer (TLOAD, TSTORE) is announced; `block_table[i]` in a plugin or `*(float *)tg_arg_addr(args[0])` in a kernel is
- * not. A kernel or plugin that is compiled with
+ * The platform sees each transfer (TLOAD, TSTORE). It does not see `block_table[i]` in a plugin or
+ * `*(float *)tg_arg_addr(args[0])` in a kernel. A kernel or plugin that is compiled with
  *
  *     gcc    -fsanitize=thread -DTG_CHECKED
  *     clang  -fsanitize=thread -mllvm -tsan-instrument-read-before-write -DTG_CHECKED
  *
- * and linked without -fsanitize=thread calls a function before each load, store and atomic operation. These functions are
- * below; they take the place of a sanitizer's. They tell a checked run of the access. In other runs they cost a load and a
- * branch. Nothing of the thread sanitizer's library is used or linked.
+ * and linked without -fsanitize=thread calls a function before each load, store and atomic operation. This header
+ * defines these functions in place of the sanitizer's. They report the access to a checked run. In other runs they cost
+ * a load and a branch. The thread sanitizer's library is neither used nor linked.
  *
- * memcpy and its kin are seen by another way: a checked run binds the object's calls of them to functions of its own
- * (src/check/memory/libc_calls.h). gcc would copy a constant number of bytes without any call. So this header makes gcc call
- * the function. In C++ include this header, or tile.h, before the headers of the standard library.
+ * memcpy and related functions take another way: a checked run binds the object's calls of them to functions of its own
+ * (src/check/memory/libc_calls.h). gcc would copy a constant number of bytes without any call. So this header makes gcc
+ * call the function. In C++ include this header, or tile.h, before the headers of the standard library.
  *
- * orchestration.h and tile.h include this file. Without TG_CHECKED it is empty, and a checked run says that plain
- * accesses of this object are not seen.
+ * orchestration.h and tile.h include this file. Without TG_CHECKED it is empty, and a checked run reports that it does
+ * not see the plain accesses of this object.
  */
 #ifndef TILEGRAPH_ACCESS_H
 #define TILEGRAPH_ACCESS_H
 
 #include <stdint.h>
 
-/* What an access does. An update loads and stores. */
+/* The kind of an access. An update loads and stores. */
 enum tg_access_kind { TG_PLAIN_LOAD, TG_PLAIN_STORE, TG_ATOMIC_LOAD, TG_ATOMIC_STORE, TG_ATOMIC_UPDATE };
 
 /* One access of `bytes` bytes at `address` by the code at `pc`; kind: enum tg_access_kind. */
@@ -36,19 +36,19 @@ typedef void tg_access_fn(uint64_t address, uint64_t bytes, int kind, const void
 #include <string.h>
 
 #ifdef __cplusplus
-#include <cstring> /* it takes macros of its functions' names away, so it comes first */
+#include <cstring> /* it undefines macros that have the names of its functions, so it comes first */
 extern "C" {
 #endif
 
-/* Not instrumented itself. */
+/* Switches instrumentation off for a function. */
 #if defined(__clang__)
-#define TG_UNSEEN __attribute__((disable_sanitizer_instrumentation)) /* no_sanitize would keep atomic operations seen */
+#define TG_UNSEEN __attribute__((disable_sanitizer_instrumentation)) /* no_sanitize leaves atomic operations in */
 #else
 #define TG_UNSEEN __attribute__((no_sanitize("thread")))
 #endif
 
-/* What the library gives to an object that it loads; NULL: nobody wants to know. Weak and protected for the reasons that
- * tg_tile_isa of tile.h has. */
+/* The library sets this in each object that it loads; NULL: the run is not checked. Weak and protected for the same
+ * reasons as tg_tile_isa of tile.h. */
 extern __attribute__((weak, visibility("protected"))) tg_access_fn *tg_access_hook;
 tg_access_fn *tg_access_hook = NULL;
 
@@ -102,7 +102,7 @@ TG_SEEN_RANGE(__tsan_read_range, TG_PLAIN_LOAD)
 TG_SEEN_RANGE(__tsan_write_range, TG_PLAIN_STORE)
 TG_SEEN_ACCESS(__tsan_vptr_read, sizeof(void *), TG_PLAIN_LOAD)
 
-/* What the compiler calls besides. */
+/* Other functions that the compiler calls. */
 #define TG_SEEN_NOTHING(name, parameters)                                                                              \
     TG_SEEN_FUNCTION void name parameters;                                                                             \
     TG_SEEN_FUNCTION void name parameters {}
@@ -117,8 +117,9 @@ TG_SEEN_FUNCTION void __tsan_vptr_update(void *table, __attribute__((unused)) vo
     tg_access(table, sizeof(void *), TG_PLAIN_STORE, __builtin_return_address(0));
 }
 
-/* ---- atomic operations: told, then done in the strongest order, whatever was asked for --------------------------------
- * 16 bytes are compared and exchanged by one instruction on x86-64, which not every processor of that name has. */
+/* ---- atomic operations: reported, then done sequentially consistent, whatever order the source asks for
+ * -------------- 16 bytes are compared and exchanged by one instruction on x86-64 (cx16), which some processors
+ * lack. */
 #if defined(__x86_64__)
 #define TG_WIDE TG_SEEN_FUNCTION __attribute__((target("cx16")))
 #else
@@ -159,9 +160,9 @@ TG_SEEN_FUNCTION void __tsan_vptr_update(void *table, __attribute__((unused)) vo
     TG_ATOMIC_FETCH(bits, type, xor)                                                                                   \
     TG_ATOMIC_FETCH(bits, type, nand)                                                                                  \
     TG_ATOMIC_COMPARE(TG_SEEN_FUNCTION, bits, type)
-/* What was found, after `value` has taken the place of `expected`. */
+/* The value before the exchange; `value` replaces `expected`. */
 #define TG_SWAP(type, expected, value) __sync_val_compare_and_swap((volatile type *)at, expected, value)
-/* gcc asks whether the expected value was found, clang which value was found. */
+/* gcc's function returns whether the exchange took place, clang's returns the value before it. */
 #if defined(__clang__)
 #define TG_ATOMIC_COMPARE(attributes, bits, type)                                                                      \
     TG_ATOMIC_RESULT(attributes, __tsan_atomic##bits##_compare_exchange_val, type,                                     \
@@ -254,7 +255,8 @@ TG_LIBC(char *, strncpy, (char *to, const char *from, size_t bytes))
 TG_LIBC(char *, strcat, (char *to, const char *from))
 
 #if defined(__clang__)
-/* clang calls these from version 15 on, and the functions of the C library before that. The jump keeps the caller's address. */
+/* clang calls these from version 15 on, and the functions of the C library before that. The tail call keeps the
+ * caller's address. */
 #define TG_COPIES(name, ...)                                                                                           \
     TG_SEEN_FUNCTION void *__tsan_##name(__VA_ARGS__);                                                                 \
     TG_SEEN_FUNCTION void *__tsan_##name(__VA_ARGS__)
@@ -280,7 +282,7 @@ TG_COPIES(memset, void *to, int value, size_t n) { __attribute__((musttail)) ret
 #define stpcpy(...) tg_libc_stpcpy(__VA_ARGS__)
 #define strncpy(...) tg_libc_strncpy(__VA_ARGS__)
 #define strcat(...) tg_libc_strcat(__VA_ARGS__)
-/* A constant expression of C++ calls no function of a library. */
+/* A constant expression of C++ cannot call a function of a library. */
 #ifdef __cplusplus
 #define TG_CALLED(builtin, ours) (__builtin_is_constant_evaluated() ? builtin : ours)
 #else

@@ -1,27 +1,27 @@
 /*
- * tilegraph/orchestration.h - what an orchestration plugin sees: its arguments and the calls that build the graph.
+ * tilegraph/orchestration.h - the interface of an orchestration plugin: its arguments and the build calls.
  *
- * A plugin is a shared object that exports an entry function (its name is given by the program, usually
- * `orchestration`), which returns 0 for success:
+ * A plugin is a shared object that exports an entry function, which returns 0 for success. The program gives its name,
+ * usually `orchestration`:
  *
  *     int orchestration(struct tg_runtime *rt)                                  runtime aicpu_build_graph
  *     int orchestration(struct tg_runtime *rt, uint64_t *args, int n_args)      runtime host_build_graph
  *
- * aicpu_build_graph  The host embeds the plugin's bytes; one AICPU thread opens them on the device and calls the entry
- *                    while the other AICPU threads already run what is published. orch_args are device addresses, and
- *                    device memory is read by plain loads.
+ * aicpu_build_graph  The host embeds the plugin's bytes. One AICPU thread opens them on the device and calls the entry,
+ *                    while the other AICPU threads run published tasks. orch_args are device addresses; plain loads
+ *                    read device memory.
  * host_build_graph   The host calls the entry before the launch, with host pointers. The plugin allocates device
- *                    memory, copies to it, and names what is copied back. A task that was not published by hand is
- *                    published when the entry returns.
+ *                    memory, copies to it, and names the memory to copy back. When the entry returns, the runtime
+ *                    publishes all unpublished tasks.
  *
- * The order of calls for a task is: add_task, its edges, publish_task. An edge into a task that is published already is
- * refused. Calls that return nothing record the first error; the run then fails with it, and the calls that follow do
- * nothing. Every error names the task, its kernel and the line that added it.
+ * The order of calls for a task is: add_task, its edges, publish_task. An edge into a published task is refused. Calls
+ * without a result record the first error. The run then fails with it, and later calls do nothing. Every error names
+ * the task, its kernel and the line that added it.
  *
- * A plugin that has another idea of the runtime exports `void *tg_plugin_view(struct tg_runtime *)`: it is called first, and
- * the entry is given what it returns. pto/runtime/runtime.h does so for the C++ programs of the family.
+ * A plugin that has another view of the runtime exports `void *tg_plugin_view(struct tg_runtime *)`. It is called
+ * first, and the entry receives its result. pto/runtime/runtime.h does so for the C++ programs of the family.
  *
- * Threads: only the thread of control that the entry was called on, only until the entry returns.
+ * Threads: only the thread of control that the entry was called on, until the entry returns.
  */
 #ifndef TILEGRAPH_ORCHESTRATION_H
 #define TILEGRAPH_ORCHESTRATION_H
@@ -40,15 +40,15 @@ extern "C" {
 /* Bumped when a structure or the meaning of a call in this file changes. */
 #define TG_ORCHESTRATION_ABI 1u
 
-/* Arguments that one task can have. */
+/* The most arguments of one task. */
 #define TG_TASK_ARGS_MAX 1024
 
 /* Put before an entry function: shared objects are usually built with hidden visibility. */
 #define TG_PLUGIN_EXPORT __attribute__((visibility("default")))
 
-/* The version that a plugin was built against; a program refuses one of another version. Weak, so that a plugin may have
- * several sources; protected, so that each shared object has its own. Sources that want the types of this file and are no
- * plugin define TG_ORCHESTRATION_TYPES_ONLY. */
+/* The version that a plugin was built against; a program refuses a plugin of another version. Weak: a plugin may have
+ * several sources. Protected: each shared object has its own. A source that needs only the types of this file, and is
+ * not a plugin, defines TG_ORCHESTRATION_TYPES_ONLY. */
 extern __attribute__((weak, visibility("protected"))) const uint32_t tg_orchestration_abi;
 #ifndef TG_ORCHESTRATION_TYPES_ONLY
 const uint32_t tg_orchestration_abi = TG_ORCHESTRATION_ABI;
@@ -68,37 +68,41 @@ struct tg_build_api {
     int (*add_task)(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
                     uint64_t kernel_addr);
 
-    /* Let task `to` wait for task `from`, unless `from` is complete already. `to` is not published yet. */
+    /* Let task `to` wait for task `from`, unless `from` is complete already. `to` must not be published yet. */
     void (*add_successor_conditional)(struct tg_runtime *rt, int from, int to);
 
-    /* Let the schedulers see task `id`: it runs when all that it waits for is complete. Waits while the window of
+    /* Let the schedulers see task `id`: it runs when all its predecessors are complete. Blocks while the window of
      * published and unfinished tasks is full. */
     void (*publish_task)(struct tg_runtime *rt, int id);
 
     /* Allocate `bytes` (> 0) of device memory at a multiple of 512, contents undefined. Returns its device address, or
-     * NULL and the run has failed: out of device memory. What the plugin does not free is freed when the run ends. */
+     * NULL when device memory is out; the run has failed then. The end of the run frees memory that the plugin leaves.
+     */
     void *(*device_malloc)(struct tg_runtime *rt, size_t bytes);
 
-    /* Free what device_malloc gave, and nothing else: no tensor. No task that uses it may still run. NULL is allowed. */
+    /* Free an address of device_malloc; a tensor is refused. No task that uses the memory may still run. NULL is
+     * allowed. */
     void (*device_free)(struct tg_runtime *rt, void *address);
 
-    /* Wait until task `id` is complete, to read what it computed. 0, or -1 when it cannot complete (the run has failed
-     * with the reason). aicpu_build_graph in concurrent build mode only. */
+    /* Wait until task `id` is complete, so that its results can be read. 0, or -1 when it cannot complete (the run has
+     * failed with the reason). aicpu_build_graph in concurrent build mode only. */
     int (*wait_task)(struct tg_runtime *rt, int id);
 
     /* Name task `id` for traces and reports, "seq 3 block 7"; copied, and only if the run is recorded. */
     void (*label_task)(struct tg_runtime *rt, int id, const char *label);
 
-    /* Say where in the source the next add_task, device_malloc or device_free is; the short forms below do. Copies `file`. */
+    /* Set the source line of the next add_task, device_malloc or device_free; the short forms below do. Copies `file`.
+     */
     void (*mark)(struct tg_runtime *rt, const char *file, int line);
 
     /* Fail the run with a message of the plugin's own, printf-like; the entry should then return non-zero. */
     void (*fail)(struct tg_runtime *rt, const char *format, ...) __attribute__((format(printf, 2, 3)));
 };
 
-/* The calls that only a plugin on the host has (host_build_graph); all NULL on the AICPU. */
+/* The calls of a plugin on the host (host_build_graph); all NULL on the AICPU. */
 struct tg_host_api {
-    /* Copy `bytes` between host and device memory. 0, or -1 and the run has failed: not inside one allocation. */
+    /* Copy `bytes` between host and device memory. 0, or -1 for bytes outside one allocation; the run has failed then.
+     */
     int (*copy_to_device)(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes);
     int (*copy_from_device)(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes);
 
@@ -112,18 +116,19 @@ struct tg_host_api {
     void (*print_runtime)(struct tg_runtime *rt);
 };
 
-/* What the entry function is handed. Owned by the runtime, valid until the plugin is closed. */
+/* The argument of the entry function. Owned by the runtime, valid until the plugin is closed. */
 struct tg_runtime {
     uint32_t abi;                 /* TG_ORCHESTRATION_ABI of the runtime */
     int32_t orch_argc;            /* length of orch_args: 2n + 1 for n tensors */
     const uint64_t *orch_args;    /* n addresses, n byte sizes, the element count of the first tensor */
     int32_t n_kernel_addrs;       /* length of kernel_addrs */
-    const uint64_t *kernel_addrs; /* [func_id]: address of the registered kernel, 0 if there is none */
+    const uint64_t *kernel_addrs; /* [func_id]: address of the registered kernel, 0 for an unused func_id */
     struct tg_build_api aicpu_build_api;
     struct tg_host_api host_api;
 };
 
-/* ---- short forms, which also record the line that a task was added or memory was allocated on ---------------------- */
+/* ---- short forms, which also record the line of the call ----------------------------------------------------------
+ */
 
 #define tg_add_task(rt, args, n_args, func_id, core_type)                                                              \
     ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
@@ -144,8 +149,8 @@ static inline void tg_add_edge(struct tg_runtime *rt, int from, int to)
 static inline void tg_publish(struct tg_runtime *rt, int id) { rt->aicpu_build_api.publish_task(rt, id); }
 
 /*
- * host_build_graph: give each of the n tensors of an entry's `args` device memory with its contents, and let those whose
- * bit in `outputs` is set be copied back after the run.
+ * host_build_graph: give each of the n tensors of an entry's `args` device memory with its contents. Tensors whose bit
+ * in `outputs` is set are copied back after the run.
  *
  * addr[n]: their device addresses. Returns 0, or -1 and the run has failed.
  */
@@ -161,7 +166,7 @@ static inline int tg_host_place(struct tg_runtime *rt, const uint64_t *args, int
     return 0;
 }
 
-/* A float as a task argument: its bits in the low 32; tg_arg_f32 of tile.h is the other side. */
+/* A float as a task argument: its bits in the low 32. tg_arg_f32 of tile.h is the inverse. */
 static inline uint64_t tg_pack_f32(float value)
 {
     uint32_t bits;

@@ -1,13 +1,13 @@
 /*
- * tilegraph/tile.h - what a kernel is written in: tiles, instructions, pipes, events.
+ * tilegraph/tile.h - the language of kernels: tiles, instructions, pipes, events.
  *
  * A kernel is one C11 (or C++17) source that exports
  *
  *     void kernel_entry(int64_t *args)
  *
- * and is compiled to a shared object. `args` are device addresses and scalars in the order in which the
- * orchestration gave them to add_task. The same source runs on every platform: an instruction below is announced to
- * the platform that runs the kernel, which executes it, charges its cost, checks it and traces it.
+ * and is compiled to a shared object. `args` are device addresses and scalars in the order in which the orchestration
+ * gave them to add_task. The same source runs on every platform: each instruction below calls the platform that runs
+ * the kernel. The platform executes it, charges its cost, checks it and traces it.
  *
  *            AIC, cube core                                     AIV, vector core
  *
@@ -19,14 +19,14 @@
  *            GM <--TSTORE-- L0C Acc
  *                   FIX
  *
- * Pipes run at the same time; inside one pipe instructions start in order. What one pipe hands to another is ordered
- * by set_flag in the first and wait_flag in the second; what one vector instruction hands to the next is ordered by
- * pipe_barrier(PIPE_V). A kernel ends with TDRAIN(), because its return does not wait for the pipes.
+ * Pipes run at the same time; inside one pipe instructions start in order. set_flag in one pipe and wait_flag in
+ * another order their use of a tile. pipe_barrier(PIPE_V) orders two vector instructions. A kernel ends with TDRAIN(),
+ * because its return does not wait for the pipes.
  *
  * Every instruction checks its operands (kind, element type, layout, alignment, capacity, shapes). A broken rule ends
- * the kernel; the run fails with TG_ERR_TILE and a message that names kernel, instruction, tile and rule.
+ * the kernel. The run then fails with TG_ERR_TILE and a message that names kernel, instruction, tile and rule.
  *
- * Threads: all of this is for the thread of control that runs the kernel; nothing blocks or allocates.
+ * Threads: only the thread of control that runs the kernel; nothing blocks or allocates.
  */
 #ifndef TILEGRAPH_TILE_H
 #define TILEGRAPH_TILE_H
@@ -43,7 +43,8 @@
 extern "C" {
 #endif
 
-/* Bumped when a structure changes, but for struct tg_instr at its end, or the number or meaning of an instruction. */
+/* Incremented when a structure or the number or meaning of an instruction changes. A field at the end of struct
+ * tg_instr does not count. */
 #define TG_TILE_ABI 3u
 
 /* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
@@ -63,13 +64,13 @@ enum tg_event { EVENT_ID0 = 0, EVENT_ID1, EVENT_ID2, EVENT_ID3, EVENT_ID4, EVENT
 /*
  * A tile: a rectangle of elements in one buffer of the core.
  *
- * rows x cols is what it occupies (its static size), valid_rows x valid_cols what it means. Elements outside the valid
- * rectangle are zeroed by the TLOAD or TMOV that fills the tile (Mat, Left, Right) and are never stored.
+ * rows x cols is its static size, the elements that it occupies. valid_rows x valid_cols is the part with a meaning.
+ * TLOAD or TMOV into a Mat, Left or Right tile zeroes the elements outside the valid part. Stores leave them out.
  */
 struct tg_tile {
     uint8_t kind;   /* enum tg_tile_kind */
     uint8_t dtype;  /* enum tg_dtype */
-    uint8_t layout; /* enum tg_layout; Vec tiles have a choice, and Mat tiles: column-major is ZN */
+    uint8_t layout; /* enum tg_layout; for Vec tiles, and for Mat tiles, where column-major means ZN */
     uint8_t reserved;
     uint32_t rows, cols;             /* elements */
     uint32_t valid_rows, valid_cols; /* elements, at most rows and cols */
@@ -77,7 +78,7 @@ struct tg_tile {
 };
 
 /*
- * A GlobalTensor: a view of device memory, five-dimensional, the last two dimensions being rows and columns.
+* A GlobalTensor: a five-dimensional view of device memory; the last two dimensions are rows and columns.
  *
  * The first three dimensions are stacked: a load of [a][b][c][rows][cols] fills a tile of a*b*c*rows rows.
  * TG_ROW_MAJOR (ND): stride[4] is 1. TG_COL_MAJOR (DN): stride[3] is 1.
@@ -101,11 +102,11 @@ enum tg_op {
 };
 
 /*
- * One announcement. Pointers are borrowed for the call; unused ones are NULL. Which operands an instruction takes is its
- * form in instructions.h.
+ * One instruction, as the kernel passes it to the platform. Pointers are borrowed for the call; unused ones are NULL.
+ * The form of the instruction in instructions.h names its operands.
  *
- * The structure grows at its end: `size` says how much of it the kernel's compiler knew, and the platform takes the rest
- * as zero.
+ * The structure grows at its end. `size` says how much of it the kernel's compiler knew; the platform reads the rest as
+ * zero.
  */
 struct tg_instr {
     uint16_t size;                       /* bytes of this structure where the kernel was compiled */
@@ -113,10 +114,10 @@ struct tg_instr {
     uint8_t src_pipe;                    /* SET_FLAG, WAIT_FLAG, PIPE_BARRIER: enum tg_pipe */
     uint8_t dst_pipe;                    /* SET_FLAG, WAIT_FLAG: enum tg_pipe */
     uint8_t event;                       /* SET_FLAG, WAIT_FLAG: enum tg_event */
-    uint8_t mode;                        /* a choice that the instruction has, rounding for example; 0: the usual one */
+    uint8_t mode;                        /* a variant of the instruction, rounding for example; 0: the usual one */
     uint32_t line;                       /* of the kernel's source */
     const char *file;                    /* of the kernel's source; lives as long as the kernel is loaded */
-    double scalar;                       /* rounded once to the element type of the tile that it meets */
+    double scalar;                       /* rounded once to the element type of the other operand */
     int64_t immediate[2];                /* integers: offsets, lengths, a first index */
     const struct tg_tile *dst;           /* written; TSTORE: NULL */
     const struct tg_tile *dst2;          /* written, too */
@@ -124,21 +125,21 @@ struct tg_instr {
     const struct tg_tile *index;         /* indices of elements */
     const struct tg_tile *tmp;           /* scratch */
     const struct tg_global *global;      /* TLOAD: read. TSTORE: written. */
-    void *result;                        /* where the kernel wants a scalar that the instruction gives */
+    void *result;                        /* where the instruction puts its scalar result */
 };
 
-/* What the platform gives to a kernel that it loads: it fills the variable tg_tile_isa of the shared object. */
+/* The instructions of the platform. It sets the variable tg_tile_isa of each kernel that it loads. */
 struct tg_tile_isa {
     uint32_t abi;
-    void (*issue)(const struct tg_instr *instr); /* what has operands */
-    /* set_flag, wait_flag and pipe_barrier, which are most of a kernel's instructions: the members of tg_instr, by value. */
+    void (*issue)(const struct tg_instr *instr); /* instructions with operands */
+    /* set_flag, wait_flag and pipe_barrier, the most frequent ones: the members of tg_instr, by value. */
     void (*order)(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line);
 };
 
 #define TG_KERNEL_EXPORT __attribute__((visibility("default")))
 
-/* Weak, so that a kernel may have several sources; protected, so that each shared object uses its own, which the loader
- * finds by name. Sources that want the types of this file and are no kernel define TG_TILE_TYPES_ONLY. */
+/* Weak: a kernel may have several sources. Protected: each shared object uses its own variable, which the loader finds
+ * by name. A source that needs only the types of this file, and is not a kernel, defines TG_TILE_TYPES_ONLY. */
 extern __attribute__((weak, visibility("protected"))) const struct tg_tile_isa *tg_tile_isa;
 extern __attribute__((weak, visibility("protected"))) const uint32_t tg_tile_abi;
 #ifndef TG_TILE_TYPES_ONLY
@@ -153,7 +154,7 @@ TG_KERNEL_EXPORT void kernel_entry(int64_t *args);
 static inline uint64_t tg_arg_addr(int64_t arg) { return (uint64_t)arg; }
 static inline uint32_t tg_arg_u32(int64_t arg) { return (uint32_t)arg; }
 
-/* The float whose bits are the low 32 of `arg`; tg_pack_f32 of orchestration.h is the other side. */
+/* The float whose bits are the low 32 of `arg`; tg_pack_f32 of orchestration.h is the inverse. */
 static inline float tg_arg_f32(int64_t arg)
 {
     uint32_t bits = (uint32_t)arg;
@@ -164,7 +165,7 @@ static inline float tg_arg_f32(int64_t arg)
 
 /* ---- tiles ------------------------------------------------------------------------------------------------------- */
 
-/* Bytes of one element; 0 for a value that is no element type. */
+/* Bytes of one element; 0 for an invalid element type. */
 static inline uint32_t tg_dtype_bytes(uint32_t dtype)
 {
     return dtype < TG_DTYPES ? (uint32_t)(0x422114224u >> (4u * dtype)) & 7u : 0u; /* a digit for each type */
@@ -189,8 +190,8 @@ static inline struct tg_tile tg_tile_make(uint32_t kind, uint32_t dtype, uint32_
     return tile;
 }
 
-/* A tile of a cube core that means rows x cols elements; the static size is rounded up to whole 16 x 16 blocks, of 8-bit
- * types to 16 x 32, and 32 x 16 of Right. */
+/* A tile of a cube core for rows x cols elements. Its static size is rounded up to whole 16 x 16 blocks. 8-bit types
+ * have blocks of 16 x 32, in Right of 32 x 16. */
 static inline struct tg_tile tg_tile_cube(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols)
 {
     const uint32_t side = tg_dtype_bytes(dtype) == 1u ? 32u : 16u;
@@ -201,7 +202,7 @@ static inline struct tg_tile tg_tile_mat(uint32_t dtype, uint32_t rows, uint32_t
 {
     return tg_tile_cube(TG_MAT, dtype, rows, cols);
 }
-/* A Mat tile for the transposed operand: ZN, filled from a DN GlobalTensor, for TMOV and TEXTRACT to Right. */
+/* A Mat tile for the transposed operand: layout ZN, filled from a DN GlobalTensor, for TMOV and TEXTRACT to Right. */
 static inline struct tg_tile tg_tile_mat_zn(uint32_t dtype, uint32_t rows, uint32_t cols)
 {
     struct tg_tile tile = tg_tile_cube(TG_RIGHT, dtype, rows, cols);
@@ -227,21 +228,21 @@ static inline struct tg_tile tg_tile_acc_int32(uint32_t rows, uint32_t cols)
     return tg_tile_cube(TG_ACC, TG_INT32, rows, cols);
 }
 
-/* A row-major tile in UB that means rows x cols elements; rows of it start at multiples of 32 bytes. */
+/* A row-major tile in UB for rows x cols elements; each row starts at a multiple of 32 bytes. */
 static inline struct tg_tile tg_tile_vec(uint32_t dtype, uint32_t rows, uint32_t cols)
 {
     uint32_t bytes = tg_dtype_bytes(dtype);
     return tg_tile_make(TG_VEC, dtype, TG_ROW_MAJOR, rows, tg_round_up(cols, bytes ? 32u / bytes : 1u), rows, cols);
 }
 
-/* A column in UB, rows x 1, column-major: one scalar a row, what TROWMAX writes and TROWEXPAND* take. */
+/* A column in UB, rows x 1, column-major: one scalar a row, as TROWMAX writes it and TROWEXPAND* reads it. */
 static inline struct tg_tile tg_tile_column(uint32_t dtype, uint32_t rows)
 {
     uint32_t bytes = tg_dtype_bytes(dtype);
     return tg_tile_make(TG_VEC, dtype, TG_COL_MAJOR, tg_round_up(rows, bytes ? 32u / bytes : 1u), 1, rows, 1);
 }
 
-/* Bytes that the tile occupies. */
+/* Bytes of the tile's static size. */
 static inline uint32_t tg_tile_bytes(const struct tg_tile *tile)
 {
     return tile->rows * tile->cols * tg_dtype_bytes(tile->dtype);
@@ -279,9 +280,10 @@ static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint3
     return tg_global_make(addr, dtype, TG_COL_MAJOR, shape, stride);
 }
 
-/* ---- how an instruction is announced ------------------------------------------------------------------------------ */
+/* ---- how a kernel passes an instruction to the platform ------------------------------------------------------------
+ */
 
-/* Fills the structure in place: a copy of what was just stored in narrow parts would defeat store forwarding. */
+/* Fills the struct in place. A copy right after narrow stores would defeat store forwarding. */
 static inline TG_UNSEEN void tg_instr_begin(struct tg_instr *instr, uint32_t op, const char *file, int line)
 {
     memset(instr, 0, sizeof *instr);
@@ -322,18 +324,20 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
     tg_tile_isa->order(op, src_pipe, dst_pipe, event, file, line);
 }
 
-/* How TCVT rounds. NONE is RINT where something has to be rounded; ROUND takes ties away from zero; ODD cuts, and sets
- * the last bit if anything was cut. */
+/* How TCVT rounds. NONE is RINT where a result needs rounding. ROUND takes ties away from zero. ODD truncates, and sets
+ * the last bit of an inexact result. */
 enum tg_cast { TG_CAST_NONE = 0, TG_CAST_RINT, TG_CAST_ROUND, TG_CAST_FLOOR, TG_CAST_CEIL, TG_CAST_TRUNC, TG_CAST_ODD };
 
-/* What TCVT makes of a number that an integer type cannot hold: the nearest one that it can, or the low bits of the
- * number as int32. DEFAULT is OFF for fp32 and fp16 to int16, fp16 to int8 and uint8, int32 to int16, and ON elsewhere. */
+/* The result of TCVT for a number outside an integer type: the nearest value of the type (ON), or the low bits of the
+ * number as int32 (OFF). DEFAULT is OFF for fp32 and fp16 to int16, fp16 to int8 and uint8, int32 to int16, and ON
+ * elsewhere. */
 enum tg_saturation { TG_SATURATION_DEFAULT = 0, TG_SATURATION_ON, TG_SATURATION_OFF };
 
 /* How TCMP compares. With a NaN only NE is true. */
 enum tg_compare { TG_CMP_EQ = 0, TG_CMP_NE, TG_CMP_LT, TG_CMP_LE, TG_CMP_GT, TG_CMP_GE };
 
-/* Which of each four elements TGATHER_MASK takes, read from the right: P0001 takes the first, P1010 second and fourth. */
+/* The elements that TGATHER_MASK takes from each group of four. The pattern is read from the right: P0001 takes the
+ * first element, P1010 the second and fourth. */
 enum tg_mask_pattern {
     TG_MASK_P0101 = 1,
     TG_MASK_P1010,
@@ -344,11 +348,11 @@ enum tg_mask_pattern {
     TG_MASK_P1111
 };
 
-/* What TSTORE does besides, a bit each: add to what is in device memory; store the larger of an Acc's value and 0;
- * multiply an Acc's value by a scalar. */
+/* Variants of TSTORE, one bit each: add to device memory; store max(value, 0) of an Acc; multiply an Acc's value by a
+ * scalar. */
 enum tg_store { TG_STORE_ADD = 1, TG_STORE_RELU = 2, TG_STORE_SCALE = 4 };
 
-/* What dcci writes back. */
+/* The lines that dcci writes back. */
 enum tg_cache { TG_CACHE_LINE = 0, TG_CACHE_ALL = 1 };
 
 static inline TG_UNSEEN void tg_issue_cache(uint64_t address, uint32_t what, const char *file, int line)
@@ -360,7 +364,7 @@ static inline TG_UNSEEN void tg_issue_cache(uint64_t address, uint32_t what, con
     tg_tile_isa->issue(&instr);
 }
 
-/* Any instruction without a GlobalTensor: tiles by slot, mode, integers, where a result goes. */
+/* Any instruction without a GlobalTensor: tiles by slot, mode, integers. */
 static inline TG_UNSEEN void tg_issue_any(uint32_t op, const struct tg_tile *dst, const struct tg_tile *a,
                                           const struct tg_tile *b, const struct tg_tile *index,
                                           const struct tg_tile *tmp, double scalar, uint32_t mode, int64_t first,
@@ -392,7 +396,7 @@ static inline TG_UNSEEN void tg_issue_store(const struct tg_global *global, cons
     tg_tile_isa->issue(&instr);
 }
 
-/* Vec to Vec moves what both mean; on a cube core dst says how much. */
+/* Vec to Vec moves the common valid part; on a cube core dst gives the size. */
 static inline TG_UNSEEN void tg_issue_move(const struct tg_tile *dst, const struct tg_tile *src, const char *file,
                                            int line)
 {
@@ -404,7 +408,7 @@ static inline TG_UNSEEN void tg_issue_move(const struct tg_tile *dst, const stru
     tg_issue_tiles(TG_OP_TMOV, &to, &from, NULL, NULL, 0, file, line);
 }
 
-/* How many of n elements a pattern takes. */
+/* The number of elements that a pattern takes from n. */
 static inline uint32_t tg_mask_count(uint32_t pattern, uint32_t n)
 {
     const uint32_t bits[8] = {0, 5, 10, 1, 2, 4, 8, 15};
@@ -413,7 +417,7 @@ static inline uint32_t tg_mask_count(uint32_t pattern, uint32_t n)
     return count;
 }
 
-/* The pairs that TMRGSORT has taken from each list. */
+/* The pairs that TMRGSORT took from each list. */
 struct tg_merge_counts {
     uint16_t n[4];
 };
@@ -435,7 +439,7 @@ static inline TG_UNSEEN void tg_issue_merge(const struct tg_tile *dst, struct tg
     tg_tile_isa->issue(&instr);
 }
 
-/* The element whose number, counted from the tile's start, is `at`, as a tile. */
+/* A tile of one element: number `at`, counted from the tile's start. */
 static inline TG_UNSEEN struct tg_tile tg_tile_element(const struct tg_tile *tile, uint64_t at)
 {
     struct tg_tile element = *tile;
@@ -465,7 +469,7 @@ static inline TG_UNSEEN void tg_set_value(const struct tg_tile *tile, uint64_t a
     tg_issue_any(TG_OP_TSETVAL, &element, NULL, tile, NULL, NULL, value, 0, (int64_t)at, 0, file, line);
 }
 
-/* dst up to its static columns: that is where the device writes the pad. */
+/* dst widened to its static columns: the device writes the padding there. */
 static inline TG_UNSEEN void tg_issue_pad(uint32_t op, const struct tg_tile *dst, const struct tg_tile *src,
                                           double scalar, const char *file, int line)
 {
@@ -489,7 +493,7 @@ static inline TG_UNSEEN void tg_issue_reduced(uint32_t op, const struct tg_tile 
     tg_issue_tiles(op, &first, src, NULL, NULL, 0, file, line);
 }
 
-/* The operand that has not dst's rows is the row. */
+/* The operand whose row count differs from dst's is the row. */
 static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile *dst, const struct tg_tile *x,
                                                const struct tg_tile *y, const char *file, int line)
 {
@@ -500,7 +504,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 
 #ifndef TG_TILE_WITHOUT_MACROS /* pto/pto-inst.hpp has functions of these names */
 
-/* The fourth argument, the fifth: chooses a macro by the number of arguments. */
+/* The fourth or the fifth argument: selects a macro by the number of arguments. */
 #define TG_PICK4(a, b, c, name, ...) name
 #define TG_PICK5(a, b, c, d, name, ...) name
 
@@ -510,12 +514,12 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 /* Place a tile `offset` bytes from the start of its buffer. Alignment: Mat and Vec 32, Left and Right 512, Acc 64. */
 #define TASSIGN(tile, where) ((void)((tile).offset = (uint32_t)(where)))
 
-/* Transfers. TLOAD: Mat takes ND or DN; a row-major Vec takes ND, a column-major Vec DN. Shapes are the tile's valid
- * ones. TSTORE: an Acc may be rounded to the fp16 or bf16 of the GlobalTensor (nearest even). */
+/* Transfers. TLOAD: Mat takes ND or DN; a row-major Vec takes ND, a column-major Vec DN. The tile's valid shape is the
+ * shape of the transfer. TSTORE can round an Acc to the fp16 or bf16 of the GlobalTensor (nearest even). */
 #define TLOAD(dst, src) tg_issue_transfer(TG_OP_TLOAD, &(dst), NULL, &(src), __FILE__, __LINE__)
 #define TSTORE(dst, src) tg_issue_transfer(TG_OP_TSTORE, NULL, &(src), &(dst), __FILE__, __LINE__)
 
-/* TSTORE with bits of enum tg_store. TSTORE_ADD is atomic. TSTORE_SCALED stores an Acc of int32 as fp16: the value times
+/* TSTORE with bits of enum tg_store. TSTORE_ADD is atomic. TSTORE_SCALED stores an Acc of int32 as fp16: value times
  * `scale`, an fp32 number, rounded to nearest even. */
 #define TSTORE_WITH(dst, src, mode, scale)                                                                             \
     tg_issue_store(&(dst), &(src), (uint32_t)(mode), (double)(scale), __FILE__, __LINE__)
@@ -529,14 +533,14 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TEXTRACT(dst, src, row, col)                                                                                   \
     tg_issue_any(TG_OP_TEXTRACT, &(dst), &(src), NULL, NULL, NULL, 0, 0, row, col, __FILE__, __LINE__)
 
-/* Cube: acc [m][n], left [m][k], right [k][n] of one element type; m, k, n are the valid sizes. acc is fp32, of int8
- * operands int32. */
+/* Cube: acc [m][n], left [m][k], right [k][n] of one element type; m, k, n are the valid sizes. acc is fp32; for int8
+ * operands it is int32. */
 #define TMATMUL(acc, left, right) tg_issue_tiles(TG_OP_TMATMUL, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
 #define TMATMUL_ACC(acc, left, right)                                                                                  \
     tg_issue_tiles(TG_OP_TMATMUL_ACC, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
 
-/* Element by element: row-major tiles of one element type and one valid shape. dst may be a source, except of TRECIP.
- * fp32, fp16, int32 and int16; divisions and functions: fp32 and fp16. */
+/* Element by element: row-major tiles of one element type and one valid shape. dst may be a source, except for TRECIP.
+ * Types: fp32, fp16, int32 and int16; divisions and functions: fp32 and fp16. */
 #define TADD(dst, x, y) tg_issue_tiles(TG_OP_TADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TSUB(dst, x, y) tg_issue_tiles(TG_OP_TSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TMUL(dst, x, y) tg_issue_tiles(TG_OP_TMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
@@ -565,7 +569,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TEXP(dst, x) tg_issue_tiles(TG_OP_TEXP, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TLOG(dst, x) tg_issue_tiles(TG_OP_TLOG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TSQRT(dst, x) tg_issue_tiles(TG_OP_TSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
-/* TRSQRT(dst, x) or TRSQRT(dst, x, tmp): the device approximates without tmp, 32 bytes of scratch. */
+/* TRSQRT(dst, x) or TRSQRT(dst, x, tmp). Without tmp, 32 bytes of scratch, the device approximates. */
 #define TRSQRT(...) TG_PICK4(__VA_ARGS__, TG_TRSQRT3, TG_TRSQRT2, 0, 0)(__VA_ARGS__)
 #define TG_TRSQRT2(dst, x) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TG_TRSQRT3(dst, x, tmp) tg_issue_tiles(TG_OP_TRSQRT, &(dst), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
@@ -579,23 +583,23 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
                  __FILE__, __LINE__)
 
 /* TFILLPAD copies x's valid part and writes `scalar` to the rest of dst's valid rows, up to its static columns.
- * TFILLPAD_INPLACE: x is where dst is, and nothing is copied. */
+ * TFILLPAD_INPLACE copies nothing: x and dst are at the same place. */
 #define TEXPANDS(dst, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TEXPANDS, &(dst), NULL, NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TFILLPAD(dst, x, scalar) tg_issue_pad(TG_OP_TFILLPAD, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
 #define TFILLPAD_INPLACE(dst, x, scalar)                                                                               \
     tg_issue_pad(TG_OP_TFILLPAD_INPLACE, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
 
-/* Rows. x is row-major. `column` has one scalar a row: column-major, or the one valid column of a row-major tile. tmp is
- * scratch of x's shape and type. TROWARGMAX: column is of int32 or uint32. */
+/* Rows. x is row-major. `column` has one scalar a row: column-major, or the one valid column of a row-major tile. tmp
+ * is scratch of x's shape and type. TROWARGMAX takes a column of int32 or uint32. */
 #define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWMIN(column, x, tmp) tg_issue_tiles(TG_OP_TROWMIN, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWSUM(column, x, tmp) tg_issue_tiles(TG_OP_TROWSUM, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWARGMAX(column, x, tmp)                                                                                     \
     tg_issue_tiles(TG_OP_TROWARGMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWEXPAND(dst, column) tg_issue_tiles(TG_OP_TROWEXPAND, &(dst), NULL, &(column), NULL, 0, __FILE__, __LINE__)
-/* One of x and y has dst's shape. The other has a scalar for each row: a column-major column, or a row-major tile of 32
- * bytes a row, which are repeated along the row. The operation is x op y in this order. */
+/* One of x and y has dst's shape. The other has a scalar for each row, which is repeated along the row: a column-major
+ * column, or a row-major tile of 32 bytes a row. The operation is x op y in this order. */
 #define TROWEXPANDADD(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TROWEXPANDSUB(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 #define TROWEXPANDMUL(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
@@ -605,7 +609,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TROWEXPANDEXPDIF(dst, x, y)                                                                                    \
     tg_issue_tiles(TG_OP_TROWEXPANDEXPDIF, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 
-/* Columns. `row` is row-major; its first row counts. */
+/* Columns. `row` is row-major; only its first row is used. */
 #define TCOLMAX(row, x) tg_issue_reduced(TG_OP_TCOLMAX, &(row), &(x), __FILE__, __LINE__)
 #define TCOLMIN(row, x) tg_issue_reduced(TG_OP_TCOLMIN, &(row), &(x), __FILE__, __LINE__)
 #define TCOLSUM(row, x) tg_issue_reduced(TG_OP_TCOLSUM, &(row), &(x), __FILE__, __LINE__)
@@ -629,7 +633,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
     tg_issue_any(TG_OP_TSEL, &(dst), &(x), &(y), &(mask), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
 
 /* Moving elements. index: int32 or uint32 of dst's shape. TGATHER_MASK's pattern is an enum tg_mask_pattern. TSCATTER:
- * index has src's shape and elements as large as src's. TTRANS: tmp holds src's columns, its rows rounded up to 16. */
+ * index has src's shape and element size. TTRANS: tmp holds src's columns as rows, rounded up to 16. */
 #define TGATHER(dst, src, idx, scratch)                                                                                \
     tg_issue_any(TG_OP_TGATHER, &(dst), &(src), NULL, &(idx), &(scratch), 0, 0, 0, 0, __FILE__, __LINE__)
 #define TGATHER_MASK(dst, src, pattern)                                                                                \
@@ -643,10 +647,10 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
     tg_issue_any(TG_OP_TTRANS, &(dst), &(src), NULL, NULL, &(scratch), 0, 0, 0, 0, __FILE__, __LINE__)
 #define TCONCAT(dst, x, y) tg_issue_tiles(TG_OP_TCONCAT, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
 
-/* Sorting: pairs of 8 bytes, largest first, the smaller index first where values are equal. A pair is an fp32 and a
- * uint32, or an fp16, two bytes of zero and a uint32. TMRGSORT merges each four runs of `length` elements, a multiple of
- * 64, of one row. TMRGSORT2, 3, 4 merge lists of one row each; `counts` is a struct tg_merge_counts; if `exhausted`, they
- * stop where a list ends. */
+/* Sorting: pairs of 8 bytes, largest first; of equal values the smaller index comes first. A pair is an fp32 and a
+ * uint32, or an fp16, two bytes of zero and a uint32. TMRGSORT merges groups of four runs of `length` elements, a
+ * multiple of 64, of one row. TMRGSORT2, 3, 4 merge lists of one row each; `counts` is a struct tg_merge_counts. With
+ * `exhausted` they stop where a list ends. */
 #define TSORT32(dst, src, idx)                                                                                         \
     tg_issue_any(TG_OP_TSORT32, &(dst), &(src), NULL, &(idx), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
 #define TMRGSORT(dst, src, length)                                                                                     \
@@ -661,33 +665,36 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TMRGSORT4(dst, counts, scratch, x, y, z, w, exhausted)                                                         \
     TG_MERGE(dst, counts, scratch, exhausted, &(x), &(y), &(z), &(w))
 
-/* One element of a Vec tile, by its number from the tile's start, on PIPE_S. TGETVAL is a double, which holds each type's
- * values; TSETVAL rounds to the tile's type. */
+/* One element of a Vec tile, by its number from the tile's start, on PIPE_S. TGETVAL returns a double, which represents
+ * every type's values exactly. TSETVAL rounds to the tile's type. */
 #define TGETVAL(tile, at) tg_get_value(&(tile), (uint64_t)(at), __FILE__, __LINE__)
 #define TSETVAL(tile, at, value) tg_set_value(&(tile), (uint64_t)(at), (double)(value), __FILE__, __LINE__)
 
-/* Give `dst` the bytes of `x` under another shape, layout or element type: R x 1 column-major and 1 x R row-major are the
- * same bytes. Moves nothing; places dst where x is. Static sizes in bytes are equal. */
+/* Give `dst` the bytes of `x` under another shape, layout or element type. For example, R x 1 column-major and 1 x R
+ * row-major have the same bytes. Moves nothing: it places dst where x is. Both static sizes have the same number of
+ * bytes. */
 #define TRESHAPE(dst, x)                                                                                               \
     (TASSIGN(dst, (x).offset), tg_issue_tiles(TG_OP_TRESHAPE, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__))
 
-/* Order between pipes: what `src` did before set_flag has happened when `dst` passes wait_flag of the same event. */
+/* Order between pipes: the work of `src` before set_flag happens before the work of `dst` after wait_flag of the same
+ * event. */
 #define set_flag(src, dst, event) tg_issue_order(TG_OP_SET_FLAG, src, dst, event, __FILE__, __LINE__)
 #define wait_flag(src, dst, event) tg_issue_order(TG_OP_WAIT_FLAG, src, dst, event, __FILE__, __LINE__)
 
-/* The scalar unit's cache. Plain stores to device memory stay in it until dcci writes them back, 64-byte lines as a whole:
- * the line at `address`, or all of them (TG_CACHE_ALL; the address is 0 then). dcci also empties the cache, so that later
- * plain loads see what transfers and other cores have written. dsb waits until what was written back has arrived. */
+/* The scalar unit's cache. Plain stores to device memory stay in it until dcci writes whole 64-byte lines back: the
+ * line at `address`, or all lines (TG_CACHE_ALL; the address is 0 then). dcci also empties the cache, so that later
+ * plain loads see the writes of transfers and of other cores. dsb waits until the lines that were written back have
+ * arrived. */
 #define dcci(address, what) tg_issue_cache((uint64_t)(uintptr_t)(address), what, __FILE__, __LINE__)
 #define dsb() tg_issue_tiles(TG_OP_DSB, NULL, NULL, NULL, NULL, 0, __FILE__, __LINE__)
 
-/* Order inside a pipe: what follows starts after what precedes has ended. PIPE_ALL: on every pipe of the core. */
+/* Order inside a pipe: earlier instructions end before later ones start. PIPE_ALL: on every pipe of the core. */
 #define pipe_barrier(pipe) tg_issue_order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, __FILE__, __LINE__)
 #endif
 
-/* The last line of a kernel: wait until the core's pipes have ended everything. A task counts as complete when its
- * kernel returns, and a device does not wait for the pipes then: without this line a successor may read bytes that
- * TSTORE has not written yet. */
+/* The last line of a kernel: wait until all pipes of the core have finished. A task is complete when its kernel
+ * returns, and a device does not wait for the pipes then. Without this line a successor may read bytes that TSTORE has
+ * not written yet. */
 #define TDRAIN() pipe_barrier(PIPE_ALL)
 
 #ifdef __cplusplus

@@ -9,15 +9,15 @@
 struct tg_page {
     struct tg_task tasks[TG_PAGE_TASKS];
     struct tg_arena arena;   /* writer: the builder */
-    _Atomic uint32_t n_left; /* tasks of the page that are not complete, those not added yet included */
+    _Atomic uint32_t n_left; /* incomplete tasks of the page, including those not added yet */
     struct tg_page *next;    /* in the retired or the free list */
     uint64_t index;          /* in graph->pages */
 };
 
-/* The pending of a task that is not published: more than it can have edges. */
+/* The pending of an unpublished task: exceeds any number of edges. */
 #define UNPUBLISHED ((uint32_t)1 << 31)
 
-/* What stands in a complete task's successors: no edge can be pushed any more. */
+/* The successors of a complete task: no edge can be pushed any more. */
 static struct tg_edge closed;
 
 void tg_graph_init(struct tg_graph *graph, uint64_t limit_bytes)
@@ -44,7 +44,7 @@ static void page_list_free(struct tg_page *page)
     }
 }
 
-/* Take back the pages that completers have retired: their ids read as complete from here on. */
+/* Take back the pages that completers have retired: their ids read as complete from now on. */
 static void reclaim(struct tg_graph *graph)
 {
     /* Acquire, pairs with the release in retire(): the completers are done with these pages. */
@@ -83,8 +83,7 @@ static enum tg_status out_of_memory(const struct tg_graph *graph, uint64_t bytes
                     (unsigned long long)graph->limit_bytes);
 }
 
-/* May the graph take `bytes` more? At its limit it first takes back what completers have retired and gives up pages that
- * are free. */
+/* May the graph take `bytes` more? At its limit it first takes back the retired pages and frees unused pages. */
 static bool make_room(struct tg_graph *graph, uint64_t bytes)
 {
     if (graph->bytes + bytes <= graph->limit_bytes) return true;
@@ -98,12 +97,12 @@ static bool make_room(struct tg_graph *graph, uint64_t bytes)
     return graph->bytes + bytes <= graph->limit_bytes;
 }
 
-/* Memory from a page's arena, accounted and limited. NULL: none. */
+/* Memory from a page's arena, accounted and limited. NULL: out of memory, or over the limit. */
 static void *page_alloc(struct tg_graph *graph, struct tg_page *page, size_t bytes)
 {
     void *there = tg_arena_take(&page->arena, bytes);
     if (there) return there;
-    if (!make_room(graph, bytes)) return NULL; /* may pass the limit by what is left of one arena block */
+    if (!make_room(graph, bytes)) return NULL; /* may exceed the limit by the rest of one arena block */
     size_t before = page->arena.bytes;
     void *memory = tg_arena_alloc(&page->arena, bytes);
     account(graph, page->arena.bytes - before);
@@ -147,7 +146,7 @@ static enum tg_status add_page(struct tg_graph *graph)
     return TG_OK;
 }
 
-/* Who completed the tasks that stood here before has their lines: fetch those of the tasks that come next. */
+/* A completer on another core owns the cache lines of the page's former tasks: prefetch the lines of the next tasks. */
 static void prefetch_ahead(struct tg_page *page, uint32_t slot)
 {
     enum { AHEAD = 4, LINE_BYTES = 64 };
@@ -183,7 +182,7 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     task->published = false;
     task->next_ready = NULL;
     task->n_waits = 0;
-    task->root = UINT32_MAX; /* it waits for none */
+    task->root = UINT32_MAX; /* no predecessor yet */
     atomic_init(&task->pending, UNPUBLISHED);
     atomic_init(&task->successors, NULL);
     graph->n_added++;
@@ -191,7 +190,7 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     return TG_OK;
 }
 
-/* The task, or NULL: retired. `id` was added. */
+/* The task. NULL: retired. `id` was added. */
 static struct tg_task *task_at(const struct tg_graph *graph, int64_t id)
 {
     struct tg_page *page = graph->pages[(uint64_t)id / TG_PAGE_TASKS];
@@ -231,7 +230,7 @@ void tg_graph_hand_out(struct tg_graph *graph, const struct tg_task *task)
     if (task->root > graph->handed_out) graph->handed_out = task->root;
 }
 
-/* Can only the builder's thread reach the task, which is published? */
+/* Can only the builder's thread reach this published task? */
 static bool is_private(const struct tg_graph *graph, const struct tg_task *task)
 {
     return task->root > graph->handed_out;
@@ -240,11 +239,12 @@ static bool is_private(const struct tg_graph *graph, const struct tg_task *task)
 /* Push an edge on a task's successors. false: the task is complete. */
 static bool push(const struct tg_graph *graph, struct tg_task *from, struct tg_edge *edge)
 {
-    /* Acquire, as below. */
+    /* Acquire, as on failure of the exchange below. */
     struct tg_edge *head = atomic_load_explicit(&from->successors, memory_order_acquire);
     if (head == &closed) return false;
     if (graph->alone || !from->published || is_private(graph, from)) {
-        /* Nobody completes `from` at the same time. Relaxed: publishing it or handing it out, later, publishes the edge. */
+        /* No other thread completes `from` now. Relaxed: publishing `from`, or handing it out, publishes the edge
+         * later. */
         edge->next = head;
         atomic_store_explicit(&from->successors, edge, memory_order_relaxed);
         return true;
@@ -253,7 +253,7 @@ static bool push(const struct tg_graph *graph, struct tg_task *from, struct tg_e
         if (head == &closed) return false;
         edge->next = head;
         /* Release, pairs with the exchange in tg_graph_complete: the completer sees the edge. Acquire on failure:
-         * `closed` means complete, and its outputs are visible. */
+         * `closed` means complete, so the task's outputs are visible. */
     } while (!atomic_compare_exchange_weak_explicit(&from->successors, &head, edge, memory_order_release,
                                                     memory_order_acquire));
     return true;
@@ -263,7 +263,7 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
 {
     TG_TRY(check_edge(graph, from, to));
     struct tg_task *source = task_at(graph, from), *target = task_at(graph, to);
-    /* Acquire, pairs with the exchange in tg_graph_complete: of a source that is complete the outputs are visible. */
+    /* Acquire, pairs with the exchange in tg_graph_complete: the outputs of a complete source are visible. */
     if (source && atomic_load_explicit(&source->successors, memory_order_acquire) != &closed) {
         if (target->n_waits == UNPUBLISHED - 1)
             return tg_error(TG_ERR_MEMORY, "edge %lld -> %lld: a task waits for at most %u edges", (long long)from,
@@ -282,7 +282,7 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
     return TG_OK;
 }
 
-/* An edge less to wait for. true: that was the last, and the task is published. */
+/* Remove one edge from pending. true: it was the last one, and the task is published. */
 static bool release(const struct tg_graph *graph, struct tg_task *task)
 {
     if (graph->alone) {
@@ -290,18 +290,18 @@ static bool release(const struct tg_graph *graph, struct tg_task *task)
         atomic_store_explicit(&task->pending, left, memory_order_relaxed);
         return left == 0;
     }
-    /* Release: what this side wrote is visible to who runs the task. Acquire: who makes the last decrement sees what
-     * all others wrote. */
+    /* Release: this side's writes are visible to the thread that runs the task. Acquire: the thread that makes the last
+     * decrement sees the writes of all others. */
     return atomic_fetch_sub_explicit(&task->pending, 1, memory_order_acq_rel) == 1;
 }
 
-/* true: it waits for nothing any more. */
+/* true: the task has no incomplete predecessor. */
 static bool open_task(struct tg_graph *graph, struct tg_task *task)
 {
     const uint32_t change = task->n_waits - UNPUBLISHED;
     if (task->n_waits == 0) task->root = ++graph->n_roots;
     if (graph->alone || task->n_waits == 0 || is_private(graph, task)) {
-        /* Relaxed: one thread, or nobody else can reach the task. */
+        /* Relaxed: one thread, or no other thread can reach the task. */
         const uint32_t left = atomic_load_explicit(&task->pending, memory_order_relaxed) + change;
         atomic_store_explicit(&task->pending, left, memory_order_relaxed);
         return left == 0;
@@ -360,10 +360,10 @@ uint64_t tg_graph_in_flight(struct tg_graph *graph)
     return atomic_load_explicit(&graph->n_published, memory_order_relaxed) - complete;
 }
 
-/* The page has n tasks less to wait for; with none left it goes back to the builder. */
+/* n more tasks of the page are complete; with the last one the page returns to the builder. */
 static void retire(struct tg_graph *graph, struct tg_page *page, uint32_t n)
 {
-    /* Acquire-release: the last completer's push orders all completers' uses before the builder's reuse. */
+    /* Acquire-release: the last completer's push happens after all completers' uses, before the builder's reuse. */
     if (atomic_fetch_sub_explicit(&page->n_left, n, memory_order_acq_rel) != n) return;
     struct tg_page *head = atomic_load_explicit(&graph->retired_pages, memory_order_relaxed);
     do page->next = head;
@@ -376,8 +376,8 @@ void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
 {
     if (tally->n == 0) return;
     if (!graph->keep) retire(graph, tally->page, tally->n);
-    /* Releases to tg_graph_n_complete: who sees the last one sees all outputs, because additions to a counter continue each
-     * other's release. Sequentially consistent for who looks for sleepers next. */
+    /* Release, pairs with tg_graph_n_complete: a thread that reads the last count sees all outputs, because the
+     * additions form one release sequence. Sequentially consistent for the reads of sleepers that follow. */
     atomic_fetch_add(&graph->n_complete, tally->n);
     tally->n = 0;
 }
@@ -393,7 +393,7 @@ _Static_assert(offsetof(struct tg_page, tasks) == 0, "page_of finds the page by 
 static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_task *task)
 {
     if (graph->keep) {
-        /* Relaxed: all edges were there before the first task ran, and the next decrement is of the next replay. */
+        /* Relaxed: all edges existed before the first task ran, and the next decrement belongs to the next replay. */
         atomic_store_explicit(&task->pending, task->n_waits, memory_order_relaxed);
         return atomic_load_explicit(&task->successors, memory_order_relaxed);
     }
@@ -402,15 +402,15 @@ static struct tg_edge *close_successors(const struct tg_graph *graph, struct tg_
         atomic_store_explicit(&task->successors, &closed, memory_order_relaxed);
         return edge;
     }
-    /* Acquires from push(): edges and their targets are visible. Releases: who finds the list closed sees what the task
-     * wrote. Sequentially consistent for who looks for sleepers next. */
+    /* Acquire, pairs with push(): edges and their targets are visible. Release: a thread that finds the list closed
+     * sees the task's writes. Sequentially consistent for the reads of sleepers that follow. */
     return atomic_exchange(&task->successors, &closed);
 }
 
 void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task *task)
 {
     if (graph->alone) return;
-    /* Acquire, pairs with push(): the edge is visible. Its target waits for the task, so it is there. */
+    /* Acquire, pairs with push(): the edge is visible. Its target waits for this task, so the target still exists. */
     const struct tg_edge *edge = atomic_load_explicit(&task->successors, memory_order_acquire);
     if (edge) tg_prefetch_write(edge->to);
 }
@@ -420,9 +420,9 @@ struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, 
     struct tg_page *page = page_of(task);
     struct tg_edge *edge = close_successors(graph, task);
     struct tg_task *ready = NULL;
-    /* The newest edge comes first, so pushing in front restores the order in which they were added. */
+    /* The newest edge comes first, so pushing in front restores the order of adding. */
     for (struct tg_edge *next; edge; edge = next) {
-        next = edge->next; /* the edge is its target's, which may run and retire once it is released */
+        next = edge->next; /* the edge belongs to its target, which may run and retire once it is released */
         struct tg_task *to = edge->to;
         if (!release(graph, to)) continue;
         to->next_ready = ready;
@@ -442,7 +442,7 @@ struct tg_task *tg_graph_find(struct tg_graph *graph, int64_t id)
 void tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value)
 {
     struct tg_task *task = task_at(graph, id);
-    uint64_t *args = (uint64_t *)(uintptr_t)task->args; /* the page's, which is the graph's */
+    uint64_t *args = (uint64_t *)(uintptr_t)task->args; /* in the page, which the graph owns */
     args[index] = value;
 }
 
@@ -457,7 +457,7 @@ void tg_graph_rewind(struct tg_graph *graph, struct tg_task **ready)
     }
     *last = NULL;
     *ready = first;
-    /* Relaxed: nobody runs. */
+    /* Relaxed: no task runs. */
     atomic_store_explicit(&graph->n_complete, 0, memory_order_relaxed);
 }
 

@@ -7,7 +7,7 @@
 
 enum { NAMED_MAX = 6 };
 
-/* Text that grows inside a fixed buffer and is cut at its end. */
+/* Text in a fixed buffer, truncated at the buffer's end. */
 struct text {
     char *at;
     size_t left;
@@ -63,13 +63,13 @@ static void say_unpublished(struct text *text, const struct census *census)
 /* ---- cycles ---- */
 
 /*
- * When every unfinished task is published and none runs or is ready, each waits for another unfinished one. Following
- * "waits for" from any of them therefore runs into a cycle. One pass over all successors finds, for each task, one that
- * it waits for.
+ * When every unfinished task is published and none runs or is ready, each waits for another unfinished one. A walk
+ * along "waits for" from any of them therefore reaches a cycle. One pass over all successors finds one unfinished
+ * predecessor of each task.
  */
 struct search {
     struct tg_task **tasks;        /* [n] unfinished, by id */
-    const struct tg_task **blocks; /* [n] one unfinished task that tasks[i] waits for; NULL: none */
+    const struct tg_task **blocks; /* [n] one unfinished task that tasks[i] waits for; NULL: no such task */
     uint64_t n;
 };
 
@@ -79,7 +79,7 @@ static void collect(void *context, struct tg_task *task)
     search->tasks[search->n++] = task;
 }
 
-/* The place of a task in search->tasks, which is sorted by id. */
+/* The index of a task in search->tasks, which is sorted by id. */
 static uint64_t place(const struct search *search, const struct tg_task *task)
 {
     uint64_t low = 0, high = search->n;
@@ -98,7 +98,8 @@ static void find_blockers(struct search *search)
             search->blocks[place(search, edge->to)] = search->tasks[i];
 }
 
-/* A task on a cycle: after n steps along "waits for" the walk is in one. NULL: some task waits for nothing. */
+/* A task on a cycle: after n steps along "waits for" the walk is on one. NULL: a task without an unfinished
+ * predecessor. */
 static const struct tg_task *on_cycle(const struct search *search)
 {
     if (search->n == 0) return NULL;

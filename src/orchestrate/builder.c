@@ -6,7 +6,7 @@
 
 static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder *)(void *)rt; }
 
-/* Say why a call may not begin. */
+/* Set the reason why a call may not begin. */
 static bool refuse_call(struct tg_builder *b, const char *call)
 {
     const char *why = NULL;
@@ -108,7 +108,7 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     return id;
 }
 
-/* A mark holds for one call. Then that of the call around it holds again, if there is one. */
+/* A mark holds for one call. Afterwards the mark of the enclosing call holds again, if there is one. */
 static void forget_mark(struct tg_builder *b)
 {
     b->file = b->outer_file;
@@ -137,7 +137,8 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     uint64_t n_waits = b->graph->n_waits;
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
-    if (b->graph->n_waits > n_waits) tg_guard_live(b->guard); /* edges from complete tasks can be added for ever */
+    if (b->graph->n_waits > n_waits)
+        tg_guard_live(b->guard); /* not for edges from complete tasks: they have no limit */
     if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
     if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
     call_end(b);
@@ -185,7 +186,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
     else if (b->check) tg_memory_check_allocated(b->check, address, bytes, b->file, b->line);
-    if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* which has an end */
+    if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* a sign of life, as the peak has a limit */
     forget_mark(b);
     call_end(b);
     return status == TG_OK ? (void *)(uintptr_t)address : NULL;
@@ -218,7 +219,7 @@ static void label_task(struct tg_runtime *rt, int id, const char *label)
     call_end(b);
 }
 
-/* Our own copy of a file's name: the plugin's may be no string at all, which shows here, inside its guarded call. */
+/* Our own copy of a file's name. The plugin's pointer may be invalid; the copy finds that inside the guarded call. */
 static const char *intern(struct tg_builder *b, const char *file)
 {
     if (!file) return NULL;
@@ -235,7 +236,7 @@ static const char *intern(struct tg_builder *b, const char *file)
 static void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
-    if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task says so */
+    if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task reports it */
     b->outer_file = b->file;
     b->outer_line = b->line;
     b->file = intern(b, file);

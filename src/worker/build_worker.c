@@ -1,4 +1,4 @@
-/* Worker 0 as the builder: the plugin builds, and in between runs what is ready. */
+/* Worker 0 as the builder: the plugin builds; in between, the worker runs ready tasks. */
 #include "graph/verdict.h"
 #include "worker/ticks.h"
 #include "worker/workers.h"
@@ -9,13 +9,13 @@ enum {
 
 static void set_phase(struct tg_workers *all, enum tg_workers_phase phase)
 {
-    /* Release, pairs with the load in all_idle(): what was built before is visible to who sees the phase. */
+    /* Release, pairs with the load in all_idle(): a thread that reads the phase sees the tasks built before. */
     atomic_store_explicit(&all->phase, phase, memory_order_release);
 }
 
 static uint64_t now(void *context) { return tg_workers_now(context); }
 
-/* Log what the builder did until now; what follows begins here. */
+/* Log the builder's activity until now; the next one begins here. */
 static void span(struct tg_workers *all, enum tg_span_kind kind)
 {
     if (!all->config.record) return;
@@ -34,7 +34,8 @@ static bool few_are_ready(struct tg_worker *w, void *context)
 
 /* ---- the window ---- */
 
-/* A builder with tasks of its own runs a quarter of the window before it builds on; one that would idle builds at once. */
+/* A builder with tasks of its own runs a quarter of the window before it builds on. A builder that would idle builds on
+ * at once. */
 static bool has_room(struct tg_worker *w, void *context)
 {
     (void)context;
@@ -94,7 +95,7 @@ static bool wait_task(void *context, int64_t id)
 {
     struct tg_workers *all = context;
     struct waited waited = {all->config.graph, id};
-    /* Not into the loop, which is a sign of life each time: a builder that waits for this for ever has none. */
+    /* Not into the loop, where each round is a sign of life: an endless wait for this task must give none. */
     if (tg_graph_is_complete(waited.graph, id)) return true;
     span(all, TG_SPAN_BUILD);
     set_phase(all, TG_WORKERS_IN_WAIT);
@@ -115,7 +116,7 @@ void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_gu
     struct tg_worker *w = &all->worker[index];
     if (w->running) tg_worker_report(w, how);
     else tg_builder_report(all->config.builder, all->config.function_name, how);
-    if (index == 0) set_phase(all, TG_WORKERS_BUILT); /* behind the failure: nobody says that tasks are missing */
+    if (index == 0) set_phase(all, TG_WORKERS_BUILT); /* after the failure, so that no verdict reports missing tasks */
     tg_worker_retire(w);
 }
 

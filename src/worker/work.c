@@ -1,4 +1,4 @@
-/* What a worker does: take a task, run its kernel, complete it, go on with what became ready; look around, sleep. */
+/* The loop of a worker: take a task, run its kernel, complete it, go on with a successor; search, sleep. */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,8 +9,8 @@
 
 enum {
     PROGRESS_NS = 100000000,    /* host time between two calls of progress */
-    PROGRESS_TASKS = 16,        /* tasks of worker 0 between two looks at the clock */
-    SLEEP_LIMIT_NS = 1000000000 /* a sleeper looks around once a second all the same */
+    PROGRESS_TASKS = 16,        /* tasks of worker 0 between two reads of the clock */
+    SLEEP_LIMIT_NS = 1000000000 /* a sleeper searches once a second in any case */
 };
 
 /* ---- ready tasks ---- */
@@ -25,7 +25,8 @@ static void append(struct tg_worker *w, struct tg_task *task)
 
 enum { PREFETCH_BYTES = 4 * sizeof(struct tg_task), LINE_BYTES = 64 };
 
-/* Fetch a task that runs soon, and those behind it: what is added together usually waits for each other. */
+/* Prefetch a task that runs soon, and the tasks after it: tasks that were added together usually wait for each other.
+ */
 static void prefetch(const struct tg_task *task)
 {
     for (size_t at = 0; at < PREFETCH_BYTES; at += LINE_BYTES) tg_prefetch_write((const char *)task + at);
@@ -67,7 +68,7 @@ static void lock(struct tg_worker *w)
 
 static void unlock(struct tg_worker *w) { atomic_flag_clear_explicit(&w->lock, memory_order_release); }
 
-/* Take all that `from` shares into the own list of `w`. false: there is nothing. */
+/* Move all tasks that `from` shares to the own list of `w`. false: it shares no task. */
 static bool take(struct tg_worker *w, struct tg_worker *from)
 {
     if (atomic_load_explicit(&from->n_shared, memory_order_relaxed) == 0) return false; /* a hint, see below */
@@ -88,14 +89,15 @@ static bool take(struct tg_worker *w, struct tg_worker *from)
 /*
  * ---- sleeping and waking ----
  *
- * No wake-up is lost, because each side writes first and looks then, and all four operations are sequentially consistent:
+ * No wake-up is lost (store buffering): each side first writes, then reads, and all four operations are sequentially
+ * consistent.
  *
- *     who falls asleep                        who has news (tasks to share, a completion, the end)
+ *     a worker falls asleep                   a thread has news (tasks to share, a completion, the end)
  *     asleep = 1                              n_shared, successors, n_complete, over = news
- *     look once more for news                 asleep == 1: asleep = 0, wake
+ *     read the news once more                 asleep == 1: asleep = 0, wake
  *     sleep while asleep == 1
  *
- * With less (a release store, then an acquire load) both may look at what was there before. tests/model tries it out.
+ * With weaker orders (a release store, then an acquire load) both sides may read the old values. tests/model tries it.
  */
 
 /* Wake `w` if it sleeps. */
@@ -122,7 +124,7 @@ void tg_worker_share(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
     if (w->n_own == 0 || all->n == 1) return;
-    /* Relaxed: a hint. Too late a look leaves the tasks to this worker for one task more. */
+    /* Relaxed: a hint. A stale value leaves the tasks to this worker for one more task. */
     if (atomic_load_explicit(&w->n_shared, memory_order_relaxed) > 0) return;
     uint32_t n = (w->n_own + 1) / 2;
     if (n > TG_SHARE_MAX) n = TG_SHARE_MAX;
@@ -138,7 +140,8 @@ void tg_worker_share(struct tg_worker *w)
     lock(w); /* empty: only this worker fills it */
     w->shared = first;
     w->shared_last = last;
-    /* Sequentially consistent, as the load of n_asleep: either this sees the sleeper, or the sleeper sees the tasks. */
+    /* Sequentially consistent, like the load of n_asleep: either this thread sees the sleeper, or the sleeper the
+     * tasks. */
     atomic_store(&w->n_shared, n);
     unlock(w);
     if (atomic_load(&all->n_asleep) > 0) wake_one(all, w->index);
@@ -155,7 +158,7 @@ static void tell_progress(struct tg_worker *w)
     config->progress(config->progress_context, now);
 }
 
-/* A kernel gets its own copy of the arguments, with zeros behind them: what it writes must not reach the graph. */
+/* A kernel gets its own copy of the arguments, with zeros behind them: its writes must not reach the graph. */
 static void copy_args(struct tg_worker *w, const struct tg_task *task)
 {
     const uint32_t n = task->n_args;
@@ -183,16 +186,17 @@ static void record(struct tg_worker *w, const struct tg_task *task, uint64_t sta
     tg_record_ran(&w->log, &ran);
 }
 
-/* A task is complete: a builder that sleeps may have waited for it. */
+/* A task is complete: a sleeping builder may have waited for it. */
 static void tell_builder(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
-    /* Relaxed: a hint. A builder that begins to wait later finds at most a tally_limit of completions uncounted. */
+    /* Relaxed: a hint. A builder that begins to wait later misses at most tally_limit uncounted completions. */
     enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
     if (phase == TG_WORKERS_IN_WINDOW) tg_graph_settle(all->config.graph, &w->tally);
-    /* Sequentially consistent, as the completion: either this sees the sleeper, or the sleeper sees the completion. */
+    /* Sequentially consistent, like the completion: either this thread sees the sleeper, or the sleeper the
+     * completion. */
     if (atomic_load(&all->worker[0].asleep) == 0) return;
-    /* Relaxed: the builder set its phase before it fell asleep, and that was just read. */
+    /* Relaxed: the builder set its phase before it fell asleep, and its sleep was just read. */
     phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
     if (phase == TG_WORKERS_IN_WINDOW || phase == TG_WORKERS_IN_WAIT) wake(&all->worker[0]);
 }
@@ -230,10 +234,10 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
 
 /* ---- nothing to do ---- */
 
-/* Sequentially consistent, as the store in all_idle(): who is not woken sees it. */
+/* Sequentially consistent, like the store in all_idle(): a worker that is not woken sees the store. */
 static bool is_over(struct tg_workers *all) { return atomic_load(&all->over); }
 
-/* Nobody builds and nothing will move any more: say why, if tasks are left. */
+/* No thread builds and no task can move: set the reason as the failure, if tasks are left. */
 static void judge(struct tg_workers *all)
 {
     struct tg_graph *graph = all->config.graph;
@@ -247,7 +251,7 @@ static void judge(struct tg_workers *all)
     tg_failure_set(all->config.failure, status, "%s", why);
 }
 
-/* `w` is the last one that became idle. While the builder builds, a stall is its to mend. */
+/* `w` is the last worker that became idle. While the builder builds, the builder handles the stall. */
 static void all_idle(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
@@ -261,16 +265,17 @@ static void all_idle(struct tg_worker *w)
     wake_all(all);
 }
 
-/* What an idle worker has found. */
+/* The result of an idle worker's search. */
 enum found { FOUND_NOTHING, FOUND_TASKS, FOUND_ENOUGH, FOUND_STALL, FOUND_OVER };
 
-/* Look around, while idle. TASKS is a hint. */
+/* Search once, while idle. TASKS is a hint. */
 static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
     struct tg_workers *all = w->all;
     if (is_over(all)) return FOUND_OVER;
     if (enough) {
-        const bool stalled = atomic_load(&all->n_idle) == all->n; /* before enough(): then that sees all there is */
+        const bool stalled = atomic_load(&all->n_idle) ==
+                             all->n; /* before enough(), so that enough() sees every completion */
         if (enough(w, context)) return FOUND_ENOUGH;
         if (stalled) return FOUND_STALL;
     }
@@ -280,7 +285,7 @@ static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *con
     return FOUND_NOTHING;
 }
 
-/* Sleep until somebody wakes this worker. */
+/* Sleep until another thread wakes this worker. */
 static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
     struct tg_workers *all = w->all;
@@ -292,7 +297,7 @@ static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, voi
         tg_park(&w->asleep, 1, tells ? PROGRESS_NS : SLEEP_LIMIT_NS);
         if (tells) tell_progress(w);
     }
-    /* Whoever wakes a worker counts it as awake. */
+    /* The waking thread counts the worker as awake. */
     if (atomic_exchange(&w->asleep, 0) == 1) atomic_fetch_sub(&all->n_asleep, 1);
     return found;
 }
@@ -315,7 +320,7 @@ static bool steal(struct tg_worker *w)
     return false;
 }
 
-/* Be idle until there is something: TASKS are in the own list then. */
+/* Be idle until there is a reason to stop: for TASKS, the tasks are in the own list then. */
 static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
     struct tg_workers *all = w->all;

@@ -8,8 +8,8 @@
 
 enum { SPIN_ROUNDS = 200, SLOW_US = 2, TALLIES_OF_WINDOW = 64 };
 
-/* Completions that a worker keeps for itself are tasks that a window holds back: all workers together no more than one in
- * 64 of it. */
+/* A window holds completions back that workers have not counted yet. All workers together hold back at most 1/64 of the
+ * window. */
 static uint32_t tally_limit(const struct tg_control_launch *launch)
 {
     const uint32_t share = launch->window / TALLIES_OF_WINDOW / launch->n_threads;
@@ -41,7 +41,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     all->slow_ticks = tg_ticks_of_us(SLOW_US);
     atomic_init(&all->window, launch->window);
     atomic_init(&all->phase, launch->plugin_bytes ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
-    atomic_init(&all->n_idle, n - 1); /* who has not begun is idle */
+    atomic_init(&all->n_idle, n - 1); /* workers that have not begun are idle */
     atomic_init(&all->n_asleep, 0);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);

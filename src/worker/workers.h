@@ -1,28 +1,29 @@
 /*
- * workers.h - a launch on threads that schedule themselves: whoever completes a task runs the next one.
+ * workers.h - a launch on threads that schedule themselves: the worker that completes a task runs its successor.
  *
  *     worker 0     builds (aicpu_build_graph), and runs tasks while it has to wait, has plenty ready, or is done
  *     others       run tasks
  *
- * A worker's ready tasks are a list of its own, without a lock. What others may take lies apart, under one:
+ * Each worker has an own list of ready tasks, without a lock. Another list, under a lock, holds the tasks that others
+ * may take (work stealing):
  *
- *     publish, complete ---> own list ---> shared ---> a worker that has nothing
+ *     publish, complete ---> own list ---> shared ---> a worker without tasks
  *                               |             |
  *                               +--> run <----+ (back, when the own list is empty)
  *
- * Whoever has more than it runs keeps `shared` filled, a few tasks at a time: so the lines that others write change hands
- * once for many tasks. A builder that publishes fast shares what is some tasks behind: the lines that it works on are its. Of the successors of a completed task the first runs next, on the worker whose caches have what
- * it reads.
+ * A worker with more than one task keeps its `shared` filled, a few tasks at a time. So the cache lines that others
+ * write move once for many tasks. A fast builder shares older tasks and keeps the lines of the newest ones to itself.
+ * Of the successors of a completed task the first runs next, on the worker that has their inputs in its caches.
  *
- * Who finds nothing is idle: it looks around for a few microseconds, then sleeps. A task is in a list of somebody who is
- * not idle, or in a `shared` that is not empty, or runs. A worker stops being idle before it takes a task, and puts what
- * it has into the graph's counts before it becomes idle; who has not begun is idle, and may never begin. So when all are idle nothing can move: the last one to become
- * idle knows it, and says what it means:
+ * A worker that finds no task is idle: it searches for a few microseconds, then sleeps. Each ready task is in a list of
+ * a worker that is not idle, in a nonempty `shared`, or running. A worker stops being idle before it takes a task.
+ * Before it becomes idle, it counts its completions in the graph. A worker that has not begun counts as idle, and may
+ * never begin. So when all are idle no task can move. The last one to become idle sees that, and decides by the phase:
  *
  *     builder in its window           the window grows
  *     builder in wait_task            that task cannot complete: its verdict
  *     built, tasks left               the graph's verdict
- *     built, none left, or failed     the launch is over
+ *     built, no tasks left; failed    the launch is over
  */
 #ifndef TG_WORKER_WORKERS_H
 #define TG_WORKER_WORKERS_H
@@ -40,11 +41,11 @@
 #include "trace/record.h"
 
 enum {
-    TG_SHARE_MAX = 32,        /* tasks that are put where others may take them, at a time */
+    TG_SHARE_MAX = 32,        /* tasks that a worker shares at a time */
     TG_BUILDER_AHEAD_MAX = 64 /* ready tasks that the builder keeps before it runs some itself */
 };
 
-/* What the builder is doing. */
+/* The builder's activity. */
 enum tg_workers_phase { TG_WORKERS_BUILDING, TG_WORKERS_IN_WINDOW, TG_WORKERS_IN_WAIT, TG_WORKERS_BUILT };
 
 struct tg_workers;
@@ -56,45 +57,44 @@ struct tg_worker {
     uint32_t index;
     struct tg_workers *all;
     struct tg_worker_core *core;
-    struct tg_guard *guard; /* of the kernels that it runs */
+    struct tg_guard *guard; /* for the kernels of this worker */
     struct tg_task *running;
     struct tg_tally tally;
     uint64_t n_run;
-    uint32_t n_args; /* of args[] that are not 0 */
+    uint32_t n_args; /* entries of args[] that may be nonzero */
     bool ran[2];     /* [enum tg_core_type] */
     uint64_t first_start_ns;
-    uint64_t progress_ns; /* worker 0: when progress was told */
+    uint64_t progress_ns; /* worker 0: time of the last progress call */
     struct tg_record_log log;
-    int64_t args[TG_TASK_ARGS_MAX]; /* what a kernel gets: its own copy */
-    /* Writers: whoever holds the lock. n_shared is read without it as a hint. */
+    int64_t args[TG_TASK_ARGS_MAX]; /* the kernel's arguments: its own copy */
+    /* Writers: the owner of the lock. n_shared is read without it, as a hint. */
     alignas(64) atomic_flag lock;
     _Atomic uint32_t n_shared;
     struct tg_task *shared;
     struct tg_task *shared_last;
-    /* Writers: this worker sets it, whoever wakes it clears it. */
+    /* Writers: this worker sets it, and the waking thread clears it. */
     alignas(64) _Atomic uint32_t asleep;
 };
 
 struct tg_workers {
     /* Written before the launch. */
-    struct tg_control_launch config; /* borrows what the host gave */
+    struct tg_control_launch config; /* pointers borrowed from the host */
     uint32_t n;
-    int spin_rounds; /* looks at the others before a worker sleeps: a few microseconds */
-    uint64_t
-        slow_ticks; /* a builder that has published no ready task for this long is slow: sharing costs it nothing */
+    int spin_rounds;     /* searches of the other workers before a worker sleeps: a few microseconds */
+    uint64_t slow_ticks; /* a builder that has published no ready task for this long is slow: it can share at no cost */
     /* Writer: worker 0, seldom. */
     _Atomic uint32_t window;
     _Atomic(enum tg_workers_phase) phase; /* TG_WORKERS_BUILT publishes the graph's counts */
-    /* Writer: worker 0; nobody else looks. */
-    alignas(64) uint64_t ready_ticks; /* when it last published a task that was ready */
+    /* Writer and reader: worker 0. */
+    alignas(64) uint64_t ready_ticks; /* when it last published a ready task */
     uint64_t last_publish_ns;
-    uint64_t since_ns;       /* start of what it does now, for its log */
+    uint64_t since_ns;       /* start of its current activity, for its log */
     struct tg_module plugin; /* closed by the host */
     struct tg_record_log builder_log;
-    /* Writers: all, when they become idle or stop being it. */
+    /* Writers: all, when they become idle or stop being idle. */
     alignas(64) _Atomic uint32_t n_idle;
     _Atomic uint32_t n_asleep;
-    _Atomic bool over;         /* the launch is */
+    _Atomic bool over;         /* the launch is over */
     struct tg_worker worker[]; /* [n] */
 };
 
@@ -103,23 +103,24 @@ struct tg_workers {
 /* Why tg_worker_work returned. */
 enum tg_work_end { TG_WORK_OVER, TG_WORK_ENOUGH, TG_WORK_STALLED };
 
-/* Whether a worker that helps out has done enough. */
+/* Has a helping worker done enough? */
 typedef bool tg_work_enough_fn(struct tg_worker *worker, void *context);
 
-/* Run tasks until the launch is over; worker 0 with `enough`: or until that says so, or nothing moves. With may_sleep
- * false: or until the own list is empty. */
+/* Run tasks until the launch is over. Worker 0 with `enough` also stops when that returns true, or when no task can
+ * move. With may_sleep false it also stops when its own list is empty. */
 enum tg_work_end tg_worker_work(struct tg_worker *worker, tg_work_enough_fn *enough, void *context, bool may_sleep);
 
 /* Add a list of ready tasks, by next_ready, to the own list. */
 void tg_worker_push(struct tg_worker *worker, struct tg_task *list);
 
-/* Let others have some of what this worker has, if they have taken all that was there. */
+/* Share some of this worker's tasks, if others have taken all the shared ones. */
 void tg_worker_share(struct tg_worker *worker);
 
-/* The kernel that this worker runs has ended as `guard` tells: that is the failure. */
+/* The kernel of this worker has ended in the way that `guard` says; this becomes the run's failure. */
 void tg_worker_report(struct tg_worker *worker, const struct tg_guard *guard);
 
-/* The run has failed and this worker's thread is gone: it is idle for the rest of the launch. By another thread. */
+/* The run has failed and this worker's thread is gone: it counts as idle for the rest of the launch. Called by another
+ * thread. */
 void tg_worker_retire(struct tg_worker *worker);
 
 /* Worker 0 of aicpu_build_graph: open the plugin and let it build. */

@@ -1,7 +1,7 @@
 // pto/common/config.hpp - the words that kernels are written with: address spaces, function attributes, assertions.
 //
-// A device compiler gives them a meaning. Here a kernel is a shared object of this computer, and device memory is
-// addressed by plain pointers, so that the words of address spaces are empty.
+// A device compiler gives them a meaning. Here a kernel is a shared object of this computer, and plain pointers address
+// device memory. So the words of address spaces are empty.
 #ifndef TILEGRAPH_PTO_COMMON_CONFIG_HPP
 #define TILEGRAPH_PTO_COMMON_CONFIG_HPP
 
@@ -20,8 +20,8 @@
 #define __in__
 #define __out__
 
-// Kernels that are generated define __aicore__ as [aicore] before they include this. Kernels that define it afterwards,
-// without asking whether it is there, reach a function's own declaration by the second line: [[maybe_unused]].
+// Generated kernels define __aicore__ as [aicore] before they include this header. Others define it afterwards without
+// #ifndef; the second line, [[maybe_unused]], makes such a definition harmless on a declaration.
 #undef __aicore__
 #define __aicore__
 #define aicore [maybe_unused]

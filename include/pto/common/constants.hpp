@@ -30,13 +30,14 @@ enum class TileType { Vec, Mat, Left, Right, Acc, Bias, Scaling, ScaleLeft, Scal
 enum class BLayout { RowMajor, ColMajor };
 enum class SLayout { NoneBox, RowMajor, ColMajor };
 
-// What lies to the right of and below a tile's valid part. Above 2^32: a number of the program's own (PadValueCustom).
+// The fill value to the right of and below a tile's valid part. Above 2^32: a number of the program's own
+// (PadValueCustom).
 enum class PadValue : uint64_t { Null = 0, Zero, Max, Min };
 
-// Where the fractals of a partly valid tile lie. Fractals are not visible here: Null and Normal are the same.
+// The place of the fractals of a partly valid tile. Fractals are not visible here: Null and Normal are the same.
 enum class CompactMode { Null, Normal, RowPlusOne, RowAlignedPadding };
 
-// How device memory is laid out.
+// Layouts of device memory.
 enum class Layout {
     ND,
     DN,
@@ -67,7 +68,7 @@ enum class STPhase { Unspecified, Partial, Final };
 enum class AccPhase { Unspecified, Partial, Final };
 enum class TFillPadMode { Normal, InPlace, Expand };
 
-// Which elements of a row TGATHER takes, read from the right: P0101 takes elements 0, 2, 4 and so on.
+// The elements of a row that TGATHER takes. The pattern is read from the right: P0101 takes elements 0, 2, 4 and so on.
 enum class MaskPattern { P0101 = 1, P1010, P0001, P0010, P0100, P1000, P1111 };
 
 enum TileSplitAxis { TILE_NO_SPLIT, TILE_UP_DOWN, TILE_LEFT_RIGHT, TILE_UP_DOWN_ODD, TILE_LEFT_RIGHT_ODD };

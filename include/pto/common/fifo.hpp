@@ -1,4 +1,5 @@
-// pto/common/fifo.hpp - names of the tile interface that are not offered: each compiles to a sentence that says what to do.
+// pto/common/fifo.hpp - names of the tile interface that are not offered: each fails to compile, with a sentence that
+// says what to do instead.
 #ifndef TILEGRAPH_PTO_COMMON_FIFO_HPP
 #define TILEGRAPH_PTO_COMMON_FIFO_HPP
 

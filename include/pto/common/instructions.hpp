@@ -1,10 +1,10 @@
 // pto/common/instructions.hpp - the instructions, each a function over the types of its operands.
 //
-// An instruction is announced to the platform with the file and line of the kernel's source. Up to three events may follow
-// its operands; it waits for them first.
+// An instruction calls the platform with the file and line of the kernel's source. Up to three events may follow its
+// operands; it waits for them first.
 //
-// Most functions are made from tilegraph/instructions.h: the form of a row says which operands the instruction has, and a
-// form is a macro here. A new instruction of a form that is there needs nothing in this file.
+// tilegraph/instructions.h generates most functions: the form of a row lists the operands of the instruction, and each
+// form is a macro here. A new instruction of an existing form needs nothing in this file.
 #ifndef TILEGRAPH_PTO_COMMON_INSTRUCTIONS_HPP
 #define TILEGRAPH_PTO_COMMON_INSTRUCTIONS_HPP
 
@@ -18,13 +18,13 @@
 namespace pto
 {
 
-// The last parameters of every instruction, and what it does with them first.
+// The last parameters of every instruction, and their use: it waits for the events first.
 #define TG_PTO_AT                                                                                                      \
     detail::Wait w0 = {}, detail::Wait w1 = {}, detail::Wait w2 = {}, const char *file = __builtin_FILE(),             \
                  int line = __builtin_LINE()
 #define TG_PTO_WAIT (w0(file, line), w1(file, line), w2(file, line))
 
-// Announce an instruction of tiles; `checks` are what has to hold of the operands' types.
+// Pass an instruction of tiles to the platform; `checks` are assertions about the operands' types.
 #define TG_PTO_ISSUE(name, checks, dst, a, b, tmp, scalar)                                                             \
     {                                                                                                                  \
         static_assert(checks);                                                                                         \
@@ -74,7 +74,7 @@ namespace pto
     template <typename D, typename B>                                                                                  \
     RecordEvent name(D &dst, B &column, TG_PTO_AT)                                                                     \
         TG_PTO_ISSUE(name, (detail::vectors<types, D, B>()), &dst.tile(), nullptr, &column.tile(), nullptr, 0)
-// A fourth tile is scratch on a device, where otherwise the last 8 KiB of UB are.
+// A fourth tile is scratch on a device; otherwise the device uses the last 8 KiB of UB.
 #define TG_PTO_ROW_EXPAND_WITH(name, types)                                                                            \
     template <typename D, typename A, typename B>                                                                      \
     RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                                                                    \
@@ -103,7 +103,7 @@ namespace pto
         tg_issue_expanded(TG_OP_##name, &dst.tile(), &a.tile(), &b.tile(), file, line);                                \
         return {file, line};                                                                                           \
     }
-// What lies outside the source's valid part becomes the pad value of dst's type.
+// The area outside the source's valid part is filled with the pad value of dst's type.
 #define TG_PTO_PAD(name, types)                                                                                        \
     template <typename D, typename A> RecordEvent name(D &dst, A &a, TG_PTO_AT)                                        \
     {                                                                                                                  \
@@ -115,7 +115,7 @@ namespace pto
     }
 #define TG_PTO_PAD_INPLACE(name, types) TG_PTO_PAD(name, types)
 
-// These are written out below or in order.hpp: their arguments are not just their operands.
+// These are written out below or in order.hpp: they have arguments besides their operands.
 #define TG_PTO_LOAD(name, types)
 #define TG_PTO_STORE(name, types)
 #define TG_PTO_MOVE(name, types)
@@ -192,7 +192,7 @@ template <typename D, typename G> RecordEvent TLOAD(D &dst, G &src, TG_PTO_AT)
     return {file, line};
 }
 
-// AtomicAdd adds to what is in device memory. NormalRelu stores the larger of an Acc's value and 0.
+// AtomicAdd adds to device memory. NormalRelu stores the larger of an Acc's value and 0.
 template <typename S, typename G, AtomicType Atomic = AtomicType::AtomicNone, ReluPreMode Relu = ReluPreMode::NoRelu>
 RecordEvent TSTORE(G &dst, S &src, TG_PTO_AT)
 {
@@ -254,13 +254,13 @@ RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
 {
     static_assert(detail::product<C, A, B>() && detail::product<I, A, B>());
     TG_PTO_WAIT;
-    // From another place is not offered: the rules refuse the operand that is one too many.
+    // Another place is not offered: the rules refuse the extra operand.
     const tg_tile *elsewhere = in.tile().offset == acc.tile().offset ? nullptr : &in.tile();
     detail::multiply(TG_OP_TMATMUL_ACC, acc.tile(), left.tile(), right.tile(), elsewhere, file, line);
     return {file, line};
 }
 
-// Announce an instruction whose operands are more than tiles of one shape.
+// Pass an instruction to the platform whose operands are more than tiles of one shape.
 #define TG_PTO_ISSUE_ANY(op, checks, dst, a, b, index, tmp, scalar, mode, first)                                       \
     {                                                                                                                  \
         static_assert(checks);                                                                                         \
@@ -271,7 +271,7 @@ RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
 
 // ---- conversion, comparison, selection
 
-// How a conversion saturates that says nothing of it depends on the pair of types.
+// The default saturation of a conversion depends on the pair of types.
 template <typename D, typename S>
 RecordEvent TCVT(D &dst, S &src, RoundMode mode, TG_PTO_AT)
     TG_PTO_ISSUE_ANY(TCVT, (detail::converted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0,
@@ -338,18 +338,19 @@ RecordEvent TCVT(D &dst, S &src, RoundMode mode, TG_PTO_AT)
     RecordEvent TSORT32(D &dst, S &src, I &index, TG_PTO_AT)
         TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
                          nullptr, &index.tile(), nullptr, 0, 0, 0)
-    // Scratch is for a last group that is not whole, which is not offered.
+    // Scratch serves an incomplete last group, which is not offered.
     template <typename D, typename S, typename I, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
     RecordEvent TSORT32(D &dst, S &src, I &index, T &, TG_PTO_AT)
         TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
                          nullptr, &index.tile(), nullptr, 0, 0, 0)
-    // Each four runs of `length` elements become one.
+    // Each group of four runs of `length` elements becomes one run.
     template <typename D, typename S>
     RecordEvent TMRGSORT(D &dst, S &src, uint32_t length, TG_PTO_AT)
         TG_PTO_ISSUE_ANY(TMRGSORT, (detail::sorted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0, 0,
                          length)
 
-    // Two to four lists become one; `counts` says how many pairs each has given. Exhausted: stop where a list ends.
+    // Two to four lists become one; `counts` gets the number of pairs taken from each. Exhausted: stop where a list
+    // ends.
     template <typename D, typename T, typename A, typename B, bool Exhausted>
     RecordEvent TMRGSORT(D &dst, MrgSortExecutedNumList &counts, T &tmp, A &a, B &b, TG_PTO_AT)
 {

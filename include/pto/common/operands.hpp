@@ -1,6 +1,6 @@
-// pto/common/operands.hpp - what instructions ask of the types of their operands, in sentences.
+// pto/common/operands.hpp - the rules for the types of operands, as assertions with sentences.
 //
-// What depends on values (dynamic sizes, places, addresses) is checked when the instruction is executed.
+// Rules for values (dynamic sizes, places, addresses) are checked when the instruction is executed.
 #ifndef TILEGRAPH_PTO_COMMON_OPERANDS_HPP
 #define TILEGRAPH_PTO_COMMON_OPERANDS_HPP
 
@@ -190,8 +190,8 @@ template <typename S, typename G> constexpr bool storable()
     return transferable<S, G>();
 }
 
-// The view of device memory for a transfer with a tile of type X. A line of elements is the same in ND and DN: it gets the
-// layout of the tile. Types of one size are the same bytes.
+// The view of device memory for a transfer with a tile of type X. A line of elements is the same in ND and DN, so it
+// gets the layout of the tile. Types of one size have the same bytes.
 template <typename X, typename G> tg_global view_for(const G &global)
 {
     tg_global view = global.view();
@@ -235,7 +235,8 @@ template <typename C, typename A, typename B> constexpr bool product()
     return true;
 }
 
-// The sizes of a product are left's valid ones and right's valid columns. What acc and right say beside that is not asked.
+// left's valid sizes and right's valid columns give the sizes of a product. The other sizes of acc and right are not
+// checked.
 inline void multiply(uint32_t op, tg_tile acc, const tg_tile &left, tg_tile right, const tg_tile *tmp, const char *file,
                      int line)
 {

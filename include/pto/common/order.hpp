@@ -1,4 +1,5 @@
-// pto/common/order.hpp - what orders instructions: flags between pipes, barriers, events; the scalar unit's cache and clock.
+// pto/common/order.hpp - order between instructions: flags between pipes, barriers, events; the scalar unit's cache and
+// clock.
 #ifndef TILEGRAPH_PTO_COMMON_ORDER_HPP
 #define TILEGRAPH_PTO_COMMON_ORDER_HPP
 
@@ -12,7 +13,7 @@
 using pipe_t = tg_pipe;
 using event_t = tg_event;
 
-// What `from` did before set_flag has happened when `to` passes the wait_flag of the same event.
+// The work of `from` before set_flag happens before the work of `to` after wait_flag of the same event.
 inline void set_flag(pipe_t from, pipe_t to, int event, const char *file = __builtin_FILE(),
                      int line = __builtin_LINE())
 {
@@ -24,7 +25,7 @@ inline void wait_flag(pipe_t from, pipe_t to, int event, const char *file = __bu
     tg_issue_order(TG_OP_WAIT_FLAG, from, to, static_cast<uint32_t>(event), file, line);
 }
 
-// What follows on the pipe starts after what precedes has ended. PIPE_ALL: on every pipe of the core.
+// On the pipe, earlier instructions end before later ones start. PIPE_ALL: on every pipe of the core.
 inline void pipe_barrier(pipe_t pipe, const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
     tg_issue_order(TG_OP_PIPE_BARRIER, pipe, pipe, 0, file, line);
@@ -42,7 +43,8 @@ enum cache_line_t { SINGLE_CACHE_LINE = TG_CACHE_LINE, ENTIRE_DATA_CACHE = TG_CA
 enum dcci_dst_t { CACHELINE_ALL, CACHELINE_UB, CACHELINE_OUT, CACHELINE_ATOMIC };
 enum mem_dsb_t { DSB_ALL, DSB_DDR, DSB_UB, DSB_SEQ };
 
-// Write the scalar unit's cache back to device memory and empty it: the line at `address`, or all of it (`address` is 0).
+// Write the scalar unit's cache back to device memory and empty it: the line at `address`, or all lines (`address` is
+// 0).
 template <typename P>
 void dcci(P address, int what, int where = CACHELINE_OUT, const char *file = __builtin_FILE(),
           int line = __builtin_LINE())
@@ -57,7 +59,7 @@ inline void dcci(int, int what, int where = CACHELINE_OUT, const char *file = __
     dcci(static_cast<const void *>(nullptr), what, where, file, line);
 }
 
-// What the scalar unit has stored is in device memory.
+// Waits until the scalar unit's stores are in device memory.
 inline void dsb(int what, const char *file = __builtin_FILE(), int line = __builtin_LINE())
 {
     (void)what;
@@ -77,12 +79,12 @@ inline int64_t get_sys_cnt()
     return static_cast<int64_t>(now.tv_sec) * 50000000 + now.tv_nsec / 20;
 }
 
-// ---- events: flags that are named by the instructions between which they are
+// ---- events: flags that are named by the two instructions that they order
 
 namespace pto
 {
 
-// What an instruction returns: where it stands. An Event takes it.
+// The result of an instruction: its position. An Event takes it.
 struct RecordEvent {
     const char *file;
     int line;
@@ -121,7 +123,7 @@ constexpr pipe_t pipe_of(Op op)
     return PIPE_S;
 }
 
-// An event that an instruction waits for before it starts; the default is none.
+// An event that an instruction waits for before it starts; the default value waits for nothing.
 class Wait
 {
   public:
@@ -143,9 +145,9 @@ class Wait
 
 } // namespace detail
 
-// From instruction `From`, whose result is assigned to it, to instruction `To`, which it is given to. With AutoToken the
-// number of the flag follows from the line on which the event is declared: two of the same pipes that live at the same time
-// need lines that are not 8, 16, ... apart, or numbers of their own.
+// An event orders an instruction `From`, whose result is assigned to it, before an instruction `To`, which gets it as
+// an argument. With AutoToken the line of the event's declaration gives the number of the flag. Two events of the same
+// pipes that live at the same time must not stand 8, 16, ... lines apart, or need numbers of their own.
 template <Op From, Op To, bool AutoToken = true, event_t EventID = EVENT_ID0> class Event
 {
   public:

@@ -1,6 +1,6 @@
-// pto/common/pto_tile.hpp - Shape, Stride, GlobalTensor and Tile: what instructions are given.
+// pto/common/pto_tile.hpp - Shape, Stride, GlobalTensor and Tile: the operands of instructions.
 //
-// Each keeps the structure of tilegraph/tile.h that says the same, up to date; an instruction hands over its address.
+// Each holds the equivalent structure of tilegraph/tile.h and keeps it up to date; an instruction passes its address.
 #ifndef TILEGRAPH_PTO_COMMON_PTO_TILE_HPP
 #define TILEGRAPH_PTO_COMMON_PTO_TILE_HPP
 
@@ -19,11 +19,11 @@ namespace pto
 namespace detail
 {
 
-// A message that stands where a template is used and not where it is defined.
+// A message that appears where a template is used, not where it is defined.
 template <typename...> inline constexpr bool never = false;
 
-// Five numbers, of which some are known when the kernel is compiled. `values` has the dynamic ones; what it holds for a
-// static one means nothing.
+// Five numbers; some are known when the kernel is compiled. `values` holds the dynamic ones; its entries for static
+// ones have no meaning.
 template <int64_t... N> struct Five {
     static_assert(sizeof...(N) == 5, "a shape or stride has five dimensions");
     static constexpr int64_t known[5] = {N...};
@@ -50,8 +50,8 @@ template <int64_t... N> struct Five {
 
 } // namespace detail
 
-// The extents of a GlobalTensor, outermost first, in elements. The constructors take nothing (dynamic extents are 1), all
-// five, or the dynamic ones in order.
+// The extents of a GlobalTensor, outermost first, in elements. The constructors take no argument (dynamic extents are
+// 1), all five extents, or the dynamic ones in order.
 template <int64_t N1 = DYNAMIC, int64_t N2 = DYNAMIC, int64_t N3 = DYNAMIC, int64_t N4 = DYNAMIC, int64_t N5 = DYNAMIC>
 struct Shape {
     static constexpr int64_t staticShape[5] = {N1, N2, N3, N4, N5};
@@ -96,7 +96,7 @@ template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> 
     static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
     static_assert(L == Layout::ND || L == Layout::DN,
                   "GlobalTensors are ND (rows are contiguous) or DN (columns are); the other layouts are not offered");
-    // What is no dimension but an extent of 1 has a stride that means nothing.
+    // An extent of 1 has a stride without meaning.
     static_assert(L != Layout::ND || staticStride[4] == DYNAMIC || staticStride[4] == 1 || staticShape[4] == 1,
                   "ND: the stride of the last dimension is 1");
     static_assert(L != Layout::DN || staticStride[3] == DYNAMIC || staticStride[3] == 1 || staticShape[3] == 1,
@@ -142,7 +142,8 @@ template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> 
     T *data() const { return address_; }
     void place(T *address) { address_ = address; }
 
-    // As tile.h has it. An extent that is too large becomes one that no tile has, so that the instruction names it.
+    // The structure of tile.h. An extent that is too large becomes one that no tile has, so that the instruction
+    // reports it.
     tg_global view() const
     {
         constexpr bool is_nd = L == Layout::ND;
@@ -183,11 +184,11 @@ constexpr uint32_t first_valid(int valid) { return valid == DYNAMIC ? 0u : stati
 } // namespace detail
 
 /*
- * A rectangle of Rows x Cols elements in a buffer of the core, of which ValidRow x ValidCol mean something. A valid size of
- * DYNAMIC (-1) is given to the constructor, or set before the tile is used.
+ * A rectangle of Rows x Cols elements in a buffer of the core; ValidRow x ValidCol of them have a meaning. The
+ * constructor, or a call before the tile is used, sets a valid size of DYNAMIC (-1).
  *
- * Left, Right and Acc tiles have the order of fractals that the cube core wants; it is not visible, so that a Left tile may
- * be declared row-major in row-major (A2, A3) or column-major in row-major (A5).
+ * Left, Right and Acc tiles have the order of fractals that the cube core needs. The order is not visible. So a Left
+ * tile may be declared row-major in row-major (A2, A3) or column-major in row-major (A5).
  */
 template <TileType Loc_, typename T, int Rows_, int Cols_, BLayout BFractal_ = BLayout::RowMajor, int ValidRow_ = Rows_,
           int ValidCol_ = Cols_, SLayout SFractal_ = SLayout::NoneBox, int SFractalSize_ = 512,

@@ -27,8 +27,8 @@ inline float float_of(uint32_t bits)
     return value;
 }
 
-// The float next to x, and where it is not x itself the one of its two neighbours that is odd. To round this once more,
-// to a type that is at least two bits shorter, gives what one rounding of x would have given.
+// The float nearest to x. If it differs from x, the neighbour of x whose last bit is odd (rounding to odd). A second
+// rounding, to a type that is at least two bits shorter, then equals one rounding of x.
 template <typename X> float round_to_odd(X x)
 {
     const float near = static_cast<float>(x);
@@ -40,7 +40,7 @@ template <typename X> float round_to_odd(X x)
     return float_of(away ? bits + 1u : bits - 1u);
 }
 
-// To nearest, ties to even; what is too large is infinite; NaN stays NaN.
+// To nearest, ties to even; a number that is too large becomes infinite; NaN stays NaN.
 inline uint16_t half_bits(float value)
 {
     const uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
@@ -76,8 +76,8 @@ inline uint16_t bfloat16_bits(float value)
 } // namespace detail
 } // namespace pto
 
-// IEEE 754 binary16. Converts from every number by one rounding to nearest, ties to even, and to float exactly; there is
-// no arithmetic of its own. The bytes of a variable that has no initial value are undefined, as a float's.
+// IEEE 754 binary16. Converts from every number by one rounding to nearest, ties to even, and to float exactly. It has
+// no arithmetic. A variable without an initial value has undefined bytes, like a float.
 class half
 {
   public:
@@ -120,7 +120,7 @@ namespace pto
 namespace detail
 {
 
-// The number that tile.h has for an element type.
+// The number of an element type in tile.h.
 template <typename T> struct dtype_of;
 template <> struct dtype_of<float> : std::integral_constant<tg_dtype, TG_FP32> {
 };

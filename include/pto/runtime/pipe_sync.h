@@ -1,4 +1,5 @@
-/* pto/runtime/pipe_sync.h - the last call of a kernel: what its core has stored is in device memory when it returns. */
+/* pto/runtime/pipe_sync.h - the last call of a kernel: it waits until everything that the core stored is in device
+ * memory. */
 #ifndef TILEGRAPH_PTO_RUNTIME_PIPE_SYNC_H
 #define TILEGRAPH_PTO_RUNTIME_PIPE_SYNC_H
 

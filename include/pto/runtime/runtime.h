@@ -1,5 +1,5 @@
 /*
- * pto/runtime/runtime.h - what an orchestration plugin of the PTO runtime family includes as "runtime.h".
+ * pto/runtime/runtime.h - the header that orchestration plugins of the PTO runtime family include as "runtime.h".
  *
  * In C it is tilegraph/orchestration.h. In C++17 it declares the family's Runtime over that: the same calls under the
  * family's names, for both runtimes.
@@ -7,8 +7,8 @@
  *     extern "C" int orchestration(Runtime *runtime)                                  aicpu_build_graph
  *     extern "C" int orchestration(Runtime *runtime, uint64_t *args, int arg_count)   host_build_graph
  *
- * What goes wrong in a call is recorded, and the run fails with it, as orchestration.h says. add_task and device_malloc
- * also record the line of the plugin's source that they are called on.
+ * An error in a call is recorded, and the run fails with it (see orchestration.h). add_task and device_malloc also
+ * record the plugin's source line.
  *
  * Threads: as orchestration.h. A plugin's shared object is opened anew for each run, so that it has one Runtime.
  */
@@ -34,8 +34,8 @@ class Runtime;
 namespace tg_family
 {
 
-/* The runtime of the plugin's run; tg_plugin_view sets it before the entry is called. Hidden: it is of this shared object
-     * alone, however that is compiled. */
+/* The runtime of the plugin's run; tg_plugin_view sets it before the entry is called. Hidden: each shared object has
+ * its own, whatever options it is compiled with. */
 inline __attribute__((visibility("hidden"))) struct tg_runtime *current = nullptr;
 
 struct AddTask {
@@ -110,16 +110,18 @@ inline int copy_from_device(void *host, const void *device, size_t bytes)
 
 } // namespace tg_family
 
-/* The calls that build the graph. Each member may be called, compared with nullptr, and copied to a function pointer. */
+/* The calls that build the graph. Each member can be called, compared with nullptr, and copied to a function pointer.
+ */
 struct AicpuBuildApi {
     /* (runtime, args, num_args, func_id, core_type, function_bin_addr): the task's id from 0 on, or -1.
-     * function_bin_addr 0: the kernel that is registered for func_id. */
+     * function_bin_addr 0 means the kernel that is registered for func_id. */
     tg_family::AddTask add_task;
-    /* Task `to` waits for task `from`, unless that is complete. `to` is not published yet. */
+    /* Task `to` waits for task `from`, unless that is complete. `to` must not be published yet. */
     void (*add_successor_conditional)(Runtime *runtime, int from, int to) = tg_family::add_edge;
     /* The schedulers may see the task. */
     void (*publish_task)(Runtime *runtime, int task_id) = tg_family::publish;
-    /* Device memory at a multiple of 512, or nullptr and the run has failed. What is not freed is freed with the run. */
+    /* Device memory at a multiple of 512, or nullptr and the run has failed. The end of the run frees memory that the
+     * plugin leaves. */
     tg_family::DeviceMalloc device_malloc;
     tg_family::DeviceFree device_free;
 };
@@ -132,13 +134,13 @@ struct HostApi {
     int (*copy_from_device)(void *host, const void *device, size_t bytes) = tg_family::copy_from_device;
 };
 
-/* What the entry function is handed. Valid until it returns. */
+/* The argument of the entry function. Valid until it returns. */
 class Runtime
 {
   public:
     int orch_argc = 0;             /* length of orch_args: 2n + 1 for n tensors */
     uint64_t *orch_args = nullptr; /* n addresses, n byte sizes, the element count of the first tensor */
-    /* [func_id]: address of the registered kernel, 0 if there is none. Kernels of higher numbers are named by 0. */
+    /* [func_id]: address of the registered kernel, 0 for an unused func_id. Pass 0 for kernels of higher numbers. */
     uint64_t kernel_addrs[1024] = {};
     AicpuBuildApi aicpu_build_api;
     HostApi host_api;
@@ -171,7 +173,7 @@ class Runtime
     }
 };
 
-/* What the entry function is handed instead of `rt`. */
+/* The argument that the entry function gets instead of `rt`. */
 extern "C" __attribute__((weak, visibility("protected"))) void *tg_plugin_view(struct tg_runtime *rt);
 extern "C" __attribute__((weak, visibility("protected"))) void *tg_plugin_view(struct tg_runtime *rt)
 {
@@ -184,7 +186,7 @@ extern "C" __attribute__((weak, visibility("protected"))) void *tg_plugin_view(s
     return &view;
 }
 
-/* Entry functions are found by name; programs of the family do not export theirs by themselves. */
+/* Entry functions are found by name; programs of the family do not export theirs. */
 #pragma GCC visibility push(default)
 
 #else

@@ -1,8 +1,8 @@
 /*
- * pto/runtime/tensor.h - the descriptor by which later versions of the family hand a tensor to a kernel.
+ * pto/runtime/tensor.h - the tensor descriptor that later versions of the family pass to a kernel.
  *
- * There args[i] is the device address of such a structure, and the kernel reads it by plain loads. A plugin here hands over
- * the address of the elements itself; one that wants to serve such a kernel fills a descriptor in device memory.
+ * There args[i] is the device address of such a structure, and the kernel reads it by plain loads. A plugin here passes
+ * the address of the elements itself. For such a kernel it fills a descriptor in device memory and passes its address.
  */
 #ifndef TILEGRAPH_PTO_RUNTIME_TENSOR_H
 #define TILEGRAPH_PTO_RUNTIME_TENSOR_H

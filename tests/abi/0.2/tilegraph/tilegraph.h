@@ -14,15 +14,15 @@
  *     tg_run_result(run, &result);
  *     tg_run_close(run); tg_program_close(program); tg_device_close(device);
  *
- * Errors    Calls return a status; what it is about is in tg_last_message(). On failure nothing is left behind, out
- *           parameters and output tensors are untouched, and the device can be used for the next run.
- * Threads   A device and what was opened on it belong to one thread at a time. Different devices are independent.
+ * Errors    Calls return a status; tg_last_message() has the details. A call that fails leaves nothing behind. Out
+ *           parameters and output tensors are unchanged, and the device can take the next run.
+ * Threads   A device and everything opened on it belong to one thread at a time. Different devices are independent.
  * Process   All devices of a process share the log sink (tg_log_to), the dynamic loader, and, while a run waits with
  *           catch_faults, the signal handlers.
  * Versions  A program keeps working with a later library of the same soname. Structures that a caller allocates begin
- *           with their size, or are passed with it; the inline functions of this header fill it in. A library takes a
- *           shorter structure and uses defaults for what it lacks. It takes a longer one if what it does not know is
- *           zero, and refuses it by name if not (docs/host-api.md#versions).
+ *           with their size, or are passed with it; the inline functions of this header fill it in. The library uses
+ *           defaults for the fields that a shorter structure lacks. It accepts a longer structure if the fields that it
+ *           does not know are zero; otherwise it refuses the structure by name (docs/host-api.md#versions).
  */
 #ifndef TILEGRAPH_TILEGRAPH_H
 #define TILEGRAPH_TILEGRAPH_H
@@ -49,8 +49,8 @@ TG_API uint32_t tg_version(void);
 /*
  * Every status: name, value, exit code of the command line, sentence, hint. Values are stable.
  *
- * Exit codes: 0 pass, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity, 6 device or kernel
- * fault, 7 platform not available, 8 program does not load.
+ * Exit codes 0 to 4: pass, mismatch, usage or input, finding of a check, deadlock. Exit codes 5 to 8: capacity, device
+ * or kernel fault, platform not available, program does not load.
  */
 #define TG_STATUSES(X)                                                                                                 \
     X(OK, 0, 0, "success", "")                                                                                         \
@@ -88,31 +88,31 @@ enum tg_status {
 #undef TG_STATUS_VALUE
 };
 
-/* The name ("TG_ERR_EDGE"), sentence, hint and exit code of a status. Never NULL; a value that is none gets "unknown"
- * and exit code 6. Any thread. */
+/* The name ("TG_ERR_EDGE"), sentence, hint and exit code of a status. Never NULL; an invalid value gets "unknown" and
+ * exit code 6. Any thread. */
 TG_API const char *tg_status_name(enum tg_status status);
 TG_API const char *tg_status_text(enum tg_status status);
 TG_API const char *tg_status_hint(enum tg_status status);
 TG_API int tg_status_exit_code(enum tg_status status);
 
-/* What the last failing call of this thread was about, with names and numbers; "" if none failed. Valid until this
- * thread's next call into the library. */
+/* Details of this thread's last failing call, with names and numbers; "" if none failed. Valid until this thread's next
+ * call into the library. */
 TG_API const char *tg_last_message(void);
 
 /* ---- log -------------------------------------------------------------------------------------------------------- */
 
 enum tg_log_level { TG_LOG_SILENT = 0, TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };
 
-/* Receive every line of level `level` and more urgent ones; NULL stops. Default: none. The library itself
- * does not print, but for print_runtime of orchestration.h, which a plugin calls.
- * `line` has no newline and is borrowed for the call. One sink a process; set it while no run is open. */
+/* Receive every line of level `level` and of more urgent levels; NULL stops. Default: no sink. The library itself does
+ * not print, except for print_runtime of orchestration.h, which a plugin calls.
+ * `line` has no newline and is borrowed for the call. One sink per process; set it while no run is open. */
 typedef void tg_log_fn(void *context, enum tg_log_level level, const char *line);
 TG_API void tg_log_to(tg_log_fn *sink, void *context, enum tg_log_level level);
 
 /* ---- device ------------------------------------------------------------------------------------------------------ */
 
-/* The platforms of this build, a space between two: "a2a3sim cpu". Names that are known and not offered are refused by
- * tg_device_open with the reason. */
+/* The platforms of this build, separated by spaces: "a2a3sim cpu". tg_device_open gives the reason when it refuses a
+ * known platform that this build does not offer. */
 TG_API const char *tg_platforms(void);
 
 struct tg_device;
@@ -120,22 +120,24 @@ struct tg_device;
 struct tg_device_config {
     size_t size;              /* of the structure, set by tg_device_config_init */
     const char *platform;     /* "a2a3sim" or "cpu". "a2a3sim" */
-    uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB, or half of it, and so on, as the
-                             system has addresses left. 0 */
+    uint64_t gm_bytes;        /* device memory, reserved, not resident. 0: 64 GiB; half of it, a quarter and so on where
+                             the system lacks addresses. 0 */
     const char *machine_file; /* a2a3sim: figures of another machine (docs/simulator.md); NULL: an A2/A3. NULL */
-    uint32_t workers;         /* cpu: threads that run tasks; without catch_faults the one that waits for the run is one
-                             of them. May be more than there are processors. 0: the processors that this process may use. 0 */
-    bool pin;                 /* cpu: keep each worker on a processor of its own, while a run lasts. true */
-    bool catch_faults;        /* run kernels and plugins on threads of the library's own; turn SIGSEGV, SIGBUS, SIGFPE,
-                             SIGILL, SIGABRT, SIGTRAP and SIGSYS there, endless loops, and the end of such a thread, into
-                             a status (docs/hostile.md). While a run waits, the process has handlers for these signals
-                             and for a real-time signal; they are chained and restored. false: what kernels and plugins
-                             do is the process's own. Off by default; the command line has it on. */
-    const char *isa; /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "amx"; NULL:
-                             that of the environment variable TG_ISA, or the highest of this computer. NULL */
+    uint32_t workers;         /* cpu: threads that run tasks. Without catch_faults the thread that waits for the run is
+                             one of them. May exceed the number of processors. 0: one for each processor that this
+                             process may use. 0 */
+    bool pin;                 /* cpu: bind each worker to its own processor during a run. true */
+    bool catch_faults; /* run kernels and plugins on threads of the library. Turn SIGSEGV, SIGBUS, SIGFPE, SIGILL,
+                             SIGABRT, SIGTRAP and SIGSYS there, endless loops, and the end of such a thread, into a
+                             status (docs/hostile.md). While a run waits, the process has handlers for these signals
+                             and for SIGURG or a real-time signal; they are chained and restored. false: a fault of a
+                             kernel or plugin hits the process. Off by default; the command line turns it on. */
+    const char *isa;   /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "amx". NULL: the
+                             value of the environment variable TG_ISA, or the highest of this computer. NULL */
 };
 
-/* Fill in the defaults; config->size bytes are there. TG_ERR_ARGUMENT: the size is smaller than the first version's. */
+/* Fill in the defaults; config->size says how many bytes there are. TG_ERR_ARGUMENT: the size is smaller than the first
+ * version's. */
 TG_API enum tg_status tg_device_config_fill(struct tg_device_config *config);
 static inline void tg_device_config_init(struct tg_device_config *config)
 {
@@ -155,33 +157,33 @@ static inline void tg_device_config_init(struct tg_device_config *config)
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
 
-/* Blocks of 1 AIC and 2 AIV that the device has: the most that block_dim can be. 0: it has workers instead. */
+/* Blocks of 1 AIC and 2 AIV of the device: the upper limit of block_dim. 0: the device has workers instead. */
 TG_API uint32_t tg_device_blocks(const struct tg_device *device);
 
-/* Threads that run its tasks; 0: it has blocks of cores instead. */
+/* Threads that run the device's tasks. 0: the device has blocks of cores instead. */
 TG_API uint32_t tg_device_workers(const struct tg_device *device);
 
 /* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". */
 TG_API const char *tg_device_isa(const struct tg_device *device);
 
-/* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source: a file to copy and change for
- * machine_file. TG_ERR_FILE. */
+/* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source. Copy and change the file to
+ * get a machine_file. TG_ERR_FILE. */
 TG_API enum tg_status tg_machine_write(const char *path);
 
-/* Close it. Handles may be closed in any order: what programs and runs of it need lives until the last of them is closed.
- * NULL is allowed. */
+/* Close the device. Handles may be closed in any order: programs and runs keep the state that they need until the last
+ * of them is closed. NULL is allowed. */
 TG_API void tg_device_close(struct tg_device *device);
 
-/* Device memory, for what outlives a run; a run's own tensors need none of this. What is allocated holds 0xFF bytes, and
- * takes memory of the host when it is written. Only what was allocated here is freed here: not a run's tensors, not what a
- * plugin has.
+/* Device memory that outlives a run; the tensors of a run do not need it. Fresh memory reads as 0xFF bytes, and takes
+ * host memory when it is written. tg_device_free takes addresses of tg_device_malloc only: neither a run's tensors nor
+ * the memory of a plugin.
  * Errors    TG_ERR_ARGUMENT (bytes is 0), TG_ERR_DEVICE_MEMORY; copies and free: TG_ERR_GLOBAL_MEMORY. */
 TG_API enum tg_status tg_device_malloc(struct tg_device *device, uint64_t bytes, tg_address *address);
 TG_API enum tg_status tg_device_free(struct tg_device *device, tg_address address);
 TG_API enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, const void *host, uint64_t bytes);
 TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_address address, uint64_t bytes);
 
-/* Bytes of device memory that are allocated now. 0 when every run is closed and nothing was allocated by hand. */
+/* Bytes of device memory that are allocated now. 0 when every run is closed and every tg_device_malloc is freed. */
 TG_API uint64_t tg_device_bytes_in_use(const struct tg_device *device);
 
 /* ---- program ----------------------------------------------------------------------------------------------------- */
@@ -192,20 +194,20 @@ TG_API enum tg_status tg_program_open(struct tg_device *device, struct tg_progra
 TG_API void tg_program_close(struct tg_program *program);
 
 /*
- * Register a kernel under func_id (0 to 65535). Also while runs of the program are open: a graph that is built keeps its
- * kernels, one that is built later sees this one.
+ * Register a kernel under func_id (0 to 65535). Allowed while runs of the program are open: a graph that is built keeps
+ * its kernels, and a graph that is built later sees this kernel.
  *
- * bytes is a shared object that exports `void kernel_entry(int64_t *)`. It is opened in a child process first, so that
- * one that crashes or hangs while it is opened does no harm here.
- * Owns      copies name and bytes; both may be freed at once.
+ * bytes is a shared object that exports `void kernel_entry(int64_t *)`. A child process opens it first, so that an
+ * object that crashes or hangs on opening does no harm here.
+ * Owns      copies name and bytes; the caller may free both at once.
  * Errors    TG_ERR_LOAD, TG_ERR_SYMBOL, TG_ERR_ABI; TG_ERR_ARGUMENT: func_id out of range or taken, core type unknown
  */
 TG_API enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, enum tg_core_type core_type,
                                             const char *name, const void *bytes, size_t n_bytes);
 
-/* Embed the orchestration plugin: a shared object and the name of its entry function. Opened once a run, on the device
- * (aicpu_build_graph) or on the host (host_build_graph). Runs that are open keep the one that they were opened with. Owns
- * and errors as above. */
+/* Embed the orchestration plugin: a shared object and the name of its entry function. Each run opens it once, on the
+ * device (aicpu_build_graph) or on the host (host_build_graph). Open runs keep the plugin that they were opened with.
+ * Ownership and errors are as above. */
 TG_API enum tg_status tg_program_set_orchestration(struct tg_program *program, const void *bytes, size_t n_bytes,
                                                    const char *function_name);
 
@@ -215,42 +217,42 @@ enum tg_runtime_kind { TG_AICPU_BUILD_GRAPH = 0, TG_HOST_BUILD_GRAPH = 1 };
 enum tg_build_mode { TG_BUILD_CONCURRENT = 0, TG_BUILD_SEQUENTIAL = 1 };
 enum tg_direction { TG_IN = 0, TG_OUT = 1, TG_INOUT = 2, TG_RESIDENT = 3 };
 
-/* The runtime of that name ("aicpu_build_graph", "host_build_graph") into *out. TG_ERR_ARGUMENT: no such name, or known
- * and not offered; the message lists those that are. */
+/* Store the runtime named `name` ("aicpu_build_graph", "host_build_graph") in *out. TG_ERR_ARGUMENT: unknown, or known
+ * and not offered; the message lists the runtimes on offer. */
 TG_API enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out);
 
 /*
  * A tensor that the program works on, in the caller's memory.
  *
- * TG_IN is copied to the device before the run, TG_INOUT also back after it. TG_OUT is filled with 0xFF bytes (NaN in
- * every float type) on the device, so that an element nobody writes is seen, and copied back after a run that
- * succeeded. data is borrowed until tg_run_close.
+ * TG_IN is copied to the device before the run. TG_INOUT is also copied back after it. TG_OUT is filled with 0xFF bytes
+ * (NaN in every float type) on the device, so that an unwritten element shows. It is copied back after a successful
+ * run. data is borrowed until tg_run_close.
  *
- * TG_RESIDENT is in device memory already: data is an address of tg_device_malloc, `bytes` from there on belong to that
- * allocation, and the run uses them in place. Nothing is copied. aicpu_build_graph only.
+ * TG_RESIDENT is in device memory already: data is an address inside an allocation of tg_device_malloc, `bytes` from
+ * there belong to that allocation, and the run uses them in place. Nothing is copied. aicpu_build_graph only.
  */
 struct tg_tensor {
     const char *name; /* for messages; borrowed until tg_run_close */
     void *data;
     uint64_t bytes;     /* > 0 */
-    uint64_t elements;  /* that of the first tensor is orch_args' last word */
+    uint64_t elements;  /* the count of the first tensor is the last word of orch_args */
     uint32_t direction; /* enum tg_direction */
 };
 
 /*
- * How a core's instructions are executed (docs/checking.md): one after the other as the kernel has them, or in one of two
- * orders that its flags and barriers allow and that show what lacks one. Device time is the same in all.
+ * How a core executes its instructions (docs/checking.md): in the kernel's order, or in one of two other orders that
+ * its flags and barriers allow. These two expose missing flags and barriers. Device time is the same in all three.
  */
 enum tg_pipe_order {
     TG_PIPE_ORDER_PROGRAM = 0,
-    TG_PIPE_ORDER_LATE, /* each result appears as late as waits and barriers allow: what is read too early is old */
-    TG_PIPE_ORDER_EARLY /* each place is filled as early as waits allow: what is read too late is overwritten */
+    TG_PIPE_ORDER_LATE, /* each result appears as late as waits and barriers allow: an early read gets old bytes */
+    TG_PIPE_ORDER_EARLY /* each place is filled as early as waits allow: a late read gets overwritten bytes */
 };
 
-/* What the host knows of a part of a tensor, for the checks of a run. */
+/* The host's statement about a part of a tensor, for the checks of a run. */
 enum tg_declaration {
-    TG_UNDEFINED = 0, /* it holds nothing: reading it is a finding */
-    TG_READ_ONLY = 1  /* nobody writes it in this run: writing it is a finding */
+    TG_UNDEFINED = 0, /* the part has no contents: reading it is a finding */
+    TG_READ_ONLY = 1  /* the part must not change in this run: writing it is a finding */
 };
 
 struct tg_declared {
@@ -267,25 +269,26 @@ struct tg_run_config {
     uint32_t aicpu_thread_num; /* 2 to 4, 1 to 4 with host_build_graph. 3 */
     uint32_t block_dim;        /* blocks of 1 AIC and 2 AIV, 1 to tg_device_blocks(). 24 */
     uint32_t window;           /* published, unfinished tasks before the builder waits; concurrent mode. 16384 */
-    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and a plugin without a new task, edge or
-                                  publication; needs catch_faults. 10000 */
-    uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays drawn at random. 0 */
-    uint64_t graph_bytes;      /* host memory that the graph may take; 0: half of what the process can have. 0 */
-    bool record;               /* keep what happened, to look at it afterwards; about 200 bytes a task. false */
-    bool record_pipes;         /* with record, on a2a3sim: each instruction of each pipe, too; 24 bytes each. false */
-    bool keep;                 /* keep the graph for tg_run_replay; needs aicpu_build_graph, sequential. false */
-    bool reproducible;         /* cpu: the bytes of a2a3sim, on every instruction set: products add their terms in its
+    uint32_t kernel_limit_ms;  /* host time that a kernel may take, and that a plugin may take without a new task, edge
+                                  or publication; needs catch_faults. 10000 */
+    uint64_t schedule_seed;    /* 0: first come, first served. Others: tasks, cores and delays are drawn at random. 0 */
+    uint64_t graph_bytes; /* limit of the graph's host memory; 0: half of the memory that the process can have. 0 */
+    bool record;          /* record the events of the run; about 200 bytes a task. false */
+    bool record_pipes;    /* with record, on a2a3sim: record each instruction of each pipe; 24 bytes each. false */
+    bool keep;            /* keep the graph for tg_run_replay; needs aicpu_build_graph, sequential. false */
+    bool reproducible;    /* cpu: the bytes of a2a3sim, on every instruction set. Products add their terms in its
                                   order, and on-chip memory holds NaN when a task starts. Slow. false */
-    bool check;                /* look for hazards, races and wrong memory: the findings of the run. false */
-    uint32_t pipe_order;       /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
-    uint32_t schedules;        /* run under so many seeds, from schedule_seed on, and compare the outputs. 1 */
-    /* [n_declared] for the checks, no two of them overlapping; borrowed until tg_run_close. NULL, 0 */
+    bool check;           /* look for hazards, races and wrong memory: the findings of the run. false */
+    uint32_t pipe_order;  /* enum tg_pipe_order. TG_PIPE_ORDER_PROGRAM */
+    uint32_t schedules;   /* run under this many seeds, from schedule_seed on, and compare the outputs. 1 */
+    /* [n_declared] for the checks, without overlaps; borrowed until tg_run_close. NULL, 0 */
     const struct tg_declared *declared;
     size_t n_declared;
-    size_t declared_size; /* of one of them, set by tg_run_config_init */
+    size_t declared_size; /* bytes of one tg_declared, set by tg_run_config_init */
 };
 
-/* Fill in the defaults; config->size bytes are there. TG_ERR_ARGUMENT: the size is smaller than the first version's. */
+/* Fill in the defaults; config->size says how many bytes there are. TG_ERR_ARGUMENT: the size is smaller than the first
+ * version's. */
 TG_API enum tg_status tg_run_config_fill(struct tg_run_config *config);
 static inline void tg_run_config_init(struct tg_run_config *config)
 {
@@ -302,15 +305,15 @@ struct tg_run;
  *
  * Owns      *out until tg_run_close. Borrows program and the tensors' memory until then; config is copied.
  * Errors    TG_ERR_ARGUMENT   a value out of range, or no orchestration set
- *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY   also for tensors that cannot fit into what the computer, or the control
- *                             group's limit, has left: nothing was copied then
- *           host_build_graph: what the plugin or its build calls failed with. With check the run is opened all the
- *           same, and tg_run_wait fails: findings are asked of a run
+ *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY   also for tensors that exceed the free memory of the computer, or the
+ *                             control group's limit; nothing was copied then
+ *           host_build_graph: the failure of the plugin or of its build calls. With check the run opens all the same,
+ *                             so that it can report its findings; tg_run_wait then fails
  */
 static inline enum tg_status tg_run_open(struct tg_program *program, const struct tg_run_config *config,
                                          const struct tg_tensor *tensors, size_t n_tensors, struct tg_run **out);
 
-/* The same; a tensor takes tensor_size bytes. */
+/* The same; tensor_size is the size of a struct tg_tensor in bytes. */
 TG_API enum tg_status tg_run_open_sized(struct tg_program *program, const struct tg_run_config *config,
                                         const struct tg_tensor *tensors, size_t tensor_size, size_t n_tensors,
                                         struct tg_run **out);
@@ -321,47 +324,47 @@ static inline enum tg_status tg_run_open(struct tg_program *program, const struc
 }
 
 /*
- * Launch and wait until every task is complete, then copy outputs back. Once a run.
+ * Launch and wait until every task is complete, then copy the outputs back. Once per run.
  *
  * Blocks    until the run has ended; a2a3sim simulates on the calling thread.
- * Errors    what the program did wrong first; output tensors are untouched then. TG_ERR_ARGUMENT: called before.
- *           TG_ERR_CHECK: the run was checked, or compared with other schedules, and there are findings; if it went to its end, outputs are copied back,
- *           and if it failed, the message says with what.
+ * Errors    the program's first error; output tensors are unchanged then. TG_ERR_ARGUMENT: called before.
+ *           TG_ERR_CHECK: the run was checked, or compared with other schedules, and there are findings. A run that
+ *           reached its end has copied its outputs back; for a failed run the message says why.
  */
 TG_API enum tg_status tg_run_wait(struct tg_run *run);
 
 /*
- * Launch on a thread of the library's own and return at once. Once a run, in place of the launch by tg_run_wait, which
- * then waits for the end and returns how the run ended.
+ * Launch on a thread of the library and return at once. Once per run. tg_run_wait then does not launch: it waits for
+ * the end and returns how the run ended.
  *
- * Threads   Until tg_run_wait has returned, the device and what was opened on it belong to the library. The caller may
- *           call tg_run_poll and tg_run_cancel only.
+ * Threads   Until tg_run_wait has returned, the device and everything opened on it belong to the library. The caller
+ *           may call tg_run_poll and tg_run_cancel only.
  * Errors    TG_ERR_ARGUMENT: launched before. TG_ERR_MEMORY: no thread; the run can still be launched.
  */
 TG_API enum tg_status tg_run_submit(struct tg_run *run);
 
-/* Has a submitted run ended? tg_run_wait does not block then. false also before the launch. Any thread; never blocks. */
+/* Has a submitted run ended? Then tg_run_wait does not block. false before the launch. Any thread; never blocks. */
 TG_API bool tg_run_poll(const struct tg_run *run);
 
 /* Another value for an argument of a task. */
 struct tg_argument {
     int32_t task_id;
-    uint32_t index; /* of the argument, less than the task has */
+    uint32_t index; /* of the argument, below the task's number of arguments */
     uint64_t value;
 };
 
 /*
- * Run the graph of a run that succeeded once more, without building it: tensors are copied to the device again, TG_OUT is
- * poisoned again, the n_changes arguments get their new values, for this replay and later ones; outputs are copied back.
- * tg_run_result and the record are then of this replay. Any number of times.
+ * Run the graph of a successful run once more, without building it. Tensors are copied to the device again, and TG_OUT
+ * is poisoned again. The n_changes arguments get their new values for this replay and later ones. Outputs are copied
+ * back. tg_run_result and the record then describe this replay. Any number of times.
  *
  * Blocks    as tg_run_wait
- * Errors    as tg_run_wait; TG_ERR_ARGUMENT   the run was opened without keep, not waited for, or failed; or a task or
- *           index of a change is not there: nothing was changed then
+ * Errors    as tg_run_wait; TG_ERR_ARGUMENT   the run was opened without keep, not waited for, or failed; or a change
+ *           names a task or an index that does not exist: nothing was changed then
  */
 static inline enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
 
-/* The same; a change takes change_size bytes. */
+/* The same; change_size is the size of a struct tg_argument in bytes. */
 TG_API enum tg_status tg_run_replay_sized(struct tg_run *run, const struct tg_argument *changes, size_t change_size,
                                           size_t n_changes);
 static inline enum tg_status tg_run_replay(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
@@ -369,19 +372,20 @@ static inline enum tg_status tg_run_replay(struct tg_run *run, const struct tg_a
     return tg_run_replay_sized(run, changes, sizeof *changes, n_changes);
 }
 
-/* Let the run end soon: tg_run_wait or tg_run_replay, on another thread, fails with TG_ERR_CANCELLED, unless it has failed
- * by then. What runs is left to end, nothing more is started, outputs are untouched. Other schedules end as well; then the
- * run itself had ended, and its outputs are there (has_outputs). A run that is not launched yet is cancelled at its launch;
- * one that has ended, and its later replays, are left alone. From tg_run_open to tg_run_close. NULL is allowed.
+/* Let the run end soon: tg_run_wait or tg_run_replay, on another thread, fails with TG_ERR_CANCELLED, unless it has
+ * failed by then. Running tasks end, no task starts, and outputs are unchanged. Runs of other schedules end as well;
+ * the first run has ended by then, and its outputs are copied back (has_outputs). A run that is not launched yet is
+ * cancelled at its launch. A run that has ended, and its later replays, go on unharmed. From tg_run_open to
+ * tg_run_close. NULL is allowed.
  * Threads   any, also while tg_run_wait runs; a signal handler. Never blocks. */
 TG_API void tg_run_cancel(struct tg_run *run);
 
-/* Release everything of the run. One that was submitted is cancelled and waited for. NULL is allowed. */
+/* Release everything of the run. A submitted run is cancelled and waited for. NULL is allowed. */
 TG_API void tg_run_close(struct tg_run *run);
 
 struct tg_run_result {
     size_t size;                /* of the structure; the library fills that many bytes */
-    uint64_t n_tasks, n_edges;  /* that were built; an edge from a task that was complete already counts too */
+    uint64_t n_tasks, n_edges;  /* built ones; an edge from a complete task counts too */
     uint64_t n_instructions;    /* tile instructions that kernels issued */
     uint32_t n_aic, n_aiv;      /* cores that ran at least one task */
     uint32_t window;            /* the window at the end: larger than configured if it had to grow */
@@ -389,8 +393,8 @@ struct tg_run_result {
     uint64_t device_ns;         /* virtual time from launch to the end of the last control thread */
     uint64_t first_start_ns;    /* start of the first task; UINT64_MAX if none started */
     uint64_t last_publish_ns;   /* publication of the last task; 0 if built on the host */
-    uint64_t peak_device_bytes; /* device memory in use at most, the run's own tensors included */
-    uint64_t peak_graph_bytes;  /* host memory of the graph at most */
+    uint64_t peak_device_bytes; /* high-water mark of device memory, the run's own tensors included */
+    uint64_t peak_graph_bytes;  /* high-water mark of the graph's host memory */
     uint64_t host_ns;           /* host time that tg_run_wait took */
 };
 
@@ -402,7 +406,7 @@ static inline enum tg_status tg_run_result(const struct tg_run *run, struct tg_r
     return tg_run_get_result(run, result);
 }
 
-/* How far a run has come. Allocated by the library: later versions may have more at its end. */
+/* The progress of a run. Allocated by the library: later versions may add fields at its end. */
 struct tg_progress {
     uint64_t n_complete;  /* tasks */
     uint64_t n_published; /* tasks so far; a builder on the device may publish more */
@@ -410,14 +414,14 @@ struct tg_progress {
 };
 typedef void tg_progress_fn(void *context, const struct tg_progress *progress);
 
-/* Let tg_run_wait call fn every 100 ms or so of host time; NULL stops. `progress` is borrowed for the call. fn runs on
- * the thread that waits and calls nothing of the library. Before tg_run_wait. */
+/* Let tg_run_wait call fn about every 100 ms of host time; NULL stops. `progress` is borrowed for the call. fn runs on
+ * the waiting thread and must not call the library. Before tg_run_wait. */
 TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context);
 
 /* ---- what checks found -------------------------------------------------------------------------------------------
  * A run that is opened with check observes every instruction and every access to device memory: docs/checking.md. */
 
-/* Every kind of finding: code, and what it means. The names are stable. */
+/* Every kind of finding: its code and meaning. The names are stable. */
 #define TG_FINDINGS(X)                                                                                                 \
     X(PIPE_RAW, "an instruction reads what another may not have written yet")                                          \
     X(PIPE_WAR, "an instruction overwrites what another may not have read yet")                                        \
@@ -452,7 +456,7 @@ enum tg_finding_code {
 #undef TG_FINDING_VALUE
 };
 
-/* The name ("PIPE_RAW") and meaning of a code; "unknown" for a value that is none. Any thread. */
+/* The name ("PIPE_RAW") and meaning of a code; "unknown" for an invalid value. Any thread. */
 TG_API const char *tg_finding_name(enum tg_finding_code code);
 TG_API const char *tg_finding_text(enum tg_finding_code code);
 
@@ -461,12 +465,12 @@ struct tg_finding {
     size_t size; /* of the structure; the library fills that many bytes */
     enum tg_finding_code code;
     uint64_t count;    /* how often it happened */
-    const char *what;  /* what is wrong, with places in the source and bytes */
+    const char *what;  /* the defect, with places in the source and bytes */
     const char *where; /* where it happened first: task, kernel, core */
-    const char *mend;  /* how to mend it */
+    const char *mend;  /* how to correct it */
 };
 
-/* The findings of a run in the order in which they were found; 0 without check. At most 1000 are told apart. After
+/* The findings of a run in the order of their discovery; 0 without check. At most 1000 are told apart. After
  * tg_run_wait, whether it succeeded or not.
  * Errors    TG_ERR_ARGUMENT: `idx` is not below tg_run_n_findings, all texts are empty then; out->size is too small */
 TG_API size_t tg_run_n_findings(const struct tg_run *run);
@@ -478,19 +482,20 @@ static inline enum tg_status tg_run_finding(const struct tg_run *run, size_t idx
 }
 
 /*
- * What the accesses to device memory of a checked run prove (docs/checking.md).
+ * The proof that the device-memory accesses of a checked run give (docs/checking.md).
  *
- * A pair is two tasks that use the same bytes, one of them writing, and no third task's write to these bytes in between.
- * If all pairs are ordered by edges, each task reads the same bytes in every schedule of this graph. What an object that
- * was not compiled to tell (access.h) does by plain loads and stores is not known; n_unseen counts them.
+ * A pair is two tasks that use the same bytes, at least one of them writing, without a third task's write to these
+ * bytes in between. If edges order all pairs, each task reads the same bytes in every schedule of this graph. The plain
+ * loads and stores of objects that were compiled without TG_CHECKED (access.h) are not observed; n_unseen counts these
+ * objects.
  */
 struct tg_proof {
     size_t size; /* of the structure; the library fills that many bytes */
     uint64_t n_tasks;
-    uint64_t n_pairs;              /* of tasks; each once */
+    uint64_t n_pairs;              /* of tasks; each counts once */
     uint64_t n_unordered;          /* conflicts that no path of edges orders, those with the orchestration included */
-    uint64_t check_bytes;          /* host memory that the checks of device memory took at most */
-    uint32_t n_unseen;             /* kernels, and the orchestration, that do not tell of plain accesses */
+    uint64_t check_bytes;          /* high-water mark of the host memory of the memory checks */
+    uint32_t n_unseen;             /* objects (kernels, the orchestration) whose plain accesses are not observed */
     uint32_t schedule_independent; /* 1: the run has ended, and all pairs are ordered */
 };
 
@@ -502,22 +507,23 @@ static inline enum tg_status tg_run_proof(const struct tg_run *run, struct tg_pr
     return tg_run_get_proof(run, proof);
 }
 
-/* Edges of a checked run that no conflict needs: without all of them together, what was ordered still is. */
+/* Edges of a checked run that no conflict needs. All of them can go at once: the other edges still order every
+ * conflict. */
 struct tg_spare_edges {
     size_t size;            /* of the structure; the library fills that many bytes */
     uint64_t n_edges;       /* that were added */
-    uint64_t n_redundant;   /* a longer way orders their tasks */
-    uint64_t n_no_conflict; /* no conflict is ordered by them */
-    uint64_t device_ns;     /* time of the run, and without these edges, timed again; 0 without record */
+    uint64_t n_redundant;   /* a longer path orders their tasks */
+    uint64_t n_no_conflict; /* they order no conflict */
+    uint64_t device_ns;     /* time of the run as recorded; without_ns: timed again without these edges. 0: no record */
     uint64_t without_ns;
 };
 
 /*
- * Count them and, if stream is not NULL, print them: those that are alike in one line, an example beside it. The stream's
- * own errors are left to the caller.
+ * Count them and, if stream is not NULL, print them: one line for similar edges, with an example. The stream's own
+ * errors are left to the caller.
  *
- * Errors    TG_ERR_ARGUMENT  the run was opened without check, did not go to its end, or has conflicts that nothing
- *                            orders; or the graph is one in which this takes too long
+ * Errors    TG_ERR_ARGUMENT  the run was opened without check, did not reach its end, or has unordered conflicts; or
+ *                            the search takes too long in this graph
  *           TG_ERR_MEMORY
  */
 TG_API enum tg_status tg_run_get_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream);
@@ -530,7 +536,7 @@ static inline enum tg_status tg_run_spare_edges(const struct tg_run *run, struct
 /* Print the findings, three lines each. The stream's own errors are left to the caller. */
 TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 
-/* Print what is proven, and whose accesses are not known; nothing without check. The same. */
+/* Print the proof, and the objects whose accesses are not observed; nothing without check. Errors as above. */
 TG_API void tg_run_print_proof(const struct tg_run *run, FILE *stream);
 
 /* The texts that a run offers. */
@@ -544,47 +550,47 @@ typedef void tg_text_fn(void *context, const char *bytes, size_t n_bytes);
 TG_API enum tg_status tg_run_text(const struct tg_run *run, enum tg_text text, tg_text_fn *fn, void *context);
 
 /* ---- what happened in a run --------------------------------------------------------------------------------------
- * All of these look at what was recorded. They work after tg_run_wait; of a run that failed they show the tasks that
- * ran to their end.
+ * All of these use the record. They work after tg_run_wait; for a failed run they show the tasks that reached their
+ * end.
  *
  * Errors    TG_ERR_ARGUMENT   the run was opened without record, or not waited for
  *           TG_ERR_MEMORY     for the work itself; or the record is incomplete because memory ran out during the run
  *           TG_ERR_FILE       the file cannot be written. A file is complete or not there. */
 
-/* What device time goes into. */
+/* The parts of device time. */
 enum tg_bound {
     TG_BOUND_KERNEL = 0, /* kernels at work */
-    TG_BOUND_MEMORY,     /* kernels held up because others use device memory at the same time */
-    TG_BOUND_DEPENDENCY, /* the end of a kernel until those that wait for it are ready */
-    TG_BOUND_SCHEDULER,  /* a task that is ready until it starts; start and end of the run */
+    TG_BOUND_MEMORY,     /* kernels delayed because others use device memory at the same time */
+    TG_BOUND_DEPENDENCY, /* kernel end to successor ready */
+    TG_BOUND_SCHEDULER,  /* task ready to task started; start and end of the run */
     TG_BOUND_BUILDER     /* the orchestration on its way to publish the next task */
 };
 enum { TG_BOUNDS = TG_BOUND_BUILDER + 1 };
 
-/* "kernel", "memory", "dependency", "scheduler", "builder"; "unknown" for a value that is none. Any thread. */
+/* "kernel", "memory", "dependency", "scheduler", "builder"; "unknown" for an invalid value. Any thread. */
 TG_API const char *tg_bound_name(enum tg_bound bound);
 
 /*
- * Where the time of a run went, and what it would have been.
+ * Where the time of a run went, and how long variants of it would take.
  *
- * bound_ns follows the run backwards from its end, always to what was waited for last: a kernel, the completion of a
- * task, a core, the builder. So each ns of device_ns is counted once.
+ * bound_ns follows the run backwards from its end. Each step goes to the last event that the run waited for: a kernel,
+ * the completion of a task, a core, the builder. So each ns of device_ns counts once.
  *
- * The last three are the recorded run, timed again: kernels and latencies last as long as they did, what waited for
- * something that is there earlier starts earlier. They are never longer than device_ns.
+ * The last three time the recorded run again. Kernels and latencies keep their lengths; an activity starts earlier if
+ * its last predecessor ends earlier. They are never longer than device_ns.
  */
 struct tg_analysis {
     size_t size;                  /* of the structure; the library fills that many bytes */
     uint64_t device_ns;           /* virtual time of the run */
     uint64_t critical_path_ns;    /* longest chain of dependent kernels: no schedule is faster */
     uint64_t kernel_ns;           /* all kernels, one after the other */
-    uint64_t bound_ns[TG_BOUNDS]; /* [enum tg_bound] what device_ns consists of; the sum is device_ns */
-    uint32_t bound_by;            /* enum tg_bound: the largest of them */
-    uint32_t n_path;              /* tasks that bound_ns came by */
-    double busy[2];               /* [enum tg_core_type] part of the time in which a core ran a kernel, 0 to 1, mean */
+    uint64_t bound_ns[TG_BOUNDS]; /* [enum tg_bound] the parts of device_ns; their sum is device_ns */
+    uint32_t bound_by;            /* enum tg_bound: the largest part */
+    uint32_t n_path;              /* tasks on the path that bound_ns follows */
+    double busy[2];               /* [enum tg_core_type] mean fraction of time in which a core ran a kernel, 0 to 1 */
     uint64_t unlimited_cores_ns;  /* if each task had a core of its own */
     uint64_t free_control_ns;     /* if builder and schedulers took no time */
-    uint64_t free_memory_ns;      /* if kernels never held each other up at device memory */
+    uint64_t free_memory_ns;      /* if kernels never delayed each other at device memory */
 };
 
 TG_API enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out);
@@ -594,16 +600,16 @@ static inline enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_
     return tg_run_get_analysis(run, out);
 }
 
-/* Print a page of text: where the time went, how busy cores, pipes and control threads were, kernels, longest tasks,
- * and what the time would be. The stream's own errors are left to the caller. */
+/* Print a page of text: where the time went, the load of cores, pipes and control threads, kernels, longest tasks, and
+ * the times of the variants. The stream's own errors are left to the caller. */
 TG_API enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream);
 
 /* Write a swimlane as Chrome trace JSON, which ui.perfetto.dev opens: a track for each control thread and core, a slice
  * for each task, an arrow for each edge. */
 TG_API enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path);
 
-/* Write the task graph as Graphviz DOT. A graph of more than 500 tasks is folded: tasks that do the same in the same
- * place become one node. */
+/* Write the task graph as Graphviz DOT. A graph of more than 500 tasks is folded: similar tasks in similar places
+ * become one node. */
 TG_API enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path);
 
 /* Write one HTML page that needs nothing else: swimlane, critical path, utilisation over time, summary. */

@@ -1,4 +1,4 @@
-/* tilegraph/types.h - what host, orchestration and kernels have in common. */
+/* tilegraph/types.h - types that the host, the orchestration and kernels share. */
 #ifndef TILEGRAPH_TYPES_H
 #define TILEGRAPH_TYPES_H
 
@@ -7,8 +7,8 @@
 /* An address of device memory. */
 typedef uint64_t tg_address;
 
-/* Element types. Arithmetic on TG_FP16 rounds each result to nearest even. TG_BF16, 8-bit and unsigned types are moved and
- * converted only, as on the device. Matrix products accumulate in TG_FP32, those of TG_INT8 in TG_INT32. */
+/* Element types. Arithmetic on TG_FP16 rounds each result to nearest even. TG_BF16, 8-bit and unsigned types are only
+ * moved and converted, as on the device. Matrix products accumulate in TG_FP32, those of TG_INT8 in TG_INT32. */
 enum tg_dtype {
     TG_FP32 = 0,
     TG_FP16 = 1,
