@@ -9,9 +9,12 @@ import json
 import os
 import platform
 import sys
+import textwrap
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+paragraph = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
 PAGE = ROOT / "docs" / "attention-on-cpu.md"
 # What is asked of a computer without AMX: element type, KV heads of 32 -> fraction of the read bandwidth.
 ASKED = {("bf16", 32): 0.70, ("bf16", 8): 0.50, ("fp32", 32): 0.80}
@@ -65,11 +68,12 @@ def peers_section(rows, peer_rows):
     left_out = [f"{r['runtime']}: {r['left_out']}." for r in peer_rows if "left_out" in r]
     lines = ["## Beside other runtimes", ""]
     if measured:
-        lines += ["`bench/peers/attention.py`: the same queries and lengths, caches without blocks of 1 GiB in all, used in "
-                  "turn; median, least and most of 9 runs. fp16 stands beside the graph's bf16, which has as many bytes.", "",
+        lines += [paragraph("`bench/peers/attention.py` runs the same queries and lengths on caches without blocks, 1 GiB in "
+                            "all, used in turn. The figures are median, minimum and maximum of 9 runs. fp16 stands beside "
+                            "the graph's bf16, which has the same number of bytes."), "",
                   *peers(rows, measured), ""]
     if left_out:
-        lines += ["Left out:", "", *(f"- {reason}" for reason in left_out), ""]
+        lines += ["Left out:", "", *(paragraph(f"- {reason}", subsequent_indent="  ") for reason in left_out), ""]
     return lines if measured or left_out else []
 
 
@@ -78,24 +82,27 @@ def page(rows, peer_rows, conditions):
     return "\n".join([
         "# Paged attention on cpu, against the speed of memory",
         "",
-        "This page is written by `tools/attention_page.py` from what `build/bench/bench_attention` and "
-        "`bench/peers/attention.py` print; `make performance` measures and writes.",
+        paragraph("`tools/attention_page.py` writes this page from the output of `build/bench/bench_attention` and "
+                  "`bench/peers/attention.py`. `make performance` measures and writes."),
         "",
-        f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {conditions}",
+        paragraph(f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {conditions}"),
         "",
-        "One query a sequence, head_dim 128, 32 query heads on as many KV heads as the second number says. GB/s are of K and "
-        "V, each read once: median, least and most of 9 runs, from the first task's start to the end. The limit is the best "
-        "read bandwidth of as many threads on the same memory in the same run; the cache is larger than L3. Fused C is one "
-        "loop written by hand for this shape, scores, softmax and values of 128 tokens and then of the next, with neither "
-        "tasks nor tiles: the median of runs that alternate with the graph's. Plain C is a loop over query heads, compiled "
-        "for this computer with -O3 -ffast-math. Both run on as many threads.",
+        paragraph("Each sequence has one query, head_dim 128, and 32 query heads; the second number of \"heads\" is the number "
+                  "of KV heads. GB/s count K and V, each read once. They are median, minimum and maximum of 9 runs, from the "
+                  "first task's start to the end. The limit is the best read bandwidth of the same number of threads on the "
+                  "same memory in the same run. The cache is larger than L3."),
+        "",
+        paragraph("Fused C is one hand-written loop for this shape, without tasks or tiles. It computes scores, softmax and "
+                  "values of 128 tokens, and then of the next. Its figure is the median of runs that alternate with the "
+                  "graph's. Plain C is a loop over query heads, compiled for this computer with -O3 -ffast-math. Both use the "
+                  "same number of threads."),
         "",
         *table(rows),
         "",
-        "With few KV heads a byte of the cache is used by many query heads, and the products are what takes the time: without "
-        "AMX they are far from the speed of memory. There is an AMX variant, which has not been measured ([decision "
-        "15](decisions/0015-pairs-are-made-in-registers.md)). Small blocks cost an instruction or two each. [Decision "
-        "13](decisions/0013-loads-are-views-on-cpu.md) says how the tiles get to the products.",
+        paragraph("With few KV heads many query heads use each byte of the cache, and the products take the time. Without AMX "
+                  "they are far from the speed of memory. There is an AMX variant, which has not been measured ([decision "
+                  "15](decisions/0015-pairs-are-made-in-registers.md)). Small blocks cost an instruction or two each. "
+                  "[Decision 13](decisions/0013-loads-are-views-on-cpu.md) explains how the tiles get to the products."),
         "",
         *peers_section(rows, peer_rows),
     ])

@@ -10,9 +10,12 @@ import math
 import os
 import platform
 import sys
+import textwrap
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+paragraph = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "images" / "tasks.svg"
 SIZES = (1 << 14, 1 << 20)
@@ -119,24 +122,24 @@ def page(rows, conditions):
     return "\n".join([
         "# What a task costs",
         "",
-        "This page is written by `tools/performance_page.py` from what the benchmarks print; `make performance` measures "
-        "and writes.",
+        paragraph("`tools/performance_page.py` writes this page from the output of the benchmarks. `make performance` "
+                  "measures and writes."),
         "",
-        f"{processor()}, {os.cpu_count()} processors. {conditions}",
+        paragraph(f"{processor()}, {os.cpu_count()} processors. {conditions}"),
         "",
-        "The graph is the flagship's: blocks of QK -> SF -> PV -> UP, four tasks and four edges a block, the updates "
-        "chained in stretches of 64 blocks. Where a runtime can, the graph is built while it runs. Kernels are empty, or a "
-        "loop of 500 ns or 5 us. Median, least and most of 9 runs, of tilegraph 25.",
+        paragraph("The graph is the flagship's: blocks of QK -> SF -> PV -> UP, four tasks and four edges a block. The updates "
+                  "form chains of 64 blocks. If a runtime can, it builds the graph while it runs. Kernels are empty, or a "
+                  "loop of 500 ns or 5 us. The figures are median, minimum and maximum of 9 runs, for tilegraph of 25."),
         "",
         "## Beside other runtimes",
         "",
-        "ns a task with empty kernels, time from the first task's start to the end; efficiency is what the kernels "
-        "take by themselves, called in plain loops on as many threads before and after each run, over workers times "
-        "time, with 16,384 tasks on 2 workers.",
+        paragraph("The first columns give ns a task with empty kernels, from the first task's start to the end. Efficiency is "
+                  "the kernels' own time over workers times time, with 16,384 tasks on 2 workers. The kernels' own time "
+                  "comes from plain loops on the same number of threads, before and after each run."),
         "",
         *comparison(rows),
         "",
-        "None of the others checks a missing edge or says which task a graph waits for.",
+        "No other runtime here checks for missing edges or names the task that a graph waits for.",
         "",
         "## Against tasks and workers",
         "",
@@ -144,12 +147,13 @@ def page(rows, conditions):
         "",
         "![Time of a run against its tasks](images/tasks.svg)",
         "",
-        "A run's time is linear in its tasks, and the graph's memory hardly grows: pages of complete tasks come back. The "
-        "process's memory has the program's own tensors in it and what earlier rows took.",
+        paragraph("A run's time is linear in its tasks. The graph's memory hardly grows, because pages of complete tasks are "
+                  "reused. The process's memory includes the program's own tensors and the memory of earlier rows."),
         "",
         "## A graph that is replayed",
         "",
-        "Built once, run again with other arguments (`tg_run_replay`): time from the first task's start to the end.",
+        paragraph("The graph is built once and run again with other arguments (`tg_run_replay`). Times are from the first "
+                  "task's start to the end."),
         "",
         *replays(rows),
         "",
