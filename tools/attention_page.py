@@ -68,9 +68,9 @@ def peers_section(rows, peer_rows):
     left_out = [f"{r['runtime']}: {r['left_out']}." for r in peer_rows if "left_out" in r]
     lines = ["## Beside other runtimes", ""]
     if measured:
-        lines += [paragraph("`bench/peers/attention.py` runs the same queries and lengths on caches without blocks, 1 GiB in "
-                            "all, used in turn. The figures are median, minimum and maximum of 9 runs. fp16 stands beside "
-                            "the graph's bf16, which has the same number of bytes."), "",
+        lines += [paragraph("`bench/peers/attention.py` runs the same queries and lengths on caches without blocks, "
+                            "1 GiB in all, used in turn. The figures are median, minimum and maximum of 9 runs. fp16 "
+                            "stands beside the graph's bf16, which has the same number of bytes."), "",
                   *peers(rows, measured), ""]
     if left_out:
         lines += ["Left out:", "", *(paragraph(f"- {reason}", subsequent_indent="  ") for reason in left_out), ""]
@@ -87,22 +87,23 @@ def page(rows, peer_rows, conditions):
         "",
         paragraph(f"{processor()}, {os.cpu_count()} processors, tiles on {isas}. {conditions}"),
         "",
-        paragraph("Each sequence has one query, head_dim 128, and 32 query heads; the second number of \"heads\" is the number "
-                  "of KV heads. GB/s count K and V, each read once. They are median, minimum and maximum of 9 runs, from the "
-                  "first task's start to the end. The limit is the best read bandwidth of the same number of threads on the "
-                  "same memory in the same run. The cache is larger than L3."),
+        paragraph("Each sequence has one query, head_dim 128, and 32 query heads; the second number of \"heads\" is "
+                  "the number of KV heads. GB/s count K and V, each read once. They are median, minimum and maximum "
+                  "of 9 runs, from the first task's start to the end. The limit is the best read bandwidth of the "
+                  "same number of threads on the same memory in the same run. The cache is larger than L3."),
         "",
-        paragraph("Fused C is one hand-written loop for this shape, without tasks or tiles. It computes scores, softmax and "
-                  "values of 128 tokens, and then of the next. Its figure is the median of runs that alternate with the "
-                  "graph's. Plain C is a loop over query heads, compiled for this computer with -O3 -ffast-math. Both use the "
-                  "same number of threads."),
+        paragraph("Fused C is one hand-written loop for this shape, without tasks or tiles. It computes scores, "
+                  "softmax and values of 128 tokens, and then of the next. Its figure is the median of runs that "
+                  "alternate with the graph's. Plain C is a loop over query heads, compiled for this computer with "
+                  "-O3 -ffast-math. Both use the same number of threads."),
         "",
         *table(rows),
         "",
-        paragraph("With few KV heads many query heads use each byte of the cache, and the products take the time. Without AMX "
-                  "they are far from the speed of memory. There is an AMX variant, which has not been measured ([decision "
-                  "15](decisions/0015-pairs-are-made-in-registers.md)). Small blocks cost an instruction or two each. "
-                  "[Decision 13](decisions/0013-loads-are-views-on-cpu.md) explains how the tiles get to the products."),
+        paragraph("With few KV heads many query heads use each byte of the cache, and the products take the time. "
+                  "Without AMX they are far from the speed of memory. There is an AMX variant, which has not been "
+                  "measured ([decision 15](decisions/0015-pairs-are-made-in-registers.md)). Small blocks cost an "
+                  "instruction or two each. [Decision 13](decisions/0013-loads-are-views-on-cpu.md) explains how the "
+                  "tiles get to the products."),
         "",
         *peers_section(rows, peer_rows),
     ])

@@ -122,20 +122,22 @@ def page(rows, conditions):
     return "\n".join([
         "# What a task costs",
         "",
-        paragraph("`tools/performance_page.py` writes this page from the output of the benchmarks. `make performance` "
-                  "measures and writes."),
+        paragraph("`tools/performance_page.py` writes this page from the output of the benchmarks. `make "
+                  "performance` measures and writes."),
         "",
         paragraph(f"{processor()}, {os.cpu_count()} processors. {conditions}"),
         "",
-        paragraph("The graph is the flagship's: blocks of QK -> SF -> PV -> UP, four tasks and four edges a block. The updates "
-                  "form chains of 64 blocks. If a runtime can, it builds the graph while it runs. Kernels are empty, or a "
-                  "loop of 500 ns or 5 us. The figures are median, minimum and maximum of 9 runs, for tilegraph of 25."),
+        paragraph("The graph is the flagship's: blocks of QK -> SF -> PV -> UP, four tasks and four edges a block. "
+                  "The updates form chains of 64 blocks. If a runtime can, it builds the graph while it runs. "
+                  "Kernels are empty, or a loop of 500 ns or 5 us. The figures are median, minimum and maximum of 9 "
+                  "runs, for tilegraph of 25."),
         "",
         "## Beside other runtimes",
         "",
-        paragraph("The first columns give ns a task with empty kernels, from the first task's start to the end. Efficiency is "
-                  "the kernels' own time over workers times time, with 16,384 tasks on 2 workers. The kernels' own time "
-                  "comes from plain loops on the same number of threads, before and after each run."),
+        paragraph("The first columns give ns a task with empty kernels, from the first task's start to the end. "
+                  "Efficiency is the kernels' own time over workers times time, with 16,384 tasks on 2 workers. The "
+                  "kernels' own time comes from plain loops on the same number of threads, before and after each "
+                  "run."),
         "",
         *comparison(rows),
         "",
@@ -147,13 +149,14 @@ def page(rows, conditions):
         "",
         "![Time of a run against its tasks](images/tasks.svg)",
         "",
-        paragraph("A run's time is linear in its tasks. The graph's memory hardly grows, because pages of complete tasks are "
-                  "reused. The process's memory includes the program's own tensors and the memory of earlier rows."),
+        paragraph("A run's time is linear in its tasks. The graph's memory hardly grows, because pages of complete "
+                  "tasks are reused. The process's memory includes the program's own tensors and the memory of "
+                  "earlier rows."),
         "",
         "## A graph that is replayed",
         "",
-        paragraph("The graph is built once and run again with other arguments (`tg_run_replay`). Times are from the first "
-                  "task's start to the end."),
+        paragraph("The graph is built once and run again with other arguments (`tg_run_replay`). Times are from the "
+                  "first task's start to the end."),
         "",
         *replays(rows),
         "",
