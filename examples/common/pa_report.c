@@ -298,8 +298,8 @@ static void json_proof(FILE *stream, const struct tg_run *run)
     tg_run_proof(run, &p);
     fprintf(stream,
             "{\"schedule_independent\": %s, \"tasks\": %" PRIu64 ", \"pairs\": %" PRIu64 ", \"unordered\": %" PRIu64
-            ", \"unseen\": %" PRIu32 "}",
-            p.schedule_independent ? "true" : "false", p.n_tasks, p.n_pairs, p.n_unordered, p.n_unseen);
+            ", \"unseen\": %" PRIu32 ", \"unordered_sums\": %" PRIu64 "}",
+            p.schedule_independent ? "true" : "false", p.n_tasks, p.n_pairs, p.n_unordered, p.n_unseen, p.n_sums);
 }
 
 /* What print writes, as a string to be freed; NULL: no memory. */

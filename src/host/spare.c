@@ -132,7 +132,7 @@ static enum tg_status check_run(const struct tg_run *run)
     if (proof.schedule_independent) return TG_OK;
     return tg_error(TG_ERR_ARGUMENT,
                     "which edges are needed can be said of a checked run that went to its end and whose "
-                    "conflicts are all ordered; this is none");
+                    "conflicts and floating-point sums are all ordered; this is none");
 }
 
 enum tg_status tg_run_get_spare_edges(const struct tg_run *run, struct tg_spare_edges *out, FILE *stream)

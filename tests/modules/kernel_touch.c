@@ -7,6 +7,17 @@
 
 #include "touch.h"
 
+static void add(uint32_t dtype, uint64_t addr, uint32_t n)
+{
+    struct tg_global global = tg_global_nd(addr, dtype, 1, n, n);
+    struct tg_tile tile = tg_tile_vec(dtype, 1, n);
+    TASSIGN(tile, 0);
+    TEXPANDS(tile, 1.0f);
+    pipe_barrier(PIPE_ALL);
+    TSTORE_ADD(global, tile);
+    pipe_barrier(PIPE_ALL);
+}
+
 static void transfer(int store, uint64_t addr, uint32_t n)
 {
     struct tg_global global = tg_global_nd(addr, TG_FP32, 1, n, n);
@@ -30,6 +41,8 @@ void kernel_entry(int64_t *args)
         volatile float *at = (volatile float *)(uintptr_t)addr;
         const int64_t what = deed[0] & ~(int64_t)TOUCH_ABSOLUTE;
         if (what == TOUCH_LOAD || what == TOUCH_STORE) transfer(what == TOUCH_STORE, addr, (uint32_t)deed[2]);
+        if (what == TOUCH_ADD || what == TOUCH_ADD_INT)
+            add(what == TOUCH_ADD ? TG_FP32 : TG_INT32, addr, (uint32_t)deed[2]);
         for (int64_t i = 0; i < deed[2]; i++) {
             if (what == TOUCH_PLAIN_LOAD) (void)at[i];
             if (what == TOUCH_PLAIN_STORE) at[i] = 1.0f;

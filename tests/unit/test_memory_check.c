@@ -103,6 +103,144 @@ static void ordered_tasks_are_right(void **state)
     assert_int_equal(check.n_unordered, 0);
 }
 
+/* The task adds numbers of a type. */
+static void adds(int32_t who, enum tg_dtype dtype, uint64_t address, uint64_t bytes)
+{
+    const struct tg_access access = {.address = address,
+                                     .bytes = bytes,
+                                     .write = true,
+                                     .adds = (uint8_t)(dtype + 1),
+                                     .op = "TSTORE",
+                                     .file = "kern.c",
+                                     .line = 30,
+                                     .core = 3,
+                                     .core_type = TG_AIV};
+    assert_true(tg_memory_check_access(&check, who, &access));
+}
+
+static void start_new(int32_t id, int32_t after)
+{
+    add(id, after);
+    publish_and_start(id);
+}
+
+static void additions_commute(void **state)
+{
+    (void)state;
+    tensor(BASE, "acc", 1024, TG_INOUT);
+    for (int32_t id = 0; id < 3; id++) {
+        start_new(id, -1);
+        adds(id, TG_INT32, BASE, 512);
+    }
+    nothing_is_found();
+    assert_int_equal(check.n_pairs + check.n_unordered + check.n_sums, 0);
+    /* Each of them is held against who reads, and who comes after the reader against the reader alone. */
+    add(3, 0);
+    tg_memory_check_edge(&check, 1, 3);
+    tg_memory_check_edge(&check, 2, 3);
+    publish_and_start(3);
+    reads(3, BASE + 256, 64);
+    start_new(4, 3);
+    writes(4, BASE, 1024);
+    nothing_is_found();
+    assert_int_equal(check.n_pairs, 3 + 4);
+}
+
+static void sums_of_floating_point_numbers_are_counted(void **state)
+{
+    (void)state;
+    tensor(BASE, "acc", 1024, TG_INOUT);
+    start_new(0, -1);
+    adds(0, TG_FP32, BASE, 256);
+    adds(0, TG_FP32, BASE, 256); /* its own come in its own order */
+    start_new(1, 0);
+    adds(1, TG_FP32, BASE, 256);
+    assert_int_equal(check.n_sums, 0);
+    assert_int_equal(check.n_pairs, 1); /* the edge is needed */
+    start_new(2, 0);
+    adds(2, TG_FP32, BASE, 512);
+    assert_int_equal(check.n_sums, 1);
+    assert_int_equal(check.n_unordered, 0);
+    nothing_is_found();
+}
+
+static void a_sum_is_read_and_written_in_order(void **state)
+{
+    (void)state;
+    static const bool write[] = {false, true};
+    for (uint64_t i = 0; i < 2; i++) {
+        const int32_t first = 3 * (int32_t)i;
+        tensor(BASE + 1024 * i, i ? "two" : "one", 1024, TG_INOUT);
+        start_new(first, -1);
+        adds(first, TG_FP32, BASE + 1024 * i, 256);
+        start_new(first + 1, -1);
+        adds(first + 1, TG_FP32, BASE + 1024 * i, 256);
+        /* After the last one only. */
+        start_new(first + 2, first + 1);
+        touch(first + 2, write[i], BASE + 1024 * i, 64);
+        assert_int_equal(check.n_unordered, i + 1);
+    }
+    assert_int_equal(findings.n, 2);
+    assert_non_null(
+        strstr(findings.items[0].what, "reads (TLOAD at kern.c:10) what task 0 (kern, plan.c:100) adds to"));
+    assert_non_null(
+        strstr(findings.items[1].what, "writes (TSTORE at kern.c:20) what task 3 (kern, plan.c:103) adds to"));
+}
+
+static void additions_wait_for_readers_and_writers(void **state)
+{
+    (void)state;
+    tensor(BASE, "acc", 1024, TG_INOUT);
+    start_new(0, -1);
+    reads(0, BASE, 64);
+    start_new(1, -1);
+    adds(1, TG_INT32, BASE, 64);
+    start_new(2, -1);
+    writes(2, BASE + 512, 64);
+    start_new(3, -1);
+    adds(3, TG_INT32, BASE + 512, 64);
+    assert_int_equal(findings.n, 2);
+    assert_non_null(
+        strstr(findings.items[0].what, "adds to (TSTORE at kern.c:30) what task 0 (kern, plan.c:100) reads"));
+    assert_non_null(
+        strstr(findings.items[1].what, "adds to (TSTORE at kern.c:30) what task 2 (kern, plan.c:102) writes"));
+}
+
+static void additions_of_two_types_do_not_commute(void **state)
+{
+    (void)state;
+    tensor(BASE, "acc", 1024, TG_INOUT);
+    start_new(0, -1);
+    adds(0, TG_INT32, BASE, 64);
+    start_new(1, -1);
+    adds(1, TG_FP32, BASE, 64);
+    found(TG_FINDING_TASK_RACE, "adds to (TSTORE at kern.c:30) what task 0 (kern, plan.c:100) adds to", "task 1",
+          "an edge from task 0 to task 1");
+}
+
+static void what_is_added_to_has_to_be_written(void **state)
+{
+    (void)state;
+    tg_memory_check_allocated(&check, BASE, 1024, "plan.c", 5);
+    start_new(0, -1);
+    adds(0, TG_FP32, BASE, 64);
+    found(TG_FINDING_GM_UNWRITTEN, "TSTORE at kern.c:30 reads what nobody has written: bytes 0 to 64", "task 0", "");
+}
+
+static void memory_that_is_added_to_is_freed_after_all(void **state)
+{
+    (void)state;
+    tensor(BASE, "acc", 1024, TG_INOUT);
+    for (int32_t id = 0; id < 2; id++) {
+        start_new(id, -1);
+        adds(id, TG_INT32, BASE, 64);
+    }
+    tg_memory_check_waited(&check, 1);
+    tg_memory_check_freed(&check, BASE, "plan.c", 9);
+    found(TG_FINDING_BUILDER_RACE, "the orchestration frees what task 0 (kern, plan.c:100) adds to", "device_free",
+          "wait_task(0)");
+}
+
 static void a_missing_edge_is_named(void **state)
 {
     (void)state;
@@ -476,6 +614,13 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_check, close_check)
         TEST(ordered_tasks_are_right),
+        TEST(additions_commute),
+        TEST(sums_of_floating_point_numbers_are_counted),
+        TEST(a_sum_is_read_and_written_in_order),
+        TEST(additions_wait_for_readers_and_writers),
+        TEST(additions_of_two_types_do_not_commute),
+        TEST(what_is_added_to_has_to_be_written),
+        TEST(memory_that_is_added_to_is_freed_after_all),
         TEST(a_missing_edge_is_named),
         TEST(a_write_after_a_read_needs_an_edge_too),
         TEST(the_same_again_is_counted),

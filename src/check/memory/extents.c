@@ -158,8 +158,8 @@ static bool cut(struct tg_extents *map, uint64_t address)
 
 static bool equal(const struct tg_extent *a, const struct tg_extent *b)
 {
-    return a->writer == b->writer && a->readers == b->readers && a->block == b->block && a->declared == b->declared &&
-           a->state == b->state;
+    return a->writer == b->writer && a->readers == b->readers && a->adders == b->adders && a->block == b->block &&
+           a->declared == b->declared && a->state == b->state && a->added == b->added;
 }
 
 /* Remove the extent; the one before it reaches over it. A leaf that is left without extents goes, too. */

@@ -1,5 +1,6 @@
 /*
- * extents.h - what is known of each byte of device memory: whose it is, who wrote it last, who has read it since.
+ * extents.h - what is known of each byte of device memory: whose it is, who wrote it last, who has added to it and read
+ * it since.
  *
  * All addresses are cut into extents, each as long as everything in it is the same; an access cuts extents at its ends,
  * changes what lies between, and joins neighbours that have become equal. So the number of extents follows the ranges
@@ -35,7 +36,9 @@ struct tg_extent {
     uint32_t readers;  /* since then: list of tg_extents.readers, 0: nobody */
     uint32_t block;    /* the allocation, a number of its owner */
     uint32_t declared; /* what the host says of it, a number of its owner; 0: nothing */
+    uint32_t adders;   /* those that added to it since `writer`: list of tg_extents.readers, 0: nobody */
     uint8_t state;     /* enum tg_extent_state */
+    uint8_t added;     /* the type that the adders added, a number of the map's owner; 0: nothing */
 };
 
 struct tg_reader {

@@ -68,7 +68,8 @@ static void set_extent(void *context, struct tg_extent *extent, uint64_t end)
     extent->declared = fresh->declared;
     extent->writer = fresh->who;
     extent->state = fresh->state;
-    extent->readers = 0;
+    extent->readers = extent->adders = 0;
+    extent->added = 0;
 }
 
 static void set_range(struct tg_memory_check *check, uint64_t address, uint64_t bytes, struct fresh *fresh)
@@ -187,7 +188,7 @@ void tg_memory_check_waited(struct tg_memory_check *check, int32_t task_id) { tg
 static void forget_held(struct tg_memory_check *check)
 {
     check->held = TG_NOBODY;
-    check->held_readers = 0;
+    check->held_readers = check->held_adders = 0;
 }
 
 void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
@@ -224,7 +225,7 @@ static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
 }
 
 /* Hold the access against an earlier one. false: nothing orders them. */
-static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote, const struct tg_extent *extent,
+static bool hold(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed, const struct tg_extent *extent,
                  uint64_t end)
 {
     if (earlier == TG_NOBODY || earlier == check->who || earlier == check->held) return true;
@@ -236,35 +237,75 @@ static bool hold(struct tg_memory_check *check, tg_who earlier, bool earlier_wro
         return true;
     }
     check->n_unordered += first || !tg_who_is_task(earlier) || !tg_who_is_task(check->who);
-    tg_memory_say_race(check, earlier, earlier_wrote, extent, end);
+    tg_memory_say_race(check, earlier, deed, extent, end);
     return false;
+}
+
+/* Hold the access against each member of a list. *held: the list against which it was held last. */
+static void hold_against(struct tg_memory_check *check, uint32_t all, uint32_t *held, enum tg_deed deed,
+                         const struct tg_extent *extent, uint64_t end)
+{
+    if (all == 0 || all == *held) return;
+    bool ordered = true;
+    for (uint32_t list = all; list; list = check->extents.readers[list].before)
+        ordered &= hold(check, check->extents.readers[list].who, deed, extent, end);
+    if (ordered) *held = all;
 }
 
 static void hold_against_readers(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
 {
-    if (extent->readers == 0 || extent->readers == check->held_readers) return;
-    bool ordered = true;
-    for (uint32_t list = extent->readers; list; list = check->extents.readers[list].before)
-        ordered &= hold(check, check->extents.readers[list].who, false, extent, end);
-    if (ordered) check->held_readers = extent->readers;
+    hold_against(check, extent->readers, &check->held_readers, TG_DEED_READ, extent, end);
 }
 
-static void note_reader(struct tg_memory_check *check, struct tg_extent *extent)
+static void hold_against_adders(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
 {
-    uint32_t before = extent->readers;
+    hold_against(check, extent->adders, &check->held_adders, TG_DEED_ADD, extent, end);
+}
+
+/* Add the task or stretch of the builder that makes the access to a list. */
+static void join_list(struct tg_memory_check *check, uint32_t *list)
+{
+    uint32_t before = *list;
     const struct tg_reader *newest = &check->extents.readers[before];
     if (before && newest->who == check->who) return;
     /* What the builder reads it reads in order: its last stretch stands for those before. */
     if (before && !tg_who_is_task(newest->who) && !tg_who_is_task(check->who)) before = newest->before;
-    uint32_t readers = tg_extents_reader(&check->extents, before, check->who);
-    if (readers == UINT32_MAX) check->lost = true;
-    else extent->readers = readers;
+    const uint32_t joined = tg_extents_reader(&check->extents, before, check->who);
+    if (joined == UINT32_MAX) check->lost = true;
+    else *list = joined;
 }
 
 static void note_writer(struct tg_memory_check *check, struct tg_extent *extent)
 {
     extent->writer = check->who;
-    extent->readers = 0;
+    extent->readers = extent->adders = 0;
+    extent->added = 0;
+    extent->state = TG_EXTENT_WRITTEN;
+}
+
+/* Compare a floating-point addition with the one before it. If edges order each addition after the one before, no schedule
+ * has another order of them. */
+static void sum_up(struct tg_memory_check *check, const struct tg_extent *extent)
+{
+    const uint32_t type = check->access->adds - 1u;
+    if (extent->adders == 0 || !(type == TG_FP32 || type == TG_FP16 || type == TG_BF16)) return;
+    const tg_who before = check->extents.readers[extent->adders].who;
+    if (before == check->who) return;
+    if (tg_paths_before(&check->paths, before, check->who)) {
+        const bool first = tg_paths_count(&check->paths, before, check->who);
+        check->n_pairs += first;
+        keep_pair(check, before, first);
+    } else if (!check->sum_varies) {
+        check->sum_varies = true;
+        check->n_sums++;
+    }
+}
+
+static void note_adder(struct tg_memory_check *check, struct tg_extent *extent)
+{
+    sum_up(check, extent);
+    join_list(check, &extent->adders);
+    extent->added = check->access->adds;
     extent->state = TG_EXTENT_WRITTEN;
 }
 
@@ -293,16 +334,18 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
     }
     check->block = extent->block;
     if (keeps_state(check, extent)) tg_memory_say_state(check, extent, end);
-    if (!write && extent->state == TG_EXTENT_UNWRITTEN) tg_memory_say_unwritten(check, extent, end);
+    if ((!write || check->access->adds) && extent->state == TG_EXTENT_UNWRITTEN)
+        tg_memory_say_unwritten(check, extent, end);
     if (write && extent->declared && check->declared[extent->declared - 1].kind == TG_READ_ONLY)
         tg_memory_say_read_only(check, extent, end);
-    hold(check, extent->writer, true, extent, end);
-    if (write) {
-        hold_against_readers(check, extent, end);
-        note_writer(check, extent);
-    } else {
-        note_reader(check, extent);
-    }
+    hold(check, extent->writer, TG_DEED_WRITE, extent, end);
+    /* Additions of two element types do not commute: one of another type than those before counts as a plain write. */
+    const bool adds = check->access->adds && (extent->adders == 0 || extent->added == check->access->adds);
+    if (!adds) hold_against_adders(check, extent, end);
+    if (write) hold_against_readers(check, extent, end);
+    if (adds) note_adder(check, extent);
+    else if (write) note_writer(check, extent);
+    else join_list(check, &extent->readers);
 }
 
 /* ---- lines of the cache ---- */
@@ -330,7 +373,10 @@ static bool others_are_ordered(struct tg_memory_check *check, uint64_t from, uin
     for (uint64_t at = from, end = 0; at < to; at = end) {
         const struct tg_extent *extent = tg_extents_find(&check->extents, at, &end);
         const bool holds = extent->state == TG_EXTENT_UNWRITTEN || extent->state == TG_EXTENT_WRITTEN;
-        if (holds && !line_is_ordered(check, extent->writer, at)) return false;
+        if (!holds) continue;
+        if (!line_is_ordered(check, extent->writer, at)) return false;
+        for (uint32_t list = extent->adders; list; list = check->extents.readers[list].before)
+            if (!line_is_ordered(check, check->extents.readers[list].who, at)) return false;
     }
     return true;
 }
@@ -365,7 +411,10 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
     check->access = access;
     check->who = task_id == TG_BUILDER ? tg_paths_builder(&check->paths) : task_id;
     check->usable = true;
-    if (!access->goes_on) check->block = 0;
+    if (!access->goes_on) {
+        check->block = 0;
+        check->sum_varies = false;
+    }
     if (task_id == TG_BUILDER) forget_held(check);
     uint64_t end = access->address + access->bytes;
     if (end < access->address) end = UINT64_MAX;
@@ -433,10 +482,12 @@ static void release_extent(void *context, struct tg_extent *extent, uint64_t end
 {
     struct release *release = context;
     struct tg_memory_check *check = release->check;
-    hold(check, extent->writer, true, extent, end);
+    hold(check, extent->writer, TG_DEED_WRITE, extent, end);
+    hold_against_adders(check, extent, end);
     hold_against_readers(check, extent, end);
     extent->writer = check->who;
-    extent->readers = 0;
+    extent->readers = extent->adders = 0;
+    extent->added = 0;
     extent->declared = 0;
     extent->state = TG_EXTENT_FREED;
 }

@@ -8,6 +8,10 @@
  * other, then so are all of them. When no conflicting pair is unordered, every schedule lets every task read the same
  * bytes.
  *
+ * Additions (TSTORE_ADD) of one element type are atomic and commute. They are held against reads and other writes, and
+ * not against each other. A sum of integers is the same in every order. Each addition rounds a floating-point sum, so
+ * the last bits depend on the order. Floating-point additions without an order are counted, and the proof excludes them.
+ *
  * Memory    60 bytes a task, 8 an edge, 8 a conflicting pair, 32 to 64 an extent and 8 a reader; growing arrays keep up
  *           to half as much in hand.
  * Threads   one at a time.
@@ -43,6 +47,7 @@ struct tg_access {
     uint64_t address, bytes; /* bytes > 0 */
     bool write;
     bool goes_on;     /* in the allocation of the access before: both are parts of one transfer */
+    uint8_t adds;     /* enum tg_dtype + 1 of the numbers that an atomic addition adds; 0: another access */
     bool plain;       /* neither a transfer nor atomic: a core does it in the cache of its scalar unit */
     const char *op;   /* "TLOAD", "a plain load" */
     const char *file; /* NULL: only offset is known */
@@ -71,15 +76,17 @@ struct tg_memory_check {
     size_t n_kept, pairs_max;
     uint64_t n_pairs;     /* of tasks that conflict and were held against each other */
     uint64_t n_unordered; /* of those, and of those with the builder */
+    uint64_t n_sums;      /* additions to floating-point sums that no path orders after the one before */
     uint64_t n_states;    /* reads of variables that another task has written */
     bool lost;            /* there was no memory for something: nothing is proven */
     /* The access that is looked at. */
     const struct tg_access *access;
     tg_who who;
     bool usable;
-    uint32_t block; /* the allocation that its bytes so far are in, and has to hold all of them; 0: not known yet */
-    tg_who held;    /* against whom `who` was held last */
-    uint32_t held_readers; /* the list against which it was */
+    uint32_t block;  /* the allocation that its bytes so far are in, and has to hold all of them; 0: not known yet */
+    bool sum_varies; /* n_sums counts the access */
+    tg_who held;     /* against whom `who` was held last */
+    uint32_t held_readers, held_adders; /* the lists against which it was */
 };
 
 /*

@@ -118,22 +118,29 @@ static void say_where(struct tg_memory_check *check, struct tg_finding_item *ite
 
 /* ---- races ---- */
 
+static const char *verb_of(const struct tg_memory_check *check)
+{
+    if (check->access->adds) return "adds to";
+    return check->access->write ? "writes" : "reads";
+}
+
 /* What the later one does: "writes (TSTORE at aiv_add.c:31)", "frees". */
-static const char *deed(const struct tg_memory_check *check, char text[NAME_BYTES])
+static const char *deed_of(const struct tg_memory_check *check, char text[NAME_BYTES])
 {
     char access[NAME_BYTES - 16];
     if (!check->access) return "frees";
     char name[NAME_BYTES];
     snprintf(access, sizeof access, "%s", name_of_access(check, name));
-    snprintf(text, NAME_BYTES, "%s (%s)", check->access->write ? "writes" : "reads", access);
+    snprintf(text, NAME_BYTES, "%s (%s)", verb_of(check), access);
     return text;
 }
 
 /* What the earlier one did. The builder also allocates and frees, which is a write of the whole. */
-static const char *past_deed(tg_who earlier, bool earlier_wrote, const struct tg_extent *extent)
+static const char *past_deed(tg_who earlier, enum tg_deed deed, const struct tg_extent *extent)
 {
     if (!tg_who_is_task(earlier) && extent->state == TG_EXTENT_UNWRITTEN) return "allocates";
-    return earlier_wrote ? "writes" : "reads";
+    if (deed == TG_DEED_ADD) return "adds to";
+    return deed == TG_DEED_WRITE ? "writes" : "reads";
 }
 
 static void mend_race(struct tg_memory_check *check, struct tg_finding_item *item, tg_who earlier)
@@ -149,18 +156,18 @@ static void mend_race(struct tg_memory_check *check, struct tg_finding_item *ite
     else tg_finding_mend(check->findings, item, "do it before task %d, or one that it waits for, is published", later);
 }
 
-void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote,
+void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed,
                         const struct tg_extent *extent, uint64_t end)
 {
     bool tasks = tg_who_is_task(earlier) && tg_who_is_task(check->who);
     enum tg_finding_code code = tasks ? TG_FINDING_TASK_RACE : TG_FINDING_BUILDER_RACE;
-    uint64_t other = place_of_who(check, earlier) * 2 + earlier_wrote;
+    uint64_t other = place_of_who(check, earlier) * 3 + deed;
     struct tg_finding_item *item = item_of(check, code, other, &check->blocks[extent->block]);
     if (!item) return;
     char later_name[NAME_BYTES], earlier_name[NAME_BYTES], does[NAME_BYTES], range[RANGE_BYTES];
     tg_finding_what(check->findings, item, "%s %s what %s %s, and no path of edges orders them: %s",
-                    name_of(check, check->who, later_name), deed(check, does), name_of(check, earlier, earlier_name),
-                    past_deed(earlier, earlier_wrote, extent), name_of_range(check, extent, extent->start, end, range));
+                    name_of(check, check->who, later_name), deed_of(check, does), name_of(check, earlier, earlier_name),
+                    past_deed(earlier, deed, extent), name_of_range(check, extent, extent->start, end, range));
     if (check->access) say_where(check, item);
     else tg_finding_where(check->findings, item, "%s", "the orchestration, device_free");
     mend_race(check, item, earlier);
@@ -177,7 +184,7 @@ void tg_memory_say_line(struct tg_memory_check *check, tg_who earlier, uint64_t 
     tg_finding_what(check->findings, item,
                     "%s %s other bytes of a line than %s, and no path of edges orders them: line %" PRIu64
                     " of %s (64 bytes each), which plain stores write back as a whole",
-                    name_of(check, check->who, later_name), deed(check, does), name_of(check, earlier, earlier_name),
+                    name_of(check, check->who, later_name), deed_of(check, does), name_of(check, earlier, earlier_name),
                     (line - block->address) / 64, name_of_block(block, name));
     say_where(check, item);
     mend_race(check, item, earlier);
@@ -207,7 +214,7 @@ static void say_freed(struct tg_memory_check *check, const struct tg_extent *ext
     char access[NAME_BYTES], range[RANGE_BYTES], by[NAME_BYTES] = "";
     if (block->freed_file) snprintf(by, sizeof by, " at %s:%d", block->freed_file, block->freed_line);
     tg_finding_what(check->findings, item, "%s %s %s, which the orchestration has freed%s",
-                    name_of_access(check, access), check->access->write ? "writes" : "reads",
+                    name_of_access(check, access), verb_of(check),
                     name_of_range(check, extent, extent->start, end, range), by);
     say_where(check, item);
     tg_finding_mend(check->findings, item, "%s",
@@ -250,7 +257,7 @@ void tg_memory_say_outside(struct tg_memory_check *check, const struct tg_extent
     char access[NAME_BYTES], near[RANGE_BYTES] = "";
     if (device) neighbour(check, extent, near);
     tg_finding_what(check->findings, item, "%s %s bytes 0x%" PRIx64 " to 0x%" PRIx64 ", which are %s%s",
-                    name_of_access(check, access), check->access->write ? "writes" : "reads", extent->start,
+                    name_of_access(check, access), verb_of(check), extent->start,
                     end < check->access->address + check->access->bytes ? end
                                                                         : check->access->address + check->access->bytes,
                     host     ? "memory of the host"
@@ -270,14 +277,12 @@ void tg_memory_say_two_blocks(struct tg_memory_check *check, const struct tg_ext
     if (!item) return;
     char access[NAME_BYTES], one[NAME_BYTES], other[NAME_BYTES];
     tg_finding_what(check->findings, item, "%s %s bytes of two allocations at once: of %s and of %s",
-                    name_of_access(check, access), check->access->write ? "writes" : "reads", name_of_block(first, one),
+                    name_of_access(check, access), verb_of(check), name_of_block(first, one),
                     name_of_block(second, other));
     say_where(check, item);
     tg_finding_mend(check->findings, item, "%s",
                     "use each allocation by itself: where the next one lies is not the program's choice");
 }
-
-static const char *verb_of(const struct tg_memory_check *check) { return check->access->write ? "writes" : "reads"; }
 
 void tg_memory_say_host(struct tg_memory_check *check)
 {

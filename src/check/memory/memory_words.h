@@ -4,9 +4,12 @@
 
 #include "check/memory/memory_check.h"
 
+/* What an earlier access did. */
+enum tg_deed { TG_DEED_READ, TG_DEED_WRITE, TG_DEED_ADD };
+
 /* The access conflicts with an earlier one of the extent, which ends at `end`, and nothing orders them. While the
  * builder frees memory there is no access. */
-void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, bool earlier_wrote,
+void tg_memory_say_race(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed,
                         const struct tg_extent *extent, uint64_t end);
 
 /* The extent is no allocation, or no longer. */

@@ -233,7 +233,9 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
  * allocation. */
 static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
 {
+    const bool adds = tg_store_adds(instr);
     struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
+                               .adds = (uint8_t)(adds ? instr->global->dtype + 1u : 0u),
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
