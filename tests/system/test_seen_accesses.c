@@ -287,6 +287,8 @@ static void lines_of_the_cache_have_one_writer_at_a_time(void **state)
         {"two plain stores", TOUCH_PLAIN_STORE, TOUCH_PLAIN_STORE, 8, false, true},
         {"a plain store, then a transfer", TOUCH_PLAIN_STORE, TOUCH_STORE, 8, false, true},
         {"a transfer, then a plain store", TOUCH_STORE, TOUCH_PLAIN_STORE, 8, false, true},
+        {"an addition, then a plain store", TOUCH_ADD, TOUCH_PLAIN_STORE, 8, false, true},
+        {"an addition, then a plain store, in order", TOUCH_ADD, TOUCH_PLAIN_STORE, 8, true, false},
         {"two transfers", TOUCH_STORE, TOUCH_STORE, 8, false, false},
         {"a plain load", TOUCH_PLAIN_STORE, TOUCH_PLAIN_LOAD, 8, false, false},
         {"in order", TOUCH_PLAIN_STORE, TOUCH_PLAIN_STORE, 8, true, false},
