@@ -1,13 +1,13 @@
 /*
- * A core's program: say hello, then take a task, run its kernel, answer, until the exit token. The protocol is drawn in
- * launch/launch.h.
+ * A core's program: say hello, then take a task, run its kernel, answer, until the exit token. launch/launch.h draws
+ * the protocol.
  */
 #include <stdint.h>
 #include <string.h>
 
 #include "launch/launch.h"
 
-/* `args` is zero before and after, also behind the task's own: a kernel may write there. */
+/* `args` is zero before and after the call, even beyond the task's own arguments: a kernel may write there. */
 static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq,
                      int64_t args[TG_TASK_ARGS_MAX])
 {

@@ -1,4 +1,4 @@
-/* The builder thread: open the plugin from its bytes, let it build, say that the graph is built. */
+/* The builder thread: open the plugin from its bytes, let it build, announce the end of building. */
 #include "aicpu/control.h"
 
 #include "graph/verdict.h"
@@ -19,7 +19,7 @@ static uint64_t now(void *context)
     return machine->ops->now(machine);
 }
 
-/* Log what the builder did until now; what follows begins here. */
+/* Log the builder's activity until now; the next one begins here. */
 static void span(struct tg_control *control, enum tg_span_kind kind)
 {
     uint64_t end = now(control);
@@ -41,8 +41,8 @@ static bool window_is_full(struct tg_control *control)
     return window > 0 && tg_graph_in_flight(control->config.graph) > window;
 }
 
-/* More tasks are published and unfinished than the window allows: wait for one to finish. If none of them can finish
- * without what the builder has still to publish, the window must grow: waiting would be a deadlock of our making. */
+/* More tasks are published and unfinished than the window allows: wait for one to finish. If all of them depend on
+ * unpublished tasks, the window must grow: waiting would be a deadlock of our making. */
 static void wait_for_window(struct tg_control *control)
 {
     struct tg_machine *machine = machine_of(control);

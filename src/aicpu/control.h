@@ -2,16 +2,16 @@
  * control.h - the device's control program: the AICPU threads during one launch.
  *
  *     thread 0   builder     opens the plugin from its bytes, calls its entry, then ends     (aicpu_build_graph)
- *     others     schedulers  own some cores each: dispatch ready tasks to them, complete what they finish
+ *     others     schedulers  each owns some cores: it dispatches ready tasks to them and completes finished ones
  *
- * With host_build_graph the graph is there already and every thread schedules.
+ * With host_build_graph the graph exists already, and every thread schedules.
  *
  *     plugin --> builder --> graph --> ready[AIC], ready[AIV] --> scheduler --> core
  *                              ^                                      |
  *                              +------------- complete ---------------+
  *
- * The run ends when the builder is done and every task is complete, or with the first failure: then nothing more is
- * dispatched, what runs is waited for, and the cores are sent home.
+ * The run ends when the builder is done and every task is complete, or with the first failure. After a failure the
+ * threads dispatch nothing more, wait for the running tasks, and send the cores their exit token.
  */
 #ifndef TG_AICPU_CONTROL_H
 #define TG_AICPU_CONTROL_H
@@ -45,12 +45,12 @@ struct tg_scheduler {
 };
 
 struct tg_control {
-    struct tg_control_launch config;      /* borrows what the host gave */
+    struct tg_control_launch config;      /* pointers borrowed from the host */
     struct tg_ready ready[2];             /* by core type */
     _Atomic(enum tg_builder_phase) phase; /* writer: the builder. TG_BUILT publishes the graph's counts. */
     _Atomic uint32_t window;              /* writer: the builder */
     uint64_t last_publish_ns;             /* writer: the builder */
-    uint64_t since_ns;                    /* writer: the builder: start of what it does now, for its log */
+    uint64_t since_ns;                    /* writer: the builder: start of its current activity, for its log */
     struct tg_module plugin;              /* writer: the builder; closed by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
     struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */
@@ -61,10 +61,12 @@ struct tg_control {
 void tg_control_build(struct tg_control *control);
 void tg_control_schedule(struct tg_control *control, uint32_t thread);
 
-/* The kernel on this core has ended as `how` tells, and its thread with it: that is the failure. */
+/* The kernel on this core has ended in the way that `how` says, and its thread is gone; this becomes the run's failure.
+ */
 void tg_control_report_core(struct tg_control *control, uint32_t core, const struct tg_guard *how);
 
-/* Hand a list of ready tasks to the queues and wake who may have a core for them. `self`: the calling thread. */
+/* Move a list of ready tasks to the queues, and wake the threads that may have a core for them. `self`: the calling
+ * thread. */
 void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t self);
 
 /* Tell every other thread that something changed. */

@@ -2,7 +2,7 @@
 
 #include "base/random.h"
 
-enum { DRAW_FROM = 16 }; /* a random pop looks this far into the list */
+enum { DRAW_FROM = 16 }; /* a random pop draws from this many tasks */
 
 void tg_ready_init(struct tg_ready *ready)
 {

@@ -1,8 +1,8 @@
 /*
- * ready.h - tasks that can run now and wait for a core: first come, first served, or drawn at random.
+ * ready.h - tasks that can run now and need a core: first come, first served, or drawn at random.
  *
- * Builder and schedulers push, schedulers pop. A short spin lock; the list is threaded through the tasks, so nothing is
- * allocated and nothing can overflow.
+ * The builder and the schedulers push; the schedulers pop. A short spin lock protects the list. The list is threaded
+ * through the tasks, so it allocates nothing and cannot overflow.
  */
 #ifndef TG_AICPU_READY_H
 #define TG_AICPU_READY_H

@@ -1,6 +1,6 @@
 /*
- * A scheduler thread: it owns some clusters, and between their cores and the graph it does three things over and over:
- * complete what has finished, dispatch what is ready to what is idle, and wait when neither moved.
+ * A scheduler thread owns some clusters. Between their cores and the graph it repeats three steps: complete finished
+ * tasks, dispatch ready tasks to idle cores, and wait if neither step changed anything.
  */
 #include "aicpu/control.h"
 
@@ -12,7 +12,7 @@
 
 static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
 
-/* Log what this thread did from `start` until now. */
+/* Log this thread's activity from `start` until now. */
 static void span(struct tg_control *control, uint32_t self, enum tg_span_kind kind, uint64_t start)
 {
     struct tg_machine *machine = machine_of(control);
@@ -27,7 +27,7 @@ static void core_is_idle(struct tg_control *control, struct tg_scheduler *s, uin
 
 /* ---- handshake ---- */
 
-/* Wait until every own core has said hello, tell it to be ready, and wait until it is. */
+/* Wait until every own core has said hello, tell it to be ready, and wait until it is ready. */
 static void open_cores(struct tg_control *control, struct tg_scheduler *s)
 {
     struct tg_machine *machine = machine_of(control);
@@ -113,7 +113,7 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     uint64_t start = machine->ops->now(machine);
     machine->ops->spend(machine, TG_WORK_COMPLETE, 1);
     span(control, self, TG_SPAN_COMPLETE, start);
-    machine->ops->sync(machine); /* nobody sees the task complete before this thread's time */
+    machine->ops->sync(machine); /* no thread sees the task complete before this thread's time */
     struct tg_tally tally = {0};
     tg_control_offer(control, tg_graph_complete(control->config.graph, task, &tally), self);
     /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
@@ -123,7 +123,7 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
         tg_control_wake_all(control, self);
 }
 
-/* Look at every own running core; complete what has finished. Returns whether one had. */
+/* Poll every own running core; complete its task if it has finished. Returns whether one had finished. */
 static bool poll_cores(struct tg_control *control, struct tg_scheduler *s, uint32_t self)
 {
     struct tg_machine *machine = machine_of(control);
@@ -153,7 +153,7 @@ static bool may_dispatch(struct tg_control *control)
     return !control->config.sequential || tg_control_phase(control) == TG_BUILT;
 }
 
-/* The idle core that was used last (its buffers are warm), or any one when the schedule is drawn at random. */
+/* The most recently used idle core, whose buffers are warm. A random schedule draws any idle core. */
 static uint32_t take_idle_core(struct tg_control *control, struct tg_scheduler *s, enum tg_core_type type)
 {
     uint32_t *idle = s->idle[type];
@@ -217,7 +217,7 @@ static bool all_complete(struct tg_control *control)
            tg_graph_n_complete(control->config.graph) == control->config.graph->n_added;
 }
 
-/* A failed run still waits for its cores and for the builder, whose plugin may use what the run owns. */
+/* A failed run still waits for its cores and for the builder, whose plugin may use memory that the run owns. */
 static bool is_over(struct tg_control *control, const struct tg_scheduler *s)
 {
     if (s->n_running > 0) return false;
@@ -225,7 +225,7 @@ static bool is_over(struct tg_control *control, const struct tg_scheduler *s)
     return all_complete(control);
 }
 
-/* Nothing will move any more. Say why, once. */
+/* No task can move any more. Set the reason once. */
 static void judge(struct tg_control *control, uint32_t self)
 {
     char why[TG_MESSAGE_BYTES];
@@ -238,7 +238,7 @@ static void judge(struct tg_control *control, uint32_t self)
     tg_control_wake_all(control, self);
 }
 
-/* While the builder builds, a stall is its to mend: its window grows, or what it waits for cannot come. */
+/* While the builder builds, the builder handles a stall: its window grows, or the awaited task cannot complete. */
 static void stalled(struct tg_control *control, uint32_t self)
 {
     struct tg_machine *machine = machine_of(control);

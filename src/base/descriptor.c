@@ -34,7 +34,8 @@ FILE *tg_descriptor_stream(const char *path, const char *mode)
     return stream;
 }
 
-/* Systems that are strict about files in memory want to hear whether one is a program. Older ones do not know the words. */
+/* Strict systems require a flag that says whether a file in memory is a program. Older systems do not know the flags.
+ */
 #ifndef MFD_EXEC
 #define MFD_NOEXEC_SEAL 0x8u
 #define MFD_EXEC 0x10u
@@ -46,7 +47,7 @@ static bool make_memory(struct tg_descriptor *file, const char *name, unsigned k
     int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | kind);
     if (fd < 0 && errno == EINVAL) fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
     fd = tg_descriptor_high(fd);
-    /* Before it got its number from 3 on, another thread may have printed into it. */
+    /* Until it got its number from 3 on, another thread may have printed into it. */
     if (fd >= 0 && ftruncate(fd, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 && fstat(fd, &info) == 0) {
         *file = (struct tg_descriptor){.fd = fd, .device = info.st_dev, .inode = info.st_ino};
         return true;
@@ -65,7 +66,7 @@ bool tg_descriptor_memory(struct tg_descriptor *file, const char *name)
 
 bool tg_descriptor_program(struct tg_descriptor *file, const char *name) { return make_memory(file, name, MFD_EXEC); }
 
-/* May the file have so many bytes more? Where it may not, the system would send the process SIGXFSZ, which ends it. */
+/* May the file grow by that many bytes? Beyond the limit, the system would send the process SIGXFSZ, which ends it. */
 static bool may_grow(int fd, size_t n_bytes)
 {
     struct rlimit limit;

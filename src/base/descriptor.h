@@ -1,12 +1,11 @@
 /*
  * descriptor.h - the library's own file descriptors.
  *
- * A host may have closed descriptors 0 to 2; a daemon does. A file of ours with such a number would receive what somebody
- * prints. So every descriptor of the library is 3 or higher.
+ * A host may have closed descriptors 0 to 2; daemons do. If a file of ours got such a number, printed text would go
+ * into it. So every descriptor of the library is 3 or higher.
  *
  * Foreign code in the process may close any number, and the host may get the same number for a file of its own. So a
- * descriptor that we keep knows which file it stands for, and is neither used nor closed when the number stands for
- * another file.
+ * stored descriptor knows its file. It is neither used nor closed when the number stands for another file.
  *
  * Threads: any; one at a time for one descriptor.
  */
@@ -25,19 +24,20 @@ struct tg_descriptor {
     uint64_t device, inode; /* the file that it stands for */
 };
 
-/* Move a fresh descriptor to a number from 3 on and have exec close it. Takes `fd`; -1 is passed on. -1: errno says why. */
+/* Move a fresh descriptor to a number from 3 on and let exec close it. Takes `fd`; -1 is passed on. -1: errno has the
+ * reason. */
 int tg_descriptor_high(int fd);
 
-/* fopen for mode "r" or "w", with a descriptor from 3 on. NULL: errno says why. */
+/* fopen for mode "r" or "w", with a descriptor from 3 on. NULL: errno has the reason. */
 FILE *tg_descriptor_stream(const char *path, const char *mode);
 
-/* Make an empty file that lives in memory; `name` is what /proc/PID/maps shows. false: errno says why. */
+/* Make an empty file that lives in memory; /proc/PID/maps shows `name`. false: errno has the reason. */
 bool tg_descriptor_memory(struct tg_descriptor *file, const char *name);
 
-/* The same, for a program that is to be executed. */
+/* The same, for an executable program. */
 bool tg_descriptor_program(struct tg_descriptor *file, const char *name);
 
-/* Append to a file in memory. false: errno says why; EFBIG: RLIMIT_FSIZE allows no file of this size. */
+/* Append to a file in memory. false: errno has the reason; EFBIG: RLIMIT_FSIZE allows no file of this size. */
 bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes);
 
 /* The content of a file in memory is final: no process can change it. */
@@ -46,7 +46,7 @@ bool tg_descriptor_seal(const struct tg_descriptor *file);
 /* Does the number still stand for the file? */
 bool tg_descriptor_is_ours(const struct tg_descriptor *file);
 
-/* Close it if it is ours. A closed one is left alone. */
+/* Close it if it is still ours. A closed one is left alone. */
 void tg_descriptor_close(struct tg_descriptor *file);
 
 /* TG_ERR_MEMORY with the message "WHAT: DOING: the reason in errno". When no descriptor is left, or the file would

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * The last message of each thread, in memory of its own and not in a thread-local variable. The loader has about 1.5 KiB for
- * all thread-local variables of libraries that are opened later, as Python opens this one, and signal handlers need ours
- * there (os/guard.h).
+ * The last message of each thread, in allocated memory instead of a thread-local variable. The loader has about 1.5 KiB
+ * for the thread-local variables of all libraries that are opened later; Python opens this one so. Signal handlers need
+ * that space for our other variables (os/guard.h).
  */
 static pthread_key_t message_key;
 static pthread_once_t message_once = PTHREAD_ONCE_INIT;
@@ -22,7 +22,7 @@ static __attribute__((destructor)) void delete_key(void)
     if (has_key) pthread_key_delete(message_key);
 }
 
-/* This thread's message, TG_MESSAGE_BYTES; NULL: it has none. `make`: NULL means that there is no memory for one. */
+/* This thread's message, TG_MESSAGE_BYTES; NULL: it has no message. `make`: NULL means out of memory. */
 static char *own_message(bool make)
 {
     pthread_once(&message_once, make_key);
@@ -35,7 +35,7 @@ static char *own_message(bool make)
     return NULL;
 }
 
-static _Thread_local bool has_lost_message; /* there was no memory for it */
+static _Thread_local bool has_lost_message; /* memory for it ran out */
 
 const char *tg_base_name(const char *path)
 {
@@ -73,7 +73,7 @@ void tg_failure_init(struct tg_failure *failure)
 
 void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const char *format, va_list args)
 {
-    /* Formatted first: the arguments may be foreign, and who crashes on them must not have claimed anything. */
+    /* Formatted first: foreign arguments may crash, and a crashed reporter must not have claimed the failure. */
     char text[TG_MESSAGE_BYTES];
     vsnprintf(text, sizeof text, format, args);
     /* Relaxed: the claim orders nothing, it only picks one writer. */
@@ -84,7 +84,7 @@ void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const ch
     atomic_compare_exchange_strong_explicit(&failure->status, &ok, status, memory_order_release, memory_order_relaxed);
 }
 
-/* The status of a failure that is closed and was none. */
+/* The status of a closed failure without an error. */
 #define CLOSED ((enum tg_status) - 1)
 
 void tg_failure_cancel(struct tg_failure *failure)
@@ -107,7 +107,7 @@ enum tg_status tg_failure_close(struct tg_failure *failure)
 
 bool tg_failure_reopen(struct tg_failure *failure)
 {
-    /* Relaxed: nobody reports, and who cancels reads nothing. */
+    /* Relaxed: no reporter runs, and a canceller reads nothing. */
     atomic_store_explicit(&failure->claimed, false, memory_order_relaxed);
     enum tg_status status = atomic_load_explicit(&failure->status, memory_order_relaxed);
     do {
@@ -119,7 +119,7 @@ bool tg_failure_reopen(struct tg_failure *failure)
 
 const char *tg_failure_message(const struct tg_failure *failure)
 {
-    /* Relaxed: whoever asks has seen the status. */
+    /* Relaxed: the caller has seen the status. */
     const enum tg_status status = atomic_load_explicit(&failure->status, memory_order_relaxed);
     return status == TG_ERR_CANCELLED ? "tg_run_cancel was called" : failure->message;
 }

@@ -1,4 +1,4 @@
-/* error.h - how a failing call says what it is about. */
+/* error.h - the messages of failing calls. */
 #ifndef TG_BASE_ERROR_H
 #define TG_BASE_ERROR_H
 
@@ -17,7 +17,7 @@
         if (tg_try_ != TG_OK) return tg_try_;                                                                          \
     } while (0)
 
-/* The part of a path behind its last slash; "?" for NULL. */
+/* The part of a path after its last slash; "?" for NULL. */
 const char *tg_base_name(const char *path);
 
 /* Record the message that tg_last_message gives to this thread, and return `status`. */
@@ -54,10 +54,10 @@ enum tg_status tg_failure_close(struct tg_failure *failure);
 /* Open it again for the next launch, before any reporter runs. false: it was cancelled meanwhile and stays so. */
 bool tg_failure_reopen(struct tg_failure *failure);
 
-/* The message. Valid once the status was seen. */
+/* The message. Valid once the caller has seen the status. */
 const char *tg_failure_message(const struct tg_failure *failure);
 
-/* Report; later reports are consequences and dropped. */
+/* Report; later reports are consequences and are dropped. */
 void tg_failure_set(struct tg_failure *failure, enum tg_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const char *format, va_list args)
@@ -65,7 +65,7 @@ void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const ch
 
 static inline enum tg_status tg_failure_status(struct tg_failure *failure)
 {
-    /* Acquire, pairs with the release in tg_failure_setv: who sees the status may read the message. */
+    /* Acquire, pairs with the release in tg_failure_setv: a thread that sees the status may read the message. */
     return atomic_load_explicit(&failure->status, memory_order_acquire);
 }
 

@@ -8,8 +8,8 @@
 
 enum { TG_GROW_MIN = 64 };
 
-/* Room for `n` items of `bytes` bytes each in *items, which has room for *capacity: at least twice as much if it has not
- * enough. Sizes in bytes fit into a size_t. false: no memory; nothing has changed. */
+/* Make room for `n` items of `bytes` bytes each in *items, which has room for *capacity items. It grows at least to
+ * twice its size. Sizes in bytes fit into a size_t. false: no memory; nothing has changed. */
 static inline bool tg_grow(void **items, size_t n, size_t *capacity, size_t bytes)
 {
     if (n <= *capacity) return true;

@@ -1,4 +1,4 @@
-/* kernels.h - the kernels of a program, by func_id. Host writes it before a launch; everybody else reads. */
+/* kernels.h - the kernels of a program, by func_id. The host writes it before a launch; all others read it. */
 #ifndef TG_BASE_KERNELS_H
 #define TG_BASE_KERNELS_H
 
@@ -11,7 +11,7 @@ struct tg_module;
 typedef void tg_kernel_fn(int64_t *args);
 
 struct tg_kernel {
-    tg_kernel_fn *entry; /* NULL: no kernel has this func_id */
+    tg_kernel_fn *entry; /* NULL: unused func_id */
     enum tg_core_type core_type;
     uint16_t func_id;
     char *name;
@@ -20,7 +20,7 @@ struct tg_kernel {
 
 struct tg_kernels {
     struct tg_kernel *by_id; /* [n] */
-    uint64_t *addrs;         /* [n] what the plugin sees: the entry's address, 0 if there is none */
+    uint64_t *addrs;         /* [n] the plugin's view: addresses of the entries, 0 for an unused func_id */
     uint32_t n;              /* largest func_id + 1 */
 };
 

@@ -1,4 +1,4 @@
-/* log.h - lines for whoever listens; the library itself never prints. */
+/* log.h - lines for the log sink; the library itself never prints. */
 #ifndef TG_BASE_LOG_H
 #define TG_BASE_LOG_H
 

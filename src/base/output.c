@@ -46,8 +46,8 @@ static char *beside(const char *path, const char *name)
     return joined;
 }
 
-/* Where the symbolic links at `path` end, which need not exist; the caller's. A link is written through: a file in its
- * place would cut off what it leads to. NULL with errno. */
+/* The target of the symbolic links at `path`; it need not exist. Owned by the caller. A link is written through:
+ * replacing it would disconnect its target. NULL with errno. */
 static char *follow_links(const char *path)
 {
     enum { MOST_LINKS = 40 }; /* as the system's own limit */
@@ -66,14 +66,14 @@ static char *follow_links(const char *path)
     return NULL;
 }
 
-/* A name in the folder of `path` that nobody else uses, short whatever path's own length is: distinct in a process by the
- * counter, between processes by their numbers. A file of that name is left from a process that was killed. */
+/* A unique name in the folder of `path`, short whatever the length of `path`. A counter makes it unique in the process,
+ * and the process number between processes. An existing file of that name is left from a killed process. */
 static char *temporary_name(const char *path)
 {
     static atomic_uint counter;
     char name[64];
     snprintf(name, sizeof name, ".tilegraph-%ld-%u.partial", (long)getpid(),
-             atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed)); /* a number is all that is handed out */
+             atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed)); /* only the number matters */
     return beside(path, name);
 }
 
@@ -97,7 +97,8 @@ static bool write_whole(int fd, tg_output_fn *write, const void *context)
     return !failed && closed;
 }
 
-/* What is no regular file: a terminal, a pipe, /dev/null. A pipe that nobody reads is an error, not a wait. */
+/* Anything other than a regular file: a terminal, a pipe, /dev/null. A pipe without a reader is an error, not a wait.
+ */
 static bool write_through(const char *path, tg_output_fn *write, const void *context)
 {
     const int fd = tg_descriptor_high(open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC));
@@ -107,8 +108,8 @@ static bool write_through(const char *path, tg_output_fn *write, const void *con
     return write_whole(fd, write, context);
 }
 
-/* A file without a name in the folder of `path`; -1: the file system has none such. It is gone with its descriptor, so
- * nothing is left of a process that is killed while it writes. */
+/* A file without a name in the folder of `path`; -1: the file system does not support it. It disappears with its
+ * descriptor, so a killed process leaves nothing behind. */
 static int open_unnamed(const char *path)
 {
 #ifdef O_TMPFILE
@@ -122,7 +123,7 @@ static int open_unnamed(const char *path)
 #endif
 }
 
-/* Give the open file without a name the name `to`; false with errno: EEXIST, one has it. */
+/* Give the open nameless file the name `to`; false with errno: EEXIST, the name exists. */
 static bool give_name(int fd, const char *to)
 {
     char self[64];
@@ -131,8 +132,8 @@ static bool give_name(int fd, const char *to)
 }
 
 /*
- * Write a complete file and only then give it the name `path`. A file that is there keeps its permissions, and is replaced
- * by a rename from `temporary`: nothing replaces it by a file without a name at once.
+ * Write a complete file and only then give it the name `path`. An existing file keeps its permissions. A rename from
+ * `temporary` replaces it, because no call replaces it directly by a nameless file.
  */
 static bool replace(const char *path, const struct stat *there, const char *temporary, tg_output_fn *write,
                     const void *context)
@@ -145,7 +146,7 @@ static bool replace(const char *path, const struct stat *there, const char *temp
     }
     if (fd < 0) return false;
     const int kept = tg_descriptor_high(
-        dup(fd)); /* to give it a name when all is written, which only closing the stream tells */
+        dup(fd)); /* to name the file after writing; only closing the stream shows that all is written */
     if (kept < 0) close(fd);
     else if (there && fchmod(fd, there->st_mode & 07777) != 0) close(fd);
     else done = write_whole(fd, write, context);
@@ -166,7 +167,7 @@ static bool write_file(const char *path, tg_output_fn *write, const void *contex
     struct stat info;
     const bool there = stat(path, &info) == 0;
     if (there && !S_ISREG(info.st_mode)) return write_through(path, write, context);
-    if (there && access(path, W_OK) != 0) return false; /* a file that is protected stays as it is */
+    if (there && access(path, W_OK) != 0) return false; /* a protected file stays as it is */
     char *temporary = temporary_name(path);
     if (!temporary) return false;
     const bool done = replace(path, there ? &info : NULL, temporary, write, context);

@@ -1,12 +1,12 @@
 /*
- * check.h - the checks of one run: what they share, and who is told what.
+ * check.h - the checks of one run: their shared state, and the events that each check gets.
  *
  *     core               tg_core_check (core_check.h)       each instruction of a kernel: pipes, flags, buffers
  *     core, builder      tg_memory_check (memory_check.h)   each access to device memory; edges, publications, waits
  *                                   \
  *                                    findings               each once, with a count (finding.h)
  *
- * A run that is not checked has none of this, and pays for none of it.
+ * An unchecked run has none of this, and pays for none of it.
  *
  * Threads: that of the run; a2a3sim simulates on one.
  */
@@ -21,7 +21,7 @@ struct tg_check {
     struct tg_memory_check memory;
 };
 
-/* The name of a code ("PIPE_RAW"), and what it means in a sentence, are public: tg_finding_name, tg_finding_text. */
+/* tg_finding_name and tg_finding_text of the public header give the name of a code ("PIPE_RAW") and its sentence. */
 
 /* Begin. build_first: no task runs before the builder has ended. TG_ERR_MEMORY. */
 enum tg_status tg_check_init(struct tg_check *check, bool build_first);

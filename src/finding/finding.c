@@ -38,7 +38,7 @@ uint64_t tg_finding_place(const char *file, uint32_t line)
     return place;
 }
 
-/* Where an item is in the table, or the free place that it would take. */
+/* The entry of an item in the table, or the free entry that it would take. */
 static uint32_t *slot_of(const struct tg_finding_list *list, enum tg_finding_code code, uint64_t key)
 {
     size_t at = (size_t)mix(key + (uint64_t)code) & (list->table_size - 1);

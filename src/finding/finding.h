@@ -1,8 +1,8 @@
 /*
- * finding.h - what the checks of a run found: each thing once, with a count.
+ * finding.h - the findings of a run's checks: each one once, with a count.
  *
- * A check that sees something asks for its item by a key: what makes two occurrences the same finding (the code, and the
- * places in the source that it is about). The first occurrence gets the item to describe; the others are counted.
+ * A check asks for the item of a finding by a key. Occurrences with the same key are the same finding: the same code,
+ * about the same places in the source. The first occurrence gets the item to describe; the others are counted.
  *
  * Threads: one at a time.
  */
@@ -15,23 +15,23 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* Findings that are told apart; more are counted in n_beyond. */
+/* The number of distinct findings; further ones are counted in n_beyond. */
 enum { TG_FINDINGS_MAX = 1000 };
 
 struct tg_finding_item {
     enum tg_finding_code code;
     uint64_t key;
     uint64_t count;
-    char *what, *where, *mend; /* owned; NULL: nothing was said */
+    char *what, *where, *mend; /* owned; NULL: not described */
 };
 
 struct tg_finding_list {
-    struct tg_finding_item *items; /* [n] in the order in which they were found */
+    struct tg_finding_item *items; /* [n] in the order of discovery */
     size_t n, capacity;
     uint32_t *table;   /* [table_size] open addressing by code and key: index + 1, 0: free */
     size_t table_size; /* a power of two, or 0 */
-    uint64_t n_beyond; /* occurrences of what came after TG_FINDINGS_MAX */
-    bool lost;         /* a check or a finding found no memory: what comes later is not trusted and not added */
+    uint64_t n_beyond; /* occurrences of findings after TG_FINDINGS_MAX */
+    bool lost;         /* memory for a check or a finding ran out: later findings are not reliable, and are not added */
 };
 
 void tg_finding_list_fini(struct tg_finding_list *list);
@@ -45,7 +45,7 @@ uint64_t tg_finding_place(const char *file, uint32_t line);
  * and when the list has lost something. */
 struct tg_finding_item *tg_finding_count(struct tg_finding_list *list, enum tg_finding_code code, uint64_t key);
 
-/* What is wrong, with places and bytes; where it happened first: task, core; how to mend it. No memory: lost. */
+/* The defect, with places and bytes; the first place: task, core; the correction. Without memory they are lost. */
 void tg_finding_what(struct tg_finding_list *list, struct tg_finding_item *item, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void tg_finding_where(struct tg_finding_list *list, struct tg_finding_item *item, const char *format, ...)

@@ -1,9 +1,9 @@
 /*
- * The helper: a small program in which a shared object is tried before the host's process opens it.
+ * The helper: a small program that tries a shared object before the host's process opens it.
  *
- * Its bytes are part of the library (embedded by the build), which runs them from a file in memory: nothing has to be
- * installed or found. Arguments: the descriptors of the object and of the answer, the symbol to look for, the symbol of a
- * version or "", and the bytes of address space that the object takes.
+ * The build embeds its bytes in the library, which runs them from a file in memory: it needs no installation.
+ * Arguments: the descriptors of the object and of the answer, the symbol to look up, the symbol of a version or "", and
+ * the size of the object in address space.
  */
 #include <limits.h>
 #include <signal.h>
@@ -18,14 +18,14 @@
 
 #include "os/rehearse.h"
 
-/* As far as an instruction reaches from its own address. */
+/* The distance that an instruction can reach from its own address. */
 #define REACH ((size_t)1 << 31)
 
-/* The library's own sanitizer would look for leaks of the object; this program has none. */
+/* A sanitizer in the library would look for leaks of the object; this program has no sanitizer. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return 1; }
 
-/* Descriptors of the host that it did not mark to be closed: a lock or the end of a pipe is not to live on here. */
+/* Close descriptors that the host left open: a lock or the end of a pipe must not stay open here. */
 static void close_others(int object_fd, int answer_fd)
 {
     const unsigned low = (unsigned)(object_fd < answer_fd ? object_fd : answer_fd);
@@ -36,8 +36,8 @@ static void close_others(int object_fd, int answer_fd)
 }
 
 /*
- * Make nothing of the addresses around the object, so that code which is damaged in an offset hits nothing. The loader takes
- * the highest room that is large enough, which is then this hole:
+ * Map the addresses around the object without access, so that damaged offsets in its code hit nothing. The loader takes
+ * the highest gap that is large enough, which is then this hole:
  *
  *     no access, REACH bytes | hole for the object | no access, REACH bytes
  */
@@ -56,12 +56,12 @@ int main(int argc, char **argv)
     }
     const struct tg_rehearsal_task task = {
         .object_fd = atoi(argv[1]), .answer_fd = atoi(argv[2]), .symbol = argv[3], .abi_symbol = argv[4]};
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody else ends it */
+    prctl(PR_SET_PDEATHSIG, SIGKILL); /* no other process would end it */
     close_others(task.object_fd, task.answer_fd);
     tg_rehearse_quietly();
     atexit(tg_rehearse_note_exit);
     tg_rehearse_begin(&task);
     leave_a_hole((size_t)strtoull(argv[5], NULL, 10));
     tg_rehearse(&task);
-    return 0; /* what stays loaded has its destructors run now */
+    return 0; /* objects that stay loaded run their destructors now */
 }

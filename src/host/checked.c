@@ -1,4 +1,4 @@
-/* What the host does for a checked run: say what device memory holds, let kernels tell of plain accesses, look at outputs. */
+/* The host's part of a checked run: declare device memory, connect the kernels' plain accesses, check the outputs. */
 #include "check/memory/libc_calls.h"
 #include "check/memory/plain.h"
 #include "host/host.h"
@@ -30,11 +30,11 @@ void tg_host_check_launch(struct tg_run *run)
     const struct tg_kernels *kernels = &run->program->kernels;
     for (uint32_t i = 0; i < kernels->n; i++)
         if (kernels->by_id[i].entry) tg_plain_listen(kernels->by_id[i].module, run->config.check);
-    /* What was allocated since the run was opened. */
+    /* Memory that was allocated after the run was opened. */
     if (run->config.check) tg_gm_each(&run->program->device->machine->gm, foreign, run);
 }
 
-/* One object that is looked at. */
+/* One object under examination. */
 struct object {
     const struct tg_unseen *unseen;
     const char *what, *name;
@@ -57,7 +57,7 @@ static bool does_unseen(const struct tg_module *module, const char *what, const 
     return object.found;
 }
 
-/* Did a task of the run have this kernel? */
+/* Did a task of the run use this kernel? */
 static bool has_run(const struct tg_run *run, const char *kernel)
 {
     const struct tg_memory_check *memory = &run->check.memory;
@@ -76,7 +76,7 @@ void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unse
     if (run->plugin.handle) *n_unseen += does_unseen(&run->plugin, "the orchestration", "", unseen);
 }
 
-/* The tensor that host memory at `data` belongs to, and where in it that is; n_tensors: none. */
+/* The tensor that host memory at `data` belongs to, and the offset in it. n_tensors: no tensor. */
 static size_t tensor_of(const struct tg_run *run, const void *data, uint64_t *offset)
 {
     for (size_t i = 0; i < run->n_tensors; i++) {

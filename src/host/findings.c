@@ -1,4 +1,4 @@
-/* The findings of a checked run, and what it proves. */
+/* The findings of a checked run, and its proof. */
 #include <inttypes.h>
 
 #include "host/host.h"
@@ -29,7 +29,7 @@ enum tg_status tg_run_get_finding(const struct tg_run *run, size_t idx, struct t
     return tg_sized_give(&sized, out, &finding);
 }
 
-/* Findings beside which nothing is proven: orders that are missing, and accesses that the proof knows nothing of. */
+/* Findings that break the proof: missing orders, and accesses outside the proof. */
 static bool breaks_proof(enum tg_finding_code code)
 {
     switch (code) {
@@ -50,7 +50,7 @@ static bool breaks_proof(enum tg_finding_code code)
     }
 }
 
-/* The first finding that breaks the proof; NULL: there is none. */
+/* The first finding that breaks the proof; NULL: no such finding. */
 static const struct tg_finding_item *first_break(const struct tg_finding_list *found)
 {
     for (size_t i = 0; i < found->n; i++)

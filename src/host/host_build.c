@@ -1,4 +1,4 @@
-/* host_build_graph: the plugin is called here, with host pointers, before the launch. */
+/* host_build_graph: the plugin runs here, with host pointers, before the launch. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -8,14 +8,14 @@
 #include "host/host.h"
 #include "os/ward.h"
 
-/* The plugin's handle is the first field of the builder, which lies in the run. */
+/* The plugin's handle is the first field of the builder, which is part of the run. */
 static struct tg_run *of(struct tg_runtime *rt)
 {
     return (struct tg_run *)(void *)((char *)rt - offsetof(struct tg_run, builder));
 }
 _Static_assert(offsetof(struct tg_builder, rt) == 0, "of() finds the run by its builder");
 
-/* A call of the plugin's has ended. */
+/* A call by the plugin has ended. */
 static int ended(struct tg_run *run, const char *call, enum tg_status status)
 {
     if (status != TG_OK) tg_failure_set(run->failure, status, "%s: %s", call, tg_last_message());
@@ -23,8 +23,8 @@ static int ended(struct tg_run *run, const char *call, enum tg_status status)
     return status == TG_OK ? 0 : -1;
 }
 
-/* Copying takes the library's time, not the plugin's silence, until all device memory was copied some times over: a
- * plugin that copies for ever has no end all the same. */
+/* Copying takes the library's time, so it does not count as silence of the plugin. The exemption ends after several
+ * copies of all device memory: a plugin that copies endlessly must meet its limit. */
 static void count_copied(struct tg_run *run, uint64_t bytes)
 {
     enum { TIMES = 4 };
@@ -56,7 +56,7 @@ static int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, 
 static enum tg_status grow_pairs(struct tg_run *run)
 {
     const size_t n = run->n_pairs;
-    if (n < 8 ? n > 0 : (n & (n - 1)) != 0) return TG_OK; /* there is room up to 8, 16, 32 and so on */
+    if (n < 8 ? n > 0 : (n & (n - 1)) != 0) return TG_OK; /* room for 8, 16, 32 and so on is allocated */
     struct tg_pair *pairs = realloc(run->pairs, (n < 8 ? 8 : 2 * n) * sizeof *pairs);
     if (!pairs) return tg_error(TG_ERR_MEMORY, "no memory for %zu pairs", n + 1);
     run->pairs = pairs;
@@ -99,7 +99,7 @@ static void print_runtime(struct tg_runtime *rt)
     (void)ended(run, "print_runtime", TG_OK);
 }
 
-/* A task that was published by hand and can run is kept for the launch. */
+/* Keep a task that was published by hand and can run, until the launch. */
 static void published(void *context, struct tg_task *ready)
 {
     struct tg_run *run = context;
@@ -109,8 +109,8 @@ static void published(void *context, struct tg_task *ready)
     run->ready_end = &ready->next_ready;
 }
 
-/* The entry's args: pointers, sizes, count. Outputs are shown as poisoned copies, so that the caller's memory stays as
- * it is until the run has succeeded. */
+/* The entry's args: pointers, sizes, count. The plugin sees outputs as poisoned copies, so that the caller's memory is
+ * unchanged until the run has succeeded. */
 static enum tg_status host_args(struct tg_run *run)
 {
     size_t n = run->n_tensors;
@@ -162,7 +162,7 @@ static void call_plugin(void *arg)
                    (int)(2 * run->n_tensors + 1));
 }
 
-/* On a thread of its own if it is guarded, and else on the caller's. */
+/* Runs on a thread of its own if it is guarded, otherwise on the caller's thread. */
 static enum tg_status call_guarded(struct tg_run *run)
 {
     struct tg_machine *machine = run->program->device->machine;
@@ -189,7 +189,7 @@ enum tg_status tg_host_build(struct tg_run *run)
     open_builder(run);
     TG_TRY(call_guarded(run));
     enum tg_status status = tg_failure_status(run->failure);
-    if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait says it, beside what was found until then */
+    if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait reports it, together with the findings */
     if (status != TG_OK) return tg_error(status, "%s", tg_failure_message(run->failure));
 
     tg_graph_publish_all(&run->graph, run->ready_end);
@@ -208,7 +208,7 @@ static void copy_pair(void *arg)
     copy->status = tg_copy_from_device(copy->device, copy->pair->host, copy->pair->device, copy->pair->bytes);
 }
 
-/* The host addresses are the plugin's word, so the copies are guarded like the plugin. */
+/* The plugin gave the host addresses, so the copies are guarded like the plugin. */
 static enum tg_status copy_pairs(struct tg_run *run)
 {
     for (size_t i = 0; i < run->n_pairs; i++) {

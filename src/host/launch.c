@@ -1,4 +1,4 @@
-/* One launch: what the control threads and cores are told, and what is learnt from them afterwards. */
+/* One launch: the input of control threads and cores, and their results. */
 #include "launch/launch.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ struct launch {
     struct tg_machine_run machine_run;
 };
 
-/* The machine goes on: tell who wants to know how far the graph is. */
+/* The machine goes on: report the progress of the graph to the caller. */
 static void show_progress(void *context, uint64_t device_ns)
 {
     struct tg_run *run = context;
@@ -23,7 +23,7 @@ static void show_progress(void *context, uint64_t device_ns)
     run->progress(run->progress_context, &progress);
 }
 
-/* Blocks of a cube core and two vector cores. A worker runs kernels of both kinds: all count as one kind. */
+/* Blocks of a cube core and two vector cores. A worker runs kernels of both kinds, so all kernels count as one kind. */
 static void set_core_types(struct tg_run *run, bool workers)
 {
     for (uint32_t i = 0; i < TG_CORES_MAX; i++)
@@ -160,10 +160,10 @@ static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, 
     return status == TG_OK ? recorded : status;
 }
 
-/* It was cancelled, a plugin failed on the host, or a tensor is not there any more. */
+/* It was cancelled, a plugin failed on the host, or a tensor has been freed. */
 static bool has_failed_before(struct tg_run *run) { return tg_failure_status(run->failure) != TG_OK; }
 
-/* Hands are shaken with cores only. */
+/* Only cores need the handshake. */
 static bool open_handshakes(struct launch *launch, uint32_t n_cores)
 {
     const size_t bytes = n_cores * sizeof *launch->handshake;

@@ -1,4 +1,4 @@
-/* What happened in a run, from its record. */
+/* Views of a run's record. */
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -11,7 +11,7 @@
 #include "trace/report.h"
 #include "trace/summary.h"
 
-/* What is known of a run, while somebody looks at it. */
+/* The data of a run for one view. */
 struct look {
     struct tg_index index;
     struct tg_findings findings;

@@ -6,7 +6,7 @@
 struct platform {
     const char *name;
     enum tg_status (*open)(const struct tg_device_config *config, struct tg_machine **out);
-    const char *why_not; /* open is NULL: what to say */
+    const char *why_not; /* open is NULL: the reason for the caller */
 };
 
 static const struct platform platforms[] = {

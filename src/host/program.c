@@ -13,7 +13,7 @@
 
 enum { FUNC_ID_MAX = 65535 };
 
-/* Addresses for every func_id, so that nothing moves while tasks and plugins point into the tables. */
+/* Addresses for every func_id. The tables never move, because tasks and plugins point into them. */
 static bool reserve_tables(struct tg_kernels *kernels)
 {
     const size_t n = FUNC_ID_MAX + 1, bytes = n * (sizeof *kernels->by_id + sizeof *kernels->addrs);
@@ -88,7 +88,7 @@ static enum tg_status check_kernel(const struct tg_program *program, int func_id
     return TG_OK;
 }
 
-/* Give the kernel its instruction set. A kernel that uses no tile.h has no use for one. */
+/* Give the kernel its instruction set. A kernel without tile.h does not need one. */
 static void bind(const struct tg_module *module, const struct tg_tile_isa *isa)
 {
     const struct tg_tile_isa **slot = tg_module_slot(module, "tg_tile_isa");

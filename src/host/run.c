@@ -11,7 +11,7 @@
 
 /* ---- open ---- */
 
-static uint64_t memory_limit; /* bytes that this process can have */
+static uint64_t memory_limit; /* the most memory that this process can have, in bytes */
 
 static void find_memory_limit(void)
 {
@@ -28,7 +28,7 @@ static uint64_t graph_limit(const struct tg_run_config *config)
     return memory_limit / 2;
 }
 
-/* Bytes that a run takes for its tensors: on the device, or what a plugin on the host sees of its outputs. */
+/* Bytes of a run's tensors: on the device, or the copies of its outputs for a plugin on the host. */
 static uint64_t tensor_bytes(const struct tg_run *run)
 {
     const bool on_host = run->config.runtime == TG_HOST_BUILD_GRAPH;
@@ -41,15 +41,15 @@ static uint64_t tensor_bytes(const struct tg_run *run)
     return bytes;
 }
 
-/* What cannot fit is refused before the system kills the process for it. */
+/* Refuse tensors that cannot fit, before the system kills the process for them. */
 static enum tg_status check_memory(const struct tg_run *run)
 {
-    enum { ALWAYS_FITS = 64 << 20 }; /* so little that looking takes longer than copying */
+    enum { ALWAYS_FITS = 64 << 20 }; /* bytes; below this the check takes longer than the copy */
     const uint64_t bytes = tensor_bytes(run);
     struct tg_memory_left memory;
     if (bytes < ALWAYS_FITS) return TG_OK;
     if (bytes > run->program->device->machine->gm.capacity)
-        return TG_OK; /* the device refuses it, with its own numbers */
+        return TG_OK; /* the device refuses it, and names its own numbers */
     tg_memory_look("", &memory);
     if (bytes <= memory.left) return TG_OK;
     return tg_error(TG_ERR_MEMORY,
@@ -58,7 +58,7 @@ static enum tg_status check_memory(const struct tg_run *run)
                     (unsigned long long)bytes, (unsigned long long)memory.left);
 }
 
-/* A tensor that the caller has put into device memory. */
+/* A tensor that the caller has placed in device memory. */
 static enum tg_status use_resident(struct tg_run *run, size_t i)
 {
     const struct tg_tensor *tensor = &run->tensors[i];
@@ -79,7 +79,7 @@ static enum tg_status device_args(struct tg_run *run)
         run->args[n + i] = tensor->bytes;
         if (tensor->direction == TG_RESIDENT) TG_TRY(use_resident(run, i));
         else TG_TRY(tg_gm_alloc(&device->machine->gm, tensor->bytes, &run->tensor_memory, &run->args[i]));
-        /* Fresh device memory is poisoned, which is what an output starts from. */
+        /* Fresh device memory is poisoned, as an output must be. */
         if (tensor->direction == TG_OUT) tg_gm_expect_writes(&device->machine->gm, run->args[i], tensor->bytes);
         if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
             TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
@@ -148,8 +148,8 @@ static uint64_t host_now(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Are the library's descriptors still there? A program that closes what it did not open takes them from the host, too. Only
- * where foreign code is watched: the question is a system call. */
+/* Are the library's descriptors still open? Foreign code that closes unknown descriptors would harm the host, too.
+ * Checked only where foreign code is guarded, because the check is a system call. */
 static void check_descriptors(struct tg_run *run)
 {
     struct tg_machine *machine = run->program->device->machine;
@@ -158,7 +158,7 @@ static void check_descriptors(struct tg_run *run)
                        "a kernel or the orchestration plugin has closed file descriptors that it did not open");
 }
 
-/* Did a thread that a kernel or the plugin started come to a bad end? */
+/* Did a thread that a kernel or the plugin started fail? */
 static void check_threads(struct tg_run *run)
 {
     const struct tg_kernels *kernels = &run->program->kernels;
@@ -171,7 +171,7 @@ static void check_threads(struct tg_run *run)
         tg_failure_set(run->failure, TG_ERR_PLUGIN_FAULT, "a thread that the orchestration plugin started: %s", what);
 }
 
-/* The caller may have freed tensors that it put into device memory. */
+/* The caller may have freed tensors that it had placed in device memory. */
 static void check_resident(struct tg_run *run)
 {
     for (size_t i = 0; i < run->n_tensors; i++)
@@ -179,7 +179,7 @@ static void check_resident(struct tg_run *run)
             tg_failure_set(run->failure, TG_ERR_GLOBAL_MEMORY, "%s", tg_last_message());
 }
 
-/* The launch is over. A failure that this run shares stays open for the next one. */
+/* The launch is over. A failure that several runs share stays open for the next run. */
 static enum tg_status failure_of_launch(struct tg_run *run)
 {
     enum tg_status status = run->failure == &run->own_failure ? tg_failure_close(run->failure)
@@ -207,7 +207,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
     return status;
 }
 
-/* Inputs as the caller has them now, outputs as if nobody had written them. */
+/* Inputs with the caller's current contents, outputs poisoned again. */
 static enum tg_status refill(struct tg_run *run)
 {
     struct tg_device *device = run->program->device;
@@ -228,7 +228,7 @@ enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument
     tg_graph_rewind(&run->graph, &run->ready);
     tg_record_fini(&run->record);
     run->replays = true;
-    (void)tg_failure_reopen(run->failure); /* it was closed, so nobody can have cancelled it */
+    (void)tg_failure_reopen(run->failure); /* it was closed, so it cannot be cancelled */
     return tg_run_execute(run);
 }
 

@@ -1,4 +1,4 @@
-/* What a run may be asked to do: its defaults, and what is refused before anything happens. */
+/* The requests that a run accepts: defaults, and checks before anything happens. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +68,7 @@ enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
     return tg_error(TG_ERR_ARGUMENT, "runtime '%s' %s; there are: aicpu_build_graph host_build_graph", name, known);
 }
 
-/* What a machine with cores cannot do. */
+/* Requests that a machine with cores refuses. */
 static enum tg_status check_not_workers(const struct tg_run_config *config)
 {
     if (config->reproducible)
@@ -76,7 +76,7 @@ static enum tg_status check_not_workers(const struct tg_run_config *config)
     return TG_OK;
 }
 
-/* How many control threads and blocks: questions that a machine with workers does not ask. */
+/* The numbers of control threads and blocks; a machine with workers has neither. */
 static enum tg_status check_cores(const struct tg_run_config *config, uint32_t n_blocks)
 {
     bool on_device = config->runtime == TG_AICPU_BUILD_GRAPH;
@@ -90,7 +90,7 @@ static enum tg_status check_cores(const struct tg_run_config *config, uint32_t n
     return TG_OK;
 }
 
-/* What a machine with workers cannot do. */
+/* Requests that a machine with workers refuses. */
 static enum tg_status check_workers(const struct tg_run_config *config)
 {
     if (config->schedule_seed != 0)

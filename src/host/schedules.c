@@ -1,4 +1,4 @@
-/* More schedules of a run: the program again under the seeds that follow, its outputs compared bit by bit. */
+/* Further schedules of a run: run the program under the following seeds and compare the outputs bit by bit. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ void tg_schedules_close(struct tg_run *run) { free_all(run->before, run->n_tenso
 
 /* ---- another run ------------------------------------------------------------------------------------------------- */
 
-/* Where its outputs go. */
+/* The destination of its outputs. */
 static enum tg_status own_outputs(const struct tg_run *run, void **own, struct tg_tensor *tensors)
 {
     for (size_t i = 0; i < run->n_tensors; i++) {
@@ -67,7 +67,7 @@ static enum tg_status run_again(struct tg_run *run, uint64_t seed, const struct 
 
 /* ---- comparing --------------------------------------------------------------------------------------------------- */
 
-/* An element as the number whose bits it is: the bytes of the value, the most significant first. */
+/* The bits of an element as a number: the bytes of the value, the most significant first. */
 static void print_element(const uint8_t *element, uint64_t bytes, char text[2 * 8 + 3])
 {
     static const char digits[] = "0123456789abcdef";
@@ -129,7 +129,7 @@ static void report_difference(struct tg_run *run, uint64_t seed, size_t idx, con
     mend(list, item);
 }
 
-/* The run went well; under this seed it does not. */
+/* The run succeeded, but it fails under this seed. */
 static void report_failure(struct tg_run *run, uint64_t seed, enum tg_status status)
 {
     const uint64_t key = UINT64_MAX;
@@ -148,7 +148,7 @@ static enum tg_status try_schedule(struct tg_run *run, uint64_t seed, void **own
 {
     TG_TRY(own_outputs(run, own, tensors));
     enum tg_status status = run_again(run, seed, tensors);
-    /* These say nothing of the program. */
+    /* These errors do not depend on the program. */
     if (status == TG_ERR_MEMORY || status == TG_ERR_DEVICE_MEMORY || status == TG_ERR_CANCELLED) return status;
     if (status != TG_OK) {
         report_failure(run, seed, status);
@@ -163,7 +163,7 @@ enum tg_status tg_schedules_compare(struct tg_run *run)
 {
     enum tg_status status = TG_OK;
     if (run->config.schedules <= 1) return TG_OK;
-    tg_run_free_memory(run); /* the others need as much */
+    tg_run_free_memory(run); /* the other runs need as much */
     for (uint32_t k = 1; k < run->config.schedules && status == TG_OK; k++) {
         void **own = calloc(run->n_tensors, sizeof *own);
         struct tg_tensor *tensors = calloc(run->n_tensors, sizeof *tensors);

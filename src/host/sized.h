@@ -1,7 +1,7 @@
 /*
- * sized.h - structures whose size the caller's header knows, and the library's header may know otherwise.
+ * sized.h - structures whose size in the caller's header can differ from the size in the library's header.
  *
- *     caller older:   [size | fields ........]                 what is behind keeps the library's default
+ *     caller older:   [size | fields ........]                 the rest keeps the library's defaults
  *     library:        [size | fields ........ | new fields]
  *     caller newer:   [size | fields ........ | new fields | later fields]     taken if the later fields are zero
  */
@@ -12,7 +12,7 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* A structure as this library knows it: `known` bytes, of which the first version had `least`. It begins with its size. */
+/* A structure of this library: `known` bytes, of which the first version had `least`. It begins with its size. */
 struct tg_sized {
     const char *name;
     size_t known, least;
@@ -20,19 +20,20 @@ struct tg_sized {
 
 /*
  * Copy the caller's structure over *to, which holds the defaults. to->size becomes `known`.
- * Errors    TG_ERR_ARGUMENT: it is shorter than the first version's, or longer than this library's and what is behind is
- *           not zero. *to is untouched.
+ * Errors    TG_ERR_ARGUMENT: the structure is shorter than the first version's, or has nonzero bytes behind this
+ *           library's size. *to is unchanged.
  */
 enum tg_status tg_sized_take(const struct tg_sized *sized, void *to, const void *from);
 
-/* Copy `from`, which the library knows, into the caller's structure; its size stays, and what is behind is zero.
- * Errors    TG_ERR_ARGUMENT: it is shorter than the first version's. *to is untouched. */
+/* Copy `from`, this library's structure, into the caller's structure. Its size stays, and its further fields become
+ * zero.
+ * Errors    TG_ERR_ARGUMENT: it is shorter than the first version's. *to is unchanged. */
 enum tg_status tg_sized_give(const struct tg_sized *sized, void *to, const void *from);
 
 /*
- * An array of n structures of item_size bytes as an array of this library's: fields that an item lacks are zero. These
- * structures have no size of their own.
- * Owns      *out is the caller's, to be freed; NULL if n is 0
+ * Convert an array of n structures of item_size bytes to an array of this library's structures. Missing fields become
+ * zero. These structures do not begin with a size.
+ * Owns      the caller frees *out; NULL if n is 0
  * Errors    as tg_sized_take; TG_ERR_MEMORY
  */
 enum tg_status tg_sized_array(const struct tg_sized *sized, const void *from, size_t item_size, size_t n, void **out);

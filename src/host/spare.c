@@ -1,4 +1,4 @@
-/* Edges that no conflict of a checked run needs: counted, printed, and what the run would gain without them. */
+/* Edges that no conflict of a checked run needs: count them, print them, and time the run without them. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 enum { ALIKE_MAX = 32 };
 
-/* Edges between tasks of the same kernels that were added in the same places. */
+/* Edges between tasks of the same kernels whose tasks were added on the same lines. */
 struct alike {
     struct tg_task_note from, to;
     struct tg_spare_edge first;
@@ -23,7 +23,7 @@ static bool same_note(const struct tg_task_note *a, const struct tg_task_note *b
     return a->kernel == b->kernel && a->file == b->file && a->line == b->line;
 }
 
-/* Gather them; returns how many kinds there are, and in *n_beyond the edges of further kinds. */
+/* Group the edges. Returns the number of groups; *n_beyond gets the number of edges in further groups. */
 static size_t gather(const struct tg_run *run, const struct tg_spare_edge *spare, size_t n,
                      struct alike kinds[ALIKE_MAX], uint64_t *n_beyond)
 {
@@ -82,7 +82,7 @@ static void print_all(const struct tg_run *run, const struct tg_spare_edges *edg
 
 /* ---- time -------------------------------------------------------------------------------------------------------- */
 
-/* Which links of the index are spare, by their place in index->before; NULL: no memory. */
+/* The links of the index that are spare, by their position in index->before. NULL: out of memory. */
 static bool *mark_links(const struct tg_index *index, const struct tg_spare_edge *spare, size_t n)
 {
     bool *dropped = calloc(index->n_links + 1, sizeof *dropped);

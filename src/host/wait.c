@@ -1,4 +1,4 @@
-/* What a caller does with a run: open it, wait for it, replay it, cancel it, close it. */
+/* The caller's operations on a run: open, wait, replay, cancel, close. */
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -67,8 +67,8 @@ static enum tg_status launch(struct tg_run *run)
     return status;
 }
 
-/* ---- a launch on a thread of the library's own ----------------------------------------------------------------------
- * ended is stored with release after status and message; tg_run_poll acquires it, tg_run_wait joins the thread. */
+/* ---- a launch on a thread of the library ------------------------------------------------------------------------
+ * `ended` is stored with release after status and message; tg_run_poll acquires it, tg_run_wait joins the thread. */
 
 struct tg_submitted {
     struct tg_run *run;
@@ -94,7 +94,7 @@ enum tg_status tg_run_submit(struct tg_run *run)
     struct tg_submitted *submitted = calloc(1, sizeof *submitted);
     if (!submitted) return tg_error(TG_ERR_MEMORY, "no memory to submit a run");
     submitted->run = run;
-    sigset_t all, before; /* the host's signals stay with the host's threads */
+    sigset_t all, before; /* the host's threads keep handling the host's signals */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     int error = pthread_create(&submitted->thread, NULL, submitted_main, submitted);
@@ -133,7 +133,7 @@ enum tg_status tg_run_wait(struct tg_run *run)
     return launch(run);
 }
 
-/* Does every change name an argument that is there? */
+/* Does every change name an existing argument? */
 static enum tg_status check_changes(struct tg_run *run, const struct tg_argument *changes, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -1,11 +1,11 @@
 /*
- * launch.h - what host, AICPU and cores share for one launch: arguments, report, and the handshake.
+ * launch.h - the shared data of host, AICPU and cores for one launch: arguments, report, and the handshake.
  *
- * A launch is carried out by one of two programs: the control program (src/aicpu) with cores (src/aicore), on a machine
- * that has registers; or workers (src/worker), on a machine whose threads run kernels themselves.
+ * One of two programs carries out a launch. On a machine with registers it is the control program (src/aicpu) with
+ * cores (src/aicore). On a machine whose threads run kernels themselves it is the workers (src/worker).
  *
  * One core's life. Registers: DISPATCH (AICPU writes, core reads) and COND (core writes, AICPU reads). Tokens count up
- * per core, so that a new one always differs from the last.
+ * per core, so that each token differs from the last one.
  *
  *     AICPU thread that owns the core                        core
  *                                                            hello = {block, type}
@@ -48,7 +48,7 @@ enum {
 };
 #define TG_COND_FIN 0x80000000u
 
-/* The task that a core is to run. Writer: the AICPU thread that owns the core, while the core is idle. */
+/* The next task of a core. Writer: the AICPU thread that owns the core, while the core is idle. */
 struct tg_payload {
     const struct tg_kernel *kernel;
     const uint64_t *args;
@@ -71,7 +71,7 @@ struct tg_handshake {
 };
 _Static_assert(offsetof(struct tg_handshake, payload_token) % 64 == 0, "the writers share no cache line");
 
-/* What core_main gets: one a launch. */
+/* The argument of core_main: one per launch. */
 struct tg_core_launch {
     struct tg_machine *machine;
     const enum tg_core_type *core_type; /* [n_cores] */
@@ -99,22 +99,22 @@ struct tg_control_launch {
     uint32_t n_threads; /* control threads, or workers */
     uint32_t window;    /* published, unfinished tasks; 0: no limit */
     uint64_t schedule_seed;
-    /* Workers: called now and then on thread 0 with the time since the launch; NULL: not wanted. */
+    /* Workers: called now and then on thread 0 with the time since the launch; NULL: no such call. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    bool record;                   /* log what happens */
-    struct tg_memory_check *check; /* is told what the builder does; NULL: the run is not checked */
-    /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built. */
+    bool record;                   /* log events */
+    struct tg_memory_check *check; /* gets the builder's accesses; NULL: the run is not checked */
+    /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built already. */
     const void *plugin_bytes;
     size_t n_plugin_bytes;
     const char *function_name;
     bool sequential; /* build first, then schedule */
     const uint64_t *orch_args;
     int32_t orch_argc;
-    struct tg_gm_owner *gm_owner;   /* of what the plugin allocates */
-    struct tg_builder *builder;     /* the host's, because it outlives the launch as the plugin does */
-    struct tg_task *ready;          /* the graph is built: a list of what can run */
-    struct tg_record_log *host_log; /* the graph is built: what its builder logged, or NULL; emptied */
+    struct tg_gm_owner *gm_owner;   /* owns the plugin's allocations */
+    struct tg_builder *builder;     /* the host's: it outlives the launch, like the plugin */
+    struct tg_task *ready;          /* built graph: the list of tasks that can run */
+    struct tg_record_log *host_log; /* built graph: its builder's log, or NULL; it is emptied */
 };
 
 /* The answer to the host. */
@@ -124,7 +124,7 @@ struct tg_control_report {
     uint64_t n_instructions;
     uint32_t n_aic, n_aiv; /* cores that ran a task; workers that ran one of that kind */
     uint32_t window;
-    struct tg_module plugin; /* open; the host closes it when nothing points into it any more */
+    struct tg_module plugin; /* open; the host closes it when no pointer leads into it any more */
 };
 
 struct tg_control;
@@ -138,10 +138,10 @@ uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
 /* The body of a control thread; arg is a tg_control. */
 void tg_control_main(void *arg, uint32_t thread);
 
-/* The machine has lost what it carried out (tg_machine_run.lost): the failure says who it was. */
+/* The machine has lost a thread or core (tg_machine_run.lost): name it in the failure. */
 void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how);
 
-/* Release it; what was logged goes into `record`. TG_ERR_MEMORY: not all of it. */
+/* Release it; its logs go into `record`. TG_ERR_MEMORY: some log entries are lost. */
 enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record);
 
 struct tg_workers;

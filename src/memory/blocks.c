@@ -12,7 +12,7 @@ static bool is_free(const struct tg_gm_block *block) { return block->asked == 0 
 
 static uint64_t larger(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-/* What a node knows of its subtree, from its children. */
+/* Update a node's summary of its subtree from its children. */
 static void update(struct tg_gm_block *node)
 {
     const int low = height(node->low), high = height(node->high);
@@ -80,7 +80,7 @@ static struct tg_gm_block *remove_lowest(struct tg_gm_block *node, struct tg_gm_
     return balance(node);
 }
 
-/* Take out the block at `address`, which is there. */
+/* Remove the block at `address`, which exists. */
 static struct tg_gm_block *take_out(struct tg_gm_block *node, uint64_t address)
 {
     if (address < node->address) {
@@ -97,7 +97,7 @@ static struct tg_gm_block *take_out(struct tg_gm_block *node, uint64_t address)
     return balance(node);
 }
 
-/* The block at `address` has changed: what the nodes above know of it. */
+/* The block at `address` has changed: update the summaries above it. */
 static void changed(struct tg_gm_block *node, uint64_t address)
 {
     if (address < node->address) changed(node->low, address);
@@ -145,7 +145,7 @@ struct tg_gm_block *tg_blocks_find_free(const struct tg_blocks *blocks, uint64_t
     }
 }
 
-/* Keep the first `bytes` of a block; the rest becomes a block of its own, which is returned, to be inserted. NULL: no
+/* Keep the first `bytes` of a block. The rest becomes a block of its own, which is returned for inserting. NULL: no
  * memory. */
 static struct tg_gm_block *cut(struct tg_gm_block *block, uint64_t bytes)
 {
@@ -171,7 +171,7 @@ bool tg_blocks_use(struct tg_blocks *blocks, struct tg_gm_block *block, uint64_t
     return true;
 }
 
-/* Make one block of two neighbours that are free. */
+/* Join two free neighbours. */
 static struct tg_gm_block *join(struct tg_blocks *blocks, struct tg_gm_block *block, struct tg_gm_block *after)
 {
     blocks->root = take_out(blocks->root, after->address);

@@ -46,13 +46,13 @@ static void disown(struct tg_gm_block *block)
 
 static uint64_t round_up(uint64_t bytes) { return (bytes + TG_GM_ALIGNMENT - 1) / TG_GM_ALIGNMENT * TG_GM_ALIGNMENT; }
 
-/* ---- red zones, and what is aside ---- */
+/* ---- red zones, and blocks set aside ---- */
 
-/* A wrong index is often off by one row, which is longer in a large tensor. Zones are addresses only, and small ones keep
- * small allocations near each other in pages. */
+/* A wrong index is often off by one row, and large tensors have long rows. Zones take only addresses; small ones keep
+ * small allocations close together in pages. */
 enum { ZONE_MIN = 4 << 10, ZONE_MAX = 1 << 20 };
 
-/* Blocks that are aside keep their memory if they are small: so much of it. */
+/* Small blocks that are set aside keep their memory, up to this much in total. */
 enum { ASIDE_MAX = 64 << 20 };
 
 static uint64_t memory_aside(const struct tg_gm *gm, const struct tg_gm_block *block)
@@ -87,7 +87,7 @@ static void set_aside(struct tg_gm *gm, struct tg_gm_owner *owner, struct tg_gm_
     while (owner->aside_bytes > ASIDE_MAX && owner->oldest_aside != block) release_oldest(gm, owner);
 }
 
-/* The range is narrow: have nothing of `owner` in it but allocations, and no red zone of anybody. */
+/* The range is nearly full: release the set-aside blocks of `owner`, and all red zones. */
 static void give_up_guards(struct tg_gm *gm, struct tg_gm_owner *owner)
 {
     while (owner->oldest_aside) release_oldest(gm, owner);
@@ -95,7 +95,7 @@ static void give_up_guards(struct tg_gm *gm, struct tg_gm_owner *owner)
         if (block->asked) tg_blocks_trim(&gm->blocks, block, round_up(block->asked));
 }
 
-/* A free block for an allocation of `owner`; *keep: how much of it is used, its red zone included. NULL: there is none. */
+/* A free block for an allocation of `owner`; *keep: its used bytes, including the red zone. NULL: no such block. */
 static struct tg_gm_block *find_room(struct tg_gm *gm, struct tg_gm_owner *owner, uint64_t rounded, uint64_t *keep)
 {
     *keep = rounded + zone_behind(owner, rounded);
@@ -136,10 +136,10 @@ enum tg_status tg_gm_alloc(struct tg_gm *gm, uint64_t bytes, struct tg_gm_owner 
     return status;
 }
 
-/* The owner has the block no more. */
+/* The owner no longer has the block. */
 static void end_use(struct tg_gm *gm, struct tg_gm_block *block)
 {
-    /* Release, pairs with the acquire of who remembers a block: it is not used any more. */
+    /* Release, pairs with the acquire of a thread that remembers blocks: it does not use the freed block any more. */
     atomic_fetch_add_explicit(&gm->n_freed, 1, memory_order_release);
     tg_pages_give(&gm->pages, block->address, round_up(block->asked));
     gm->in_use -= round_up(block->asked);
@@ -199,7 +199,7 @@ void tg_gm_expect_writes(struct tg_gm *gm, uint64_t address, uint64_t bytes)
     if (made) memset((void *)(uintptr_t)address, 0xFF, bytes);
 }
 
-/* ---- looking ---- */
+/* ---- queries ---- */
 
 bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 {

@@ -13,21 +13,21 @@
 enum {
     POISON_FILE_BYTES = 4 << 20,
     HUGE_PAGE_BYTES = 2 << 20,
-    HUGE_BLOCK_BYTES = 8 << 20, /* what is filled with so much and more gets huge pages */
-    /* Blocks of this size and more give their memory back. Where speed matters smaller ones keep it: to poison it again
-     * takes less time than to be given other pages, one by one, by whoever writes there first. */
+    HUGE_BLOCK_BYTES = 8 << 20, /* fills of at least this size get huge pages */
+    /* Blocks of at least this size give their memory back. Where speed matters smaller ones keep it: poisoning it again
+     * is faster than the page faults of the next writer. */
     FORGET_BYTES = 4 << 20,
     FORGET_BYTES_FAST = 32 << 20
 };
 
-/* What an Ascend 910B1 has: 64 GiB of HBM a die. */
+/* An Ascend 910B1 has 64 GiB of HBM a die. */
 #define DEFAULT_CAPACITY ((uint64_t)64 << 30)
 #define LEAST_CAPACITY ((uint64_t)64 << 20)
 
-/* Of a huge page's addresses. */
+/* The state of a huge page's addresses. */
 enum {
-    TAKEN = 1, /* somebody had some of them, and may have written there */
-    HUGE = 2   /* they are no poison of the file, but a mapping of their own */
+    TAKEN = 1, /* some were allocated, and may have been written */
+    HUGE = 2   /* they are a mapping of their own, not the file's poison */
 };
 
 /* ---- a range of addresses ---- */
@@ -44,7 +44,7 @@ static void *reserve(uint64_t capacity)
     return all + before;
 }
 
-/* The most that is reserved unasked: where addresses are limited (ulimit -v), half of them stay for everybody else. */
+/* The most that is reserved by default: with limited addresses (ulimit -v), half of them stay for other uses. */
 static uint64_t default_capacity(void)
 {
     struct rlimit limit;
@@ -54,7 +54,7 @@ static uint64_t default_capacity(void)
     return capacity;
 }
 
-/* Make the file that fresh memory consists of. Sealed: what foreign code writes to its descriptor goes nowhere. false: errno
+/* Make the file behind fresh memory. It is sealed, so that writes of foreign code to its descriptor fail. false: errno
  * says what the system lacks. */
 static bool poison_file(struct tg_descriptor *file)
 {
@@ -70,8 +70,8 @@ static bool poison_file(struct tg_descriptor *file)
     return false;
 }
 
-/* Map poison of `bytes` at `at`. Foreign code may have closed the file's descriptor, and the host may have opened a file of
- * its own under the same number: then another file of poison is made. false: the system has no more. */
+/* Map poison of `bytes` at `at`. Foreign code may have closed the file's descriptor, and the host may have opened
+ * another file under its number. Then a new file of poison is made. false: the system is out of resources. */
 static bool map_poison(struct tg_pages *pages, void *at, uint64_t bytes)
 {
     if (!tg_descriptor_is_ours(&pages->poison) && !poison_file(&pages->poison)) return false;
@@ -82,7 +82,7 @@ static bool map_poison(struct tg_pages *pages, void *at, uint64_t bytes)
 bool tg_pages_lost_file(struct tg_pages *pages)
 {
     if (tg_descriptor_is_ours(&pages->poison)) return false;
-    (void)poison_file(&pages->poison); /* where none can be made now, map_poison tries again */
+    (void)poison_file(&pages->poison); /* if that fails now, map_poison tries again */
     return true;
 }
 
@@ -117,7 +117,7 @@ void tg_pages_fini(struct tg_pages *pages)
     free(pages->state);
 }
 
-/* Map poison up to `end` bytes from the base. false: the system has no more. */
+/* Map poison up to `end` bytes from the base. false: the system is out of resources. */
 static bool map_to(struct tg_pages *pages, uint64_t end)
 {
     for (; pages->mapped < end; pages->mapped += POISON_FILE_BYTES) {
@@ -130,7 +130,7 @@ static bool map_to(struct tg_pages *pages, uint64_t end)
 
 /* ---- pages ---- */
 
-/* Offsets from the base: [low, high) of some bytes, and the huge pages that they touch or fill, [first, end). */
+/* Offsets from the base: [low, high) of some bytes, and the huge pages [first, end) that they touch or fill. */
 struct span {
     uint64_t low, high, first, end;
 };
@@ -151,7 +151,7 @@ static struct span filled_by(const struct tg_pages *pages, uint64_t address, uin
 
 static uint8_t *page_at(const struct tg_pages *pages, uint64_t page) { return pages->base + page * HUGE_PAGE_BYTES; }
 
-/* Let a whole huge page be poison of the file again. */
+/* Map a whole huge page to the file's poison again. */
 static void forget(struct tg_pages *pages, uint64_t page)
 {
     if (!(pages->state[page] & TAKEN)) return;
@@ -190,7 +190,8 @@ bool tg_pages_take(struct tg_pages *pages, uint64_t address, uint64_t bytes)
     return true;
 }
 
-/* Put huge pages under the addresses of [first, end). false: the system has no memory, and they stay as they are. */
+/* Put huge pages under the addresses of [first, end). false: the system has no memory, and the addresses stay as they
+ * are. */
 static bool make_huge(struct tg_pages *pages, uint64_t first, uint64_t end)
 {
     const size_t bytes = (size_t)(end - first) * HUGE_PAGE_BYTES;

@@ -17,7 +17,7 @@
 #endif
 /* TG_TSAN comes from the build: this file is not instrumented itself. */
 
-/* valgrind has to know where stacks are. Its header only emits instructions that do nothing without it. */
+/* valgrind must know the stacks. Its header only emits instructions that have no effect without it. */
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
@@ -44,7 +44,7 @@ enum { TSAN_NO_ORDER = 1 };
 
 static _Thread_local struct tg_coro thread_coro; /* the operating-system thread's own stack */
 _Thread_local struct tg_coro *tg_coro_running;
-static _Thread_local struct tg_coro *previous; /* who switched to the running one */
+static _Thread_local struct tg_coro *previous; /* the coroutine that switched to the running one */
 #ifdef TG_TSAN
 static _Thread_local bool keeps_order;
 #endif
@@ -104,7 +104,7 @@ static void arrived(void)
 #endif
 }
 
-/* Where every coroutine begins. */
+/* The start of every coroutine. */
 static void enter(void)
 {
     arrived();
@@ -130,9 +130,9 @@ static void swap(struct tg_coro *from, struct tg_coro *to) { swapcontext(&from->
 
 /* coro_<processor>.S: save the callee-saved registers, store the stack pointer to *save, go on at `load`. */
 void tg_coro_swap(void **save, void *load);
-/* What the first switch returns into: calls the function that the frame below names. */
+/* The return address of the first switch: calls the function that the frame below names. */
 void tg_coro_trampoline(void);
-/* Words of the frame that tg_coro_swap pops, and where in it the function and the return address are. */
+/* Size in words of the frame that tg_coro_swap pops; the places of the function and of the return address in it. */
 extern const unsigned tg_coro_frame_words, tg_coro_function_word, tg_coro_return_word;
 
 static void prepare(struct tg_coro *coro)

@@ -1,11 +1,12 @@
 /*
  * coro.h - coroutines: several threads of control on one operating-system thread.
  *
- * A switch saves the callee-saved registers on the own stack and loads those of the other: one source a processor
- * (coro_x86_64.S, coro_aarch64.S), ucontext elsewhere. Rounding belongs to the coroutine. Stacks end in a guard region, so
- * that an overflow is a fault at an address that tg_coro_overflowed knows. Sanitizers are told of every switch; the thread
- * sanitizer without an order between the two sides, so that races between coroutines are found although one thread runs
- * them all.
+* A switch saves the callee-saved registers on its own stack and loads those of the other stack. There is one source per
+ * processor (coro_x86_64.S, coro_aarch64.S), and ucontext elsewhere. The rounding mode belongs to the coroutine. Stacks
+ * end in a guard region, so that an overflow faults at an address that tg_coro_overflowed recognises.
+ *
+ * Every switch is announced to sanitizers. The thread sanitizer gets no order between the two sides: so it finds races
+ * between coroutines although one thread runs them all.
  */
 #ifndef TG_OS_CORO_H
 #define TG_OS_CORO_H
@@ -21,7 +22,7 @@
 
 struct tg_guard;
 
-/* What a coroutine runs. It never returns; it switches away for good. */
+/* The body of a coroutine. It never returns; at its end it switches away for good. */
 typedef void tg_coro_fn(void *arg);
 
 struct tg_coro {
@@ -49,10 +50,10 @@ void tg_coro_fini(struct tg_coro *coro);
  * runs. */
 void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg);
 
-/* Stop the running coroutine here and go on in `to`. Returns when somebody switches back. */
+/* Stop the running coroutine here and go on in `to`. Returns when a coroutine switches back. */
 void tg_coro_switch(struct tg_coro *to);
 
-/* The running coroutine of this thread, NULL until it is asked for; and the thread's own stack, which counts as one.
+/* The running coroutine of this thread, NULL until the first query. The thread's own stack counts as a coroutine.
  * initial-exec: signal handlers read it, and must not allocate it. */
 extern _Thread_local struct tg_coro *tg_coro_running __attribute__((visibility("hidden"), tls_model("initial-exec")));
 struct tg_coro *tg_coro_first(void);
@@ -60,13 +61,13 @@ struct tg_coro *tg_coro_first(void);
 /* The running coroutine. Never NULL. */
 static inline struct tg_coro *tg_coro_current(void) { return tg_coro_running ? tg_coro_running : tg_coro_first(); }
 
-/* An order that the thread sanitizer is told of: what the caller of _publish(token) did is visible to a later caller of
- * _observe(token). Nothing without that sanitizer. */
+/* An order for the thread sanitizer: actions before _publish(token) are visible after a later _observe(token). No
+ * effect without that sanitizer. */
 void tg_coro_publish(void *token);
 void tg_coro_observe(void *token);
 
-/* Let the thread sanitizer take this thread's switches for an order, or no more: while one observer, who is no part of what
- * runs, looks at all coroutines in turn. Races between them are not found then. */
+/* Let the thread sanitizer treat this thread's switches as an order, or stop that. For the time in which one observer,
+ * outside the observed code, reads all coroutines in turn. Races between them are not found then. */
 void tg_coro_keep_order(bool keep);
 
 /* Is `address` in the guard region below the stack of `coro`? Safe in a signal handler. */

@@ -48,7 +48,7 @@ static _Noreturn void guarded_thrd_exit(int result)
     thrd_exit(result);
 }
 
-/* ---- another program in the place of the process ---- */
+/* ---- replacing the process by another program ---- */
 
 static int guarded_execve(const char *path, char *const arguments[], char *const variables[])
 {
@@ -80,7 +80,7 @@ static int guarded_fexecve(int fd, char *const arguments[], char *const variable
     return fexecve(fd, arguments, variables);
 }
 
-/* The arguments of execl as an array, behind which `more` is left to read. NULL: no memory. */
+/* The arguments of execl as an array; `more` then stands behind them. NULL: no memory. */
 static char **collect(const char *first, va_list *more)
 {
     size_t n = 0, room = 16;
@@ -135,7 +135,7 @@ static int guarded_execle(const char *path, const char *first, ...)
 
 /* ---- signals ---- */
 
-/* What of `set` foreign code may block. */
+/* The subset of `set` that foreign code may block. */
 static const sigset_t *blockable(int how, const sigset_t *set, sigset_t *room)
 {
     if (!set || how == SIG_UNBLOCK || !tg_guard_is_watched()) return set;
@@ -168,8 +168,8 @@ static __attribute__((noinline)) bool is_fatal(int number)
            now.sa_handler == SIG_DFL;
 }
 
-/* Foreign code sends a signal to this process. One that would end the process ends its guarded call; one of ours would reach
- * a thread that is not guarded, so it goes to this one. true: there is nothing more to do. */
+/* Foreign code sends a signal to this process. A signal that would end the process ends the guarded call. One of ours
+ * would reach an unguarded thread, so this thread gets it. true: the call is done. */
 static bool meets_its_sender(const char *call, int number)
 {
     if (!tg_guard_is_watched()) return false;
@@ -223,7 +223,7 @@ static long change_mask(long how, const uint64_t *set, long before, long set_byt
     return syscall(SYS_rt_sigprocmask, how, &allowed, before, set_bytes);
 }
 
-/* It ends the process, the thread or the program. */
+/* Does the call end the process, the thread or the program? */
 static void end_instead(long number, long argument)
 {
     switch (number) {

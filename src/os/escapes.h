@@ -1,16 +1,17 @@
 /*
- * escapes.h - calls by which foreign code would leave what is guarded, or harm its host.
+* escapes.h - calls by which foreign code would leave its guarded call, or harm its host.
  *
- * An object's own calls of these functions are bound to others. While a watched guarded call runs on the calling thread,
+ * An object's own calls of these functions are bound to others. While a watched guarded call runs on the calling
+ * thread,
  *
  *     exit, pthread_exit, exec and signals that end or stop the process    end that call
  *     pthread_sigmask, sigprocmask                                         cannot block the signals of the watch
- *     pthread_create                                                       starts threads in guards of their own (started.h)
- *     what changes the host's signals, limits, processes, code             fails with EPERM (refused.h)
+ *     pthread_create                                                       starts threads in guards of their own
+ *     (started.h) changes of the host's signals, limits, processes, code               fail with EPERM (refused.h)
  *     syscall                                                              does the same for system calls of this kind
  *
- * Everywhere else they are the C library's. Not seen are system calls that the object makes in assembly language, and calls
- * inside libraries that it calls.
+ * Everywhere else they behave like the C library's. Two cases are not caught: system calls in assembly language, and
+ * calls inside libraries that the object calls.
  */
 #ifndef TG_OS_ESCAPES_H
 #define TG_OS_ESCAPES_H

@@ -18,28 +18,28 @@
 static const int fault_signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 enum { N_FAULT_SIGNALS = sizeof fault_signals / sizeof fault_signals[0] };
 
-/* Handlers are the process's: counted, under the lock. */
+/* Handlers belong to the process: counted, under the lock. */
 static pthread_mutex_t handlers_lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned n_watches;
 static struct sigaction previous_action[N_FAULT_SIGNALS];
 static struct sigaction previous_tick;
-static int tick;       /* the tick's signal; written before the first handler is there */
-static sigset_t ticks; /* that alone */
+static int tick;       /* the tick's signal; written before the first handler is installed */
+static sigset_t ticks; /* only that signal */
 
 /* initial-exec: a handler that interrupts malloc must not allocate the variable that it reads. */
 static _Thread_local struct tg_pulse own_pulse __attribute__((tls_model("initial-exec")));
 
 /*
- * A stuck call is cut off in its own code, where it holds no lock of ours or of a library. The fence brings it there:
- * its code is made unexecutable, so that its next instruction, when the library that it called returns, is a fault that
- * ends the call. The process has one fence; the call that owns it takes it down.
+ * A stuck call is ended in its own code, where it holds no lock of ours or of a library. The fence brings it there: it
+ * makes the code unexecutable. When the library function that the code called returns, the next instruction faults, and
+ * the fault ends the call. The process has one fence; the call that owns it takes it down.
  */
 static _Atomic(struct tg_guard *) fence_owner; /* writer: the owner's thread. Publishes low and high. */
 static _Atomic(struct tg_pulse *) fence_pulse; /* of the owner's thread */
 static _Atomic uintptr_t fence_low, fence_high;
-static _Atomic unsigned n_fences; /* how many there were; wraps */
+static _Atomic unsigned n_fences; /* fences so far; wraps */
 
-/* A fault this near the end of a stack is its overflow. */
+/* A fault this near to the end of a stack is an overflow. */
 enum { BELOW_STACK_BYTES = 1 << 20, ABOVE_STACK_BYTES = 64 << 10 };
 
 static bool overflowed(const struct tg_coro *coro, const void *address)
@@ -72,7 +72,7 @@ static bool protect(struct tg_text_range pages, int protection)
     return pages.low < pages.high && mprotect((void *)pages.low, pages.high - pages.low, protection) == 0;
 }
 
-/* Where another call has the fence, or the foreign code is not known, there is none: the next tick tries again. */
+/* No fence while another call owns it, or for unknown foreign code: the next tick tries again. */
 static void fence_raise(struct tg_guard *guard)
 {
     struct tg_guard *nobody = NULL;
@@ -81,13 +81,13 @@ static void fence_raise(struct tg_guard *guard)
                                                  memory_order_relaxed))
         return;
     atomic_store_explicit(&fence_pulse, guard->pulse, memory_order_relaxed);
-    atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread looks twice */
+    atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread checks twice */
     atomic_store_explicit(&fence_high, pages.high, memory_order_relaxed);
     atomic_fetch_add_explicit(&n_fences, 1, memory_order_relaxed);
     if (!protect(pages, PROT_READ)) atomic_store_explicit(&fence_owner, NULL, memory_order_release);
 }
 
-/* Only the owner's thread, or who has seen its end. */
+/* Only the owner's thread, or a thread that has seen the owner's end. */
 static void fence_take_down(void)
 {
     const struct tg_text_range pages = {atomic_load_explicit(&fence_low, memory_order_relaxed),
@@ -98,7 +98,7 @@ static void fence_take_down(void)
 
 static void fence_lower(const struct tg_guard *guard)
 {
-    /* Relaxed: only this thread could have made it ours. */
+    /* Relaxed: only this thread can have become the owner. */
     if (atomic_load_explicit(&fence_owner, memory_order_relaxed) == guard) fence_take_down();
 }
 
@@ -114,8 +114,8 @@ static bool behind_fence(uintptr_t address)
            address < atomic_load_explicit(&fence_high, memory_order_relaxed);
 }
 
-/* Another thread of the foreign code may run into the fence: it has to wait until the fence is down. Behind each fence an
- * address gets one more try, for a fence that goes down while we look. */
+/* Another thread of the foreign code may run into the fence: it waits until the fence is down. For each fence an
+ * address gets one more try, because the fence may go down during this check. */
 static bool waits_at_fence(uintptr_t address)
 {
     static _Thread_local uintptr_t tried __attribute__((tls_model("initial-exec")));
@@ -131,7 +131,7 @@ static bool waits_at_fence(uintptr_t address)
     return true;
 }
 
-/* Whoever leaves a handler for good leaves the ticks blocked. */
+/* A thread that leaves a handler for good must unblock the ticks. */
 static void unblock_ticks(void) { pthread_sigmask(SIG_UNBLOCK, &ticks, NULL); }
 
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
@@ -148,7 +148,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->inside = 0;
     guard->expired = 0;
     const struct tg_state ours = tg_state_enter();
-    /* The handlers block nothing but ticks, so there is no mask to save. */
+    /* The handlers block only ticks, so there is no mask to save. */
     if (sigsetjmp(guard->jump, 0) == 0) {
         coro->guard = guard;
         tg_guard_alive();
@@ -239,7 +239,7 @@ static const struct sigaction *previous_of(int signal)
     return NULL;
 }
 
-/* Not ours: do what would have happened without us. */
+/* The signal is not ours: do what would have happened without us. */
 static void chain(int signal, siginfo_t *info, void *context)
 {
     const struct sigaction *previous = previous_of(signal);
@@ -248,9 +248,9 @@ static void chain(int signal, siginfo_t *info, void *context)
     } else if (previous && previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN) {
         previous->sa_handler(signal);
     } else if (previous && previous->sa_handler == SIG_IGN && info->si_code <= 0) {
-        return; /* sent by somebody, and ignored before us */
+        return; /* sent by another thread or process, and ignored before us */
     } else {
-        /* Most instructions are repeated, and then meet the default action. */
+        /* Most instructions are repeated, and then fault again under the default action. */
         struct sigaction action;
         memset(&action, 0, sizeof action);
         action.sa_handler = SIG_DFL;
@@ -260,7 +260,7 @@ static void chain(int signal, siginfo_t *info, void *context)
     }
 }
 
-/* Where the processor was when the signal came; 0: not known here. */
+/* The program counter at the signal; 0: unknown on this processor. */
 static uintptr_t interrupted_at(const void *context)
 {
     const ucontext_t *state = context;
@@ -274,7 +274,7 @@ static uintptr_t interrupted_at(const void *context)
 #endif
 }
 
-/* Linux delivers a signal with the alignment check that foreign code may have asked for (arch/x86/kernel/signal.c). */
+/* Linux delivers a signal with the alignment check that foreign code may have set (arch/x86/kernel/signal.c). */
 static void on_fault(int signal, siginfo_t *info, void *context)
 {
     tg_state_clear_flags();
@@ -292,7 +292,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     }
     if (!guard) {
         if (info->si_code > 0) tg_started_end_thread(interrupted_at(context), signal, info->si_addr);
-        unblock_ticks(); /* whoever had the signal before us may leave as well */
+        unblock_ticks(); /* the previous handler may leave for good as well */
         chain(signal, info, context);
         return;
     }
@@ -303,8 +303,9 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
 
-/* The limit of a guarded call is over. In the runtime it is never cut off: it leaves when it is back. Elsewhere the fence
- * waits for it. If it was not seen there for long, it sleeps in another library, and is cut off there. */
+/* The limit of a guarded call has passed. In the runtime the call is never ended; it ends on its return. Elsewhere the
+ * fence waits for it. If the call does not reach the fence for long, it sleeps in another library, and is ended there.
+ */
 static void end_soon(struct tg_guard *guard, const struct tg_watch *watch)
 {
     if (guard->inside) {
@@ -316,7 +317,7 @@ static void end_soon(struct tg_guard *guard, const struct tg_watch *watch)
     fence_raise(guard);
 }
 
-/* Who is not in foreign code is well. */
+/* A thread outside foreign code is alive. */
 static void on_tick(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
@@ -327,7 +328,7 @@ static void on_tick(int signal, siginfo_t *info, void *context)
     if (!watch) return;
     const int saved_errno = errno;
     struct tg_guard *guard = tg_coro_running ? tg_coro_running->guard : NULL;
-    /* Relaxed: the watching thread looks for changes only; this thread writes life itself. */
+    /* Relaxed: the watching thread only compares values; this thread writes `life` itself. */
     atomic_fetch_add_explicit(&watch->n_answers, 1, memory_order_relaxed);
     const unsigned life = atomic_load_explicit(&own_pulse.life, memory_order_relaxed);
     if (!guard) tg_pulse_beat(&own_pulse);
@@ -339,22 +340,22 @@ static struct sigaction action_of(void (*handler)(int signal, siginfo_t *info, v
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    /* A tick may come before a handler is over: handlers within handlers would fill the signal stack. A crash in a handler
-     * is none of ours. */
+    /* Ticks are blocked in their handler: nested handlers would fill the signal stack. A crash in a handler is not the
+     * foreign code's. */
     action.sa_mask = ticks;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART;
     action.sa_sigaction = handler;
     return action;
 }
 
-/* Has the process no use for a signal, as far as its handlers say? */
+/* Do the process's handlers leave this signal unused? */
 static bool is_unused(int number)
 {
     struct sigaction there;
     return sigaction(number, NULL, &there) == 0 && !(there.sa_flags & SA_SIGINFO) && there.sa_handler == SIG_DFL;
 }
 
-/* SIGURG is harmless where nobody handles it, and arrives also when no more signals may wait (RLIMIT_SIGPENDING). */
+/* SIGURG is harmless where it has no handler. It arrives even when the queue of signals is full (RLIMIT_SIGPENDING). */
 static bool choose_tick(void)
 {
     tick = SIGURG;

@@ -1,10 +1,17 @@
 /*
- * guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
+* guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
  *
- * A guarded call ends in one of these ways: it returns; it raises (an instruction that breaks a rule); it asks for the end
- * of the process; it crashes; it overflows its stack; it runs on without a sign of life. The last three need a watch. Only
- * a ward's thread (ward.h) may end with its guarded call, or never come back from it. What the foreign code had allocated,
- * locked or overwritten stays so: the runtime releases its own memory and promises no more.
+ * A guarded call ends in one of these ways:
+ *
+ *     it returns
+ *     it raises: an instruction breaks a rule
+ *     it asks for the end of the process
+ *     it crashes                                  these three need a watch
+ *     it overflows its stack
+ *     it runs on without a sign of life
+ *
+ * Only a ward's thread (ward.h) may end with its guarded call, or never come back from it. Allocations, locks and
+ * overwritten data of the foreign code stay: the runtime releases its own memory and promises no more.
  *
  *     watched thread                                watching thread, every tg_watch_look_ms
  *     tg_watch_begin: handlers, signal stack
@@ -12,10 +19,9 @@
  *     on_tick: end the call  <---- the tick ------  no, for the limit: send a signal
  *     tg_watch_end                                  no answer either: the thread is lost
  *
- * The handlers are installed for the process while at least one watch is open, chain to those that were there before
- * when no guarded call is running, and are removed with the last watch. They touch no thread-local storage that is
- * allocated on first use: they may interrupt malloc. Leaving a handler does not work under the thread sanitizer, which
- * delays signals.
+ * The process has the handlers while at least one watch is open. Outside guarded calls they chain to the previous
+ * handlers. The last watch removes them. They use no thread-local storage that is allocated on first use, because they
+ * may interrupt malloc. The thread sanitizer delays signals, so leaving a handler does not work under it.
  */
 #ifndef TG_OS_GUARD_H
 #define TG_OS_GUARD_H
@@ -42,7 +48,7 @@ enum tg_guard_end {
     TG_GUARD_ENDED  /* the thread has ended; tg_guard_call did not return */
 };
 
-/* The code of a loaded shared object, to tell foreign code from everything else. */
+/* The code of a loaded shared object; it tells foreign code apart. */
 struct tg_text_range {
     uintptr_t low, high;
 };
@@ -63,10 +69,10 @@ static inline void tg_pulse_beat(struct tg_pulse *pulse)
     atomic_store_explicit(&pulse->life, life + 1, memory_order_relaxed);
 }
 
-/* The watching thread has given this one up: stay here for good if that still holds. */
+/* The watching thread has given this thread up: stay here forever if that still holds. */
 void tg_pulse_come_back(struct tg_pulse *pulse);
 
-/* Before foreign code gets back into what is ours. */
+/* Call this before foreign code gets back into the runtime's code. */
 static inline void tg_pulse_check(struct tg_pulse *pulse)
 {
     tg_pulse_beat(pulse);
@@ -75,19 +81,19 @@ static inline void tg_pulse_check(struct tg_pulse *pulse)
 
 struct tg_guard {
     sigjmp_buf jump;
-    struct tg_text_range text; /* foreign code: where a stuck call is cut off */
+    struct tg_text_range text; /* foreign code, where a stuck call can be ended */
     struct tg_guard *outer;
-    struct tg_coro *coro;   /* that the call is made on */
+    struct tg_coro *coro;   /* of the call */
     struct tg_pulse *pulse; /* of this thread */
     enum tg_guard_end end;
     int signal;                    /* CRASHED, OVERFLOWED */
     void *address;                 /* CRASHED, OVERFLOWED: of the fault */
-    bool sent;                     /* the signal was sent by somebody, there is no address */
+    bool sent;                     /* the signal was sent (kill, raise): there is no address */
     uint32_t limit_ms;             /* STUCK */
-    const char *call;              /* EXITED: what it called */
-    int code;                      /* EXITED: with which exit code */
-    volatile sig_atomic_t inside;  /* the foreign code has called the runtime, which must not be cut off */
-    volatile sig_atomic_t expired; /* it would have been */
+    const char *call;              /* EXITED: the function that it called */
+    int code;                      /* EXITED: the exit code */
+    volatile sig_atomic_t inside;  /* the foreign code has called the runtime, which must not be interrupted for good */
+    volatile sig_atomic_t expired; /* the limit passed meanwhile */
 };
 
 typedef void tg_guarded_fn(void *arg);
@@ -97,10 +103,10 @@ typedef void tg_guarded_fn(void *arg);
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg);
 
 /*
- * A guarded call may itself be ours and call foreign code many times. It begins with tg_guard_pause; from
+ * A guarded call may run our own code and call foreign code many times. It begins with tg_guard_pause. From
  * tg_guard_resume to the next tg_guard_pause it is in the foreign code whose range is `text`, with a time limit of its
- * own. Only on the stack that the guarded call was made on. What is wrong outside of the two is no fault of the foreign
- * code, and is the process's own.
+ * own. Only on the stack of the guarded call. A fault outside of these two calls is not the foreign code's; it hits the
+ * process.
  */
 static inline void tg_guard_pause(struct tg_guard *guard)
 {
@@ -122,22 +128,23 @@ _Noreturn void tg_guard_raise(void);
 /* Does a guarded call run on this thread, under a watch? */
 bool tg_guard_is_watched(void);
 
-/* The code of the watched guarded call on this thread; empty: none runs, or its code is not known. */
+/* The code of the watched guarded call on this thread; empty: no such call, or unknown code. */
 struct tg_text_range tg_guard_text(void);
 
-/* The foreign code asks for the end of the process or its thread by `call`: end the guarded call with TG_GUARD_EXITED.
- * Returns if none runs under a watch. */
+/* The foreign code asks by `call` for the end of the process or its thread: end the guarded call with TG_GUARD_EXITED.
+ * Returns if no watched call runs. */
 void tg_guard_exit(const char *call, int code);
 
-/* The guarded call of this thread has got somewhere: its time limit starts anew. */
+/* The guarded call of this thread has made progress: its time limit starts anew. */
 void tg_guard_alive(void);
 
-/* The foreign code of this coroutine calls the runtime, and is back. In between it is not cut off, because the runtime may
- * hold a lock; if its time ran out meanwhile, tg_guard_leave_runtime ends the guarded call. */
+/* The foreign code of this coroutine calls the runtime, and returns from it. In between the call is never ended,
+ * because the runtime may hold a lock. If the time limit passed meanwhile, tg_guard_leave_runtime ends the guarded
+ * call. */
 void tg_guard_enter_runtime(void);
 void tg_guard_leave_runtime(void);
 
-/* The same three for who has the innermost guarded call of its coroutine at hand. */
+/* The same three for callers that have the innermost guarded call of their coroutine. */
 static inline void tg_guard_live(struct tg_guard *guard) { tg_pulse_beat(guard->pulse); }
 static inline void tg_guard_enter(struct tg_guard *guard)
 {
@@ -151,20 +158,20 @@ static inline void tg_guard_leave(struct tg_guard *guard)
     if (guard->expired) tg_guard_expire(guard);
 }
 
-/* What the runtime did since tg_guard_enter took its time, not the foreign code's, whose limit starts anew. */
+/* The time since tg_guard_enter was the runtime's, not the foreign code's: the limit starts anew. */
 static inline void tg_guard_excuse(struct tg_guard *guard)
 {
     tg_pulse_beat(guard->pulse);
     guard->expired = 0;
 }
 
-/* What happened, for a message: "SIGSEGV at 0x10". */
+/* A description of the end, for a message: "SIGSEGV at 0x10". */
 void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes);
 
-/* How the watching thread finds a watched one. */
+/* The watching thread's verdict on a watched thread. */
 enum tg_watch_state {
     TG_WATCH_WELL,
-    TG_WATCH_LOST /* it does not answer: it blocks signals, and is given up. It may run on, and touches nothing of ours */
+    TG_WATCH_LOST /* it does not answer because it blocks signals; it is given up. It may run on, without our memory */
 };
 
 /* One thread's watch. Zero before its first begin. */
@@ -173,49 +180,49 @@ struct tg_watch {
     uint32_t limit_ms;
     pid_t tid;
     struct tg_pulse *pulse;
-    struct tg_watch *outer; /* of this thread that was open already, or NULL */
-    uintptr_t stack_low;    /* where the thread's own stack ends; 0: not known */
+    struct tg_watch *outer; /* the watch of this thread that was open already, or NULL */
+    uintptr_t stack_low;    /* end of the thread's own stack; 0: unknown */
     void *stack;            /* the alternate stack, owned */
-    void *previous[3];      /* the alternate stack that was there: address, bytes, flags */
+    void *previous[3];      /* the previous alternate stack: address, bytes, flags */
     sigset_t previous_mask;
     /* Writer: the watched thread. */
     atomic_bool open;           /* publishes the fields above */
     _Atomic unsigned n_answers; /* ticks that it has handled */
     /* Writer: the watching thread. */
-    _Atomic unsigned quiet_life; /* the life that has not gone on */
-    _Atomic uint32_t quiet_ms;   /* for how long */
+    _Atomic unsigned quiet_life; /* the last seen value of `life` */
+    _Atomic uint32_t quiet_ms;   /* time for which it has not changed */
     unsigned n_answers_seen;     /* when the first tick was sent */
-    /* Writers: both. Held while the watching thread looks, so that no tick comes behind the end. */
+    /* Writers: both. Held while the watching thread checks, so that no tick is sent after the end. */
     atomic_bool looking;
 };
 
-/* From here to tg_watch_end crashes of guarded calls on this thread end the call, and so does `limit_ms` without a sign of
- * life if somebody looks. TG_ERR_MEMORY. */
+/* From here to tg_watch_end a crash of a guarded call on this thread ends the call. So does `limit_ms` without a sign
+ * of life, if another thread watches. TG_ERR_MEMORY. */
 enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms);
 void tg_watch_end(struct tg_watch *watch);
 
-/* The watching thread looks at a watch that is open, `elapsed_ms` after it did so last. */
+/* The watching thread checks an open watch, `elapsed_ms` after its last check. */
 enum tg_watch_state tg_watch_look(struct tg_watch *watch, uint32_t elapsed_ms);
 
-/* How often to look, so that a limit is kept. */
+/* The interval between checks that keeps a limit. */
 uint32_t tg_watch_look_ms(uint32_t limit_ms);
 
-/* tg_watch_end for a thread that has ended under its watch, by another thread. */
+/* tg_watch_end for a thread that has ended under its watch; called by another thread. */
 void tg_watch_bury(struct tg_watch *watch);
 
 /* ---- between guard.c, watch.c and ward.c ---- */
 
 struct tg_pulse *tg_pulse_own(void);
 
-/* How long there is no sign of life when a call is cut off in a library that it sleeps in. */
+/* The time without a sign of life after which a call that sleeps in a library is ended there. */
 uint32_t tg_watch_cut_off_ms(uint32_t limit_ms);
 
-/* Count one watch more, or less. TG_ERR_MISUSE: no signal is left for the tick. */
+/* Count one watch more, or one less. TG_ERR_MISUSE: no signal is left for the tick. */
 enum tg_status tg_handlers_install(void);
 void tg_handlers_remove(void);
 int tg_handlers_tick(void);                  /* the tick's signal, while a watch is open */
-void tg_handlers_restore_tick(void);         /* foreign code may have taken its handler away */
-void tg_handlers_signals(sigset_t *signals); /* all that have a handler of ours */
+void tg_handlers_restore_tick(void);         /* foreign code may have removed its handler */
+void tg_handlers_signals(sigset_t *signals); /* all signals with a handler of ours */
 bool tg_handlers_have(int number);           /* is it one of them? */
 
 /* The thread of this pulse has ended inside a guarded call. */

@@ -18,7 +18,7 @@ enum { SLOT = -1, GLOBAL = -1, ABSOLUTE = -1 };
 
 bool tg_imports_known(void) { return SLOT >= 0; }
 
-/* What the dynamic section of an object says of its relocations. */
+/* The relocation tables in an object's dynamic section. */
 struct tables {
     ElfW(Addr) base;
     const ElfW(Sym) * symbols;
@@ -29,7 +29,7 @@ struct tables {
     } relocations[2]; /* of calls, and all others */
 };
 
-/* glibc has added the base to these addresses, other loaders have not. */
+/* glibc has added the base to these addresses; other loaders have not. */
 static const void *at(ElfW(Addr) base, ElfW(Addr) address)
 {
     return (const void *)(uintptr_t)(address < base ? base + address : address);
@@ -56,7 +56,7 @@ static bool find_tables(const struct tg_module *module, struct tables *tables)
     return tables->symbols && tables->names;
 }
 
-/* The slot of a relocation that names a function of another object; NULL: it is another kind of relocation. */
+/* The slot of a relocation that names a function of another object; NULL: another kind of relocation. */
 static void **slot_of(const struct tables *tables, const ElfW(Rela) * relocation, const char **name)
 {
     const int type = (int)ELF64_R_TYPE(relocation->r_info);
@@ -68,7 +68,7 @@ static void **slot_of(const struct tables *tables, const ElfW(Rela) * relocation
     return (void **)(tables->base + relocation->r_offset);
 }
 
-/* The loader may have made the page of a slot read only. Its neighbours are data or slots, too. */
+/* The loader may have made the slot's page read-only. The rest of the page is data or slots, too. */
 static void write_slot(void **slot, void *function)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), start = (uintptr_t)slot / page * page;

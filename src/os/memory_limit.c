@@ -19,7 +19,7 @@ static const struct version version_2 = {"/sys/fs/cgroup", "memory.max", "memory
 static uint64_t less(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static uint64_t minus(uint64_t a, uint64_t b) { return a > b ? a - b : 0; }
 
-/* The number in a file; false: there is none, or it says "max". */
+/* The number in a file; false: no number, or "max". */
 static bool read_number(const char *folder, const char *name, uint64_t *number)
 {
     char path[PATH_BYTES];
@@ -33,7 +33,7 @@ static bool read_number(const char *folder, const char *name, uint64_t *number)
     return found;
 }
 
-/* The number behind a word at the start of a line; 0: there is none. */
+/* The number after a word at the start of a line; 0: no such line. */
 static uint64_t read_field(const char *folder, const char *name, const char *word)
 {
     char path[PATH_BYTES], line[LINE_BYTES];
@@ -50,7 +50,7 @@ static uint64_t read_field(const char *folder, const char *name, const char *wor
     return number;
 }
 
-/* One group: what it may have, and what is left of that. */
+/* One group: its limit, and the rest of that limit. */
 static void look_at_group(const struct version *version, const char *folder, uint64_t swap_free,
                           struct tg_memory_left *memory)
 {
@@ -64,7 +64,8 @@ static void look_at_group(const struct version *version, const char *folder, uin
     memory->left = less(memory->left, minus(max, minus(current, file_pages)) + swap);
 }
 
-/* A group and those around it. Inside a container the path may be that of the system outside; the mount is its group then. */
+/* A group and its ancestors. Inside a container the path may be that of the outer system; then the mount is the group.
+ */
 static void look_at_groups(const struct version *version, const char *root, const char *group, uint64_t swap_free,
                            struct tg_memory_left *memory)
 {

@@ -18,20 +18,21 @@
 #include "os/started.h"
 #include "os/state.h"
 
-/* A copy of the process has the loader's list of objects as it is at that moment: nobody forks while somebody here opens,
- * closes or walks it. */
+/* A fork copies the loader's list of objects as it is at that moment. So no thread may fork while another one opens,
+ * closes or lists objects. */
 static pthread_mutex_t loader_lock = PTHREAD_MUTEX_INITIALIZER;
 
 enum { NAME_BYTES = 192 };
 
 /*
- * A name of the file that this process has not used: "/proc/PID/fd/", the bits of a number as "./" and "/", the descriptor.
- * All of them lead to the same file. Not /proc/self: a debugger opens the name, too, and would look at its own descriptors.
+ * A name of the file that this process has not used yet: "/proc/PID/fd/", the bits of a number as "./" and "/", the
+ * descriptor. All such names lead to the same file. Not /proc/self: a debugger opens the name, too, and would find its
+ * own descriptors.
  */
 static void name_file(char name[NAME_BYTES], int fd)
 {
     static _Atomic uint64_t n_names;
-    uint64_t number = atomic_fetch_add_explicit(&n_names, 1, memory_order_relaxed); /* only has to be another one */
+    uint64_t number = atomic_fetch_add_explicit(&n_names, 1, memory_order_relaxed); /* only has to be unique */
     int at = snprintf(name, NAME_BYTES, "/proc/%ld/fd/", (long)getpid());
     for (; number != 0; number >>= 1) at += snprintf(name + at, NAME_BYTES - (size_t)at, number & 1 ? "./" : "/");
     snprintf(name + at, NAME_BYTES - (size_t)at, "%d", fd);
@@ -58,7 +59,7 @@ static struct tg_text_range range_of(const struct dl_phdr_info *info, const ElfW
     return (struct tg_text_range){low, low + (uintptr_t)segment->p_memsz};
 }
 
-/* The loader makes whole pages read only, from the first on. */
+/* The loader makes only whole pages read-only, from the first one on. */
 static uintptr_t end_of_read_only(const struct dl_phdr_info *info)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -67,7 +68,7 @@ static uintptr_t end_of_read_only(const struct dl_phdr_info *info)
     return 0;
 }
 
-/* Where its segments are, and whether its header has the stamp of its file. */
+/* The object's segments, and whether its header has the stamp of its file. */
 struct search {
     struct tg_module *module;
     bool same;
@@ -97,7 +98,7 @@ static int look_at(struct dl_phdr_info *info, size_t size, void *arg)
     return 1;
 }
 
-/* Find where it lies, and whether it is the object of its file. */
+/* Find the load address, and check that it is the object of its file. */
 static enum tg_status identify(struct tg_module *module, const char *what)
 {
     struct link_map *map = NULL;
@@ -110,7 +111,7 @@ static enum tg_status identify(struct tg_module *module, const char *what)
                        : tg_error(TG_ERR_LOAD, "%s: the loader answers with another object than its bytes", what);
 }
 
-/* Why the loader did not open it. It says "no such file" for what lacks in the system. */
+/* The loader's reason for refusing the object. It says "no such file" when the system lacks a resource. */
 static enum tg_status refusal(const struct tg_module *module, const char *reason, const char *what)
 {
     const int spare = fcntl(module->file.fd, F_DUPFD_CLOEXEC, 0);

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-/* Younger than some systems' elf.h. */
+/* Newer than some systems' elf.h. */
 #ifndef DT_RELRSZ
 #define DT_RELRSZ 35
 #define DT_RELR 36
@@ -26,12 +26,12 @@ enum { RELATIVE = R_X86_64_RELATIVE, IRELATIVE = R_X86_64_IRELATIVE };
 #elif defined(__aarch64__)
 enum { MACHINE = EM_AARCH64 };
 enum { RELATIVE = R_AARCH64_RELATIVE, IRELATIVE = R_AARCH64_IRELATIVE };
-#else /* not told apart: every relocation writes an address */
+#else /* no distinction: every relocation writes an address */
 enum { MACHINE = -1 };
 enum { RELATIVE = -1, IRELATIVE = -1 };
 #endif
 
-/* Bytes that a relocation of a shared object writes; 0: none of that type is in one. */
+/* Bytes that a relocation of a shared object writes; 0: shared objects have none of that type. */
 static unsigned relocation_bytes(uint32_t type)
 {
     switch (type) {
@@ -69,7 +69,7 @@ static unsigned relocation_bytes(uint32_t type)
     }
 }
 
-/* Does it compute with a place in thread-local data? */
+/* Does it compute an offset in thread-local data? */
 static bool relocation_is_tls(uint32_t type)
 {
     switch (type) {
@@ -88,11 +88,11 @@ static bool relocation_is_tls(uint32_t type)
     }
 }
 
-/* More is no template of thread-local data but damage; each thread that touches it would allocate it. */
+/* A larger template of thread-local data is damage; each thread that touches it would allocate it. */
 #define TLS_BYTES_MAX ((uint64_t)64 << 20)
 #define ALIGNMENT_MAX ((uint64_t)1 << 30)
 
-/* Constructors or destructors: an array of addresses, which relocations have to make addresses of the object's code. */
+/* Constructors or destructors: an array; relocations must turn its entries into addresses of the object's code. */
 struct functions {
     uint64_t address, n, n_relocated;
 };
@@ -102,13 +102,13 @@ struct reader {
     const uint8_t *bytes;
     uint64_t n_bytes;
     uint64_t segments, n_segments; /* offset of the program headers */
-    uint64_t first, end;           /* addresses of what is loaded */
+    uint64_t first, end;           /* addresses of the loaded segments */
     uint64_t dynamic, n_dynamic;   /* offset of the dynamic section; entries before DT_NULL */
     uint64_t strings, n_strings;   /* offset, bytes */
-    uint64_t symbols, n_symbols;   /* offset; as many as the hash tables tell of */
-    uint64_t n_symbols_max;        /* there is room for */
-    uint64_t versions;             /* address of a uint16_t for each symbol; 0: none */
-    uint32_t version_max;          /* the largest index of a version that is needed or defined */
+    uint64_t symbols, n_symbols;   /* offset; number according to the hash tables */
+    uint64_t n_symbols_max;        /* upper limit by space */
+    uint64_t versions;             /* address of a uint16_t for each symbol; 0: no versions */
+    uint32_t version_max;          /* the largest index of a needed or defined version */
     uint64_t tls_bytes;
     bool changes_text;
     struct functions init, fini;
@@ -126,7 +126,7 @@ __attribute__((format(printf, 2, 3))) static enum tg_status damaged(const struct
 
 /* ---- what lies where ---- */
 
-/* Do [at, at + bytes) lie in [low, high)? Without overflow, for any numbers. */
+/* Are [at, at + bytes) inside [low, high)? No overflow, for any numbers. */
 static bool lies_in(uint64_t at, uint64_t bytes, uint64_t low, uint64_t high)
 {
     return at >= low && at <= high && bytes <= high - at;
@@ -139,7 +139,7 @@ static ElfW(Phdr) segment_at(const struct reader *r, uint64_t i)
     return segment;
 }
 
-/* Do [address, address + bytes) lie in one loaded segment that has all of `flags`? */
+/* Are [address, address + bytes) inside one loaded segment that has all of `flags`? */
 static bool in_memory(const struct reader *r, uint64_t address, uint64_t bytes, uint32_t flags)
 {
     for (uint64_t i = 0; i < r->n_segments; i++) {
@@ -151,7 +151,7 @@ static bool in_memory(const struct reader *r, uint64_t address, uint64_t bytes, 
     return false;
 }
 
-/* Where [address, address + bytes) come from in the file. false: not from one loaded segment. */
+/* The place of [address, address + bytes) in the file. false: not inside one loaded segment. */
 static bool in_file(const struct reader *r, uint64_t address, uint64_t bytes, uint64_t *offset)
 {
     for (uint64_t i = 0; i < r->n_segments; i++) {
@@ -201,8 +201,8 @@ static uint64_t get_u64(const struct reader *r, uint64_t offset)
 
 /* ---- program headers ---- */
 
-/* The loader takes as much room as there is from the first segment to the end of the last, and trusts that each lies behind
- * the one before and is no larger in the file than in memory. */
+/* The loader reserves the space from the first segment to the end of the last. It relies on ascending segments that are
+ * no larger in the file than in memory. */
 static enum tg_status check_loaded(struct reader *r)
 {
     bool any = false;
@@ -228,7 +228,7 @@ static enum tg_status check_loaded(struct reader *r)
     return any ? TG_OK : damaged(r, "nothing of it is loaded");
 }
 
-/* Notes are found by adding up their sizes. */
+/* Notes follow each other; each one's size leads to the next. */
 static enum tg_status check_notes(const struct reader *r, const ElfW(Phdr) * segment)
 {
     const uint64_t alignment = segment->p_align == 8 ? 8 : 4;
@@ -263,7 +263,7 @@ static enum tg_status check_tls(struct reader *r, const ElfW(Phdr) * segment)
 
 static enum tg_status check_dynamic(struct reader *r, const ElfW(Phdr) * segment)
 {
-    /* The loader adds the object's base to addresses in it, unless its header says that it cannot be written. */
+    /* The loader adds the object's base to addresses in it, unless its header marks it as read-only. */
     const bool placed = in_memory(r, segment->p_vaddr, segment->p_memsz, segment->p_flags & PF_W);
     if (!placed || !in_file(r, segment->p_vaddr, segment->p_filesz, &r->dynamic))
         return damaged(r, "its dynamic section is not loaded");
@@ -273,7 +273,7 @@ static enum tg_status check_dynamic(struct reader *r, const ElfW(Phdr) * segment
     return damaged(r, "its dynamic section has no end");
 }
 
-/* Is it the beginning of a writable segment? Some linkers let it end with the last page, behind the segment's end. */
+/* Is it the beginning of a writable segment? Some linkers extend it to the end of the last page. */
 static bool is_protected_part(const struct reader *r, const ElfW(Phdr) * relro)
 {
     for (uint64_t i = 0; i < r->n_segments; i++) {
@@ -295,7 +295,7 @@ static enum tg_status check_segment(struct reader *r, const ElfW(Phdr) * segment
     case PT_TLS: return check_tls(r, segment);
     case PT_NOTE:
     case PT_GNU_PROPERTY: return check_notes(r, segment);
-    case PT_PHDR: /* from where the process walks its objects from now on */
+    case PT_PHDR: /* the process reads its objects' headers here from now on */
         if (in_file(r, segment->p_vaddr, r->n_segments * sizeof *segment, &offset) && offset == r->segments)
             return TG_OK;
         return damaged(r, "the address of its program headers is another one");
@@ -349,7 +349,7 @@ static bool find(const struct reader *r, int64_t tag, uint64_t *value)
     return false;
 }
 
-/* The table at the address that `tag` gives, of as many bytes as `bytes_tag` gives. It is empty where both are missing. */
+/* The table at the address of `tag`, with the size of `bytes_tag`. Empty where both are missing. */
 static bool find_table(const struct reader *r, int64_t tag, int64_t bytes_tag, uint64_t entry_bytes, uint64_t *offset,
                        uint64_t *bytes)
 {
@@ -360,7 +360,7 @@ static bool find_table(const struct reader *r, int64_t tag, int64_t bytes_tag, u
     return has_address && has_bytes && *bytes % entry_bytes == 0 && in_file(r, address, *bytes, offset);
 }
 
-/* Where the size of one entry is told it is the one that the loader counts with. */
+/* A tag that gives the entry size must give the size that the loader uses. */
 static bool entry_bytes_fit(const struct reader *r, int64_t tag, uint64_t expected)
 {
     uint64_t bytes;
@@ -397,7 +397,7 @@ static ElfW(Sym) symbol_at(const struct reader *r, uint64_t i)
     return symbol;
 }
 
-/* The loader takes another object's symbol for one that this object does not define; a hidden or local one has to be here. */
+/* The loader resolves an undefined symbol in other objects. A hidden or local symbol must be defined here. */
 static bool is_import(const ElfW(Sym) * symbol)
 {
     const unsigned binding = ELF64_ST_BIND(symbol->st_info), visibility = ELF64_ST_VISIBILITY(symbol->st_other);
@@ -469,7 +469,8 @@ static enum tg_status read_hash(struct reader *r, uint64_t address)
     return TG_OK;
 }
 
-/* buckets[hash % n_buckets] -> the first of a row of symbols; hashes[symbol - first_symbol] has a low bit at a row's end. */
+/* buckets[hash % n_buckets] -> the first of a row of symbols; hashes[symbol - first_symbol] has its low bit set at a
+ * row's end. */
 static enum tg_status read_gnu_hash(struct reader *r, uint64_t address)
 {
     uint64_t offset;
@@ -516,12 +517,13 @@ static enum tg_status read_symbols(struct reader *r)
 
 /* ---- versions ---- */
 
-/* Lists of needed or defined versions: entries that lead to the next by its distance, 0 at the end. `names` of each entry
- * form a list of the same kind. */
+/* Lists of needed or defined versions: each entry gives the distance to the next, 0 at the end. `names` of each entry
+ * is a list of the same kind. */
 struct version_list {
     int64_t tag, count_tag;
-    uint64_t bytes, n_names, names, next;                     /* of an entry, and of its parts in it */
-    uint64_t name_bytes, name, name_next, index, entry_index; /* of a name; where the index is; UINT64_MAX: elsewhere */
+    uint64_t bytes, n_names, names, next; /* of an entry: size, and offsets of its parts */
+    uint64_t name_bytes, name, name_next, index,
+        entry_index; /* of a name; offset of the index; UINT64_MAX: elsewhere */
 };
 
 static const struct version_list needed = {
@@ -592,7 +594,7 @@ static enum tg_status read_versions(struct reader *r, const struct version_list 
     return TG_OK;
 }
 
-/* Where a symbol's version is told it is one of the lists. */
+/* A symbol's version, if given, must be in one of the lists. */
 static enum tg_status check_symbol_version(const struct reader *r, uint64_t i)
 {
     uint64_t offset;
@@ -624,7 +626,7 @@ static enum tg_status find_functions(const struct reader *r, int64_t tag, int64_
     return TG_OK;
 }
 
-/* A relocation at `place` has made an address of code of what is there, or something else. */
+/* A relocation has written at `place`: an address inside the object's code, or something else. */
 static enum tg_status note_function(struct reader *r, uint64_t place, bool code)
 {
     struct functions *both[] = {&r->init, &r->fini};
@@ -648,7 +650,7 @@ static enum tg_status check_relocation(struct reader *r, const ElfW(Rela) * it)
         return damaged(r, "a relocation changes address 0x%llx, which cannot be written",
                        (unsigned long long)it->r_offset);
     if (symbol_index >= r->n_symbols_max) return damaged(r, "a relocation for symbol %u", symbol_index);
-    TG_TRY(check_symbol(r, symbol_index)); /* the hash tables do not lead to each */
+    TG_TRY(check_symbol(r, symbol_index)); /* the hash tables do not lead to every symbol */
     TG_TRY(check_symbol_version(r, symbol_index));
     const ElfW(Sym) symbol = symbol_at(r, symbol_index);
     const bool is_relative = (int)type == RELATIVE || (int)type == IRELATIVE;
@@ -670,7 +672,7 @@ static enum tg_status check_relocations(struct reader *r, int64_t tag, int64_t b
     uint64_t offset, bytes, n_relative = 0;
     if (!find_table(r, tag, bytes_tag, sizeof(ElfW(Rela)), &offset, &bytes))
         return damaged(r, "its relocations are not loaded");
-    /* These come first, and the loader does not look at their types. */
+    /* These come first, and the loader ignores their types. */
     if (tag == DT_RELA) (void)find(r, DT_RELACOUNT, &n_relative);
     const uint64_t n = bytes / sizeof(ElfW(Rela));
     if (n_relative > n)
@@ -686,7 +688,7 @@ static enum tg_status check_relocations(struct reader *r, int64_t tag, int64_t b
     return TG_OK;
 }
 
-/* One relative relocation of the packed table, whose addend is what it changes. */
+/* One relative relocation of the packed table; the addend is the old contents of its place. */
 static enum tg_status check_packed(struct reader *r, uint64_t place)
 {
     uint64_t offset;
@@ -696,7 +698,7 @@ static enum tg_status check_packed(struct reader *r, uint64_t place)
     return note_function(r, place, is_code(r, get_u64(r, offset)));
 }
 
-/* An even entry is an address to relocate; an odd one has a bit for each of the 63 words behind the last. */
+/* An even entry is an address to relocate; an odd one has a bit for each of the next 63 words. */
 static enum tg_status check_packed_relocations(struct reader *r)
 {
     uint64_t offset, bytes, place = 0;

@@ -1,16 +1,17 @@
 /*
  * object.h - the tables of a shared object, read before the loader reads them.
  *
- * The loader trusts an object: it maps segments, follows addresses and indices of its tables and writes where relocations
- * say, without asking whether that lies inside the object. A damaged table would make it read or write the process that
- * loads it. So every table that the loader follows is checked first, from the bytes alone; no code of the object runs.
+* The loader trusts an object. It maps segments, follows addresses and indices of its tables, and writes where
+ * relocations say, without checking that this is inside the object. A damaged table would make it read or write the
+ * process that loads the object. So every table that the loader follows is checked first, from the bytes alone; no code
+ * of the object runs.
  *
- *     program headers ----> segments, TLS image, notes, what is made read-only
+ *     program headers ----> segments, TLS image, notes, read-only parts
  *     dynamic section ----> strings, symbols, hash tables, versions, relocations, constructors and destructors
  *
- * What linkers write passes; the checks ask for what the ELF specification and glibc's loader ask for. The values of symbols
- * and of data inside the object, and its code, can be damaged without a trace: what that code does is tried in another
- * process (probe.h).
+ * The output of linkers passes; the checks follow the ELF specification and the demands of glibc's loader. Damage to
+ * the values of symbols, to data and to code leaves no trace in the tables. Another process tries the effects of such
+ * code first (probe.h).
  *
  * Threads: any.
  */
@@ -30,23 +31,23 @@ struct tg_object {
     size_t n_bytes;
     uint64_t span;         /* bytes of address space from its first segment to the end of its last */
     size_t symbols_offset; /* of the table of dynamic symbols in the file */
-    uint64_t n_symbols;    /* that hash tables and relocations name */
-    bool wants_sanitizer;  /* it is compiled for a sanitizer's runtime, which it does not bring along */
+    uint64_t n_symbols;    /* named by hash tables and relocations */
+    bool wants_sanitizer;  /* it is compiled for a sanitizer's runtime, which it does not contain */
 };
 
-/* Check bytes[n_bytes]. `what` names the object in the message ("kernel k"). TG_ERR_LOAD: damaged, or no shared object of
- * this computer; the message says which table is wrong. */
+/* Check bytes[n_bytes]. `what` names the object in the message ("kernel k"). TG_ERR_LOAD: damaged, or not a shared
+ * object for this computer; the message names the wrong table. */
 enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_t n_bytes, const char *what);
 
 /*
- * Write a checked object into a file in memory, which nobody can change. TG_ERR_MEMORY.
+ * Write a checked object into a sealed file in memory. TG_ERR_MEMORY.
  *
  * Its symbols of binding STB_GNU_UNIQUE become global ones. The loader has one unique symbol of a name for the whole
- * process: a kernel would get the variables of another one, of other values or another type, if both have an inline
- * variable, or a static one in a template, of the same name. The loader would also keep each such object for ever.
+ * process. So two kernels with an inline variable of the same name, or a static one in a template, would share it, even
+ * with other values or another type. The loader would also keep each such object forever.
  *
- * The entry point of its header, which shared objects do not have, becomes the file's stamp: what is loaded from this file
- * has it, and nothing else has.
+ * The entry point in the header, which shared objects do not use, becomes the file's stamp. Only an object that is
+ * loaded from this file has it.
  */
 enum tg_status tg_object_file(const struct tg_object *object, struct tg_descriptor *file, const char *what);
 uint64_t tg_object_stamp(const struct tg_descriptor *file);

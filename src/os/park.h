@@ -5,13 +5,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Return when *word is not `value`, when somebody wakes it, after limit_ns, or for no reason. */
+/* Return when *word is not `value`, on a wake, after limit_ns, or spuriously. */
 void tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns);
 
-/* Wake who sleeps on *word. */
+/* Wake all threads that sleep on *word. */
 void tg_unpark(_Atomic uint32_t *word);
 
-/* A pause between two looks at memory that another processor writes. */
+/* A pause between two reads of memory that another processor writes. */
 static inline void tg_park_pause(void)
 {
 #if defined(__x86_64__)

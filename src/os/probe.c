@@ -23,10 +23,10 @@
 
 enum { PROBE_LIMIT_MS = 5000 };
 
-/* How long a copy of this process may take until it has begun, at first, and how often that is doubled. */
+/* The time that a copy of this process may take to begin, at first, and the number of doublings. */
 enum { BEGIN_LIMIT_MS = 250, BEGIN_TRIES = 6 };
 
-/* How often it is looked whether a process that says nothing is still there. */
+/* The interval of checks that a silent process still exists. */
 enum { LOOK_MS = 20 };
 
 /* The helper's bytes, which the build embeds. */
@@ -41,22 +41,22 @@ struct trial {
     const char *what;
 };
 
-/* The other process, as this one knows it. */
+/* The other process, as seen from this one. */
 struct probe {
     pid_t child;
     int answer_fd;
-    int state; /* of its end, as waitpid tells it */
+    int state; /* of its end, from waitpid */
     struct tg_rehearsal_answer answer;
 };
 
-/* How listening to it ended. */
+/* The result of listening to it. */
 enum probe_end { PROBE_ANSWERED, PROBE_ENDED, PROBE_SILENT };
 
-/* How far a trial came. */
+/* The progress of a trial. */
 enum probe_course {
-    PROBE_NO_PROCESS, /* none could be started, or it has not begun */
-    PROBE_DECIDED,    /* it has answered and ended in order */
-    PROBE_CRASHED,    /* it has ended otherwise */
+    PROBE_NO_PROCESS, /* no process could be started, or it has not begun */
+    PROBE_DECIDED,    /* it has answered and ended normally */
+    PROBE_CRASHED,    /* it has ended in another way */
     PROBE_HANGS
 };
 
@@ -69,14 +69,14 @@ static long now_ms(void)
     return (long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Another waiter of the host may have taken the state; then it stays what it was. */
+/* Another waiter of the host may have taken the state; then it keeps its old value. */
 static void reap(struct probe *probe)
 {
     while (waitpid(probe->child, &probe->state, 0) < 0 && errno == EINTR) continue;
 }
 
-/* Wait for the next answer, or the end. The end cannot be heard while another process has the pipe's other end as well,
- * which a fork on another thread gives it: so it is looked for now and then. */
+/* Wait for the next answer, or the end. A fork on another thread copies the pipe's other end, which then stays open
+ * after the end of the process. So the process itself is checked now and then. */
 static enum probe_end listen_to(struct probe *probe, long end_ms)
 {
     struct pollfd poll_fd = {.fd = probe->answer_fd, .events = POLLIN};
@@ -93,7 +93,7 @@ static enum probe_end listen_to(struct probe *probe, long end_ms)
     return PROBE_SILENT;
 }
 
-/* Whatever it does, it need not. */
+/* End the process at once. */
 static void stop(struct probe *probe)
 {
     kill(probe->child, SIGKILL);
@@ -127,7 +127,7 @@ static bool open_pipe(int ends[2])
     return false;
 }
 
-/* Signals as they are in a new program, in a group of its own: a key that interrupts the host does not decide a trial. */
+/* Default signals, and a process group of its own: a key that interrupts the host must not decide a trial. */
 static int spawn(pid_t *child, int program_fd, int object_fd, int answer_fd, const struct trial *trial)
 {
     char program[64], numbers[3][24];
@@ -149,7 +149,7 @@ static int spawn(pid_t *child, int program_fd, int object_fd, int answer_fd, con
     posix_spawnattr_setpgroup(&attributes, 0);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     posix_spawn_file_actions_init(&actions);
-    /* To itself: exec does not close it then. */
+    /* Duplicated to itself: exec then leaves it open. */
     int error = posix_spawn_file_actions_adddup2(&actions, object_fd, object_fd);
     if (error == 0) error = posix_spawn_file_actions_adddup2(&actions, answer_fd, answer_fd);
     if (error == 0) error = posix_spawn(child, program, &actions, &attributes, (char **)(uintptr_t)argv, environ);
@@ -177,7 +177,7 @@ static bool start_helper(struct probe *probe, const struct trial *trial)
     return error == 0;
 }
 
-/* Say once that each object costs more than it should. */
+/* Log once that each object takes longer than it should. */
 static void note_no_helper(int why)
 {
     static atomic_flag said = ATOMIC_FLAG_INIT;
@@ -233,7 +233,7 @@ static enum tg_status start_copy(struct probe *probe, const struct trial *trial)
     return tg_descriptor_error(trial->what, "no process to try it in");
 }
 
-/* A copy that does not begin is one of a moment at which another thread had a lock. */
+/* A copy does not begin if another thread held a lock at the moment of the fork. */
 static enum tg_status try_in_copy(struct probe *probe, const struct trial *trial, enum probe_course *course)
 {
     long limit_ms = BEGIN_LIMIT_MS;
@@ -255,7 +255,7 @@ static enum tg_status try_in_copy(struct probe *probe, const struct trial *trial
 static enum tg_status verdict_of(const struct tg_rehearsal_answer *answer, const struct trial *trial)
 {
     const struct tg_rehearsal *rehearsal = trial->rehearsal;
-    /* The loader begins with the file's name, which says nothing to the user. */
+    /* The loader begins with the file's name, which means nothing to the user. */
     const char *reason = strchr(answer->reason, ':');
     switch (answer->result) {
     case TG_REHEARSAL_NOT_LOADED:

@@ -1,20 +1,23 @@
 /*
  * probe.h - try a shared object in another process before this one opens it.
  *
- * What crashes, hangs or exits while it is opened or closed does so there. The other process is the helper, a small program
- * of the library's own (src/helper) that takes about a millisecond whatever the size of the host, and that shares neither
- * locks nor descriptors with it:
+* An object that crashes, hangs or exits on opening or closing does so in the other process. That process is the helper,
+ * a small program of the library (src/helper). It takes about a millisecond, even for a large host. It shares neither
+ * locks nor descriptors with the host:
  *
  *     host                                        helper
  *     write the object into a file in memory
  *     start the helper from another one
- *     read "begun"                     <-------   has closed what is not its own
+ *     read "begun"                     <-------   has closed the host's descriptors
  *     read the answer, wait for the end <------   dlopen, dlsym, dlclose; answer; exit handlers
  *
- * A copy of this process (fork) takes its place where the helper cannot be started (the system forbids to execute a file in
- * memory, for example), for an object that needs a sanitizer's runtime, and for one that the helper's loader refuses: it
- * may need a symbol or a library that only this process has. A copy takes time in proportion to the memory of the process. What another thread had locked is locked in the copy for ever. Our own threads leave the loader
- * alone meanwhile; a copy that finds another lock taken is given up, and the next one is tried.
+ * A copy of this process (fork) replaces the helper in three cases. The helper cannot be started, for example because
+ * the system forbids executing a file in memory. The object needs a sanitizer's runtime. The helper's loader refuses
+ * the object, which may need a symbol or a library that only this process has.
+ *
+ * Copying takes time in proportion to the memory of the process. A lock that another thread holds stays locked in the
+ * copy forever. Our own threads leave the loader alone meanwhile. A copy that finds another lock taken is given up, and
+ * the next copy is tried.
  *
  * Threads: any, also at the same time.
  */
@@ -26,26 +29,26 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* Which version of a header a shared object was built against: a uint32_t that it may export. */
+/* The header version that a shared object was built against: a uint32_t that it may export. */
 struct tg_module_abi {
     const char *symbol;
-    uint32_t version; /* the one that it has to be */
+    uint32_t version; /* the required version */
     const char *header;
 };
 
-/* What an object has to have. */
+/* The requirements for an object. */
 struct tg_rehearsal {
     const char *symbol;       /* a function */
-    struct tg_module_abi abi; /* this version if it tells one; symbol NULL: it is not asked */
+    struct tg_module_abi abi; /* if the object exports a version, it must be this one; symbol NULL: not checked */
 };
 
 /*
- * Check the tables of bytes[n_bytes] (object.h), open them in another process, look for the symbol, and close them. `what`
- * names the object in the message ("kernel aic_qk_matmul").
+ * Check the tables of bytes[n_bytes] (object.h), open them in another process, look up the symbol, and close them.
+ * `what` names the object in the message ("kernel aic_qk_matmul").
  *
- * Blocks    until that process ends; 5 s at most
- * Errors    TG_ERR_LOAD    no shared object for this computer; the message has the reason
- *           TG_ERR_SYMBOL  no such symbol
+ * Blocks    until that process ends; at most 5 s
+ * Errors    TG_ERR_LOAD    not a shared object for this computer; the message has the reason
+ *           TG_ERR_SYMBOL  the symbol is missing
  *           TG_ERR_ABI     built against another version of the header
  *           TG_ERR_MEMORY  no file, no descriptor, no process
  */

@@ -27,8 +27,8 @@ static bool refused(void)
     return true;
 }
 
-/* ---- signals: a handler of ours that is gone lets the next crash end the process, and a handler of an object is called
- * behind its end ---- */
+/* ---- signals: without a handler of ours the next crash ends the process; a handler of an object would be called after
+ * the object is gone ---- */
 
 static int refused_sigaction(int number, const struct sigaction *action, struct sigaction *before)
 {
@@ -106,9 +106,9 @@ static int refused_clone(int (*fn)(void *), void *stack, int flags, void *argume
 
 static int refused_daemon(int stay, int keep) { return refused() ? -1 : daemon(stay, keep); }
 
-/* ---- the code and variables of loaded objects: what closes an object later runs there ---- */
+/* ---- the code and variables of loaded objects: closing an object runs its code later ---- */
 
-/* Pages that a call would take away or protect in another way. */
+/* Pages that a call would remove, or protect differently. */
 struct pages {
     uintptr_t low, high;
 };
@@ -125,7 +125,7 @@ static int is_object_of(struct dl_phdr_info *info, size_t size, void *arg)
     return 0;
 }
 
-/* The loader's lock must not stay with a call that is cut off. */
+/* The loader's lock must not stay with a call that is ended early. */
 static bool refused_at(const void *address, size_t bytes)
 {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low = (uintptr_t)address / page * page;
@@ -169,7 +169,7 @@ static void *refused_mremap(void *address, size_t before, size_t after, int flag
     return to ? mremap(address, before, after, flags, to) : mremap(address, before, after, flags);
 }
 
-/* An object that closes itself would be gone when it is called next. */
+/* An object that closes itself would be missing at its next call. */
 static int refused_dlclose(void *handle)
 {
     struct link_map *closed = NULL, *own = NULL;

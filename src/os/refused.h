@@ -1,9 +1,9 @@
 /*
- * refused.h - calls that would change what belongs to the host: its signals, limits, processes, timers, and the code of
- * objects that are loaded.
+* refused.h - calls that would change the host's property: its signals, limits, processes, timers, and the code of
+ * loaded objects.
  *
- * While a watched guarded call runs on the calling thread they fail with EPERM and change nothing; questions are answered.
- * Everywhere else they are the C library's.
+ * While a watched guarded call runs on the calling thread they fail with EPERM and change nothing; queries work.
+ * Everywhere else they behave like the C library's.
  *
  * Threads: any.
  */
@@ -12,7 +12,7 @@
 
 #include <stdbool.h>
 
-/* What a call of the C library's function `name` is bound to; NULL: it is not refused. */
+/* The replacement of the C library's function `name`; NULL: it is not refused. */
 void *tg_refused_find(const char *name);
 
 /* Is a system call with these six arguments refused on this thread? */

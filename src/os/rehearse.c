@@ -35,7 +35,7 @@ void tg_rehearse_quietly(void)
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++) signal(signals[i], SIG_DFL);
     const struct rlimit no_core = {0, 0};
     setrlimit(RLIMIT_CORE, &no_core);
-    /* What a constructor prints would appear twice, and what the loader says of itself is no use to anybody. */
+    /* A constructor's output would appear twice, and the loader's own messages help no reader. */
     const int nowhere = open("/dev/null", O_RDWR);
     for (int i = 0; i < 3; i++)
         if (nowhere < 0) close(i);
@@ -45,8 +45,8 @@ void tg_rehearse_quietly(void)
 
 void tg_rehearse_begin(const struct tg_rehearsal_task *task)
 {
-    /* In a copy of a process, a lock that another thread had at the fork is never released. The two that opening needs are
-     * taken once where a hang can be told from one of the object's. */
+    /* In a forked copy, a lock that another thread held is never released. Opening needs two locks. Take each one once
+     * here, where a hang cannot be confused with a hang of the object. */
     void *volatile some = malloc(1);
     free(some);
     dl_iterate_phdr(first_object, NULL);

@@ -1,8 +1,8 @@
 /*
- * rehearse.h - what happens in the process in which an object is tried (probe.h): open it, look, close it, answer.
+* rehearse.h - the steps in the process that tries an object (probe.h): open it, check it, close it, answer.
  *
- * The other process is a small program (src/helper), or a copy of this one. Both run this source and nothing else of the
- * library.
+ * The other process is a small program (src/helper), or a copy of this one. Both run this source and no other source of
+ * the library.
  */
 #ifndef TG_OS_REHEARSE_H
 #define TG_OS_REHEARSE_H
@@ -19,20 +19,21 @@ enum tg_rehearsal_result {
     TG_REHEARSAL_EXITS /* closing it runs the exit handlers of the whole process */
 };
 
-/* One word of the other process. It says TG_REHEARSAL_BEGUN, and how it went once the object is closed. */
+/* One word from the other process: TG_REHEARSAL_BEGUN, and the result once the object is closed. */
 struct tg_rehearsal_answer {
     enum tg_rehearsal_result result;
     uint32_t has_abi, abi; /* the uint32_t that it exports as its version */
     char reason[TG_REHEARSAL_REASON_BYTES];
 };
 
-/* What to try: the object in the file `object_fd`, which exports `symbol` and may export `abi_symbol` ("": not asked). */
+/* The task: the object in the file `object_fd`, which must export `symbol` and may export `abi_symbol` ("": not
+ * checked). */
 struct tg_rehearsal_task {
     int object_fd, answer_fd;
     const char *symbol, *abi_symbol;
 };
 
-/* Close the standard streams to what the object prints, and take default actions for crashes. */
+/* Close the standard streams to the object's output, and set default actions for crashes. */
 void tg_rehearse_quietly(void);
 
 /* Say that the process works. */
@@ -41,7 +42,7 @@ void tg_rehearse_begin(const struct tg_rehearsal_task *task);
 /* Try the object and answer. */
 void tg_rehearse(const struct tg_rehearsal_task *task);
 
-/* The process's exit handlers run; is it one that they may run in? */
+/* The process's exit handlers run; is this a process that may run them? */
 void tg_rehearse_note_exit(void);
 
 #endif

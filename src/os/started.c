@@ -16,14 +16,14 @@
 
 enum { N_ENDS = 16, WHAT_BYTES = 128 };
 
-/* Bad ends that no run was told yet, the newest. */
+/* Failures that no run has seen yet; the newest ones. */
 static pthread_mutex_t ends_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     uintptr_t text; /* 0: free */
     char what[WHAT_BYTES];
 } ends[N_ENDS];
 static unsigned next_end;
-static _Atomic unsigned n_ends; /* relaxed: a run that does not see one yet is over before the thread is */
+static _Atomic unsigned n_ends; /* relaxed: a run that does not see a new one yet ends before the thread does */
 
 struct start {
     void *(*pthread_fn)(void *); /* or */
@@ -66,7 +66,7 @@ bool tg_started_failed(struct tg_text_range text, char *what, size_t n_bytes)
 
 /* ---- threads of libraries ---- */
 
-enum { N_TEXTS = 1024 }; /* objects behind them are not looked after */
+enum { N_TEXTS = 1024 }; /* further objects are not covered */
 
 /* Read by handlers. A slot is taken and given back by its low, while its high is 0. */
 static struct {
@@ -111,7 +111,7 @@ void tg_started_end_thread(uintptr_t at, int signal, void *address)
 
 /* ---- threads that an object starts itself ---- */
 
-/* Keep the object that has `text` loaded. NULL: it will not be. */
+/* Keep the object that has `text` loaded. NULL: that fails. */
 static void *keep_loaded(uintptr_t text)
 {
     struct link_map *map = NULL;
@@ -138,7 +138,7 @@ static void run(void *arg)
     else start->result = (void *)(intptr_t)start->thrd_fn(start->arg);
 }
 
-/* Also when the thread is cancelled, or calls pthread_exit. */
+/* Runs also when the thread is cancelled, or calls pthread_exit. */
 static void finish(void *arg)
 {
     struct start *start = arg;
@@ -167,7 +167,7 @@ static void *started_main(void *arg)
 /* Takes *start. */
 static int start_thread(pthread_t *thread, const pthread_attr_t *attr, struct start start)
 {
-    tg_guard_enter_runtime(); /* the loader's lock must not stay with a call that is cut off */
+    tg_guard_enter_runtime(); /* the loader's lock must not stay with a call that is ended early */
     struct start *kept = malloc(sizeof *kept);
     int error = EAGAIN;
     if (kept) {

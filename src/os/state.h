@@ -1,15 +1,15 @@
 /*
- * state.h - the processor's state that code may leave behind in its thread: how it rounds, whether it flushes subnormals,
- * which exceptions trap, which way strings are copied.
+* state.h - processor state that code may leave behind in its thread: the rounding mode, flushing of subnormals, enabled
+ * exceptions, the direction of string copies.
  *
- * Foreign code runs in the default state, and what it changes ends with it. The library computes in the default state too,
- * whatever state its caller is in: results do not depend on it.
+ * Foreign code runs in the default state, and its changes end with it. The library also computes in the default state:
+ * results do not depend on the caller's state.
  *
- *     tg_state_settle   set the default; the old state is of no interest
+ *     tg_state_settle   set the default; the old state does not matter
  *     tg_state_enter    set the default and keep the old state, for tg_state_leave
  *
- * The default is the C library's: round to nearest, keep subnormals, trap nothing. Setting it costs 2 ns; a read of the old
- * state costs 4 ns more on some processors, and fegetenv with fesetenv more than 100.
+ * The default is the C library's: round to nearest, keep subnormals, trap nothing. Setting it takes 2 ns. Reading the
+ * old state takes 4 ns more on some processors; fegetenv with fesetenv takes more than 100.
  */
 #ifndef TG_OS_STATE_H
 #define TG_OS_STATE_H
@@ -30,19 +30,19 @@ enum {
 };
 
 struct tg_state {
-    uint32_t mxcsr; /* with the exceptions that were raised so far */
+    uint32_t mxcsr; /* includes the exceptions raised so far */
     uint16_t x87;
 };
 
-/* The flags that compiled code relies on. A call may come with others from assembly language only. */
+/* The flags that compiled code relies on. Only assembly language can call with other values. */
 static inline void tg_state_clear_flags(void)
 {
     const unsigned long long flags = __builtin_ia32_readeflags_u64();
     if (flags & TG_STATE_FLAGS) __builtin_ia32_writeeflags_u64(flags & ~(unsigned long long)TG_STATE_FLAGS);
 }
 
-/* Behind fninit or emms the x87 registers are empty, also where code has used them as MMX registers. fldcw and emms deliver
- * an exception that is waiting; fninit forgets it. */
+/* After fninit or emms the x87 registers are empty, even where code has used them as MMX registers. fldcw and emms
+ * deliver a pending exception; fninit clears it. */
 static inline void tg_state_set(const struct tg_state *state)
 {
     uint16_t x87;
@@ -68,7 +68,8 @@ static inline struct tg_state tg_state_enter(void)
 
 #elif defined(__aarch64__)
 
-/* Arm ARM, D19.2 (FPCR): 0 is the default. A write waits for what computes: only what differs is written. */
+/* Arm ARM, D19.2 (FPCR): 0 is the default. A write waits for running computations: so only a changed value is written.
+ */
 struct tg_state {
     uint64_t fpcr;
 };
@@ -118,10 +119,10 @@ static inline struct tg_state tg_state_enter(void)
 
 #endif
 
-/* Give back what tg_state_enter found. */
+/* Restore the state that tg_state_enter found. */
 static inline void tg_state_leave(const struct tg_state *theirs) { tg_state_set(theirs); }
 
-/* First in a public function that computes or prints numbers: the rest of it does so in the default state. */
+/* First statement of a public function that computes or prints numbers: the rest of it runs in the default state. */
 #define TG_OWN_STATE                                                                                                   \
     __attribute__((cleanup(tg_state_leave), unused)) const struct tg_state tg_their_state = tg_state_enter()
 

@@ -8,14 +8,14 @@
 
 #include "os/state.h"
 
-/* A stack that a plugin with large frames fits on whatever `ulimit -s` says, and behind it a region that no frame steps
- * over. Both are addresses, not memory. */
+/* A stack for plugins with large frames, whatever `ulimit -s` says. Behind it is a region that no frame can step over.
+ * Both take addresses, not memory. */
 enum { STACK_BYTES = 8 << 20, GUARD_BYTES = 1 << 20 };
 
 static void *ward_main(void *arg)
 {
     struct tg_ward *ward = arg;
-    tg_state_settle(); /* a thread begins in the state of the one that started it */
+    tg_state_settle(); /* a thread begins in the state of its creator */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     ward->fn(ward->arg);
     /* Release, pairs with the acquire in tg_ward_wait(). */
@@ -65,7 +65,7 @@ enum tg_ward_state tg_ward_wait(struct tg_ward *ward, uint32_t limit_ms)
     return atomic_load_explicit(&ward->returned, memory_order_acquire) ? TG_WARD_RETURNED : TG_WARD_ENDED;
 }
 
-/* What the ward of a call and the thread that waits for it share. */
+/* The shared data of a call's ward and the waiting thread. */
 struct watched {
     const struct tg_ward_call *call;
     struct tg_ward ward;
@@ -83,7 +83,7 @@ static void call_watched(void *arg)
     tg_watch_end(&watched->watch);
 }
 
-/* How the ward is in the end; TG_WARD_RUNS: it was given up. */
+/* The final state of the ward; TG_WARD_RUNS: it was given up. */
 static enum tg_ward_state attend(struct watched *watched)
 {
     const struct tg_ward_call *call = watched->call;
@@ -112,7 +112,7 @@ enum tg_status tg_ward_call(const struct tg_ward_call *call, struct tg_guard *en
     const enum tg_ward_state state = attend(watched);
     if (state == TG_WARD_RUNS) {
         *ended = (struct tg_guard){.end = TG_GUARD_STUCK, .limit_ms = call->limit_ms};
-        return TG_OK; /* *watched is the lost thread's for good: its signal handlers use it */
+        return TG_OK; /* the lost thread owns *watched forever: its signal handlers use it */
     }
     if (state == TG_WARD_ENDED) {
         tg_watch_bury(&watched->watch);

@@ -1,9 +1,10 @@
 /*
- * ward.h - threads of the library's own that foreign code runs on, and what becomes of them.
+* ward.h - threads of the library that run foreign code, and their ends.
  *
- * Foreign code can end its thread: pthread_exit, the system call exit. A ward is a thread that may end so. It begins with
- * all signals blocked, so that signals of the process go to the process's own threads, with a stack whose end is known, and
- * without cancellation. The thread that started it waits for it, is never interrupted, and learns how it ended.
+ * Foreign code can end its thread: pthread_exit, the system call exit. A ward is a thread that may end so. It begins
+ * with all signals blocked, so that the process's own threads get the signals of the process. Its stack has a known
+ * end, and it cannot be cancelled. The thread that started it waits for it, is never interrupted, and learns how it
+ * ended.
  *
  *     waiting thread                      ward
  *     tg_ward_start  ------------------>  fn(arg)
@@ -31,14 +32,14 @@ struct tg_ward {
     atomic_bool returned; /* writer: the ward. Publishes what fn did. */
 };
 
-/* How a ward is. */
+/* The state of a ward. */
 enum tg_ward_state { TG_WARD_RUNS, TG_WARD_RETURNED, TG_WARD_ENDED };
 
-/* Start fn(arg). `what` names it in the message. Owns: *ward is the thread's until tg_ward_wait says that it has ended.
- * Errors: TG_ERR_MEMORY, there can be no more threads. */
+/* Start fn(arg). `what` names it in the message. Owns: the thread owns *ward until tg_ward_wait reports its end.
+ * Errors: TG_ERR_MEMORY, no further thread is possible. */
 enum tg_status tg_ward_start(struct tg_ward *ward, tg_ward_fn *fn, void *arg, const char *what);
 
-/* Wait for its end, for limit_ms at most. Once it is not TG_WARD_RUNS any more, *ward is the caller's again. */
+/* Wait for its end, at most limit_ms. The caller owns *ward again when the result is not TG_WARD_RUNS. */
 enum tg_ward_state tg_ward_wait(struct tg_ward *ward, uint32_t limit_ms);
 
 /* A call of fn(arg) on a ward under a watch of limit_ms, and the thread that waits for it. */
@@ -53,9 +54,9 @@ struct tg_ward_call {
 enum { TG_ATTEND_MS = 100 };
 
 /*
- * Make the call and wait for it. *ended: how the foreign code took the thread with it, TG_GUARD_ENDED or TG_GUARD_STUCK;
- * TG_GUARD_RETURNED if it did not. After TG_GUARD_STUCK the thread runs on, in foreign code: what it may use there stays.
- * tg_last_message of the ward becomes the caller's.
+ * Make the call and wait for it. *ended: TG_GUARD_ENDED or TG_GUARD_STUCK if the foreign code took the thread with it,
+ * otherwise TG_GUARD_RETURNED. After TG_GUARD_STUCK the thread still runs foreign code: memory that it may use must
+ * stay. tg_last_message of the ward becomes the caller's.
  *
  * Errors    TG_ERR_MEMORY, TG_ERR_MISUSE   no thread, or no watch: fn was not called
  */

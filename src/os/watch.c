@@ -1,4 +1,4 @@
-/* Watches: the begin and end of one on its own thread, and what the thread that watches does. */
+/* Watches: their begin and end on the watched thread, and the checks of the watching thread. */
 #include <errno.h>
 #include <linux/membarrier.h>
 #include <pthread.h>
@@ -16,15 +16,15 @@
 #include "os/park.h"
 
 #ifndef AT_MINSIGSTKSZ
-#define AT_MINSIGSTKSZ 51 /* Linux uapi auxvec.h: what the kernel needs to deliver a signal */
+#define AT_MINSIGSTKSZ 51 /* Linux uapi auxvec.h: the space that the kernel needs to deliver a signal */
 #endif
 
 enum {
     LOOKS_PER_LIMIT = 8,
     LOOK_MS_MAX = 100,
-    CUT_OFF_MS_MAX = 500,  /* behind the limit: a call that sleeps in a library is cut off there */
-    ANSWER_MS = 800,       /* behind the limit: a thread that blocks signals is given up */
-    ANSWER_MS_MAX = 10000, /* behind the limit: any thread that does not answer is */
+    CUT_OFF_MS_MAX = 500,  /* after the limit: a call that sleeps in a library is ended there */
+    ANSWER_MS = 800,       /* after the limit: a thread that blocks signals is given up */
+    ANSWER_MS_MAX = 10000, /* after the limit: any thread that does not answer is given up */
 };
 
 uint32_t tg_watch_look_ms(uint32_t limit_ms)
@@ -38,9 +38,10 @@ uint32_t tg_watch_cut_off_ms(uint32_t limit_ms)
     return limit_ms < CUT_OFF_MS_MAX ? 2 * limit_ms : limit_ms + CUT_OFF_MS_MAX;
 }
 
-/* ---- the watched thread -------------------------------------------------------------------------------------------- */
+/* ---- the watched thread -------------------------------------------------------------------------------------------
+ */
 
-/* Where this thread's own stack ends; 0: not known. */
+/* The end of this thread's own stack; 0: unknown. */
 static uintptr_t find_stack(void)
 {
     pthread_attr_t attr;
@@ -90,7 +91,7 @@ enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
     /* Relaxed: published by `open`. */
     atomic_store_explicit(&watch->quiet_ms, 0, memory_order_relaxed);
     keep_signal_stack(watch, bytes);
-    /* A thread that blocks our signals (servers' workers do) would not be watched. */
+    /* A thread that blocks our signals (servers' workers do) could not be watched. */
     sigset_t ours;
     tg_handlers_signals(&ours);
     pthread_sigmask(SIG_UNBLOCK, &ours, &watch->previous_mask);
@@ -107,7 +108,7 @@ static void lock(struct tg_watch *watch)
 
 static void unlock(struct tg_watch *watch) { atomic_store_explicit(&watch->looking, false, memory_order_release); }
 
-/* A tick that was sent and has not come yet would meet the process's own action. */
+/* A tick that was sent and has not arrived yet would trigger the process's own action. */
 static void take_last_ticks(void)
 {
     const struct timespec now = {0, 0};
@@ -131,18 +132,19 @@ void tg_watch_end(struct tg_watch *watch)
     tg_handlers_remove();
 }
 
-/* ---- the watching thread ------------------------------------------------------------------------------------------- */
+/* ---- the watching thread ------------------------------------------------------------------------------------------
+ */
 
 void tg_watch_bury(struct tg_watch *watch)
 {
     if (!atomic_load_explicit(&watch->open, memory_order_acquire)) return;
-    atomic_store_explicit(&watch->open, false, memory_order_relaxed); /* nobody else is left */
+    atomic_store_explicit(&watch->open, false, memory_order_relaxed); /* no other user is left */
     tg_guard_forget(watch->pulse);
     free(watch->stack);
     tg_handlers_remove();
 }
 
-/* Does the thread block the tick? Where that cannot be read it is taken to. */
+/* Does the thread block the tick? Assume so where that cannot be read. */
 static bool blocks_ticks(const struct tg_watch *watch)
 {
     char path[64], line[256];
@@ -164,7 +166,8 @@ static bool blocks_ticks(const struct tg_watch *watch)
  *     life is the same: ASKED -> LOST
  *     it is not: ASKED -> NOT_LOST
  *
- * Either it sees ASKED or its life is seen to have gone on; one of them turns ASKED into something else.
+ * Either the thread sees ASKED, or the watching thread sees its life change (store buffering). One of them replaces
+ * ASKED.
  */
 enum { NOT_LOST, ASKED, LOST };
 
@@ -174,13 +177,13 @@ static bool give_up(struct tg_watch *watch)
     uint32_t asked = ASKED;
     atomic_store(&pulse->lost, ASKED);
     if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0) != 0) {
-        const struct timespec long_enough = {0, 10000000}; /* for a store to leave any processor */
+        const struct timespec long_enough = {0, 10000000}; /* for a store to leave any processor's store buffer */
         nanosleep(&long_enough, NULL);
     }
     const bool came_back = atomic_load(&pulse->life) !=
                            atomic_load_explicit(&watch->quiet_life, memory_order_relaxed); /* own */
     if (atomic_compare_exchange_strong(&pulse->lost, &asked, came_back ? NOT_LOST : LOST)) return !came_back;
-    return true; /* it has seen it, and stays */
+    return true; /* the thread has seen it, and stays */
 }
 
 void tg_pulse_come_back(struct tg_pulse *pulse)
@@ -196,7 +199,7 @@ static bool is_lost(struct tg_watch *watch, uint32_t late_ms)
 {
     tg_handlers_restore_tick();
     if (late_ms < ANSWER_MS) return false;
-    if (late_ms < ANSWER_MS_MAX && !blocks_ticks(watch)) return false; /* it will, on a computer with more to do */
+    if (late_ms < ANSWER_MS_MAX && !blocks_ticks(watch)) return false; /* it will, on a busy computer */
     return give_up(watch);
 }
 
@@ -204,7 +207,7 @@ static enum tg_watch_state look(struct tg_watch *watch, uint32_t elapsed_ms)
 {
     const unsigned life = atomic_load_explicit(&watch->pulse->life, memory_order_relaxed);
     const unsigned n_answers = atomic_load_explicit(&watch->n_answers, memory_order_relaxed);
-    /* Relaxed: the tick's handler is ordered by the signal. */
+    /* Relaxed: the signal orders it before the tick's handler. */
     if (life != atomic_load_explicit(&watch->quiet_life, memory_order_relaxed)) {
         atomic_store_explicit(&watch->quiet_life, life, memory_order_relaxed);
         atomic_store_explicit(&watch->quiet_ms, 0, memory_order_relaxed);

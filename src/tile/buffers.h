@@ -1,4 +1,4 @@
-/* buffers.h - the on-chip memory of one core, and where a tile's bytes are in it. */
+/* buffers.h - the on-chip memory of one core, and the places of tiles in it. */
 #ifndef TG_TILE_BUFFERS_H
 #define TG_TILE_BUFFERS_H
 
@@ -13,14 +13,14 @@ enum {
     TG_L0B_BYTES = 64 * 1024,
     TG_L0C_BYTES = 128 * 1024,
     TG_UB_BYTES = 192 * 1024,
-    TG_SCRATCH_BYTES = 512 * 1024 /* not of the device: operands of a product, unpacked to fp32 */
+    TG_SCRATCH_BYTES = 512 * 1024 /* not part of the device: operands of a product, unpacked to fp32 */
 };
 
 struct tg_tile_variant;
 
 struct tg_buffers {
     const struct tg_tile_variant *variant; /* of the arithmetic; execute.h */
-    uint8_t *of_kind[5];                   /* by enum tg_tile_kind; NULL: this core has none */
+    uint8_t *of_kind[5];                   /* by enum tg_tile_kind; NULL: this core does not have the buffer */
     float *scratch;                        /* cube cores */
 };
 
@@ -39,7 +39,8 @@ static inline uint8_t *tg_tile_at(const struct tg_buffers *buffers, const struct
 /* Elements in 32 bytes: the width of a fractal. */
 static inline uint32_t tg_fractal_cols(uint32_t dtype) { return 32u / tg_dtype_bytes(dtype); }
 
-/* ---- where element [row][col] of a tile is, in elements from its start --------------------------------------------- */
+/* ---- the place of element [row][col] of a tile, in elements from its start ----------------------------------------
+ */
 
 /* NZ: column-major blocks, `width` columns wide, of row-major fractals. Mat: width of a fractal; Acc: 16. */
 static inline uint32_t tg_at_nz(uint32_t rows, uint32_t width, uint32_t row, uint32_t col)

@@ -1,5 +1,5 @@
-/* TCVT of all types in all roundings, compares and selects: element by element, in double precision, which holds every
- * value of every type. vector.inc has the conversions that need speed. */
+/* TCVT of all types in all roundings, compares and selects. It works element by element in double precision, which
+ * represents every value of every type. vector.inc has the fast conversions. */
 #include <math.h>
 #include <string.h>
 
@@ -31,7 +31,7 @@ static uint64_t bits_of_f64(double value)
     return bits;
 }
 
-/* Does a cut number, of which `rest` of 2 * `half` is cut off, become one step larger? */
+/* A truncated number has lost `rest` of 2 * `half`: does rounding make it one step larger? */
 static bool goes_up(enum tg_cast cast, bool negative, uint64_t kept, uint64_t rest, uint64_t half)
 {
     switch (cast) {
@@ -44,8 +44,8 @@ static bool goes_up(enum tg_cast cast, bool negative, uint64_t kept, uint64_t re
     }
 }
 
-/* `value` in a binary format of IEEE 754, rounded once. What is too large becomes infinity where it is rounded away from
- * zero or to nearest, else the largest number. */
+/* `value` in a binary format of IEEE 754, rounded once. An overflow becomes infinity when rounding is away from zero or
+ * to nearest, otherwise the largest number. */
 static uint32_t rounded_bits(double value, uint32_t exponent_bits, uint32_t fraction_bits, enum tg_cast cast)
 {
     enum { F64_FRACTION = 52, F64_BIAS = 1023 };
@@ -61,7 +61,7 @@ static uint32_t rounded_bits(double value, uint32_t exponent_bits, uint32_t frac
     const uint64_t number = (magnitude & ((1ull << F64_FRACTION) - 1)) | 1ull << F64_FRACTION;
     const bool subnormal = exponent < 1 - bias;
     const int32_t cut = F64_FRACTION - (int32_t)fraction_bits + (subnormal ? 1 - bias - exponent : 0);
-    uint64_t kept = 0, rest = 1, half = 2; /* so little that it is less than half a step */
+    uint64_t kept = 0, rest = 1, half = 2; /* less than half a step */
     if (cut <= F64_FRACTION + 1) {
         kept = number >> cut;
         rest = number & ((1ull << cut) - 1);

@@ -1,4 +1,4 @@
-/* execute.h - what each instruction computes. */
+/* execute.h - the computation of each instruction. */
 #ifndef TG_TILE_EXECUTE_H
 #define TG_TILE_EXECUTE_H
 
@@ -8,8 +8,8 @@
 #include "tile/isa.h"
 #include "tile/table.h"
 
-/* Execute an instruction, by the buffers' variant, that has passed the rules and whose device memory may be touched. Flags and barriers do
- * nothing here. */
+/* Execute an instruction that has passed the rules and whose device memory may be accessed, with the buffers' variant.
+ * Flags and barriers have no effect here. */
 void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers);
 
 /* transfer.c: bytes only. */
@@ -43,10 +43,10 @@ struct tg_tile_variant {
 #include "tile/variants.inc"
 #undef TG_TILE_VARIANT
 
-/* Compilation `idx` of variants.inc, slowest first; NULL behind the last. Never freed. */
+/* Compilation `idx` of variants.inc, slowest first; NULL beyond the last. Never freed. */
 const struct tg_tile_variant *tg_tile_variant_at(size_t idx);
 
-/* The fastest that needs no more than `isa`. */
+/* The fastest variant that needs no more than `isa`. */
 const struct tg_tile_variant *tg_tile_variant_for(enum tg_isa isa);
 
 /* The device memory that a TLOAD reads or a TSTORE writes, as runs of contiguous bytes: run `index` of a GlobalTensor,
@@ -56,7 +56,7 @@ struct tg_run_of_bytes {
 };
 bool tg_global_run(const struct tg_global *global, uint32_t index, struct tg_run_of_bytes *run);
 
-/* From the first of these bytes to the last, what is between the runs included. */
+/* From the first of these bytes to the last, including the gaps between the runs. */
 struct tg_run_of_bytes tg_global_extent(const struct tg_global *global);
 
 #endif

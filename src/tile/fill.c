@@ -23,7 +23,7 @@ static struct element element_at(const uint8_t *from, uint32_t bytes)
     return e;
 }
 
-/* The element n times from `to` on: doubled until it is enough. */
+/* The element n times, starting at `to`: copies double in length. */
 static void repeat(uint8_t *to, struct element e, uint32_t n, uint32_t bytes)
 {
     if (n == 0) return;
@@ -49,7 +49,7 @@ static void fill(const struct tg_instr *instr, const struct tg_buffers *buffers)
         repeat(tg_tile_at(buffers, dst) + i * step, element_of(instr->scalar, dst->dtype), n, bytes);
 }
 
-/* TFILLPAD. A source that is as wide as dst and in its place is there already. */
+/* TFILLPAD. A source at dst's place with dst's width needs no copy. */
 static void fill_pad(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;

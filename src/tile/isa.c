@@ -72,14 +72,14 @@ static uint32_t saved_state(void)
 
 static bool has(uint32_t word, uint32_t bits) { return (word & bits) == bits; }
 
-/* The system gives the room for tile registers only to processes that ask for it. */
+/* The system gives the space for tile registers only to processes that ask for it. */
 static bool amx_is_granted(void)
 {
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-/* CPUID and not what the compiler's runtime found at the start: an emulator may hide bits. */
+/* Reads CPUID itself, not the compiler runtime's copy from the start of the process: an emulator may hide bits. */
 enum tg_isa tg_isa_usable(void)
 {
     const struct cpuid one = cpuid(1), seven = cpuid(7);

@@ -1,6 +1,6 @@
-/* number.h - the element types as numbers, and the functions of TEXP and TLOG. Conversions round to nearest even and keep
- * NaN. Nothing here branches and nothing depends on the instruction set: loops over these become vector code, and give
- * the same bits in every form and on every machine. */
+/* number.h - the element types as numbers, and the functions of TEXP and TLOG. Conversions round to nearest even and
+ * keep NaN. The code has no branches and does not depend on the instruction set. So loops over these functions become
+ * vector code, and give the same bits in every form and on every machine. */
 #ifndef TG_TILE_NUMBER_H
 #define TG_TILE_NUMBER_H
 
@@ -33,8 +33,8 @@ static inline uint16_t tg_bf16_of_f32(float value)
     return (uint16_t)((bits & 0x7FFFFFFFu) > 0x7F800000u ? quiet : rounded);
 }
 
-/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. Moved into place, its bits are the number times
- * 2^-112, subnormal ones too. */
+/* IEEE 754 binary16: 1 sign, 5 exponent (bias 15), 10 fraction bits. Its bits, shifted into the fields of an fp32, are
+ * the number times 2^-112, for subnormal numbers too. */
 static inline float tg_f32_of_f16(uint16_t half)
 {
     uint32_t sign = (uint32_t)(half & 0x8000u) << 16, magnitude = half & 0x7FFFu;
@@ -56,7 +56,8 @@ static inline uint16_t tg_f16_of_f32(float value)
     return (uint16_t)(sign | half);
 }
 
-/* fp64 to fp32, toward zero, with the last bit set if anything was cut: rounding that to fewer bits rounds once. */
+/* fp64 to fp32, rounded to odd: toward zero, with the last bit set if the result is inexact. Rounding that to fewer
+ * bits rounds only once. */
 static inline float tg_f32_to_odd(double value)
 {
     const float near = (float)value;
@@ -66,7 +67,8 @@ static inline float tg_f32_to_odd(double value)
     return tg_f32_of_bits(bits | 1u);
 }
 
-/* An fp64 number as an element: rounded once to nearest even; integers are cut toward zero and saturate, and NaN is 0. */
+/* An fp64 number as an element, rounded once to nearest even. Integers are truncated toward zero and saturate; NaN
+ * becomes 0. */
 static inline void tg_store_f64(void *to, double value, uint32_t dtype)
 {
     static const struct {
@@ -94,7 +96,7 @@ static inline void tg_store_f64(void *to, double value, uint32_t dtype)
     memcpy(to, &half, sizeof half);
 }
 
-/* An element as an fp64 number, which holds each type's. */
+/* An element as an fp64 number, which represents every type exactly. */
 static inline double tg_load_f64(const void *from, uint32_t dtype)
 {
     uint32_t word = 0; /* little-endian: narrower elements are its first bytes */
@@ -128,8 +130,8 @@ static inline float tg_exp_f32(float x)
     return (1.0f + series) * low_factor * high_factor;
 }
 
-/* ln x within one step of the nearest fp32. x = 2^n m with m from sqrt(1/2) to sqrt 2; ln m = 2 artanh s with
- * s = (m - 1) / (m + 1), as m - 1 and a correction, for m - 1 is exact. */
+/* ln x within one step of the nearest fp32. x = 2^n m with m from sqrt(1/2) to sqrt 2; ln m = 2 artanh s with s = (m -
+ * 1) / (m + 1). It is computed as m - 1, which is exact, and a correction. */
 static inline float tg_log_f32(float x)
 {
     const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;

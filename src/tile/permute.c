@@ -1,4 +1,4 @@
-/* Instructions that put elements elsewhere: gather, scatter, sequences, transposition, concatenation, sorting, and single
+/* Instructions that move elements: gather, scatter, sequences, transposition, concatenation, sorting, and single
  * elements. */
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,7 @@ static int64_t index_at(const struct tg_buffers *buffers, const struct tg_tile *
 
 /* ---- gather and scatter ---- */
 
-/* What an index outside the source gives is not specified: all ones, which is NaN and shows. */
+/* The value for an index outside the source is unspecified: all ones, which is NaN and therefore visible. */
 static void gather(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
@@ -46,7 +46,7 @@ static void gather_mask(const struct tg_instr *instr, const struct tg_buffers *b
         }
 }
 
-/* A row outside dst is left out. */
+/* A row outside dst is skipped. */
 static void scatter(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
@@ -106,7 +106,7 @@ static struct pair pair_of(const uint8_t *value, uint32_t dtype, uint32_t index)
     return pair;
 }
 
-/* Is a pair to come before another that came later so far? A NaN is larger than any number. */
+/* Does a pair come before an earlier pair of the input? A NaN is larger than any number. */
 static bool comes_before(const struct pair *a, const struct pair *b, uint32_t dtype)
 {
     const double x = tg_load_f64(a->bytes, dtype), y = tg_load_f64(b->bytes, dtype);
@@ -138,14 +138,14 @@ static void sort_rows(const struct tg_instr *instr, const struct tg_buffers *buf
         }
 }
 
-/* Sorted lists of pairs; [0, n) are left of each. */
+/* Sorted lists of pairs; n pairs of each list remain. */
 struct lists {
     const uint8_t *at[LISTS];
     uint32_t n[LISTS];
     uint32_t n_lists;
 };
 
-/* Merge into `to` until all lists have ended, or one has. The first of equal ones is that of the earlier list. */
+/* Merge into `to` until all lists have ended, or until one has. Of equal pairs the earlier list's comes first. */
 static void merge(uint8_t *to, struct lists *lists, uint32_t dtype, bool until_one_ends)
 {
     for (;;) {

@@ -31,7 +31,7 @@ enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
     return (enum tg_pipe)tg_op_info(instr->op)->pipe;
 }
 
-/* One check in progress: the message is written once, by the rule that is broken. */
+/* One check in progress: the first broken rule writes the message. */
 struct check {
     const struct tg_instr *instr;
     enum tg_core_type core_type;
@@ -81,7 +81,7 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
     return true;
 }
 
-/* Element types that a kind of tile can have: products are fp32 or int32, of floating-point numbers or int8. */
+/* The element types of each kind of tile: products are fp32 or int32, of floating-point numbers or int8. */
 static bool holds_its_type(const struct check *c, const char *name, const struct tg_tile *t)
 {
     if (t->kind == TG_ACC)
@@ -104,7 +104,7 @@ static bool tile_is_sound(const struct check *c, const char *name, const struct 
         return broken(c, name, t, "the valid part is larger than the tile");
     if (!holds_its_type(c, name, t) || !layout_is_whole(c, name, t)) return false;
     if (t->offset == TG_UNASSIGNED) return broken(c, name, t, "no TASSIGN has placed it");
-    if (t->offset & (kind_alignment[t->kind] - 1)) /* powers of two: a division costs as much as the other rules */
+    if (t->offset & (kind_alignment[t->kind] - 1)) /* powers of two: a division would take as long as the other rules */
         return broken(c, name, t, "%s offsets are multiples of %u", buffer_names[t->kind], kind_alignment[t->kind]);
     uint64_t elements = (uint64_t)t->rows * t->cols;
     if (elements > TG_L1_BYTES || t->offset + elements * tg_dtype_bytes(t->dtype) > tg_kind_capacity(t->kind))
@@ -224,7 +224,8 @@ static bool check_load(const struct check *c)
            broken(c, "dst", dst, "the GlobalTensor holds %s", dtype_names[c->instr->global->dtype]);
 }
 
-/* An Acc of fp32 may be rounded to fp16 or bf16, one of int32 be scaled to fp16. Else the types are equal. */
+/* An Acc of fp32 may be rounded to fp16 or bf16, and an Acc of int32 may be scaled to fp16. Otherwise the types are
+ * equal. */
 static bool stores_type(const struct check *c, const struct tg_tile *src, uint32_t to)
 {
     const bool scaled = c->instr->mode & TG_STORE_SCALE;
@@ -396,7 +397,7 @@ static bool check_fill_pad_in_place(const struct check *c)
 
 static bool check_fill(const struct check *c) { return check_vec(c, "dst", c->instr->dst); }
 
-/* A row reduction's operands, but for the type of the column. */
+/* A row reduction's operands, without the type of the column. */
 static bool check_reduced_rows(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a, *tmp = c->instr->tmp;
@@ -729,7 +730,7 @@ static bool check_cache(const struct check *c)
 
 static bool check_no_operands(const struct check *c) { return c->instr->op < TG_OP_COUNT; }
 
-/* An operand that the instruction does not take must be absent: no rule has looked at it. */
+/* An operand that the instruction does not take must be absent, because no rule has checked it. */
 static bool has_no_others(const struct check *c)
 {
     const struct tg_form_info *form = tg_form_of(c->instr->op);
@@ -739,7 +740,7 @@ static bool has_no_others(const struct check *c)
     return fits || broken(c, "operands", NULL, "one is given that it does not take");
 }
 
-/* Does an announcement that is longer than the library's leave the members behind alone? */
+/* Are the members of a longer, newer structure zero beyond the size that this library knows? */
 static bool is_zero_behind(const struct tg_instr *instr)
 {
     const uint8_t *bytes = (const uint8_t *)instr;

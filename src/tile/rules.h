@@ -1,4 +1,4 @@
-/* rules.h - which operands an instruction accepts. */
+/* rules.h - the operands that an instruction accepts. */
 #ifndef TG_TILE_RULES_H
 #define TG_TILE_RULES_H
 
@@ -8,8 +8,8 @@
 #include <tilegraph/orchestration.h>
 #include <tilegraph/tile.h>
 
-/* May `instr` run on a core of `core_type`? If not, `message` says which operand breaks which rule, and where in the
- * source; cut to n_bytes. Device memory is not looked at. */
+/* May `instr` run on a core of `core_type`? If not, `message` names the operand, the rule and the place in the source;
+ * cut to n_bytes. Device memory is not checked. */
 bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes);
 
 /* The pipes that a core has, a bit each. */
@@ -37,7 +37,7 @@ static inline bool tg_rules_allow_barrier(uint32_t pipe, enum tg_core_type core_
     return pipe == PIPE_ALL || (pipe != PIPE_S && tg_core_has_pipe(core_type, pipe));
 }
 
-/* An instruction without operands, from what `order` of struct tg_tile_isa is given. */
+/* An instruction without operands, from the arguments of `order` of struct tg_tile_isa. */
 static inline struct tg_instr tg_instr_of_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event,
                                                 const char *file, int line)
 {

@@ -1,9 +1,8 @@
 /*
- * table.h - what a row of TG_INSTRUCTIONS says, to look up: operands with their roles, element types, pipe, cost.
+ * table.h - the rows of TG_INSTRUCTIONS for look-up: operands with their roles, element types, pipe, cost.
  *
- * An instruction has a form; a form has slots for tiles, and says of each slot what it is called in messages and what is
- * done with its bytes. Rules, footprint and the copies that are kept of an instruction walk the slots; none of them lists
- * instructions.
+ * An instruction has a form. A form has slots for tiles; each slot has its name in messages and the use of its bytes.
+ * Rules, footprint and stored copies of instructions iterate over the slots; none of them lists instructions.
  */
 #ifndef TG_TILE_TABLE_H
 #define TG_TILE_TABLE_H
@@ -28,14 +27,14 @@ enum tg_slot {
     TG_SLOTS
 };
 
-/* What an instruction does with the bytes of an operand. */
+/* The use of an operand's bytes by an instruction. */
 enum tg_use {
     TG_USE_NONE,  /* no such operand */
-    TG_USE_NAMED, /* it is given, and its bytes are left alone */
+    TG_USE_NAMED, /* the operand is given, and its bytes are neither read nor written */
     TG_USE_READ,
     TG_USE_WRITE,
     TG_USE_READ_WRITE,
-    TG_USE_SCRATCH /* overwritten with what means nothing */
+    TG_USE_SCRATCH /* overwritten with contents that have no meaning */
 };
 
 enum tg_form {
@@ -71,8 +70,8 @@ enum tg_form {
     TG_FORM_CONCAT,          /* dst, a, b */
     TG_FORM_SORT,            /* dst, src, index */
     TG_FORM_MERGE_RUNS,      /* dst, src, the length of a run */
-    TG_FORM_MERGE_LISTS,     /* dst, tmp, two to four lists, and where to count what was taken */
-    TG_FORM_GET_VALUE,       /* an element of a tile, a number, and where the kernel wants it */
+    TG_FORM_MERGE_LISTS,     /* dst, tmp, two to four lists, and the place for the counts of taken pairs */
+    TG_FORM_GET_VALUE,       /* an element of a tile, a number, and the place for the result */
     TG_FORM_SET_VALUE,       /* an element of a tile, a number, a scalar */
     TG_FORM_RENAME,          /* dst, src: the same bytes */
     TG_FORM_CACHE,           /* an address */
@@ -109,10 +108,10 @@ enum {
     TG_IN_PLACE_AB = TG_IN_PLACE_A | TG_IN_PLACE_B
 };
 
-/* How sure an instruction's result is. */
+/* The confidence in an instruction's result. */
 enum tg_meaning { TG_MEANING_PUBLISHED, TG_MEANING_SPECIFIED, TG_MEANING_ASSUMED };
 
-/* How cycles follow from the operands: src/machine/sim/cost.h explains each. */
+/* The way in which cycles follow from the operands: src/machine/sim/cost.h explains each. */
 enum tg_cost_form {
     TG_COST_EVEN,
     TG_COST_NARROW,
@@ -149,10 +148,10 @@ extern const struct tg_form_info tg_form_table[];
 static inline const struct tg_op_info *tg_op_info(uint32_t op) { return &tg_op_table[op]; }
 static inline const struct tg_form_info *tg_form_of(uint32_t op) { return &tg_form_table[tg_op_table[op].form]; }
 
-/* Where struct tg_instr has its pointer to the tile of a slot, in bytes from its start. */
+/* The offset of the pointer to a slot's tile in struct tg_instr, in bytes. */
 extern const uint8_t tg_slot_offset[TG_SLOTS];
 
-/* The tile in a slot; NULL: none is given. */
+/* The tile in a slot; NULL: not given. */
 static inline const struct tg_tile *tg_instr_tile(const struct tg_instr *instr, uint32_t slot)
 {
     return *(const struct tg_tile *const *)(const void *)((const char *)instr + tg_slot_offset[slot]);
@@ -163,7 +162,8 @@ static inline void tg_instr_set_tile(struct tg_instr *instr, uint32_t slot, cons
     *(const struct tg_tile **)(void *)((char *)instr + tg_slot_offset[slot]) = tile;
 }
 
-/* Is the first source of an instruction that expands a row or a column the one that is expanded, and not of dst's shape? */
+/* Is the first source of an instruction that expands a row or a column the expanded one? Its shape then differs from
+ * dst's. */
 static inline bool tg_first_is_expanded(const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *a = instr->a, *b = instr->b;
@@ -176,14 +176,14 @@ static inline bool tg_first_is_expanded(const struct tg_instr *instr)
     return b_is_full && !a_is_full;
 }
 
-/* The sources that dst may be, a bit by enum tg_slot: those of the row, where operands have not changed places. */
+/* The sources that dst may be, a bit by enum tg_slot: those of the row, where operands have not been exchanged. */
 static inline uint32_t tg_in_place(const struct tg_instr *instr)
 {
     return tg_first_is_expanded(instr) ? TG_IN_PLACE_B : tg_op_info(instr->op)->in_place;
 }
 
-/* The announcement with all members that this library knows: those behind `size`, which the kernel's compiler did not
- * know, are zero. Returns `instr` or `room`. */
+/* The instruction with all members that this library knows. Members beyond `size`, unknown to the kernel's compiler,
+ * are zero. Returns `instr` or `room`. */
 static inline const struct tg_instr *tg_instr_whole(const struct tg_instr *instr, struct tg_instr *room)
 {
     if (instr->size >= sizeof *instr) return instr;
@@ -192,7 +192,7 @@ static inline const struct tg_instr *tg_instr_whole(const struct tg_instr *instr
     return room;
 }
 
-/* Does a store add to device memory? Stores that only add may touch the same bytes in any order. */
+/* Does a store add to device memory? Stores that only add may access the same bytes in any order. */
 static inline bool tg_store_adds(const struct tg_instr *instr)
 {
     return tg_op_info(instr->op)->form == TG_FORM_STORE && (instr->mode & TG_STORE_ADD);

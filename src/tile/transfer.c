@@ -46,7 +46,7 @@ struct tg_run_of_bytes tg_global_extent(const struct tg_global *g)
 
 static void *at_global(uint64_t address) { return (void *)(uintptr_t)address; }
 
-/* A row of a fractal, whose last one may be cut. A whole one is a copy of a size that the compiler knows. */
+/* A row of a fractal; the last one may be shorter. The compiler knows the size of a whole row. */
 static void copy_row(uint8_t *to, const uint8_t *from, size_t bytes)
 {
     if (bytes == 32) memcpy(to, from, 32);
@@ -104,7 +104,7 @@ void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buff
     }
 }
 
-/* 16 accumulators as the fixpipe stores them: scaled, cut at 0. */
+/* 16 accumulators as the fixpipe stores them: scaled, clamped at 0. */
 static void take_acc(float to[16], const uint8_t *from, const struct tg_instr *instr)
 {
     const bool integer = instr->a->dtype == TG_INT32;
@@ -170,7 +170,7 @@ static void add_element(uint8_t *to, const uint8_t *more, uint32_t dtype)
     memcpy(to, sum, tg_dtype_bytes(dtype));
 }
 
-/* Add n elements to device memory. Other cores may add at the same time: each element is exchanged as a whole. */
+/* Add n elements to device memory. Other cores may add at the same time: each element is exchanged atomically. */
 static void add_to_global(uint8_t *to, const uint8_t *more, uint32_t dtype, uint64_t n)
 {
     const uint32_t bytes = tg_dtype_bytes(dtype);
@@ -195,7 +195,7 @@ static void add_to_global(uint8_t *to, const uint8_t *more, uint32_t dtype, uint
 
 enum { STORED_AT_ONCE = 1024 };
 
-/* Elements [first, first + n) of run `run`, as they arrive in device memory. */
+/* Elements [first, first + n) of run `run`, in their form in device memory. */
 static void collect(uint8_t *to, const struct tg_instr *instr, const uint8_t *tile, uint32_t run, uint64_t first,
                     uint64_t n)
 {
@@ -208,7 +208,7 @@ static void collect(uint8_t *to, const struct tg_instr *instr, const uint8_t *ti
     }
 }
 
-/* Stores that are no plain copies of a Vec tile's rows or columns: atomic ones, and lines in the other layout. */
+/* Stores that are not plain copies of a Vec tile's rows or columns: atomic ones, and lines in the other layout. */
 static void store_collected(const struct tg_instr *instr, const uint8_t *tile, uint32_t i,
                             const struct tg_run_of_bytes *run)
 {
@@ -263,7 +263,7 @@ struct window {
     uint32_t row, col;
 };
 
-/* NZ to ZZ. A row of a fractal is 32 bytes in both; what is behind the valid columns of the last one is padding. */
+/* NZ to ZZ. A row of a fractal is 32 bytes in both; the bytes after the valid columns of the last one are padding. */
 static void move_left(uint8_t *to, const struct tg_tile *dst, const struct window *w)
 {
     uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);
@@ -320,7 +320,7 @@ static void turn_words(uint32_t *to, const uint32_t *from, size_t next)
         }
 }
 
-/* NZ to ZN: every element changes places. */
+/* NZ to ZN: every element moves. */
 static void move_right(uint8_t *to, const struct tg_tile *dst, const struct window *w)
 {
     const uint32_t bytes = tg_dtype_bytes(dst->dtype), width = tg_fractal_cols(dst->dtype);

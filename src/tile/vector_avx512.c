@@ -1,8 +1,8 @@
 #include <immintrin.h>
 #include <stdint.h>
 
-/* tg_exp_f32 of number.h, 16 at a time and step by step, so that it gives the same bits. A minimum or maximum with a NaN
- * is its second operand; 2^n is one factor here, which rounds once as two of them do there. */
+/* tg_exp_f32 of number.h for 16 numbers, with the same steps, so that it gives the same bits. A minimum or maximum with
+ * a NaN returns its second operand. 2^n is one factor here; it rounds once, like the two factors there. */
 static inline __m512 exp_lanes(__m512 x)
 {
     const __m512 whole = _mm512_set1_ps(0x1.8p23f);

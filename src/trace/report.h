@@ -11,8 +11,8 @@
  *       func, core, memory, gm, instructions, line, file, pipes[]
  *       published       from the task before it; added: until published; ready: since published;
  *       dispatch, start, length, complete: each since the time before it
- *       cause           0: the builder, 1: a dependency, 2: a core; who: its position, from the task's own
- *     "edges": {"n_before": "...", "before": "..."} how many tasks each waits for, and who: from the task's own position
+ *       cause           0: the builder, 1: a dependency, 2: a core. who: its position, from the task's own
+ *     "edges": {"n_before": "...", "before": "..."} number of predecessors; each: position, from the task's own
  *     "spans", "path"                               start from the end of the one before it, length, and what it is
  *     "labels": {"same": "...", "rest": []}         characters in common with the label before, and the others
  */

@@ -15,8 +15,8 @@ struct tg_retime {
 /*
  * The time that the run would take: at most its recorded time, and equal to it if nothing is taken away.
  *
- * Each task keeps its core, its place in the core's order and its latencies. It starts when the last event has come that
- * it waits for. The recorded order is a result of waiting for control. Without control, ready tasks are therefore also
+ * Each task keeps its core, its place in the core's order and its latencies. It starts after the last event that it
+ * waits for. The recorded order is a result of waiting for control. Without control, ready tasks are therefore also
  * given to the next free core, first come, first served, and the shorter of both times is the answer.
  *
  * Errors    TG_ERR_MEMORY

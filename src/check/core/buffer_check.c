@@ -1,16 +1,16 @@
-/* The bytes of buffers: each access is held against the last writer and the readers since. */
+/* The bytes of buffers: compare each access with the last writer and the readers since. */
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "check/core/core_parts.h"
 #include "tile/rules.h"
 
-/* Walk over the segments of an operand, cut to what it uses. */
+/* A walk over the segments of an operand, cut to the bytes that it uses. */
 struct walk {
     struct tg_shadow *shadow;
     const struct tg_tile *tile;
-    uint32_t run;      /* the next one */
-    uint32_t at, last; /* segments of this run that are still to come */
+    uint32_t run;      /* the next run of bytes */
+    uint32_t at, last; /* the remaining segments of this run */
 };
 
 static struct walk walk_begin(struct tg_core_check *c, const struct tg_tile *tile)
@@ -20,7 +20,7 @@ static struct walk walk_begin(struct tg_core_check *c, const struct tg_tile *til
     return (struct walk){.shadow = shadow, .tile = tile};
 }
 
-/* The next segment. NULL: there is none, or no memory. */
+/* The next segment. NULL: the end, or no memory. */
 static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
 {
     struct tg_bytes bytes;
@@ -33,16 +33,17 @@ static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
     return &w->shadow->segments[w->at++];
 }
 
-/* ---- order ------------------------------------------------------------------------------------------------------------ */
+/* ---- order --------------------------------------------------------------------------------------------------------
+ */
 
-/* Are two instructions of one pipe in order although nothing says so? */
+/* Are two instructions of one pipe in order without a flag or barrier? */
 static bool in_order(const struct tg_order *order, const struct tg_mark *now, const struct tg_mark *earlier, bool reads)
 {
     if (tg_order_knows(order, (enum tg_pipe)now->pipe, earlier)) return true;
     return now->pipe == earlier->pipe && (reads || earlier->settles);
 }
 
-/* Hold the instruction against one that has used the segment, once for each operand. */
+/* Compare the instruction with an earlier user of the segment, once for each operand. */
 static void check_order(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
                         const struct walk *w, uint32_t touch, const struct tg_segment *segment)
 {
@@ -52,7 +53,8 @@ static void check_order(struct tg_core_check *c, const struct tg_hazard *hazard,
     tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(w->tile->kind), segment[0].low, segment[1].low);
 }
 
-/* ---- what is read ------------------------------------------------------------------------------------------------------ */
+/* ---- reads --------------------------------------------------------------------------------------------------------
+ */
 
 static void report_unwritten(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile,
                              uint32_t at, const struct tg_touch *writer)
@@ -102,7 +104,7 @@ static bool is_nested(const struct tg_tile *a, const struct tg_tile *b)
     return tg_tile_inside(a, b) || tg_tile_inside(b, a);
 }
 
-/* Has `later`, which reaches beyond the tile that is read, overwritten a part of what an earlier one had put there? */
+/* Has `later`, which extends beyond the tile being read, overwritten a part of an earlier tile's contents? */
 static bool has_torn(const struct tg_core_check *c, const struct tg_tile *tile, const struct tg_touch *later)
 {
     const struct tg_shadow *shadow = &c->shadow[tile->kind];
@@ -117,8 +119,9 @@ static bool has_torn(const struct tg_core_check *c, const struct tg_tile *tile, 
 }
 
 /*
- * Does the tile mean what was written? Sub-tiles of columns and rows do, and tiles that TRESHAPE has named for one. Two
- * tiles that lie across each other do not: the later one has torn the earlier, and reaches beyond what is read.
+ * Does the tile have the meaning that was written? Sub-tiles of columns and rows do, and so do tiles that TRESHAPE has
+ * named for each other. Two tiles that cross each other do not: the later one has overwritten a part of the earlier
+ * one, and extends beyond the tile being read.
  */
 static void check_views(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile)
 {
@@ -133,7 +136,7 @@ static void check_views(struct tg_core_check *c, const struct tg_mark *now, cons
     }
 }
 
-/* Remember who has written what is read. */
+/* Remember the writers of the bytes being read. */
 static bool note_writer(struct tg_core_check *c, uint32_t touch)
 {
     if (c->n_writers == c->writers_max) {
@@ -169,7 +172,8 @@ static bool read_tile(struct tg_core_check *c, const struct tg_mark *now, const 
     return true;
 }
 
-/* ---- what is written ---------------------------------------------------------------------------------------------------- */
+/* ---- writes -------------------------------------------------------------------------------------------------------
+ */
 
 static bool write_tile(struct tg_core_check *c, const struct tg_mark *now, const struct tg_operand *operand)
 {
@@ -190,7 +194,8 @@ static bool write_tile(struct tg_core_check *c, const struct tg_mark *now, const
     return true;
 }
 
-/* ---- operands of one instruction ----------------------------------------------------------------------------------------- */
+/* ---- operands of one instruction ----------------------------------------------------------------------------------
+ */
 
 static void report_overlap(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now,
                            uint32_t slot, const struct tg_tile *written, struct tg_bytes common, bool scratch)
@@ -215,7 +220,7 @@ static void report_overlap(struct tg_core_check *c, const struct tg_instr *instr
                             : ": parts of the result may be written before the source is read");
 }
 
-/* Is the result of an instruction where it has read everything that it needs, or apart from that? */
+/* Is the result of an instruction at a place that it has read completely, or apart from its sources? */
 static void check_overlap(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     const struct tg_form_info *form = tg_form_of(instr->op);

@@ -17,7 +17,7 @@ void tg_cached_begin(struct tg_cached *cached)
     cached->n_lines = cached->n_dirty = 0;
 }
 
-/* The place of a line, or the free one that it would take. There are places. */
+/* The entry of a line, or the free entry that it would take. The table has entries. */
 static struct tg_cached_line *place_of(const struct tg_cached *cached, uint64_t number)
 {
     size_t at = (size_t)((number * 0x9E3779B97F4A7C15u) >> 32) & (cached->n_places - 1);

@@ -51,7 +51,8 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
         if (c->shadow[kind].segments) tg_shadow_begin(&c->shadow[kind]);
 }
 
-/* ---- saying it ---------------------------------------------------------------------------------------------------- */
+/* ---- reporting ----------------------------------------------------------------------------------------------------
+ */
 
 const char *tg_mark_describe(const struct tg_mark *mark, char text[TG_PLACE_BYTES])
 {
@@ -85,7 +86,7 @@ struct tg_finding_item *tg_core_finding(struct tg_core_check *c, enum tg_finding
     return item;
 }
 
-/* How two instructions would be put in order. */
+/* The advice that orders two instructions. */
 static void mend_order(struct tg_finding_list *findings, struct tg_finding_item *item, const struct tg_mark *first,
                        const struct tg_mark *second)
 {
@@ -116,7 +117,8 @@ void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, con
     mend_order(findings, item, earlier, now);
 }
 
-/* ---- an instruction ------------------------------------------------------------------------------------------------ */
+/* ---- an instruction -----------------------------------------------------------------------------------------------
+ */
 
 static void check_rows_apart(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
@@ -162,7 +164,7 @@ static void report_cached(struct tg_core_check *c, const struct tg_mark *stored,
         "dcci(address, TG_CACHE_LINE) behind the stores to each line, or dcci(0, TG_CACHE_ALL); then dsb()");
 }
 
-/* Does the transfer meet lines that the scalar unit holds in its cache? */
+/* Does the transfer touch lines in the scalar unit's cache? */
 static void check_cached(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_run_of_bytes run;

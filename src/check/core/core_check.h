@@ -1,13 +1,13 @@
 /*
- * core_check.h - the checks inside a kernel: is every access to a buffer in order with every other, does every wait have
- * its set, and does every read find what was meant to be there?
+ * core_check.h - the checks inside a kernel. Is every access to a buffer ordered with all others? Does every wait have
+ * its set? Does every read find the intended contents?
  *
- *     instruction --> order       what has ended before it starts (order.h)
- *                 --> shadow      who wrote and read the bytes that it uses (shadow.h)
- *                 --> transfers   the device memory that the kernel itself touches (transfers.h)
+ *     instruction --> order       the instructions that have ended before it starts (order.h)
+ *                 --> shadow      the writers and readers of the bytes that it uses (shadow.h)
+ *                 --> transfers   the device memory that the kernel itself accesses (transfers.h)
  *
- * Two accesses to the same bytes, one of them a write, have to be in order: by flags, or inside a pipe by a barrier.
- * Inside a pipe instructions start one after the other, so that one that reads is not overtaken by one that writes later.
+ * Two accesses to the same bytes, at least one of them a write, must be in order: by flags, or inside a pipe by a
+ * barrier. Inside a pipe instructions start one after the other, so a later write does not overtake an earlier read.
  *
  * Threads: one at a time.
  */
@@ -21,7 +21,7 @@
 #include "check/core/shadow.h"
 #include "check/core/transfers.h"
 
-/* The task whose kernel runs, for messages. Borrowed while it runs. */
+/* The task of the running kernel, for messages. Borrowed while it runs. */
 struct tg_check_task {
     int32_t task_id;
     const char *kernel; /* its name */
@@ -35,10 +35,10 @@ struct tg_core_check {
     struct tg_check *check; /* of the run, borrowed */
     struct tg_check_task task;
     struct tg_order order;
-    struct tg_shadow shadow[TG_VEC + 1]; /* [enum tg_tile_kind]; those of the core's kind are there */
+    struct tg_shadow shadow[TG_VEC + 1]; /* [enum tg_tile_kind]; only those of the core's kind are used */
     struct tg_names names;
     struct tg_cached cached;
-    uint32_t *writers; /* [n_writers], owned: touches that have written what an operand reads */
+    uint32_t *writers; /* [n_writers], owned: touches that have written the bytes of an operand */
     uint32_t n_writers, writers_max;
     struct tg_transfers transfers;
 };
@@ -53,10 +53,10 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
 /* The kernel's next instruction, which has passed the rules. */
 void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe);
 
-/* The kernel's scalar unit loads or stores device memory by itself, between two instructions. */
+/* The kernel's scalar unit loads or stores device memory without an instruction. */
 void tg_core_check_plain(struct tg_core_check *c, const struct tg_access *access);
 
-/* The kernel's last instruction breaks a rule, as `message` says; the kernel ends there. */
+/* The kernel's last instruction breaks a rule, which `message` names; the kernel ends there. */
 void tg_core_check_broken(struct tg_core_check *c, const struct tg_instr *instr, const char *message);
 
 /* The kernel has returned. */

@@ -1,4 +1,4 @@
-/* Flags: each set has its wait, each wait its set, and one is over before the next begins. */
+/* Flags: each set has its wait, each wait its set, and one pair ends before the next begins. */
 #include <stdio.h>
 
 #include "base/error.h"
@@ -24,7 +24,7 @@ static void report_set_twice(struct tg_core_check *c, const struct tg_instr *ins
     tg_finding_mend(&c->check->findings, item, "wait_flag between the two, or another event for one of them");
 }
 
-/* The flag was waited for, but who sets it now may be ahead of that. */
+/* The flag was waited for, but the new set may overtake that wait. */
 static void check_reuse(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     const struct tg_flag *flag = tg_order_flag(&c->order, instr);
@@ -63,8 +63,8 @@ static void report_no_set(struct tg_core_check *c, const struct tg_instr *instr,
                     tg_pipe_symbol(instr->dst_pipe), instr->event);
 }
 
-/* The set of a wait that came before it in the program: the two are taken as a pair. On a device the wait passes if its
- * pipe's queue has room for what follows, unless the set is itself behind the wait. */
+/* The set of a wait that came earlier in the program: the two form a pair. On a device the wait passes if its pipe's
+ * queue has room for the later instructions, unless the set itself comes behind the wait. */
 static void report_late_set(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_finding_list *findings = &c->check->findings;

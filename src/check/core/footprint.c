@@ -4,7 +4,8 @@
 
 enum { BLOCK_BYTES = 32, FRACTAL_BYTES = 512 };
 
-/* ---- what is used of an operand ------------------------------------------------------------------------------------- */
+/* ---- the used part of an operand ----------------------------------------------------------------------------------
+ */
 
 /* The tile up to the next multiple of 32 bytes behind each of its valid rows (or columns). */
 static struct tg_tile whole_blocks(const struct tg_tile *tile)
@@ -16,8 +17,8 @@ static struct tg_tile whole_blocks(const struct tg_tile *tile)
     return blocks;
 }
 
-/* What fills a Mat, Left or Right tile fills what is outside its valid part with zeros; padding goes up to the static
- * columns. */
+/* Filling a Mat, Left or Right tile also fills the area outside its valid part with zeros. Padding extends to the
+ * static columns. */
 static struct tg_tile written(const struct tg_instr *instr, const struct tg_tile *tile)
 {
     const uint32_t form = tg_op_info(instr->op)->form;
@@ -63,7 +64,8 @@ int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPE
     return n + add(instr, 1u << TG_USE_WRITE | 1u << TG_USE_READ_WRITE, TG_USE_WRITE, operands + n);
 }
 
-/* ---- the bytes of a tile ------------------------------------------------------------------------------------------- */
+/* ---- the bytes of a tile ------------------------------------------------------------------------------------------
+ */
 
 /* Runs of equal length: n of them, `step` bytes apart. */
 struct runs {
@@ -72,7 +74,7 @@ struct runs {
 
 static uint32_t ceil_div(uint32_t n, uint32_t step) { return (n + step - 1) / step; }
 
-/* Are the tile's fractals row by row, as those of Right, and not column by column? */
+/* Are the tile's fractals ordered row by row, like those of Right, and not column by column? */
 static bool is_zn(const struct tg_tile *t)
 {
     return t->kind == TG_RIGHT || (t->kind == TG_MAT && t->layout == TG_COL_MAJOR);
@@ -124,7 +126,7 @@ bool tg_tile_run(const struct tg_tile *tile, uint32_t idx, struct tg_bytes *run)
 bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_bytes *common)
 {
     const struct runs of_a = runs_of(a), of_b = runs_of(b);
-    /* Both lists are in address order: the run that ends first meets nothing further on. */
+    /* Both lists are in address order: the run that ends first cannot overlap later runs. */
     for (uint32_t i = 0, j = 0; i < of_a.n && j < of_b.n;) {
         const struct tg_bytes x = run_at(a, &of_a, i), y = run_at(b, &of_b, j);
         common->low = x.low > y.low ? x.low : y.low;
@@ -150,7 +152,8 @@ bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer)
     return true;
 }
 
-/* ---- two tiles in one place ----------------------------------------------------------------------------------------- */
+/* ---- two tiles at one place ---------------------------------------------------------------------------------------
+ */
 
 /* Is the valid part one row or column, so that the distance between rows does not matter? */
 static bool is_line(const struct tg_tile *t)
@@ -190,7 +193,7 @@ bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b)
         return is_zn(a) ? a->cols == b->cols : a->rows == b->rows;
     case TG_ACC: return a->rows == b->rows;
     case TG_LEFT:
-    case TG_RIGHT: return true; /* whoever fills one fills it whole */
+    case TG_RIGHT: return true; /* every fill writes the whole tile */
     }
     return false;
 }

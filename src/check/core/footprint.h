@@ -7,22 +7,22 @@
 
 #include "tile/table.h"
 
-/* A tile whose valid part is exactly what the instruction uses of it. */
+/* A tile whose valid part is exactly the part that the instruction uses. */
 struct tg_operand {
     struct tg_tile tile;
     enum tg_use use; /* TG_USE_READ, TG_USE_WRITE or TG_USE_SCRATCH */
 };
 
-/* An operand that is read and written counts twice, and so does what a load fills. */
+/* An operand that is both read and written counts twice, and so does the target of a load. */
 enum { TG_OPERANDS_MAX = 2 * TG_SLOTS };
 
 /*
- * The tiles that an instruction which has passed the rules uses: first those it reads, then scratch, then those it writes.
- * Returns how many.
+ * The tiles of an instruction that has passed the rules: first the ones that it reads, then scratch, then the ones that
+ * it writes. Returns their number.
  *
- * A Mat, Left or Right tile is written whole: what is outside its valid part becomes zero. A TLOAD into UB leaves what is behind each of its
- * rows, up to the next multiple of 32 bytes, undefined: that is scratch. What lies further on stays as it was. (Source:
- * pto-isa at 3186c381, TLoad of A2/A3 with PadValue::Null.)
+ * A Mat, Left or Right tile is written as a whole: the area outside its valid part becomes zero. A TLOAD into UB leaves
+ * the end of each row undefined, up to the next multiple of 32 bytes: that is scratch. Bytes after that do not change.
+ * (Source: pto-isa at 3186c381, TLoad of A2/A3 with PadValue::Null.)
  */
 int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPERANDS_MAX]);
 
@@ -46,13 +46,13 @@ bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_b
 bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer);
 
 /*
- * Is one tile a part of the other, as far as the places of elements go: does an element that both have mean the same in
- * both? They are of one kind. Elements are of one type, rows are of one length, and rows of one are parts of rows of the
- * other. A single row or column is a part of everything of its type.
+ * Is one tile a part of the other in element positions: does each shared element mean the same in both? Both tiles are
+ * of one kind. Elements are of one type, rows are of one length, and rows of one are parts of rows of the other. A
+ * single row or column is a part of every tile of its type.
  */
 bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b);
 
-/* Is each element of `a` at the place of the same element of `b`, and of the same size? Both are in UB. */
+/* Is each element of `a` at the place of the same element of `b`, with the same size? Both are in UB. */
 bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b);
 
 #endif

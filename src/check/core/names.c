@@ -15,7 +15,7 @@ void tg_names_fini(struct tg_names *names)
 
 void tg_names_begin(struct tg_names *names) { names->n = names->oldest = names->n_groups = 0; }
 
-/* How a tile lies in its buffer, whatever part of it is valid. */
+/* The layout of a tile in its buffer, without its valid part. */
 static bool is_same(const struct tg_tile *a, const struct tg_tile *b)
 {
     return a->offset == b->offset && a->kind == b->kind && a->dtype == b->dtype && a->layout == b->layout &&
@@ -29,7 +29,7 @@ static struct tg_named *find(const struct tg_names *names, const struct tg_tile 
     return NULL;
 }
 
-/* A place for one more: at the end, or that of the oldest. NULL: no memory. */
+/* A place for one more: at the end, or the oldest one's. NULL: no memory. */
 static struct tg_named *place(struct tg_names *names)
 {
     if (names->n == TG_NAMES_MAX) return &names->named[names->oldest++ % TG_NAMES_MAX];

@@ -1,8 +1,8 @@
 /*
- * names.h - tiles that TRESHAPE has said to be the same bytes under other shapes or element types, wherever in the kernel
- * it stands.
+ * names.h - tiles that TRESHAPE has declared to be the same bytes under other shapes or element types, anywhere in the
+ * kernel.
  *
- * Tiles that were named for each other, directly or through a third, are of one group.
+ * Tiles that were named for each other, directly or through a third tile, form one group.
  */
 #ifndef TG_CHECK_CORE_NAMES_H
 #define TG_CHECK_CORE_NAMES_H
@@ -12,7 +12,7 @@
 
 #include <tilegraph/tile.h>
 
-/* Tiles that are remembered; of more, the first are forgotten. */
+/* The number of remembered tiles; beyond it the oldest are forgotten. */
 enum { TG_NAMES_MAX = 1024 };
 
 struct tg_named {
@@ -28,13 +28,13 @@ struct tg_names {
 
 void tg_names_fini(struct tg_names *names);
 
-/* A kernel begins: nothing was said. */
+/* A kernel begins: no tile has a second name. */
 void tg_names_begin(struct tg_names *names);
 
 /* `a` and `b` are the same bytes. false: no memory. */
 bool tg_names_say(struct tg_names *names, const struct tg_tile *a, const struct tg_tile *b);
 
-/* Was it said that the bytes of `written` may be read as `tile`? Either may be a part of a tile that was named. */
+/* May the bytes of `written` be read as `tile` by an earlier declaration? Either may be a part of a named tile. */
 bool tg_names_agree(const struct tg_names *names, const struct tg_tile *tile, const struct tg_tile *written);
 
 #endif

@@ -12,9 +12,9 @@ void tg_order_begin(struct tg_order *order)
     order->plain = 0;
 }
 
-/* Fractals of L0C from which on a product settles: with fewer the next one can overtake it. Source: vendor kernels, which put
- * a barrier behind Mmad when (m / 16) * (n / 16) < 10, m and n being the rows and columns that are multiplied, in fractal
- * blocks of 16 (CANN ops). */
+/* A product of at least this many fractals of L0C needs no barrier; with fewer fractals the next product can overtake
+ * it. Source: CANN ops. Vendor kernels put a barrier after Mmad if (m / 16) * (n / 16) < 10; m and n are its rows and
+ * columns. */
 enum { SETTLED_FRACTALS = 10 };
 
 bool tg_order_settles(const struct tg_instr *instr)
@@ -66,7 +66,7 @@ bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const st
 const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct tg_instr *instr)
 {
     const struct tg_flag *flag = tg_order_flag(order, instr);
-    /* What waits on PIPE_S holds up everything that is issued later, this set, too. */
+    /* A wait on PIPE_S holds back all later instructions, including this set. */
     if (instr->dst_pipe == PIPE_S || tg_order_knows(order, (enum tg_pipe)instr->src_pipe, &flag->waited)) return NULL;
     return &flag->waited;
 }

@@ -1,21 +1,21 @@
 /*
- * order.h - what is known to have happened before what, on the pipes of one core.
+ * order.h - the happens-before order on the pipes of one core.
  *
- * Instructions are numbered in program order. Pipe q knows of pipe p a number: every instruction of p up to it has ended
- * before the next instruction of q starts. Knowledge comes from
+ * Instructions are numbered in program order. Pipe q has a number for pipe p: every instruction of p up to it has ended
+ * before the next instruction of q starts ("q knows p up to it"). This knowledge comes from
  *
  *     pipe_barrier(q)          q knows all of itself
  *     pipe_barrier(PIPE_ALL)   every pipe knows all of every pipe
- *     set_flag(p, q, e)        the flag takes along what p knows, and all of p
+ *     set_flag(p, q, e)        the flag carries the knowledge of p, and all of p
  *     wait_flag(p, q, e)       q takes it from the flag
  *
- * and from nothing else: neither from program order nor from how long things take. Only PIPE_S, which is the scalar unit
- * itself, does one thing after the other, takes no barrier, and knows all of itself. A wait of PIPE_S holds up the scalar
- * unit, which issues for every pipe, so that every pipe takes it.
+ * and from no other source: neither from program order nor from the length of instructions. PIPE_S is special: it is
+ * the scalar unit itself, does one thing after the other, takes no barrier, and knows all of itself. A wait of PIPE_S
+ * holds the scalar unit, which issues for every pipe. So every pipe takes its knowledge.
  *
- * A kernel ends when its scalar code returns, and waits for no pipe then. What PIPE_S does not know to have ended may
- * still be at work when the next task begins; a kernel that leaves nothing of that kind is drained. Each kernel begins
- * as after a drained one, with empty pipes, and counts its instructions from 1.
+ * A kernel ends when its scalar code returns; it does not wait for the pipes then. An instruction that PIPE_S does not
+ * know to have ended may still be at work when the next task begins. A kernel without such instructions is drained.
+ * Each kernel begins as after a drained one, with empty pipes, and numbers its instructions from 1.
  *
  * Sources: CANN 8.5 documentation, PipeBarrier, SetFlag and WaitFlag; asc-devkit, examples of synchronous control.
  */
@@ -31,29 +31,29 @@
 enum { TG_ORDER_PIPES = PIPE_FIX + 1, TG_ORDER_EVENTS = EVENT_ID7 + 1 };
 enum { TG_ORDER_FLAGS = TG_ORDER_PIPES * TG_ORDER_PIPES * TG_ORDER_EVENTS };
 
-/* In place of an instruction: what the scalar unit does by itself. */
+/* In place of an instruction: accesses of the scalar unit itself. */
 enum tg_mark_plain { TG_MARK_PLAIN_LOAD = TG_OP_COUNT, TG_MARK_PLAIN_STORE };
 
-/* An instruction as others remember it. number 0: none. */
+/* An instruction as other records refer to it. number 0: no instruction. */
 struct tg_mark {
     uint32_t number;
     uint32_t line;
     const char *file;
-    uint8_t op;   /* enum tg_op, or enum tg_mark_plain; of the latter file may be NULL: line is an offset */
+    uint8_t op;   /* enum tg_op, or enum tg_mark_plain; with the latter file may be NULL: line is an offset */
     uint8_t pipe; /* enum tg_pipe */
-    bool settles; /* the next instruction of its pipe finds its result without a barrier */
+    bool settles; /* the next instruction of its pipe sees its result without a barrier */
 };
 
 #define TG_NO_ITEM SIZE_MAX
 
 struct tg_flag {
     bool set;
-    bool used;                      /* by the kernel that runs: it is one of tg_order.used */
-    struct tg_mark by;              /* who set it */
-    struct tg_mark waited;          /* who waited for it last */
-    struct tg_mark starved;         /* a wait that found it not set; number 0: none */
-    size_t starved_item;            /* what was said of that: index of a finding, or TG_NO_ITEM */
-    uint32_t known[TG_ORDER_PIPES]; /* what it takes along */
+    bool used;                      /* by the running kernel: it is in tg_order.used */
+    struct tg_mark by;              /* the instruction that set it */
+    struct tg_mark waited;          /* the last instruction that waited for it */
+    struct tg_mark starved;         /* a wait that found it not set; number 0: no such wait */
+    size_t starved_item;            /* the finding about that wait: its index, or TG_NO_ITEM */
+    uint32_t known[TG_ORDER_PIPES]; /* the knowledge that it carries */
 };
 
 struct tg_order {
@@ -63,10 +63,10 @@ struct tg_order {
     struct tg_flag flags[TG_ORDER_FLAGS];
     uint16_t used[TG_ORDER_FLAGS]; /* [n_used] flags that this kernel has set or waited for, in that order */
     uint32_t n_used;
-    uint32_t plain; /* number of plain accesses since the last instruction; another than `number`: there are none */
+    uint32_t plain; /* number of plain accesses since the last instruction; if not `number`: no such access */
 };
 
-/* Does the next instruction of its pipe find the result of `instr` without a barrier? */
+/* Does the next instruction of its pipe see the result of `instr` without a barrier? */
 bool tg_order_settles(const struct tg_instr *instr);
 
 /* A kernel begins: everything before has ended, no flag is set, no instruction has a number. */
@@ -75,8 +75,8 @@ void tg_order_begin(struct tg_order *order);
 /* The next instruction: its mark. A kernel has fewer than 2^32. */
 struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe);
 
-/* The mark of plain loads and stores, which PIPE_S does, until the next instruction. op: TG_MARK_PLAIN_LOAD or _STORE;
- * file NULL: line is the code's offset in its shared object. */
+/* The mark of plain loads and stores of PIPE_S until the next instruction. op: TG_MARK_PLAIN_LOAD or _STORE. file NULL:
+ * line is the code's offset in its shared object. */
 struct tg_mark tg_order_plain(struct tg_order *order, enum tg_mark_plain op, const char *file, uint32_t line);
 
 /* Has `mark` ended before the next instruction of `pipe` starts? */
@@ -91,17 +91,17 @@ struct tg_flag *tg_order_flag(struct tg_order *order, const struct tg_instr *ins
 /* set_flag. false: the flag is set already, and stays as it is. */
 bool tg_order_set(struct tg_order *order, const struct tg_instr *instr, const struct tg_mark *mark);
 
-/* The last wait of the flag that a set_flag sets again, if its pipe does not know that the wait has been passed: the flag may
- * still be set then. NULL: it does. */
+/* The last wait for the flag that a set_flag sets again, if the setting pipe does not know that the wait has passed.
+ * Then the flag may still be set. NULL: the pipe knows. */
 const struct tg_mark *tg_order_not_passed(struct tg_order *order, const struct tg_instr *instr);
 
-/* wait_flag. false: the flag is not set; nothing is learnt. */
+/* wait_flag. false: the flag is not set, so no knowledge is gained. */
 bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr);
 
 void tg_order_barrier(struct tg_order *order, uint32_t pipe);
 
-/* The kernel returns: an instruction that may still be at work, because PIPE_S does not know that it has ended. The one
- * that other tasks can meet, a store, if there is one. NULL: the kernel is drained. */
+/* The kernel returns: an instruction that may still be at work, because PIPE_S does not know that it has ended. A store
+ * has precedence, because other tasks can see its effect. NULL: the kernel is drained. */
 const struct tg_mark *tg_order_undrained(const struct tg_order *order);
 
 #endif

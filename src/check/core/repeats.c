@@ -4,7 +4,7 @@
 
 #include "tile/execute.h"
 
-/* Are rows apart because each distance is longer than all that lies within it? Many are apart for other reasons. */
+/* Are rows apart because each stride exceeds the extent of the inner dimensions? Other rows can be apart, too. */
 static bool is_nest(const struct tg_global *global)
 {
     uint32_t left = 0;  /* dimensions of more than one, a bit each */

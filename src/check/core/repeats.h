@@ -7,7 +7,8 @@
 
 #include <tilegraph/tile.h>
 
-/* Do rows (or columns) of the GlobalTensor share bytes with each other? common: the first ones. *lost: no memory to say. */
+/* Do rows (or columns) of the GlobalTensor share bytes with each other? common: the first shared bytes. *lost: no
+ * memory for an answer. */
 bool tg_global_repeats(const struct tg_global *global, uint64_t common[2], bool *lost);
 
 #endif

@@ -33,11 +33,12 @@ void tg_shadow_begin(struct tg_shadow *shadow)
     shadow->n_visits = 0;
 }
 
-/* ---- touches --------------------------------------------------------------------------------------------------------- */
+/* ---- touches ------------------------------------------------------------------------------------------------------
+ */
 
 static void mark_used(struct tg_shadow *shadow, uint32_t touch) { shadow->touches[touch].visit = UINT32_MAX; }
 
-/* Drop the touches that no segment has. Those that are left keep their order. */
+/* Remove the touches that no segment uses. The others keep their order. */
 static void drop_unused(struct tg_shadow *shadow)
 {
     for (uint32_t i = 0; i < shadow->n_touches; i++) shadow->touches[i].visit = 0;
@@ -92,7 +93,8 @@ bool tg_shadow_meet(struct tg_shadow *shadow, uint32_t touch)
     return true;
 }
 
-/* ---- segments -------------------------------------------------------------------------------------------------------- */
+/* ---- segments -----------------------------------------------------------------------------------------------------
+ */
 
 /* The segment that holds byte `at`, which is inside the buffer. */
 static uint32_t find(const struct tg_shadow *shadow, uint32_t at)
@@ -106,7 +108,7 @@ static uint32_t find(const struct tg_shadow *shadow, uint32_t at)
     return low;
 }
 
-/* The position of the segment that begins at `at`, which is split off if there is none. Room is there. */
+/* The position of the segment that begins at `at`; splits a segment there if needed. The array has room. */
 static uint32_t split(struct tg_shadow *shadow, uint32_t at)
 {
     if (at == shadow->buffer_bytes) return shadow->n;

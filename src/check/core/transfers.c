@@ -49,7 +49,7 @@ static uint32_t number_of(struct tg_transfers *transfers, const struct tg_mark *
     return transfers->n++;
 }
 
-/* The access that is looked at. */
+/* The current access. */
 struct look {
     const struct tg_transfers *transfers;
     const struct tg_order *order;
@@ -119,7 +119,7 @@ bool tg_transfers_plain(struct tg_transfers *transfers, const struct tg_order *o
     struct look look = {.transfers = transfers, .order = order, .mark = mark, .stores = stores, .conflict = conflict};
     const uint64_t high = address + bytes;
     conflict->earlier.number = 0;
-    if (!stores) { /* nothing that comes later is held against it */
+    if (!stores) { /* no later access conflicts with it */
         for (uint64_t at = address, end = 0; at < high; at = end) {
             const struct tg_extent *extent = tg_extents_find(&transfers->map, at, &end);
             hold_against(&look, extent, at, end < high ? end : high);

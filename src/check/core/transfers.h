@@ -1,15 +1,15 @@
 /*
- * transfers.h - the device memory that one kernel touches, by transfers and by plain loads and stores of its scalar unit, and
- * whether what touches the same bytes is in order. What other tasks do is not looked at here.
+ * transfers.h - the device memory that one kernel accesses, by transfers and by plain loads and stores of its scalar
+ * unit. It checks that accesses to the same bytes are in order. Accesses of other tasks are not checked here.
  *
- * A map (check/memory/extents.h) holds for each byte the store that wrote it last and the load that read it since. Loads are
- * in order with each other, so the last one stands for all. A transfer costs time and memory for its runs of contiguous
- * bytes, whatever came before.
+ * A map (check/memory/extents.h) holds for each byte the last store and the last load since. Loads are in order with
+ * each other, so the last one stands for all. A transfer costs time and memory for its runs of contiguous bytes,
+ * independent of earlier accesses.
  *
  *     earlier            now              in order if
- *     transfer           transfer         the pipe of the later one knows the earlier one to have ended (order.h)
+ *     transfer           transfer         the pipe of the later one knows that the earlier one has ended (order.h)
  *     transfer           plain            PIPE_S knows it
- *     plain store        transfer         the pipe of the transfer knows PIPE_S to have come so far, by a flag or a barrier
+ *     plain store        transfer         the transfer's pipe knows PIPE_S up to the store, by a flag or a barrier
  *     plain load         anything         always: the scalar unit has the value before it goes on
  *     plain store        plain            always
  */
@@ -20,12 +20,12 @@
 #include "check/memory/extents.h"
 
 struct tg_transfers {
-    struct tg_extents map; /* writer and readers: numbers of marks; TG_NOBODY and 0 are none */
-    struct tg_mark *marks; /* [n], owned; number 0 is nobody's */
+    struct tg_extents map; /* writer and readers: numbers of marks; TG_NOBODY and 0 stand for no mark */
+    struct tg_mark *marks; /* [n], owned; number 0 is unused */
     uint32_t n, capacity;
 };
 
-/* Two accesses to the same bytes, one of them a store, that nothing orders. */
+/* Two accesses to the same bytes, one of them a store, without an order. */
 struct tg_transfers_conflict {
     struct tg_mark earlier; /* number 0: there is no conflict */
     bool earlier_stores;

@@ -18,7 +18,7 @@ struct survey {
     int32_t *to;    /* [n_edges] the node it leads to */
     /* One search: */
     uint32_t *mark, search; /* [n_nodes] */
-    int32_t *way;           /* [n_nodes] the edge by which the search came here: on from this node */
+    int32_t *way;           /* [n_nodes] the edge by which the search reached the node: leads on from it */
     int32_t *stack;         /* [n_nodes] */
     uint32_t n_steps;       /* of all searches */
 };
@@ -43,7 +43,7 @@ static bool is_task_edge(const struct survey *s, int32_t edge)
 
 /* ---- searching --------------------------------------------------------------------------------------------------- */
 
-/* Is the node where the search wants to go? */
+/* Is the node the goal of the search? */
 typedef bool goal_fn(const struct survey *s, int32_t node, int32_t goal);
 
 static bool is_node(const struct survey *s, int32_t node, int32_t goal)
@@ -61,12 +61,13 @@ static bool is_published_since(const struct survey *s, int32_t node, int32_t goa
 struct quest {
     goal_fn *is_goal;
     int32_t goal;
-    uint32_t least_start; /* nothing that started before is worth a look */
+    uint32_t least_start; /* nodes that started before are skipped */
     bool needed_only;     /* along needed edges */
     int32_t without;      /* not along this one; -1: all */
 };
 
-/* Backwards from `later` to the goal. Returns the node that was found, whose way leads to `later`; -1: none. */
+/* Backwards from `later` to the goal. Returns the node that was found, from which `way` leads to `later`; -1: no such
+ * node. */
 static int32_t find(struct survey *s, int32_t later, const struct quest *quest)
 {
     size_t n = 1;
@@ -89,7 +90,8 @@ static int32_t find(struct survey *s, int32_t later, const struct quest *quest)
     return -1;
 }
 
-/* ---- what is needed ---------------------------------------------------------------------------------------------- */
+/* ---- needed edges -------------------------------------------------------------------------------------------------
+ */
 
 static struct quest quest_for(const struct survey *s, const struct tg_conflict *pair)
 {
@@ -101,7 +103,7 @@ static struct quest quest_for(const struct survey *s, const struct tg_conflict *
     return quest;
 }
 
-/* Of two edges between the same tasks the one that was added first counts. */
+/* Of two edges between the same tasks, the first one counts. */
 static int32_t first_edge(const struct survey *s, int32_t from, int32_t to)
 {
     int32_t found = -1;
@@ -117,7 +119,7 @@ static void need_direct(struct survey *s, const struct tg_conflict *pair)
     if (edge >= 0) s->state[edge] = NEEDED;
 }
 
-/* A way that orders the pair: one that is needed anyway, or the one that is found. */
+/* A path that orders the pair: a path of needed edges if there is one, otherwise the path that is found. */
 static void need_way(struct survey *s, const struct tg_conflict *pair)
 {
     struct quest quest = quest_for(s, pair);
@@ -129,7 +131,7 @@ static void need_way(struct survey *s, const struct tg_conflict *pair)
         s->state[s->way[node]] = NEEDED;
 }
 
-/* Is there a longer way of needed edges? In a graph without circles all such edges can go together. */
+/* Is there a longer path of needed edges? In an acyclic graph all such edges can go at once. */
 static bool has_longer_way(struct survey *s, int32_t edge)
 {
     int32_t from = from_of(s, edge);

@@ -1,11 +1,11 @@
 /*
- * edges.h - edges that no conflict needs: without all of them together, whatever was ordered still is.
+ * edges.h - edges that no conflict needs. All of them can go at once: the other edges still order every conflict.
  *
- *     needed      a conflict of its two tasks, or on the way between two tasks that conflict, where there was no other
- *     spare       a longer way of needed edges leads along it (REDUNDANT), or it leads nowhere that a conflict needs
+ *     needed      its two tasks conflict, or it is on the only path between two tasks that conflict
+ *     spare       a longer path of needed edges connects its tasks (REDUNDANT), or no conflict needs a path along it
  *                 (NO_CONFLICT)
  *
- * What is found holds for the conflicts of this run. An edge may also stand for something that is no access to memory.
+ * The result holds for the conflicts of this run. An edge may also have a purpose other than memory accesses.
  */
 #ifndef TG_CHECK_MEMORY_EDGES_H
 #define TG_CHECK_MEMORY_EDGES_H
@@ -14,8 +14,8 @@
 
 #include "check/memory/paths.h"
 
-/* Two who conflicted and were ordered. earlier: a task, or ~n for the builder's stretch n, then only if the later task
- * was published before that. later: a task, or ~n for the builder after its wait n. */
+/* Two actors that conflicted and were ordered. earlier: a task, or ~n for the builder's interval n; then the later task
+ * was published after it. later: a task, or ~n for the builder after its wait n. */
 struct tg_conflict {
     int32_t earlier, later;
 };
@@ -28,11 +28,11 @@ struct tg_spare_edge {
 };
 
 /*
- * The spare edges among those of `paths`, in the order in which they were added.
+ * The spare edges among those of `paths`, in the order of adding.
  *
- * Owns      *out is the caller's, to be freed; NULL if there is none
+ * Owns      the caller frees *out; NULL if there are no such edges
  * Errors    TG_ERR_MEMORY    for the work
- *           TG_ERR_ARGUMENT  the graph is one in which this takes too long: ways between its tasks are long and many
+ *           TG_ERR_ARGUMENT  the search takes too long: the paths between the tasks are too long and too many
  */
 enum tg_status tg_edges_spare(const struct tg_paths *paths, const struct tg_conflict *pairs, size_t n_pairs,
                               struct tg_spare_edge **out, size_t *n_out);

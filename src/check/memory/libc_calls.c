@@ -12,7 +12,7 @@
 
 #include "check/memory/plain.h"
 
-/* The call in the object. Only functions of the table use it, which nobody inlines. */
+/* The address of the call in the object. Only functions of the table use it; they are never inlined. */
 #define PC __builtin_return_address(0)
 
 static void reads(const void *from, size_t bytes, const void *pc) { tg_plain_tell(from, bytes, TG_PLAIN_LOAD, pc); }
@@ -83,7 +83,7 @@ static int told_memcmp(const void *one, const void *other, size_t n)
     return memcmp(one, other, n);
 }
 
-/* Up to what is found, and that, too. */
+/* Up to the byte that was found, inclusive. */
 static size_t bytes_to(const void *from, const void *found, size_t n)
 {
     return found ? (size_t)((const char *)found - (const char *)from) + 1 : n;
@@ -360,7 +360,7 @@ static void told_free(void *block)
     free(block);
 }
 
-/* ---- where the real function is another library's, or checks its arguments, it is the one that the loader found ---- */
+/* ---- functions of other libraries, or with checked arguments: call the one that the loader found ---- */
 
 typedef void *real_new_fn(size_t bytes);
 typedef void *real_new_aligned_fn(size_t bytes, size_t alignment);
@@ -617,10 +617,11 @@ void tg_libc_calls_bind(const struct tg_module *module, bool tell)
     tg_imports_bind(module, tell ? bind_told : bind_real, NULL);
 }
 
-/* ---- what is not known ---- */
+/* ---- unknown functions ---- */
 
-/* They use no memory that their caller names, but for text that it prints or words on its stack. A name that ends in *
- * stands for all that begin so: of C++ deleting, throwing and unwinding, and the registers of a compiler's own library. */
+/* They use no memory that their caller names, except for text that they print or words on its stack. A name that ends
+ * in * covers all names with this beginning: deleting, throwing and unwinding in C++, and registers in a compiler's
+ * library. */
 static const char *const harmless[] = {
     "abort",
     "exit",

@@ -1,12 +1,12 @@
 /*
- * libc_calls.h - functions of the C library that use memory which their caller names: what they do is told.
+ * libc_calls.h - functions of the C library that access memory of their caller: report their accesses.
  *
- * An object's call of memcpy is no load or store of its own, so the compiler tells nothing of it. A checked run binds the
- * slots of such imports to functions that tell the access and then call the real one. So calls, calls by pointers and the
- * copies of structures that a compiler makes calls of are all seen.
+ * An object's call of memcpy is not a load or store of its own, so the compiler reports nothing for it. A checked run
+ * binds the slots of such imports to functions that report the access and then call the real one. So the checks see
+ * calls, calls by pointers, and the copies of structures that a compiler turns into calls.
  *
- * What other imported functions do to device memory, and what they keep between two calls, is not known. Some are known to
- * use no memory of their caller; the others are named beside the proof.
+ * The effects of other imported functions on device memory, and their state between calls, are unknown. Some are known
+ * not to access memory of their caller; the proof lists the others.
  *
  * Threads: binding as imports.h; the bound functions any.
  */
@@ -15,10 +15,10 @@
 
 #include "os/imports.h"
 
-/* Bind the object's imports to functions that tell, or back to the real ones. */
+/* Bind the object's imports to reporting functions, or back to the real ones. */
 void tg_libc_calls_bind(const struct tg_module *module, bool tell);
 
-/* Call visit with the name of each imported function that is not known. */
+/* Call visit with the name of each unknown imported function. */
 void tg_libc_calls_unknown(const struct tg_module *module, void (*visit)(void *context, const char *name),
                            void *context);
 

@@ -52,7 +52,7 @@ static uint32_t block_new(struct tg_memory_check *check, const struct tg_block_n
     return (uint32_t)check->n_blocks++;
 }
 
-/* What an extent becomes. */
+/* The new state of an extent. */
 struct fresh {
     struct tg_memory_check *check;
     uint32_t block, declared;
@@ -98,7 +98,7 @@ void tg_memory_check_declare(struct tg_memory_check *check, const struct tg_decl
     check->n_declared = n_declared;
 }
 
-/* What the host has declared of bytes [from, from + bytes) of tensor `idx`, which are at `address`. */
+/* Apply the host's declarations for bytes [from, from + bytes) of tensor `idx`, which are at `address`. */
 static void declare(struct tg_memory_check *check, uint32_t idx, uint64_t from, uint64_t bytes, uint64_t address)
 {
     for (size_t i = 0; i < check->n_declared; i++) {
@@ -199,7 +199,7 @@ void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
 
 /* ---- accesses ---- */
 
-/* What edges are needed for: to be looked at when the run is over. */
+/* Remember the pair for the search of needed edges after the run. */
 static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
 {
     struct tg_conflict pair = {earlier, check->who};
@@ -224,7 +224,7 @@ static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
     check->pairs[check->n_kept++] = pair;
 }
 
-/* Hold the access against an earlier one. false: nothing orders them. */
+/* Compare the access with an earlier one. false: no order between them. */
 static bool hold(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed, const struct tg_extent *extent,
                  uint64_t end)
 {
@@ -241,7 +241,7 @@ static bool hold(struct tg_memory_check *check, tg_who earlier, enum tg_deed dee
     return false;
 }
 
-/* Hold the access against each member of a list. *held: the list against which it was held last. */
+/* Compare the access with each member of a list. *held: the last list that it was compared with. */
 static void hold_against(struct tg_memory_check *check, uint32_t all, uint32_t *held, enum tg_deed deed,
                          const struct tg_extent *extent, uint64_t end)
 {
@@ -268,7 +268,7 @@ static void join_list(struct tg_memory_check *check, uint32_t *list)
     uint32_t before = *list;
     const struct tg_reader *newest = &check->extents.readers[before];
     if (before && newest->who == check->who) return;
-    /* What the builder reads it reads in order: its last stretch stands for those before. */
+    /* The builder's reads are in order: its last interval stands for the earlier ones. */
     if (before && !tg_who_is_task(newest->who) && !tg_who_is_task(check->who)) before = newest->before;
     const uint32_t joined = tg_extents_reader(&check->extents, before, check->who);
     if (joined == UINT32_MAX) check->lost = true;
@@ -283,8 +283,8 @@ static void note_writer(struct tg_memory_check *check, struct tg_extent *extent)
     extent->state = TG_EXTENT_WRITTEN;
 }
 
-/* Compare a floating-point addition with the one before it. If edges order each addition after the one before, no schedule
- * has another order of them. */
+/* Compare a floating-point addition with the one before it. If edges order each addition after the one before, no
+ * schedule has another order of them. */
 static void sum_up(struct tg_memory_check *check, const struct tg_extent *extent)
 {
     const uint32_t type = check->access->adds - 1u;
@@ -309,7 +309,7 @@ static void note_adder(struct tg_memory_check *check, struct tg_extent *extent)
     extent->state = TG_EXTENT_WRITTEN;
 }
 
-/* Does the access find what another task has left in the variables of the kernel? */
+/* Does the access read a value that another task has left in the kernel's variables? */
 static bool keeps_state(struct tg_memory_check *check, const struct tg_extent *extent)
 {
     if (check->access->write || !check->blocks[extent->block].variables) return false;
@@ -351,9 +351,10 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
 /* ---- lines of the cache ---- */
 
 /*
- * A plain store of a core stays in the cache of its scalar unit until its line of 64 bytes is written back as a whole. The
- * other bytes of the line are written back, too, as they were when the core read them: what somebody else has written there
- * meanwhile is lost. So a task that stores plainly writes whole lines. Atomic operations are done in device memory itself.
+ * A plain store of a core stays in the cache of its scalar unit until its line of 64 bytes is written back as a whole.
+ * The other bytes of the line are also written back, with the values that the core read. Later writes of other cores to
+ * these bytes are lost. So a task with plain stores must own whole lines. Atomic operations act on device memory
+ * itself.
  *
  *     a line   [ task 1 stores here | task 2 stores here |                ]     in order, or one of the two is lost
  */
@@ -367,7 +368,7 @@ static bool line_is_ordered(struct tg_memory_check *check, tg_who earlier, uint6
     return false;
 }
 
-/* Who has written [from, to), bytes of the line beside those that are stored, has to come before. */
+/* The writers of [from, to), bytes of the line that this store does not write, must come before. */
 static bool others_are_ordered(struct tg_memory_check *check, uint64_t from, uint64_t to)
 {
     for (uint64_t at = from, end = 0; at < to; at = end) {
@@ -395,7 +396,7 @@ static void look_at_lines(struct tg_memory_check *check, uint64_t end)
     if (!of_core && check->lines.n_extents == 1) return;
     const uint64_t low = access->address / LINE_BYTES * LINE_BYTES;
     const uint64_t high = (end + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
-    bool known = true; /* the task has these lines already */
+    bool known = true; /* the task has stored to these lines before */
     for (uint64_t at = low, next = 0; at < high; at = next) {
         const tg_who writer = tg_extents_find(&check->lines, at, &next)->writer;
         known &= writer == check->who;
@@ -420,7 +421,7 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
     if (end < access->address) end = UINT64_MAX;
     const uint64_t n_unordered = check->n_unordered;
     if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
-    /* What is wrong with the bytes themselves is not said again of their lines. */
+    /* A finding about the bytes themselves is not repeated for their lines. */
     if (access->write && check->usable && check->n_unordered == n_unordered) look_at_lines(check, end);
     check->access = NULL;
     return check->usable;
@@ -464,7 +465,7 @@ void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uin
         block->element_bytes = element_bytes_of(tensor);
     }
     if (tensor->direction == TG_OUT) {
-        /* An output holds nothing yet, on the host either. */
+        /* An output is undefined until it is written, even on the host. */
         struct fresh fresh = {.block = extent->block, .who = extent->writer, .state = TG_EXTENT_UNWRITTEN};
         set_range(check, address, bytes, &fresh);
     }
@@ -515,7 +516,7 @@ struct census {
 static void count_unwritten(void *context, struct tg_extent *extent, uint64_t end)
 {
     struct census *census = context;
-    /* What the host says holds nothing may stay so. */
+    /* Bytes that the host has declared undefined may stay unwritten. */
     if (extent->state != TG_EXTENT_UNWRITTEN || extent->declared) return;
     if (census->n == 0) census->first = extent->start;
     census->n += end - extent->start;

@@ -1,16 +1,16 @@
 /*
- * memory_check.h - what a run does with device memory, held against what every schedule of its graph allows.
+ * memory_check.h - compare the device-memory accesses of a run with all schedules that its graph allows.
  *
- * Each access of a task or of the builder is looked up in the map of device memory (extents.h): it has to be inside of an
- * allocation, and what it reads must have been written. It is held against the last writer
- * of the same bytes, a write also against those who have read them since: between the two there must be a path of edges
- * (paths.h). Every other conflict follows: if a write, the reads of it and the next write are ordered, one after the
- * other, then so are all of them. When no conflicting pair is unordered, every schedule lets every task read the same
- * bytes.
+ * The map of device memory (extents.h) has the history of each byte. An access must be inside an allocation, and must
+ * read written bytes. It is compared with the last writer of the same bytes; a write is also compared with the readers
+ * since. A path of edges must lead from the earlier to the later task (paths.h). All other conflicts follow by
+ * transitivity: a write, its readers and the next write are ordered one after the other. If every conflicting pair is
+ * ordered, every schedule lets every task read the same bytes.
  *
- * Additions (TSTORE_ADD) of one element type are atomic and commute. They are held against reads and other writes, and
- * not against each other. A sum of integers is the same in every order. Each addition rounds a floating-point sum, so
- * the last bits depend on the order. Floating-point additions without an order are counted, and the proof excludes them.
+ * Additions (TSTORE_ADD) of one element type are atomic and commute. They are compared with reads and other writes, and
+ * not with each other. A sum of integers is the same in every order. Each addition rounds a floating-point sum, so
+ * the last bits depend on the order. Floating-point additions without an order are counted, and the proof excludes
+ * them.
  *
  * Memory    60 bytes a task, 8 an edge, 8 a conflicting pair, 32 to 64 an extent and 8 a reader; growing arrays keep up
  *           to half as much in hand.
@@ -24,17 +24,17 @@
 #include "check/memory/paths.h"
 #include "finding/finding.h"
 
-/* What messages say of a task. Borrowed texts live as long as the run. */
+/* The data of a task for messages. Borrowed texts live as long as the run. */
 struct tg_task_note {
-    const char *kernel, *file; /* file NULL: not known */
+    const char *kernel, *file; /* file NULL: unknown */
     int32_t line;
 };
 
-/* Memory that was allocated. Number 0 of them is none. */
+/* An allocation. Number 0 is unused. */
 struct tg_block_note {
     uint64_t address, bytes;
-    uint64_t element_bytes; /* of a tensor; 0: not known */
-    const char *name;       /* of a tensor, or what it is; NULL: the orchestration's device_malloc */
+    uint64_t element_bytes; /* of a tensor; 0: unknown */
+    const char *name;       /* of a tensor, or a description; NULL: the orchestration's device_malloc */
     const char *variables;  /* not device memory but the variables of this kernel; NULL: device memory */
     const char *file;       /* where device_malloc was called, or NULL */
     const char *freed_file; /* where device_free was called, or NULL */
@@ -72,27 +72,27 @@ struct tg_memory_check {
     size_t n_declared;
     uint64_t base, capacity; /* addresses of device memory */
     uint32_t n_mallocs;
-    struct tg_conflict *pairs; /* [n_kept] who was held against whom and is ordered; of the builder, some twice */
+    struct tg_conflict *pairs; /* [n_kept] pairs that were compared and are ordered; pairs of the builder may repeat */
     size_t n_kept, pairs_max;
-    uint64_t n_pairs;     /* of tasks that conflict and were held against each other */
+    uint64_t n_pairs;     /* of tasks that conflict and were compared */
     uint64_t n_unordered; /* of those, and of those with the builder */
     uint64_t n_sums;      /* additions to floating-point sums that no path orders after the one before */
     uint64_t n_states;    /* reads of variables that another task has written */
-    bool lost;            /* there was no memory for something: nothing is proven */
-    /* The access that is looked at. */
+    bool lost;            /* memory ran out, so there is no proof */
+    /* The current access. */
     const struct tg_access *access;
     tg_who who;
     bool usable;
-    uint32_t block;  /* the allocation that its bytes so far are in, and has to hold all of them; 0: not known yet */
+    uint32_t block;  /* the allocation of its bytes so far, which must contain all of them; 0: unknown yet */
     bool sum_varies; /* n_sums counts the access */
-    tg_who held;     /* against whom `who` was held last */
-    uint32_t held_readers, held_adders; /* the lists against which it was */
+    tg_who held;     /* the actor that `who` was last compared with */
+    uint32_t held_readers, held_adders; /* the lists that it was last compared with */
 };
 
 /*
  * Begin; nothing is allocated.
  *
- * build_first  no task runs before the builder has ended: all that it does is before every task
+ * build_first  no task runs before the builder has ended: all its actions are before every task
  * Errors       TG_ERR_MEMORY
  */
 enum tg_status tg_memory_check_init(struct tg_memory_check *check, struct tg_finding_list *findings, bool build_first);
@@ -106,11 +106,11 @@ void tg_memory_check_device(struct tg_memory_check *check, uint64_t base, uint64
 /* Memory that holds something already and is named `what`. Copies nothing. */
 void tg_memory_check_foreign(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *what);
 
-/* What the host knows of parts of its tensors; borrowed until fini. Before the tensors. */
+/* The host's declarations about parts of its tensors; borrowed until fini. Call it before the tensors. */
 void tg_memory_check_declare(struct tg_memory_check *check, const struct tg_declared *declared, size_t n_declared);
 
-/* Tensor `idx` of the run is at `address`: an output holds nothing yet, the others what the host put there, but for
- * what `declared` says of it. */
+/* Tensor `idx` of the run is at `address`. An output is undefined, and the other tensors have the host's contents,
+ * unless `declared` says otherwise. */
 void tg_memory_check_tensor(struct tg_memory_check *check, uint64_t address, const struct tg_tensor *tensor,
                             uint32_t idx);
 
@@ -119,7 +119,7 @@ void tg_memory_check_tensor(struct tg_memory_check *check, uint64_t address, con
 void tg_memory_check_copied(struct tg_memory_check *check, uint64_t address, uint64_t bytes,
                             const struct tg_tensor *tensor, uint32_t idx, uint64_t offset);
 
-/* When the run has ended: the host copies these bytes back, so they have to be written. */
+/* At the end of the run: the host copies these bytes back, so they must be written. */
 void tg_memory_check_output(struct tg_memory_check *check, uint64_t address, uint64_t bytes);
 
 /* ---- the builder ---- */
@@ -138,12 +138,13 @@ void tg_memory_check_freed(struct tg_memory_check *check, uint64_t address, cons
 /* The task starts: its accesses follow. */
 void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id);
 
-/* A task, or the builder if task_id is TG_BUILDER, accesses memory. false: not in one allocation, it must not be done. */
+/* A task, or the builder if task_id is TG_BUILDER, accesses memory. false: not inside one allocation; the caller must
+ * not do the access. */
 bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
 
 /* ---- host memory ---- */
 
-/* The variables of a kernel: what one task leaves there another may find. Known again they are as they were. */
+/* The variables of a kernel: a value that one task leaves there can reach another task. Known variables are reset. */
 void tg_memory_check_variables(struct tg_memory_check *check, uint64_t address, uint64_t bytes, const char *kernel);
 
 /* A task uses an argument that it does not have: number `index` of n_args. */
@@ -153,13 +154,13 @@ void tg_memory_check_argument(struct tg_memory_check *check, int32_t task_id, co
 /* A task uses host memory that is not its own. */
 void tg_memory_check_host(struct tg_memory_check *check, int32_t task_id, const struct tg_access *access);
 
-/* A plugin that runs on the host uses device memory by itself. */
+/* A plugin that runs on the host accesses device memory itself. */
 void tg_memory_check_from_host(struct tg_memory_check *check, const struct tg_access *access);
 
-/* Host memory that all of it takes now, which is the most so far. */
+/* The present host memory of all of it, which is also the high-water mark. */
 uint64_t tg_memory_check_bytes(const struct tg_memory_check *check);
 
-/* There was no memory for something: what was found holds, but nothing is proven. */
+/* Did memory run out? Then the findings hold, but there is no proof. */
 bool tg_memory_check_lost(const struct tg_memory_check *check);
 
 #endif

@@ -42,7 +42,7 @@ static const char *name_of_block(const struct tg_block_note *block, char text[NA
     return text;
 }
 
-/* "bytes 512 to 1024 of out (elements 128 to 256)"; what the host has declared of it comes behind. */
+/* "bytes 512 to 1024 of out (elements 128 to 256)", followed by the host's declaration. */
 static const char *name_of_range(const struct tg_memory_check *check, const struct tg_extent *extent, uint64_t start,
                                  uint64_t end, char text[RANGE_BYTES])
 {
@@ -124,7 +124,7 @@ static const char *verb_of(const struct tg_memory_check *check)
     return check->access->write ? "writes" : "reads";
 }
 
-/* What the later one does: "writes (TSTORE at aiv_add.c:31)", "frees". */
+/* The action of the later access: "writes (TSTORE at aiv_add.c:31)", "frees". */
 static const char *deed_of(const struct tg_memory_check *check, char text[NAME_BYTES])
 {
     char access[NAME_BYTES - 16];
@@ -135,7 +135,7 @@ static const char *deed_of(const struct tg_memory_check *check, char text[NAME_B
     return text;
 }
 
-/* What the earlier one did. The builder also allocates and frees, which is a write of the whole. */
+/* The action of the earlier access. The builder also allocates and frees; both are writes of the whole. */
 static const char *past_deed(tg_who earlier, enum tg_deed deed, const struct tg_extent *extent)
 {
     if (!tg_who_is_task(earlier) && extent->state == TG_EXTENT_UNWRITTEN) return "allocates";
@@ -222,7 +222,7 @@ static void say_freed(struct tg_memory_check *check, const struct tg_extent *ext
                     "is not freed is freed when the run ends");
 }
 
-/* The allocation that ends last before the extent, in words; "" if there is none near. */
+/* The nearest allocation that ends before the extent, in words; "" if none is near. */
 static const char *neighbour(const struct tg_memory_check *check, const struct tg_extent *extent,
                              char text[RANGE_BYTES])
 {
@@ -230,7 +230,7 @@ static const char *neighbour(const struct tg_memory_check *check, const struct t
     if (extent->start == 0) return text;
     uint64_t end, at = check->access->address;
     const struct tg_extent *before = tg_extents_find(&check->extents, extent->start - 1, &end);
-    /* The visit has cut the extent at the start of the access: what is before the cut may be nothing, too. */
+    /* The visit has cut the extent at the start of the access: the part before the cut may be unallocated, too. */
     if (before->state == TG_EXTENT_NOTHING && before->start > 0) {
         at = extent->start;
         before = tg_extents_find(&check->extents, before->start - 1, &end);

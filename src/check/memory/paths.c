@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LONG_SEARCH = 16 }; /* steps from which on the answer is worth being remembered */
+enum { LONG_SEARCH = 16 }; /* answers of searches of at least this many steps are cached */
 
 void tg_paths_init(struct tg_paths *paths, bool build_first)
 {
@@ -61,7 +61,7 @@ static void link(struct tg_paths *paths, int32_t from, struct tg_path_node *to)
     to->edges = (int32_t)paths->n_edges;
 }
 
-/* ---- what happens ---- */
+/* ---- events ---- */
 
 void tg_paths_add(struct tg_paths *paths, int32_t task_id)
 {
@@ -89,7 +89,7 @@ void tg_paths_publish(struct tg_paths *paths, int32_t task_id)
     if (paths->waits.n > 0) link(paths, last_wait(paths), task);
 }
 
-/* The node starts now: everything before it has. */
+/* The node starts now: everything before it has ended. */
 static void start(struct tg_paths *paths, int32_t id)
 {
     struct tg_path_node *node = at(paths, id);
@@ -118,7 +118,7 @@ void tg_paths_wait(struct tg_paths *paths, int32_t task_id)
     link(paths, task_id, wait);
     if (paths->waits.n > 1) link(paths, ~(int32_t)(paths->waits.n - 2), wait);
     start(paths, last_wait(paths));
-    paths->has_later = false; /* the builder has more before it than the search knows */
+    paths->has_later = false; /* more is before the builder than the search knows */
 }
 
 void tg_paths_start(struct tg_paths *paths, int32_t task_id)
@@ -145,7 +145,7 @@ static uint64_t entry_of(const struct tg_paths *paths, int32_t node)
     return (uint64_t)at(paths, node)->start << 32 | (uint32_t)node;
 }
 
-/* `node` is before `later`: mark it, and look behind it in its turn. */
+/* `node` is before `later`: mark it, and add it to the frontier. */
 static void found(struct tg_paths *paths, int32_t node)
 {
     struct tg_path_node *n = at(paths, node);
@@ -187,12 +187,11 @@ static void forget_marks(struct tg_paths *paths)
     for (size_t i = 0; i < paths->waits.n; i++) paths->waits.items[i].mark = 0;
 }
 
-/* Questions are about `later` from here on. Returns the node that it is, or TG_NOBODY: the builder, which has waited for
- * nothing. */
+/* Questions are about `later` from here on. Returns its node, or TG_NOBODY: the builder before its first wait. */
 static int32_t search_for(struct tg_paths *paths, tg_who later)
 {
     int32_t node = later >= 0 ? later : paths->waits.n > 0 ? last_wait(paths) : TG_NOBODY;
-    if (!tg_who_is_task(later)) later = -1; /* the builder, whatever its stretch */
+    if (!tg_who_is_task(later)) later = -1; /* the builder, in any interval */
     if (paths->has_later && paths->later == later) return node;
     paths->later = later;
     paths->has_later = true;
@@ -205,7 +204,7 @@ static int32_t search_for(struct tg_paths *paths, tg_who later)
     return node;
 }
 
-/* Is `task` on the way that leads from `node` along parents? Jumps are as long as they may be. */
+/* Is `task` on the chain of parents of `node`? Each jump is as long as possible. */
 static bool on_line(const struct tg_paths *paths, int32_t task, uint32_t task_start, int32_t node)
 {
     for (const struct tg_path_node *n = at(paths, node); n->start > task_start; n = at(paths, node)) {

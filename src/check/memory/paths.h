@@ -1,25 +1,27 @@
 /*
- * paths.h - who comes before whom in every schedule: the order that edges make, and nothing else.
+ * paths.h - happens-before in every schedule: the order that edges make, and no other order.
  *
- * Two kinds of actors touch device memory: tasks, and the builder, whose life is cut into stretches, one after the other.
+ * Two kinds of actors access device memory: tasks, and the builder. Its publications and waits divide the builder's
+ * life into intervals (stretches).
  *
  *     builder   [stretch 0] publish 0 [stretch 1] publish 1 ........ wait 0 [stretch 2] publish 2
  *                                  \               |                 /  \                   \
  *     tasks                         +--> task 0 ---|---- edge -----+------\-- edge --> task 2
  *                                                  +--> task 1             \____________/
  *
- * A stretch is before every task that is published after it, and before what these are before. A task that the builder
- * has waited for, and what is before it, is before the stretches that follow and the tasks that these publish. A window
- * that was full, polling and the time of a run are no order.
+ * A stretch is before every task that is published after it, and before the successors of these tasks. A task that the
+ * builder has waited for, and all its predecessors, are before the later stretches and the tasks that these publish. A
+ * full window, polling and the time of a run do not order anything.
  *
- * A task starts after everything that is before it, so the number of its start is a topological order, and it is known
- * when the question is asked: does the path that leads here begin there? The search goes backwards from the later
- * actor, latest start first, and never behind the start of the earlier one. It is kept from one question to the next as
- * long as the later actor is the same, so many questions about one task cost one walk over what is before it. Long
- * chains are not walked: every task knows the predecessor that started last, and jumps over many of these at once
- * (E. Myers, "An applicative random-access stack", Information Processing Letters 17, 1983).
+ * A task starts after all its predecessors, so the number of its start is a topological order. When the question comes,
+ * the number is known: does a path from the earlier actor lead to the later one? The search goes backwards from the
+ * later actor, latest start first, and stops at the start of the earlier one.
  *
- * Memory    36 bytes a task and 8 an edge, and what growing arrays keep in hand, which is half of that at most.
+ * The search is kept while the later actor stays the same. So many questions about one task cost one walk over its
+ * predecessors. Long chains are skipped: every task knows its predecessor that started last, and can jump over many of
+ * these at once (E. Myers, "An applicative random-access stack", Information Processing Letters 17, 1983).
+ *
+ * Memory    36 bytes a task and 8 an edge, and the spare room of growing arrays, at most half of that.
  * Threads   one at a time.
  */
 #ifndef TG_CHECK_MEMORY_PATHS_H
@@ -29,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Who: a task's id, or ~n for the builder's stretch n. */
+/* An actor: a task's id, or ~n for the builder's stretch n. */
 typedef int32_t tg_who;
 
 #define TG_NOBODY INT32_MIN /* before everything: the host, before the run */
@@ -39,12 +41,12 @@ static inline bool tg_who_is_task(tg_who who) { return who >= 0; }
 struct tg_path_node {
     uint32_t start;    /* number of its start, from 1; 0: not started */
     uint32_t mark;     /* the search that found it */
-    int32_t edges;     /* into it: index + 1 of the newest; 0: none */
-    int32_t parent;    /* the predecessor that started last; TG_NOBODY: none */
-    int32_t jump;      /* some ancestor along parents */
+    int32_t edges;     /* into it: index + 1 of the newest; 0: no edge */
+    int32_t parent;    /* the predecessor that started last; TG_NOBODY: no predecessor */
+    int32_t jump;      /* an ancestor along parents */
     uint32_t depth;    /* number of parents above it */
-    int32_t stretch;   /* the newest stretch of the builder that is before it; -1: none */
-    int32_t published; /* the newest stretch before its own publication; -1: none */
+    int32_t stretch;   /* the builder's newest stretch that is before it; -1: no stretch */
+    int32_t published; /* the newest stretch before its own publication; -1: no stretch */
     uint32_t counted;  /* the search in which tg_paths_count counted it */
 };
 
@@ -61,7 +63,7 @@ struct tg_paths_nodes {
 enum { TG_PATHS_PROVEN = 1024 };
 
 struct tg_paths {
-    bool build_first;            /* no task runs before the builder has built: all it does then is before all tasks */
+    bool build_first;            /* no task runs before the end of building: all stretches are before all tasks */
     struct tg_paths_nodes tasks; /* by id */
     struct tg_paths_nodes waits; /* of the builder, one after the other */
     struct tg_path_edge *edges;
@@ -69,7 +71,7 @@ struct tg_paths {
     uint32_t n_started; /* tasks and waits */
     int32_t stretch;    /* the builder's present one */
     bool touched;       /* it has touched memory in this stretch */
-    /* The search: what is before `later` and has been found. */
+    /* The search: the nodes found so far that are before `later`. */
     tg_who later;
     bool has_later;
     uint32_t search;
@@ -78,13 +80,13 @@ struct tg_paths {
     struct {
         int32_t earlier, later;
     } proven[TG_PATHS_PROVEN]; /* pairs that took a long search, by hash */
-    bool lost;                 /* there was no memory for something: answers are "yes" from then on */
+    bool lost;                 /* memory ran out: all answers are "yes" from then on */
 };
 
 void tg_paths_init(struct tg_paths *paths, bool build_first);
 void tg_paths_fini(struct tg_paths *paths);
 
-/* ---- what happens: in the order in which it does ---- */
+/* ---- events, in their order ---- */
 
 void tg_paths_add(struct tg_paths *paths, int32_t task_id); /* ids count from 0 */
 void tg_paths_edge(struct tg_paths *paths, int32_t from, int32_t to);
@@ -93,22 +95,22 @@ void tg_paths_publish(struct tg_paths *paths, int32_t task_id);
 /* The builder has waited until `task_id` was complete. */
 void tg_paths_wait(struct tg_paths *paths, int32_t task_id);
 
-/* The task starts on a core. All that it waits for is complete. */
+/* The task starts on a core. All its predecessors are complete. */
 void tg_paths_start(struct tg_paths *paths, int32_t task_id);
 
-/* The builder touches memory: this is who it is. */
+/* The builder accesses memory: returns the actor. */
 tg_who tg_paths_builder(struct tg_paths *paths);
 
-/* Host memory that it takes. */
+/* Host memory of the paths. */
 uint64_t tg_paths_bytes(const struct tg_paths *paths);
 
 /* ---- questions ---- */
 
-/* Is `earlier`, which has touched memory already, before `later` in every schedule? `later` is a task that has started
- * or the builder as it is. An actor is before itself. */
+/* Is `earlier`, which has accessed memory, before `later` in every schedule? `later` is a started task, or the builder
+ * in its present state. An actor is before itself. */
 bool tg_paths_before(struct tg_paths *paths, tg_who earlier, tg_who later);
 
-/* Once for each pair of a task and `later`, of which the last question was: true the first time. */
+/* Count a pair of a task and `later`, the actor of the last question: true the first time. */
 bool tg_paths_count(struct tg_paths *paths, tg_who earlier, tg_who later);
 
 #endif

@@ -12,12 +12,14 @@
 #include "os/coro.h"
 #include "os/guard.h"
 
-/* Accesses of one task that are known to get on with it although the checks take their time: more is an endless loop. */
+/* The number of accesses of one task that count as signs of life, because the checks take time. More is an endless
+ * loop. */
 enum { OP_BYTES = 64, ALIVE_MAX = 1000000 };
 
 static _Thread_local struct tg_watcher *current;
 
-/* ---- whose memory it is ------------------------------------------------------------------------------------------ */
+/* ---- the owner of an address --------------------------------------------------------------------------------------
+ */
 
 static bool is_in(uintptr_t at, uintptr_t low, uintptr_t high) { return at - low < high - low; }
 
@@ -30,8 +32,8 @@ static bool is_own_block(const struct tg_watcher *w, uintptr_t at)
     return false;
 }
 
-/* The variables of the running kernel around an address: those of the object, or those that each thread has for itself.
- * Empty: it is none of them. */
+/* The variables of the running kernel around an address: the object's, or the thread's own. Empty: the address is not
+ * in them. */
 static struct tg_text_range variables_at(const struct tg_module *module, uintptr_t at)
 {
     void *block = NULL;
@@ -42,8 +44,8 @@ static struct tg_text_range variables_at(const struct tg_module *module, uintptr
     return is_in(at, range.low, range.high) ? range : (struct tg_text_range){0, 0};
 }
 
-/* Does a library have it that the process loaded: libc's tables, a stream? Neither the program nor what this library has
- * loaded count: the name of the latter is that of a descriptor. */
+/* Is it in a library that the process loaded: libc's tables, a stream? The program does not count. An object that this
+ * library has loaded does not count either; its name is that of a descriptor. */
 static bool is_of_library(uintptr_t at)
 {
     Dl_info info, program;
@@ -67,7 +69,8 @@ static enum place place_of(const struct tg_watcher *w, uintptr_t at)
     return w->in_library > 0 || is_of_library(at) ? OWN : FOREIGN;
 }
 
-/* ---- what becomes of it ------------------------------------------------------------------------------------------ */
+/* ---- checking an access -------------------------------------------------------------------------------------------
+ */
 
 static void judge(const struct tg_watcher *w, const struct tg_access *access)
 {
@@ -159,7 +162,7 @@ void tg_plain_own(uintptr_t block, size_t bytes)
         }
     }
     if (w->n_blocks < w->blocks_max) w->blocks[w->n_blocks++] = (struct tg_own_block){block, block + bytes};
-    else w->stack_low = w->stack_high = 0; /* no memory: nothing more is said of host memory */
+    else w->stack_low = w->stack_high = 0; /* no memory: host memory is no longer checked */
     tg_guard_leave_runtime();
 }
 

@@ -1,19 +1,20 @@
 /*
- * plain.h - plain loads and stores by kernels and plugins that are compiled to tell (access.h), and what the library itself
- * reads through a kernel's pointers.
+ * plain.h - plain loads and stores by kernels and plugins that are compiled with TG_CHECKED (access.h), and the
+ * library's own reads through a kernel's pointers.
  *
- * While foreign code runs, its thread has a watcher: whose accesses these are, and who is told. A kernel runs from its
- * start to its end without a switch, so its watcher takes the place of the builder's and gives it back.
+ * While foreign code runs, its thread has a watcher: it says whose accesses these are, and which check gets them. A
+ * kernel runs from its start to its end without a switch. So its watcher replaces the builder's and restores it at the
+ * end.
  *
- * Where an access goes decides what becomes of it:
+ * The address of an access decides how it is handled:
  *
- *     device memory       held against all others (memory_check.h); of a plugin on the host a finding
- *     a kernel's own      its stack, its constants, its heap memory of this task: nothing
- *     its variables       held against those of other tasks: state between tasks is a finding
- *     its arguments       nothing; behind the last of them a finding
+ *     device memory       compared with all others (memory_check.h); a finding for a plugin on the host
+ *     a kernel's own      its stack, its constants, its heap memory of this task: allowed
+ *     its variables       compared with those of other tasks: state between tasks is a finding
+ *     its arguments       allowed; a finding beyond the last of them
  *     other host memory   of the orchestration, of another kernel, of the host: a finding
  *
- * What a plugin does to host memory is its own affair.
+ * Accesses of a plugin to host memory are not checked.
  *
  * Threads: each has its own watcher.
  */
@@ -35,48 +36,48 @@ struct tg_watcher {
     uint32_t core;
     enum tg_core_type core_type;
     bool on_host;                   /* of the builder: it runs on the host, which has no device memory */
-    const struct tg_module *module; /* whose code runs */
+    const struct tg_module *module; /* its code runs */
     const char *kernel;             /* its name; lives as long as the check */
-    const int64_t *args;            /* of a kernel: [n_args], and unused ones up to args_max */
+    const int64_t *args;            /* of a kernel: [n_args], followed by unused ones up to args_max */
     uint32_t n_args, args_max;
-    const void *isa; /* of a kernel: what tg_tile_isa points to, n_isa_bytes */
+    const void *isa; /* of a kernel: the target of tg_tile_isa, n_isa_bytes */
     size_t n_isa_bytes;
-    /* Of a kernel: is told of each access of device memory that is no transfer, before the check is; NULL: nobody is. */
+    /* For a kernel: gets each plain access to device memory before the check does; NULL: no such call. */
     void (*accessed)(void *context, const struct tg_access *access);
     void *context;
     /* Its own: */
-    uintptr_t stack_low, stack_high; /* both 0: not known, so that nothing is said of host memory */
+    uintptr_t stack_low, stack_high; /* both 0: unknown, so host memory is not checked */
     struct tg_own_block *blocks;     /* [n_blocks] heap memory that it has allocated */
     size_t n_blocks, blocks_max;
-    uint32_t n_accesses; /* so far that are not to its own memory; counted up to a limit */
-    uint32_t in_library; /* calls of library functions that it is in, which call it */
+    uint32_t n_accesses; /* so far, without those to its own memory; counted up to a limit */
+    uint32_t in_library; /* depth of calls of library functions that call back */
     struct tg_watcher *outer;
 };
 
-/* Was the object compiled to tell of its plain accesses? */
+/* Was the object compiled to report its plain accesses? */
 bool tg_plain_tells(const struct tg_module *module);
 
-/* Let it tell, or not. One that cannot is left as it is. */
+/* Switch its reports on or off. An object without reports is left alone. */
 void tg_plain_listen(const struct tg_module *module, bool listen);
 
-/* From here to end, what this thread tells is `watcher`'s. Borrows it. */
+/* From here to end, the reports of this thread go to `watcher`, which is borrowed. */
 void tg_plain_begin(struct tg_watcher *watcher);
 void tg_plain_end(struct tg_watcher *watcher);
 
-/* The library itself reads bytes that an instruction of the kernel names by a pointer: a descriptor. `op`, file and line
- * are the instruction's. */
+/* The library itself reads bytes that an instruction of the kernel points to: a descriptor. `op`, file and line are the
+ * instruction's. */
 void tg_plain_operand(const void *at, size_t bytes, const char *op, const char *file, uint32_t line);
 
-/* ---- for libc_calls.c: what the running object does by functions of a library ---- */
+/* ---- for libc_calls.c: accesses of the running object through library functions ---- */
 
 /* It accesses bytes. kind: enum tg_access_kind. */
 void tg_plain_tell(const void *at, size_t bytes, int kind, const void *pc);
 
-/* It has got memory of the heap, or gives it back; 0 is none. Returns the bytes that were given back. */
+/* It has allocated heap memory, or frees it; 0: no address. Returns the number of freed bytes. */
 void tg_plain_own(uintptr_t block, size_t bytes);
 size_t tg_plain_disown(uintptr_t block);
 
-/* It calls a function that calls it back, and may give it memory of the library. */
+/* It calls a function that calls it back, possibly with memory of the library. */
 void tg_plain_enter_library(void);
 void tg_plain_leave_library(void);
 

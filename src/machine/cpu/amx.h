@@ -1,9 +1,9 @@
-/* amx.h - the tile instructions that products take, each as a call. The number of a tile is part of an instruction and has
- * to be a constant.
+/* amx.h - the tile instructions that products use, each as a call. The number of a tile is part of an instruction and
+ * must be a constant.
  *
- * They are written as assembly because a compiler's intrinsics need not say that tiles are memory to the program: these do,
- * and keep their order among each other and among loads and stores. Tests that define TG_AMX_MODEL bring functions in their
- * place, so that a caller can be looked at where there are no tiles. */
+ * They are written in assembly: a compiler's intrinsics may hide that tiles are program-visible state. These calls keep
+ * their order among each other and among loads and stores. Tests that define TG_AMX_MODEL bring their own functions, so
+ * that they can check a caller on computers without tiles. */
 #ifndef TG_MACHINE_CPU_AMX_H
 #define TG_MACHINE_CPU_AMX_H
 
@@ -12,7 +12,7 @@
 
 enum { TG_AMX_TILES = 8, TG_AMX_ROWS = 16, TG_AMX_ROW_BYTES = 64 };
 
-/* What LDTILECFG reads. Palette 1 is tiles of up to 16 rows of 64 bytes; a tile of no rows is not used. */
+/* The operand of LDTILECFG. Palette 1 has tiles of up to 16 rows of 64 bytes; a tile of no rows is unused. */
 struct tg_amx_config {
     uint8_t palette, start_row, reserved[14];
     uint16_t row_bytes[16];
@@ -33,16 +33,16 @@ void tg_amx_add_products(int into, int left, int right);
 
 #else
 
-/* Estimates from counting instructions, not measured: to configure and release, and for a line of right. */
+/* Estimates from counting instructions, not measured: for configuring and releasing, and for a line of right. */
 enum { TG_AMX_CONFIGURE_CYCLES = 300, TG_AMX_LINE_CYCLES = 3 };
 
-/* From here on tiles are of these sizes, and zero. */
+/* From here on tiles have these sizes and hold zeros. */
 static inline void tg_amx_configure(const struct tg_amx_config *config)
 {
     __asm__ volatile("ldtilecfg %0" : : "m"(*config) : "memory");
 }
 
-/* There are no tiles any more: the system has less to save when it switches threads. */
+/* Release the tiles: the system then has less state to save when it switches threads. */
 static inline void tg_amx_release(void) { __asm__ volatile("tilerelease" : : : "memory"); }
 
 #define tg_amx_zero(tile) __asm__ volatile("tilezero %%tmm%c0" : : "i"(tile) : "memory")
@@ -53,7 +53,8 @@ static inline void tg_amx_release(void) { __asm__ volatile("tilerelease" : : : "
 #define tg_amx_store(tile, to, stride)                                                                                 \
     __asm__ volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"((size_t)(stride)), "i"(tile) : "memory")
 
-/* into[row][col] of fp32 += left[row][2 * pair + i] * right[pair][2 * col + i] of bf16, over i of 0 and 1 and all pairs. */
+/* into[row][col] of fp32 += left[row][2 * pair + i] * right[pair][2 * col + i] of bf16, over i of 0 and 1 and all
+ * pairs. */
 #define tg_amx_add_products(into, left, right)                                                                         \
     __asm__ volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(into), "i"(left), "i"(right) : "memory")
 

@@ -1,16 +1,16 @@
 /*
- * This computer as the device: threads, on-chip memory of each, and what an instruction does there.
+* This computer as the device: its threads, the on-chip memory of each, and the execution of instructions.
  *
- * Each worker has a thread, which lives as long as the device and waits between launches. The thread that launches looks
- * after them. Where faults are not caught, it is worker 0 itself.
+ * Each worker has a thread, which lives as long as the device and waits between launches. The launching thread
+ * supervises the workers. Where faults are not caught, it is worker 0 itself.
  *
- *     tg_run_wait ---> looks after them -----------------------------> returns when all that have begun are done
+ *     tg_run_wait ---> supervises -----------------------------------> returns when all that have begun are done
  *          | launch += 1                                                ^ n_working == 0
  *          +---------> worker 0 ... n - 1, each: pin, watch, work, ----+
  *
- * A launch is carried out by worker 0 and those that come in time: a thread that wakes when it is over goes to sleep again.
+ * Worker 0 and the workers that wake in time carry out a launch. A thread that wakes after its end goes back to sleep.
  *
- * An instruction is checked and executed by the worker that runs the kernel, in the worker's own buffers.
+ * The worker that runs a kernel checks and executes its instructions, in the worker's own buffers.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -30,19 +30,19 @@
 
 enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 
-/* What one worker has. Writer: its thread. */
+/* The state of one worker. Writer: its thread. */
 struct core {
     alignas(64) struct tg_worker_core known; /* first */
     struct tg_gm *gm;
     struct {
         uint64_t low, high;
-    } ranges[N_RANGES]; /* allocations that transfers were in lately, the latest first, as long as nothing is freed */
+    } ranges[N_RANGES]; /* allocations of recent transfers, the latest first; valid until an allocation is freed */
     uint64_t n_freed;   /* of gm, when they were found */
     struct tg_buffers buffers;
-    struct tg_lazy lazy; /* of the task that runs, if it is a cube core's */
+    struct tg_lazy lazy; /* of the running task, if it is a cube core's */
     uint64_t n_begun;    /* known.n_kernels when lazy began, or UB was cleared */
     bool clear;          /* UB holds NaN when a kernel starts */
-    uint32_t ub_written; /* bytes from its start that may hold something else, while `clear` */
+    uint32_t ub_written; /* with `clear`: bytes from UB's start that may hold something other than NaN */
     uint8_t *memory;     /* all buffers, owned; NULL: not used yet */
 };
 
@@ -54,9 +54,9 @@ struct thread {
     uint32_t worker;
     struct tg_ward ward;
     struct tg_watch watch; /* open while it works, if faults are caught */
-    bool started, lost;    /* writer: the thread that waits. lost: it runs on in foreign code */
+    bool started, lost;    /* writer: the waiting thread. lost: it still runs foreign code */
     bool working;          /* under the lock: it has begun its part of the launch */
-    uint64_t seen;         /* the launch that was the last when it was started */
+    uint64_t seen;         /* number of the last launch when it was started */
 };
 
 struct cpu {
@@ -68,10 +68,10 @@ struct cpu {
     struct thread *threads;           /* [n_workers] */
     uint64_t start_ns;                /* of the launch. Writer: the caller, before the threads see the launch */
     bool clear;                       /* of the launch */
-    const struct tg_machine_run *run; /* under the lock: NULL: none, or nobody may begin any more */
+    const struct tg_machine_run *run; /* under the lock: NULL: no launch, or it accepts no more workers */
     pthread_mutex_t lock;
     pthread_cond_t launched, finished;
-    uint64_t launch;    /* under the lock: how many there were */
+    uint64_t launch;    /* under the lock: number of launches so far */
     uint32_t n_working; /* under the lock: threads that have begun and not ended */
     bool closing;
 };
@@ -89,7 +89,7 @@ static uint64_t cpu_now(struct tg_machine *machine) { return clock_ns() - of(mac
 
 /* ---- instructions ---- */
 
-static _Thread_local struct core *own_core; /* of the worker that this thread is; NULL: it is none */
+static _Thread_local struct core *own_core; /* of this thread's worker; NULL: not a worker */
 
 static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
 {
@@ -97,10 +97,10 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
-/* Is it inside one of the allocations that are remembered, or in one that is from now on? */
+/* Is it inside one of the remembered allocations, or inside one that is remembered from now on? */
 static bool is_allocated(struct core *core, struct tg_run_of_bytes run)
 {
-    /* Acquire, pairs with the release in free_locked: an allocation that was freed is not remembered. */
+    /* Acquire, pairs with the release in free_locked: a freed allocation is not remembered. */
     const uint64_t n_freed = atomic_load_explicit(&core->gm->n_freed, memory_order_acquire);
     if (n_freed != core->n_freed) memset(core->ranges, 0, sizeof core->ranges);
     core->n_freed = n_freed;
@@ -115,8 +115,8 @@ static bool is_allocated(struct core *core, struct tg_run_of_bytes run)
     return run.bytes <= high - run.address;
 }
 
-/* A transfer is in one allocation, gaps included. The message names the first contiguous bytes that are in none, or all of
- * it, if it is in several. */
+/* A transfer must be inside one allocation, gaps included. The message names its first contiguous bytes outside any
+ * allocation, or the whole transfer, if it spans several. */
 static void check_global(struct core *core, const struct tg_instr *instr)
 {
     const struct tg_run_of_bytes all = tg_global_extent(instr->global);
@@ -134,7 +134,7 @@ static void check_global(struct core *core, const struct tg_instr *instr)
     stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
 }
 
-/* A task finds nothing in the buffers of a cube core that it has not put there. */
+/* A task finds only its own data in the buffers of a cube core. */
 static void execute_cube(struct core *core, const struct tg_instr *instr)
 {
     if (core->n_begun != core->known.n_kernels) tg_lazy_begin(&core->lazy);
@@ -142,13 +142,13 @@ static void execute_cube(struct core *core, const struct tg_instr *instr)
     tg_lazy_execute(&core->lazy, instr);
 }
 
-/* Bytes of UB from its start to the end of a tile. */
+/* Bytes from UB's start to the end of a tile. */
 static uint32_t end_in_ub(const struct tg_tile *tile)
 {
     return tile && tile->kind == TG_VEC ? tile->offset + tg_tile_bytes(tile) : 0;
 }
 
-/* A task finds in UB what the last one left, or NaN where the launch asks for it. */
+/* A task finds old contents in UB, or NaN where the launch asks for it. */
 static void execute_vector(struct core *core, const struct tg_instr *instr)
 {
     if (core->clear) {
@@ -185,7 +185,7 @@ static void issue(const struct tg_instr *announced)
     tg_state_leave(&theirs);
 }
 
-/* Instructions take effect one by one: all is in order already. */
+/* Instructions take effect one by one, so flags and barriers have nothing to order. */
 static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
 {
     struct core *core = own_core;
@@ -202,14 +202,15 @@ static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t ev
 
 static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 
-/* A worker is a cube core and a vector core. Fresh buffers hold NaN, later ones what the last task left. */
+/* A worker is a cube core and a vector core. Fresh buffers hold NaN, later ones the contents that the last task left.
+ */
 static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worker, struct tg_worker_core **out)
 {
     struct core *core = &of(machine)->cores[worker];
     *out = &core->known;
     own_core = core;
     core->known.n_instructions = 0;
-    /* A launch that does not ask leaves what it writes uncounted. */
+    /* Without `clear`, written bytes are not counted. */
     core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
     core->clear = of(machine)->clear;
     core->lazy.product = core->clear ? &tg_product_ordered : tg_product_variant_for(of(machine)->tile_isa);
@@ -247,7 +248,8 @@ static void work(struct cpu *cpu, const struct tg_machine_run *run, struct threa
     if (cpu->pin) tg_topology_unpin(&before);
 }
 
-/* Under the lock: the part of `thread` in the launch is over, and with worker 0's nobody begins any more. */
+/* Under the lock: the part of `thread` in the launch is over. When worker 0's part is over, no further worker begins.
+ */
 static void end_part(struct cpu *cpu, struct thread *thread)
 {
     if (thread->working) cpu->n_working--;
@@ -266,7 +268,7 @@ static void thread_main(void *arg)
         while (cpu->launch == seen && !cpu->closing) pthread_cond_wait(&cpu->launched, &cpu->lock);
         if (cpu->closing) break;
         seen = cpu->launch;
-        if (!cpu->run) continue; /* too late: it is over */
+        if (!cpu->run) continue; /* too late: the launch is over */
         const struct tg_machine_run *run = cpu->run;
         thread->working = true;
         cpu->n_working++;
@@ -278,10 +280,10 @@ static void thread_main(void *arg)
     pthread_mutex_unlock(&cpu->lock);
 }
 
-/* Where faults are caught the caller's thread waits, and worker 0 has a thread as the others have. */
+/* Where faults are caught the caller's thread waits, and worker 0 has a thread like the others. */
 static uint32_t first_thread(const struct cpu *cpu) { return cpu->machine.catch_faults ? 0 : 1; }
 
-/* The threads that are not there yet. They see the first launch that comes after this. */
+/* Start the missing threads. They take part from the next launch on. */
 static enum tg_status start_threads(struct cpu *cpu)
 {
     for (uint32_t i = first_thread(cpu); i < cpu->machine.n_workers; i++) {
@@ -306,7 +308,7 @@ static void lose(struct cpu *cpu, const struct tg_machine_run *run, struct threa
     pthread_mutex_unlock(&cpu->lock);
 }
 
-/* Look whether all that work are well. */
+/* Check the signs of life of all working threads. */
 static void look_at_threads(struct cpu *cpu, const struct tg_machine_run *run, uint32_t elapsed_ms)
 {
     for (uint32_t i = 0; i < cpu->machine.n_workers; i++) {
@@ -334,7 +336,7 @@ static bool wait_finished(struct cpu *cpu, uint32_t limit_ms)
     return pthread_cond_clockwait(&cpu->finished, &cpu->lock, CLOCK_MONOTONIC, &until) == 0;
 }
 
-/* The thread that waits, while the others work. */
+/* The waiting thread's loop, while the others work. */
 static void attend(struct cpu *cpu, const struct tg_machine_run *run)
 {
     const uint32_t look_ms = tg_watch_look_ms(run->kernel_limit_ms);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Loads from this size on are worth asking for ahead. */
+/* Loads of at least this size are prefetched. */
 enum { STREAM_BYTES = 2048 };
 
 void tg_lazy_begin(struct tg_lazy *lazy)
@@ -43,7 +43,7 @@ static uint32_t place_of(const struct tg_lazy_tile *t, uint32_t kind, uint32_t r
                              : tg_at_zn(t->cols, width, row, col);
 }
 
-/* Write the tile's bytes, the padding's too. */
+/* Write the tile's bytes, including the padding. */
 static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
 {
     const size_t bytes = tg_dtype_bytes(t->dtype);
@@ -56,8 +56,8 @@ static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uin
                        bytes);
 }
 
-/* Forget the buffer's tiles that overlap the span. Those that are to stay as bytes are settled first: all, or the ones that
- * are not wholly inside. */
+/* Remove the buffer's tiles that overlap the span. Before that, materialise tiles that must keep their bytes: all of
+ * them, or those that are partly outside. */
 static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool settle_all)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
@@ -75,7 +75,7 @@ static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool se
     if (kind == TG_LEFT) lazy->widened.at = NULL;
 }
 
-/* The tile that has the span; NULL: there is none. `next` is where it is looked for first, and moves on. */
+/* The tile with this span; NULL: no such tile. The search starts at `next` and moves it on. */
 static struct tg_lazy_tile *find(struct tg_lazy_buffer *buffer, struct span span, uint32_t *next)
 {
     uint32_t at = *next < buffer->n ? *next : 0;
@@ -98,7 +98,7 @@ static bool touches(const struct tg_lazy_tile *tile, uint64_t low, uint64_t high
     return false;
 }
 
-/* Tiles that refer to what a store writes become bytes. */
+/* Materialise the tiles that refer to the destination of a store. */
 static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
 {
     for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) {
@@ -106,7 +106,7 @@ static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
         for (uint32_t i = 0; i < buffer->n; i++) {
             if (!touches(&buffer->tiles[i], low, high)) continue;
             clear(lazy, kind, (struct span){buffer->tiles[i].low, buffer->tiles[i].high}, true);
-            i--; /* the next one has come here */
+            i--; /* the next tile has moved to this place */
         }
     }
 }
@@ -133,7 +133,7 @@ static void expect(struct tg_lazy *lazy, const struct tg_lazy_tile *tile)
     if (lazy->stream.n_ahead < TG_STREAM_AHEAD) tg_stream_ask(&lazy->stream, TG_STREAM_AHEAD - lazy->stream.n_ahead);
 }
 
-/* A tile without parts that takes the place of all that was there. NULL: there is no room. */
+/* A tile without parts that replaces everything at its place. NULL: no room. */
 static struct tg_lazy_tile *fill(struct tg_lazy *lazy, const struct tg_tile *t)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[t->kind];
@@ -174,8 +174,8 @@ static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
     expect(lazy, tile);
 }
 
-/* The column at which `tile` begins in `src`, a Mat tile that may be made of several side by side; UINT32_MAX: it is not one
- * of them. */
+/* The column at which `tile` begins in `src`, a Mat tile that may consist of several tiles side by side. UINT32_MAX:
+ * `tile` is not one of them. */
 static uint32_t column_in(const struct tg_tile *src, const struct tg_lazy_tile *tile)
 {
     const uint32_t from_start = tile->low - src->offset, block_bytes = src->rows * 32;
@@ -184,7 +184,7 @@ static uint32_t column_in(const struct tg_tile *src, const struct tg_lazy_tile *
     return from_start % block_bytes == 0 ? from_start / block_bytes * tg_fractal_cols(src->dtype) : UINT32_MAX;
 }
 
-/* Behind the parts of `to`, those of `from`. false: there is no room. */
+/* Append the parts of `from` to those of `to`. false: no room. */
 static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, uint32_t col)
 {
     if (to->n_parts + from->n_parts > TG_LAZY_PARTS) return false;
@@ -198,7 +198,7 @@ static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, 
     return true;
 }
 
-/* Give `to` the parts that src is made of. false: src is not made of whole tiles side by side. */
+/* Give `to` the parts of src. false: src does not consist of whole tiles side by side. */
 static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const struct tg_tile *src)
 {
     struct tg_lazy_buffer *mat = &lazy->of_kind[TG_MAT];
@@ -214,7 +214,7 @@ static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const st
     return n_cols == src->valid_cols;
 }
 
-/* Any other instruction: what it reads becomes bytes, what it overwrites is forgotten. */
+/* Any other instruction: its sources become bytes; tiles that it overwrites are removed. */
 static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_form_info *form = tg_form_of(instr->op);
@@ -242,8 +242,8 @@ static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
     tg_execute(instr, lazy->buffers);
 }
 
-/* The row at which `tile` begins in `right`, which may be made of several below each other; UINT32_MAX: it is not one of
- * them. */
+/* The row at which `tile` begins in `right`, which may consist of several tiles below each other. UINT32_MAX: `tile` is
+ * not one of them. */
 static uint32_t row_in(const struct tg_tile *right, const struct tg_lazy_tile *tile)
 {
     const uint32_t block_bytes = right->cols * 32, from_start = tile->low - right->offset;
@@ -253,13 +253,13 @@ static uint32_t row_in(const struct tg_tile *right, const struct tg_lazy_tile *t
     return from_start % block_bytes == 0 ? from_start / block_bytes * tg_fractal_cols(right->dtype) : UINT32_MAX;
 }
 
-/* The tiles that a right operand is made of, from the first row to the last. */
+/* The tiles of a right operand, from the first row to the last. */
 struct stack {
     const struct tg_lazy_tile *tiles[TG_LAZY_TILES];
     uint32_t n;
 };
 
-/* false: the operand has rows that are in no tile, or parts at a place that a product cannot take. */
+/* false: rows of the operand are in no tile, or have parts at a place that a product cannot use. */
 static bool stack_up(struct tg_lazy *lazy, const struct tg_tile *right, struct stack *stack)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_RIGHT];
@@ -279,8 +279,8 @@ static bool stack_up(struct tg_lazy *lazy, const struct tg_tile *right, struct s
     return n_rows == right->valid_rows;
 }
 
-/* Left as rows of fp32 in the scratch; an operand that several products share is there already. NULL: it is no tile of one
- * part. */
+/* Left as rows of fp32 in the scratch, where a shared operand of several products stays. NULL: not a tile of one part.
+ */
 static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_LEFT];
@@ -299,8 +299,8 @@ static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
     return to;
 }
 
-/* How many tiles from `first` on one product can take as its pieces: those of one part each and of the same shape, but for
- * the last, which may have fewer rows. */
+/* The number of tiles, from `first` on, that one product can take as its pieces. Each has one part and the same shape;
+ * the last may have fewer rows. */
 static uint32_t n_alike(const struct stack *stack, uint32_t first)
 {
     const struct tg_lazy_tile *of = stack->tiles[first];
@@ -315,7 +315,7 @@ static uint32_t n_alike(const struct stack *stack, uint32_t first)
     return i - first;
 }
 
-/* left x what is stacked up, into acc. */
+/* left x the stacked tiles, into acc. */
 static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, const float *rows,
                            const struct stack *stack)
 {
@@ -358,7 +358,7 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
     }
     clear(lazy, TG_LEFT, span_of(instr->a), true);
     clear(lazy, TG_RIGHT, span_of(instr->b), true);
-    tg_execute(instr, lazy->buffers); /* which uses the scratch */
+    tg_execute(instr, lazy->buffers); /* it uses the scratch */
 }
 
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)

@@ -1,14 +1,14 @@
 /*
- * lazy.h - a cube core that copies as little as it can: loads into L1 and moves into L0A and L0B are noted down, and a
- * product reads its operands where they lie in device memory.
+* lazy.h - a cube core that copies as little as possible. It only notes loads into L1 and moves into L0A and L0B; a
+ * product reads its operands in place, in device memory.
  *
- *     TLOAD  device memory -> Mat             a tile of one part: where its columns are in device memory
- *     TMOV   Mat -> Left, Right               the parts of the Mat tiles that its source is made of, side by side
- *     TMATMUL                                 products of the tiles that the right operand is made of, into the real L0C
+ *     TLOAD  device memory -> Mat             a tile of one part: the place of its columns in device memory
+ *     TMOV   Mat -> Left, Right               the parts of the Mat tiles of its source, side by side
+ *     TMATMUL                                 products of the tiles of the right operand, into the real L0C
  *
- * What the instructions mean stays the same. Wherever that cannot be had without bytes in a buffer (a tile that was
- * loaded in pieces of another shape, a load of columns, a store into device memory that a part refers to), tiles are
- * settled: their bytes are written to where the instructions would have put them, and the instruction is executed.
+ * The results stay the same. Some cases need bytes in a buffer: a tile that was loaded in pieces of another shape, a
+ * load of columns, a store into device memory that a part refers to. Then tiles are materialised (settled): their bytes
+ * are written into the buffer, and the instruction is executed on the bytes.
  */
 #ifndef TG_MACHINE_CPU_LAZY_H
 #define TG_MACHINE_CPU_LAZY_H
@@ -21,7 +21,7 @@ enum {
     TG_LAZY_PARTS = 16  /* of a tile */
 };
 
-/* Columns of a tile, and where they are. */
+/* Columns of a tile, and their place. */
 struct tg_lazy_part {
     const uint8_t *at; /* of the first element in device memory */
     size_t ld;         /* elements from row to row there */
@@ -30,16 +30,16 @@ struct tg_lazy_part {
 
 /* A tile that is not in its buffer. */
 struct tg_lazy_tile {
-    uint32_t low, high;      /* its bytes there */
+    uint32_t low, high;      /* its byte range in the buffer */
     uint32_t rows, cols;     /* static size */
     uint32_t n_rows, n_cols; /* valid ones */
     uint32_t dtype;
-    uint32_t n_parts; /* side by side, all rows of each */
+    uint32_t n_parts; /* parts lie side by side; each has all rows */
     struct tg_lazy_part parts[TG_LAZY_PARTS];
 };
 
-/* The tiles of one buffer, in the order in which their places were first filled. No two overlap. A kernel fills and reads
- * places in turn, so the one after the last is looked at first. */
+/* The tiles of one buffer, in the order in which their places were first filled. No two overlap. A kernel fills and
+ * reads places in turn, so a search begins after the last hit. */
 struct tg_lazy_buffer {
     struct tg_lazy_tile tiles[TG_LAZY_TILES];
     uint32_t n;
@@ -48,17 +48,17 @@ struct tg_lazy_buffer {
 
 /* Writer: the thread of the core. */
 struct tg_lazy {
-    const struct tg_buffers *buffers; /* where settled bytes go; owned by the core */
+    const struct tg_buffers *buffers; /* destination of materialised bytes; owned by the core */
     const struct tg_product_variant *product;
     struct tg_lazy_buffer of_kind[TG_RIGHT + 1]; /* by enum tg_tile_kind: Mat, Left, Right */
     struct tg_stream stream;
     struct {
-        const uint8_t *at; /* its part's; NULL: none */
+        const uint8_t *at; /* of its part; NULL: no tile */
         uint32_t low;
     } widened; /* the Left tile that the scratch holds as fp32 */
 };
 
-/* A task begins: nothing that another one loaded is there any more. */
+/* A task begins: no load of an earlier task counts any more. */
 void tg_lazy_begin(struct tg_lazy *lazy);
 
 /* As tg_execute, for an instruction of a cube core. */

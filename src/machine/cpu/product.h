@@ -1,4 +1,4 @@
-/* product.h - products whose right operand is read where it lies, in device memory: what a cube core does on `cpu`. */
+/* product.h - products that read their right operand in place, in device memory: the cube core of `cpu`. */
 #ifndef TG_MACHINE_CPU_PRODUCT_H
 #define TG_MACHINE_CPU_PRODUCT_H
 
@@ -10,14 +10,15 @@
 /*
  * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
- * Shapes    left [m][k] fp32, left_ld elements apart, each a number that dtype has. right [k][n] of dtype (fp32, fp16,
- *           bf16), in pieces below each other of piece_rows rows, the last of what is left; rows are right_ld elements
- *           apart in each.
+* Shapes    left [m][k] fp32, left_ld elements apart; each value is one that dtype can represent. right [k][n] of dtype
+ *           (fp32, fp16, bf16), in pieces of piece_rows rows below each other; the last piece has the rest. Rows are
+ *           right_ld elements apart in each piece.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
- * Writes    sum, m rows of every block that holds one of the n columns; what is behind them there means nothing.
+ * Writes    sum, m rows of every block that holds one of the n columns; the block's other columns get values without a
+ *           meaning.
  * Reads     n elements of each row of right and nothing behind them.
- * Rounding  fp32; a multiply and an add may be fused, terms are added in any order, and what is nearer to zero than 2^-126
- *           may count as zero.
+ * Rounding  fp32. A multiply and an add may be fused, terms are added in any order, and numbers nearer to zero than
+ *           2^-126 may become zero.
  */
 struct tg_product {
     const float *left;
@@ -26,10 +27,10 @@ struct tg_product {
     size_t left_ld, right_ld, block_ld;
     uint32_t piece_rows; /* 1 to k */
     uint32_t m, k, n, dtype;
-    bool fresh; /* what sum holds before means nothing */
+    bool fresh; /* the old contents of sum do not count */
 };
 
-/* Compute it; what is read of right is told to `stream`, which may be NULL. Threads: any, on other sums. */
+/* Compute it; `stream`, which may be NULL, hears of the reads of right. Threads: any, on other sums. */
 typedef void tg_product_fn(const struct tg_product *product, struct tg_stream *stream);
 
 /* to[i] = from[i] as fp32, n of them, of dtype. */
@@ -49,13 +50,13 @@ struct tg_product_variant {
 #include "machine/cpu/product_variants.inc"
 #undef TG_PRODUCT_VARIANT
 
-/* Line `idx` of product_variants.inc, slowest first; NULL behind the last. */
+/* Line `idx` of product_variants.inc, slowest first; NULL beyond the last. */
 const struct tg_product_variant *tg_product_variant_at(size_t idx);
 
-/* Terms are added in the order of k and nothing is fused: the bits of a2a3sim, on every instruction set. */
+/* Terms are added in the order of k, without fusing: the bits of a2a3sim, on every instruction set. */
 extern const struct tg_product_variant tg_product_ordered;
 
-/* The fastest that needs no more than `isa`. */
+/* The fastest variant that needs no more than `isa`. */
 const struct tg_product_variant *tg_product_variant_for(enum tg_isa isa);
 
 #endif

@@ -1,13 +1,13 @@
-/* Products of bf16 by AMX; what has too little work for it, and the other types, are AVX-512's.
+/* Products of bf16 by AMX. Small products, and the other types, go to AVX-512.
  *
- * The tile instruction multiplies pairs of rows of right whose numbers alternate. They are brought into that order in
- * registers, on their way from where they lie to a scratch that stays in L1:
+ * The tile instruction multiplies pairs of rows of right whose numbers alternate. Registers bring them into that order,
+ * on the way from device memory to a scratch that stays in L1:
  *
  *     right, 32 rows x 32 columns           two tiles, 16 pairs x 16 columns each
  *     row 2p      a0  a1  a2  a3  ...       low   row p   a0  b0  a1  b1  ...  a15 b15
  *     row 2p + 1  b0  b1  b2  b3  ...       high  row p   a16 b16 a17 b17 ...  a31 b31
  *
- * Rows and columns that right does not have are zero there. Blocks of sums are tiles as they are in memory. */
+ * Missing rows and columns of right are zero there. Blocks of sums are tiles in their memory layout. */
 #include <assert.h>
 #include <immintrin.h>
 #include <stdalign.h>
@@ -22,18 +22,18 @@ enum {
     STEP = 32,        /* rows of right, and columns, that are multiplied at once; 32 bf16 are a line */
     PAIRS = STEP / 2, /* rows of a tile of right */
     BLOCK = 16,       /* columns of a block of sums */
-    DEEP_STEPS = 2,   /* of a panel whose many sums come and go */
+    DEEP_STEPS = 2,   /* steps of a panel whose many sums are loaded and stored each time */
     PART_ROWS = 128,  /* of left, at most */
-    TELL_PAIRS = 2    /* read until the stream hears of them */
+    TELL_PAIRS = 2    /* pairs read between two reports to the stream */
 };
 
 /* Tiles by number. */
 enum { SUM_LOW, SUM_HIGH, LEFT, RIGHT_LOW, RIGHT_HIGH, N_TILES };
 
-/* A few rows of right, and what goes with them. */
+/* A few rows of right, and their operands. */
 struct panel {
     const struct tg_product *product;
-    struct tg_stream *stream; /* NULL: nobody wants to know */
+    struct tg_stream *stream; /* NULL: no reports */
     const float *left;        /* at the panel's first column */
     const uint8_t *right;
     size_t right_bytes; /* from row to row */
@@ -43,10 +43,10 @@ struct panel {
     alignas(64) uint16_t right_tiles[DEEP_STEPS][2][PAIRS][2 * BLOCK];
 };
 
-/* The first n of 32. */
+/* A mask of the first n of 32. */
 static inline uint32_t first(uint32_t n) { return n < 32 ? (1u << n) - 1 : UINT32_MAX; }
 
-/* A bf16 is the high half of an fp32, and left's numbers have no other. */
+/* A bf16 is the high half of an fp32; left's numbers have zeros in the low half. */
 static inline __m256i bf16_of(const float *from, __mmask16 mask)
 {
     const __m512i bits = _mm512_castps_si512(_mm512_maskz_loadu_ps(mask, from));
@@ -72,7 +72,7 @@ static inline __m512i row_of(const uint8_t *from, bool exists, __mmask32 mask)
     return exists ? _mm512_maskz_loadu_epi16(mask, from) : _mm512_setzero_si512();
 }
 
-/* One step of the columns that begin at `column`, and are in the mask. Four shuffles for two lines. */
+/* One step of the columns that begin at `column` and are in the mask. Four shuffles for two lines. */
 static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __mmask32 mask)
 {
     const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
@@ -94,7 +94,7 @@ static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __
     }
 }
 
-/* Sixteen rows of sums, or as many as tiles are configured for, of one block or of two. */
+/* Sixteen rows of sums, or the configured number of rows, of one block or of two. */
 static void multiply_rows(const struct panel *p, uint32_t row, float *sum, bool both)
 {
     float *low = sum + row * BLOCK, *high = low + p->product->block_ld;
@@ -140,8 +140,8 @@ static void configure(uint32_t rows)
     tg_amx_configure(&config);
 }
 
-/* A part of up to 16 rows, or of a multiple of 16, and one piece of right. A signal may end a kernel in the middle and leave tiles configured, or
- * have made the system forget them: so each call configures them, and trusts in nothing from before. */
+/* A part of up to 16 rows, or of a multiple of 16, and one piece of right. A signal may end a kernel midway and leave
+ * tiles configured, or make the system discard them. So each call configures the tiles itself. */
 static void multiply_piece(const struct tg_product *product, struct tg_stream *stream)
 {
     const uint32_t depth = product->m > TG_AMX_ROWS ? DEEP_STEPS * STEP : STEP;
@@ -174,7 +174,7 @@ static void multiply(const struct tg_product *product, struct tg_stream *stream)
     }
 }
 
-/* Is it less work than by AVX-512, which takes a cycle to widen a line of right and one for each row? */
+/* Is the product cheaper with AVX-512, which takes a cycle to widen a line of right and one for each row? */
 static bool is_worth_it(const struct tg_product *part)
 {
     const uint64_t n_lines = (uint64_t)part->k * ((part->n + STEP - 1) / STEP);

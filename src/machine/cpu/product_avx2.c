@@ -46,7 +46,7 @@ static inline struct pair pair_bf16(const uint8_t *from)
         {_mm256_castsi256_ps(_mm256_slli_epi32(first, 16)), _mm256_castsi256_ps(_mm256_slli_epi32(second, 16))},
         {_mm256_castsi256_ps(_mm256_and_si256(first, high)), _mm256_castsi256_ps(_mm256_and_si256(second, high))}};
 }
-/* The even, or the odd, ones of 16 numbers. */
+/* The 8 numbers at even places, or at odd places, of 16. */
 static inline __m256 every_other(struct lanes block, bool odd)
 {
     const __m256 mixed = odd ? _mm256_shuffle_ps(block.low, block.high, 0xDD)

@@ -1,5 +1,6 @@
 /* Products in the order of a2a3sim: each multiplication is rounded, and the terms of a sum are added in the order of k.
- * Slower than the other variants; the bits depend on no instruction set (src/tile/matmul.inc has the same order). */
+ * Slower than the other variants; the bits do not depend on the instruction set (src/tile/matmul.inc has the same
+ * order). */
 #include <string.h>
 
 #include <tilegraph/tile.h>
@@ -21,7 +22,7 @@ static void widen(float *to, const void *from, uint32_t dtype, uint32_t n)
 
 static void multiply(const struct tg_product *p, struct tg_stream *stream)
 {
-    (void)stream; /* nothing is asked for ahead */
+    (void)stream; /* no prefetching */
     const size_t row_bytes = p->right_ld * tg_dtype_bytes(p->dtype);
     for (uint32_t col = 0; col < p->n; col += LANES) {
         const uint32_t n_cols = p->n - col < LANES ? p->n - col : LANES;

@@ -1,14 +1,14 @@
-/* stream.h - what a core is about to read from device memory, and how far ahead of its use it has been asked for.
+/* stream.h - the device memory that a core is about to read, and how far ahead of its use it is prefetched.
  *
  *     ranges, in the order of their use      |range|range|range|
- *                                             used ^   ^ asked for up to here
+ *                                             used ^   ^ prefetched up to here
  *
- * Whoever adds a range says what will be read; whoever works says how much it has read, and about as much is asked for
- * ahead. So the memory is busy across the ends of tiles, and while instructions are issued that read nothing: these ask for
- * a reserve, which readers use up by asking for somewhat less than they read.
+ * The producer adds ranges that will be read. The consumer reports the lines that it has read, and about as many lines
+ * are prefetched. So the memory stays busy across the ends of tiles. Instructions that read nothing prefetch a reserve;
+ * readers use it up by prefetching somewhat less than they read.
  *
- * A range that is added is touched once a page. Blocks of a cache lie all over the memory, and the walk through the page
- * tables, which a virtual machine makes longer, would otherwise hold up whoever reads the page first. */
+ * Adding a range touches each of its pages once. The pages of a cache's blocks are scattered over memory. Without the
+ * touch the first reader of a page would wait for the page-table walk, which is longer in a virtual machine. */
 #ifndef TG_MACHINE_CPU_STREAM_H
 #define TG_MACHINE_CPU_STREAM_H
 
@@ -18,10 +18,10 @@
 enum {
     TG_STREAM_RANGES = 32,
     TG_LINE_BYTES = 64,
-    TG_PAGE_BYTES = 4096,       /* the smallest that a machine has, or the one that runs it */
-    TG_STREAM_AHEAD = 64,       /* lines asked for ahead at least, in L2 */
+    TG_PAGE_BYTES = 4096,       /* the smallest page of the machine, or of its host */
+    TG_STREAM_AHEAD = 64,       /* least number of prefetched lines, in L2 */
     TG_STREAM_AHEAD_MOST = 256, /* with the reserve */
-    TG_STREAM_IDLE_LINES = 16   /* for the reserve, by an instruction that reads nothing */
+    TG_STREAM_IDLE_LINES = 16   /* added to the reserve by an instruction that reads nothing */
 };
 
 /* Rows of whole lines that are `stride` bytes apart. */
@@ -33,11 +33,11 @@ struct tg_stream_range {
 
 /* Writer: the thread of the core. */
 struct tg_stream {
-    struct tg_stream_range ranges[TG_STREAM_RANGES]; /* a ring; [first] is the one being asked for */
+    struct tg_stream_range ranges[TG_STREAM_RANGES]; /* a ring; [first] is being prefetched */
     uint32_t first, n_ranges;
-    const uint8_t *at; /* the next line to ask for */
+    const uint8_t *at; /* the next line to prefetch */
     uint32_t n_lines;  /* of the row, from `at` on */
-    uint32_t n_ahead;  /* lines that have been asked for and not yet used */
+    uint32_t n_ahead;  /* lines prefetched and not yet used */
 };
 
 static inline void tg_stream_clear(struct tg_stream *s) { s->first = s->n_ranges = s->n_lines = s->n_ahead = 0; }
@@ -55,7 +55,7 @@ static inline void tg_stream_advance(struct tg_stream *s)
     s->n_ranges--;
 }
 
-/* Ask for the next n lines, or as many as there are. */
+/* Prefetch the next n lines, or as many as there are. */
 static inline void tg_stream_ask(struct tg_stream *s, uint32_t n)
 {
     while (n > 0 && s->n_lines > 0) {
@@ -69,7 +69,7 @@ static inline void tg_stream_ask(struct tg_stream *s, uint32_t n)
     }
 }
 
-/* Load the first line of each page of the range, and with it where the page is. */
+/* Load the first line of each page of the range, and with it the page's translation. */
 static inline void tg_stream_touch(const struct tg_stream_range *range)
 {
     const size_t row_bytes = (size_t)range->row_lines * TG_LINE_BYTES;
@@ -83,7 +83,7 @@ static inline void tg_stream_touch(const struct tg_stream_range *range)
     }
 }
 
-/* Behind all others, this range will be read. A full ring takes no more: nothing is asked for then. */
+/* This range will be read after all others. A full ring drops it: then it is not prefetched. */
 static inline void tg_stream_add(struct tg_stream *s, struct tg_stream_range range)
 {
     if (s->n_ranges == TG_STREAM_RANGES || range.n_rows == 0 || range.row_lines == 0) return;
@@ -92,7 +92,7 @@ static inline void tg_stream_add(struct tg_stream *s, struct tg_stream_range ran
     if (s->n_lines == 0) tg_stream_advance(s);
 }
 
-/* n lines have been read. */
+/* The core has read n lines. */
 static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
 {
     s->n_ahead = s->n_ahead > n ? s->n_ahead - n : 0;
@@ -100,7 +100,7 @@ static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
     else tg_stream_ask(s, s->n_ahead < TG_STREAM_AHEAD ? n : n - n / 4);
 }
 
-/* Nothing has been read, but time passes. */
+/* An instruction has read nothing, but takes time. */
 static inline void tg_stream_idle(struct tg_stream *s)
 {
     if (s->n_lines > 0 && s->n_ahead < TG_STREAM_AHEAD_MOST) tg_stream_ask(s, TG_STREAM_IDLE_LINES);

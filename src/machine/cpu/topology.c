@@ -10,7 +10,7 @@
 static void allowed(cpu_set_t *set)
 {
     if (sched_getaffinity(0, sizeof *set, set) == 0 && CPU_COUNT(set) > 0) return;
-    CPU_ZERO(set); /* more processors than a set has room for: use those that it can name */
+    CPU_ZERO(set); /* more processors than a set holds: use those that the set can name */
     for (size_t i = 0; i < CPU_SETSIZE; i++) CPU_SET(i, set);
 }
 
@@ -36,7 +36,7 @@ static void spread_by_number(uint32_t n, cpu_set_t *place)
 
 #ifdef TG_HWLOC
 
-/* The machine's processors as a tree, cut down to those that this thread may use. false: hwloc cannot say. */
+/* The machine's processors as a tree, reduced to those that this thread may use. false: hwloc cannot tell. */
 static bool load(hwloc_topology_t *topology)
 {
     cpu_set_t set;
@@ -52,8 +52,8 @@ static bool load(hwloc_topology_t *topology)
     return loaded;
 }
 
-/* At even distances in the order of the tree, in which processors that share the most are neighbours. Not hwloc_distrib,
- * which uses copies of sets that it found no memory for. */
+/* At even distances in the order of the tree, where processors that share the most are neighbours. Not hwloc_distrib:
+ * out of memory, it uses copies of sets that it does not have. */
 static bool spread_over(hwloc_topology_t topology, uint32_t n, cpu_set_t *place)
 {
     const int n_units = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_PU);

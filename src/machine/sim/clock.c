@@ -62,7 +62,7 @@ static struct tg_actor *dequeue(struct tg_clock *clock)
 
 /* ---- turns ---- */
 
-/* How far the world has come. */
+/* The time that the world has reached. */
 static uint64_t latest(const struct tg_clock *clock)
 {
     uint64_t now = 0;
@@ -71,7 +71,7 @@ static uint64_t latest(const struct tg_clock *clock)
     return now;
 }
 
-/* Give a stall to the next sleeper that takes one. NULL: there is none left. */
+/* Give a stall to the next sleeper that accepts stalls. NULL: no such sleeper is left. */
 static struct tg_actor *stall(struct tg_clock *clock)
 {
     while (clock->next_to_stall < clock->n_actors) {
@@ -84,7 +84,7 @@ static struct tg_actor *stall(struct tg_clock *clock)
     return NULL;
 }
 
-/* The running actor has put itself aside: go on with the next. */
+/* The running actor has stored itself elsewhere: go on with the next actor. */
 static void next_turn(struct tg_clock *clock)
 {
     struct tg_actor *self = clock->running;
@@ -102,7 +102,7 @@ void tg_clock_yield(struct tg_clock *clock)
     next_turn(clock);
 }
 
-/* Let an actor nap until `time`, or go on at once if that has passed for it. */
+/* Let an actor nap until `time`, or go on at once if its clock is past that time. */
 static void nap(struct tg_clock *clock, struct tg_actor *actor, uint64_t time)
 {
     actor->since = actor->now;
@@ -125,10 +125,10 @@ bool tg_clock_sleep(struct tg_clock *clock)
 _Noreturn void tg_clock_end(struct tg_clock *clock)
 {
     clock->running->state = TG_ACTOR_ENDED;
-    tg_coro_publish(clock); /* who called tg_clock_run reads its results */
+    tg_coro_publish(clock); /* the caller of tg_clock_run reads its results */
     clock->next_to_stall = 0;
     next_turn(clock);
-    __builtin_unreachable(); /* nobody switches to an actor that has ended */
+    __builtin_unreachable(); /* no actor switches to one that has ended */
 }
 
 void tg_clock_wake(struct tg_clock *clock, struct tg_actor *actor, uint64_t time)
@@ -138,7 +138,7 @@ void tg_clock_wake(struct tg_clock *clock, struct tg_actor *actor, uint64_t time
     case TG_ACTOR_ENDED: break;
     case TG_ACTOR_ASLEEP: nap(clock, actor, time); break;
     case TG_ACTOR_NAPPING:
-        /* A later wake need not be kept: whoever wakes looks at everything, and asks again for what is still to come. */
+        /* A later wake can be dropped: a woken actor reads everything, and asks again for later events. */
         if (time >= actor->now) break;
         actor->now = time > actor->since ? time : actor->since;
         sift_up(clock, actor->heap_slot);

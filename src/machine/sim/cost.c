@@ -5,7 +5,7 @@
 #include "tile/buffers.h"
 #include "tile/table.h"
 
-enum { REPEAT_BYTES = 256, NARROW_BYTES = 128, COUNTED = 16 }; /* COUNTED: to set up rows that are no whole repeats */
+enum { REPEAT_BYTES = 256, NARROW_BYTES = 128, COUNTED = 16 }; /* COUNTED: set-up of rows that are not whole repeats */
 
 static uint32_t ceil_div(uint64_t n, uint32_t step) { return (uint32_t)((n + step - 1) / step); }
 
@@ -16,11 +16,11 @@ static uint64_t valid_bytes(const struct tg_tile *t, uint32_t dtype)
 
 /* ---- vector instructions ---- */
 
-/* What an instruction goes over: rows of elements, in bytes as its pace counts them. */
+/* The iteration space of an instruction: rows of elements, in bytes as its cost form counts them. */
 struct extent {
     uint32_t rows;
     uint64_t row_bytes;
-    bool together; /* the rows lie behind each other */
+    bool together; /* the rows are adjacent in memory */
 };
 
 static struct extent extent_of(const struct tg_instr *instr)
@@ -71,7 +71,7 @@ static struct tg_cost vector_cost(const struct tg_op_info *row, const struct tg_
     return cost;
 }
 
-/* Figures of a machine file may be of any size. */
+/* A machine file may have figures of any size. */
 static uint32_t whole_cycles(double cycles) { return cycles < UINT32_MAX ? (uint32_t)cycles : UINT32_MAX; }
 
 /* ---- transfers ---- */

@@ -1,14 +1,14 @@
 /*
  * cost.h - how long an instruction keeps its pipe busy.
  *
- * The row of an instruction in instructions.h has its figures with their source. What a figure counts is the cost form:
+ * The row of an instruction in instructions.h has its figures with their source. The cost form says how they count:
  *
- *   EVEN       start-up + repeats x cycles; a repeat is 256 bytes, and goes over the ends of rows that lie together
+ *   EVEN       start-up + repeats x cycles; a repeat is 256 bytes, and may span the ends of adjacent rows
  *   NARROW     the same, but a row of less than 128 bytes takes a repeat of its own
  *   WIDE       EVEN, at the pace of fp32 whatever the type is
- *   ROWS       EVEN, but if rows are no multiples of 256 bytes, each takes repeats of its own, after 16 cycles more
+ *   ROWS       EVEN; but rows that are not multiples of 256 bytes take repeats of their own, each after 16 more cycles
  *   REDUCTION  start-up + rows x cycles; each further 256 bytes of a row take a cycle more and 16 to start;
- *              16 more if rows are no multiples of 256 bytes
+ *              16 more if rows are not multiples of 256 bytes
  *   EXPANSION  start-up + rows x cycles; each further 256 bytes of a row take a cycle more
  *   COLUMNS    start-up + rows x cycles; each further 256 bytes of a row take two cycles more
  *   PRODUCT    the machine's matmul_fixed and matmul_fractal, by fractals

@@ -29,7 +29,7 @@ bool tg_landing_note(struct tg_landing *landing, uint64_t address, uint64_t n_by
     return true;
 }
 
-/* Of bytes that two writes have in common, the first gets the new ones. */
+/* Bytes that two writes share: the first write gets the new ones. */
 void tg_landing_hold(struct tg_landing *landing)
 {
     for (size_t i = 0; i < landing->n_writes; i++) {
@@ -42,7 +42,7 @@ void tg_landing_hold(struct tg_landing *landing)
     }
 }
 
-/* The first lands last, because it has the new bytes of those that it shares. */
+/* The first write lands last, because it has the new bytes of shared ranges. */
 void tg_landing_land(struct tg_landing *landing, struct tg_gm *gm)
 {
     for (size_t i = landing->n_writes; i > 0; i--) {

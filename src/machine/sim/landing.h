@@ -18,24 +18,25 @@
 /* Bytes of device memory that a store writes. */
 struct tg_landing_write {
     uint64_t address, n_bytes;
-    size_t data; /* where tg_landing.data has the other bytes */
+    size_t data; /* the other bytes, in tg_landing.data */
 };
 
 struct tg_landing {
     struct tg_landing_write *writes; /* [n_writes], owned */
-    uint8_t *data;                   /* [n_data], owned: what was there before, then what lands */
+    uint8_t *data;                   /* [n_data], owned: the old bytes, then the bytes to land */
     size_t n_writes, writes_max, n_data, data_max;
 };
 
 void tg_landing_fini(struct tg_landing *landing);
 
-/* A store that has not happened yet writes these bytes. false: no memory. */
+/* Note the bytes that a store will write. false: no memory. */
 bool tg_landing_note(struct tg_landing *landing, uint64_t address, uint64_t n_bytes);
 
-/* The stores that were noted have happened: memory gets back what it had before them. */
+/* The noted stores have been executed: exchange their bytes in memory for the old ones. */
 void tg_landing_hold(struct tg_landing *landing);
 
-/* What is held lands. Memory of `gm` that was freed meanwhile is left alone; NULL: none can have been. */
+/* Let the noted bytes land. Memory of `gm` that was freed in the meantime is skipped; NULL: no memory can have been
+ * freed. */
 void tg_landing_land(struct tg_landing *landing, struct tg_gm *gm);
 
 #endif

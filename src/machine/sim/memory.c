@@ -10,7 +10,7 @@ struct tg_l2_page {
     uint64_t number;       /* address / TG_L2_PAGE_BYTES */
     uint32_t newer, older; /* by last use; NONE at the ends */
     uint32_t next;         /* in the bucket; index + 1 */
-    uint32_t lines;        /* that it holds, a bit each */
+    uint32_t lines;        /* the lines in the L2, a bit each */
 };
 
 #define NONE UINT32_MAX
@@ -82,7 +82,7 @@ static void link_newest(struct tg_memory *memory, uint32_t index)
     memory->newest = index;
 }
 
-/* A page of the L2 to hold `number`: a fresh one, or the one that was not used for the longest time. */
+/* A page of the L2 for `number`: a fresh one, or the least recently used one. */
 static uint32_t take_page(struct tg_memory *memory)
 {
     if (memory->n_used < memory->n_pages) return memory->n_used++;
@@ -94,7 +94,7 @@ static uint32_t take_page(struct tg_memory *memory)
     return index;
 }
 
-/* Use a page, which need not be there yet; the L2 has pages. */
+/* Use a page, which may be absent; the L2 has at least one page. */
 static struct tg_l2_page *use(struct tg_memory *memory, uint64_t number)
 {
     uint32_t index = find(memory, number);
@@ -112,7 +112,7 @@ static struct tg_l2_page *use(struct tg_memory *memory, uint64_t number)
     return &memory->pages[index];
 }
 
-/* Use [at, end) of one page. Returns how many bytes the L2 has to get: all of the lines that it did not hold. */
+/* Use [at, end) of one page. Returns the bytes that the L2 must fetch: all of the lines that it missed. */
 static uint64_t miss(struct tg_memory *memory, uint64_t at, uint64_t end)
 {
     if (memory->n_pages == 0) return end - at;

@@ -41,7 +41,7 @@ void tg_sim_machine_default(struct tg_sim_machine *machine)
     for (int i = 0; i < N_PARAMETERS; i++) set(machine, &parameters[i], parameters[i].value);
 }
 
-/* Where in a machine file the reader is. */
+/* The reader's position in a machine file. */
 struct place {
     const char *path;
     int line;
@@ -64,7 +64,7 @@ static enum tg_status read_value(struct tg_sim_machine *machine, struct place *a
     at->given[p - parameters] = true;
     char *end = NULL;
     double value = strtod(text, &end);
-    /* strtod takes hexadecimal numbers, too. */
+    /* strtod also takes hexadecimal numbers. */
     if (end == text || *end != '\0' || strpbrk(text, "xX"))
         return tg_error(TG_ERR_ARGUMENT, "%s:%d: %s = %s: no number", at->path, at->line, p->name, text);
     if (!isfinite(value) || value < p->least || value > p->most)
@@ -136,7 +136,8 @@ void tg_sim_machine_write(FILE *file)
     fputs(
         "# The virtual device a2a3sim: an Ascend A2/A3 (910B1). Copy and change it; what is left out keeps its value.\n"
         "# Behind each value: unit; confidence (H measured or vendor contract, M vendor table or secondary source,\n"
-        "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini, V200 a published profile).\n\n",
+        "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini, V200 a published profile).\n"
+        "\n",
         file);
     for (int i = 0; i < N_PARAMETERS; i++) {
         const struct parameter *p = &parameters[i];

@@ -1,9 +1,9 @@
 /*
- * machine.h - the figures of the virtual device: what a machine file holds.
+ * parameters.h - the figures of the virtual device: the contents of a machine file.
  *
- * One list of parameters makes the structure, the defaults (an A2/A3, 910B1), the reader of machine files and the file
- * that documents them. A file has lines `name = value`; # starts a comment; every parameter at most once; what is not
- * named keeps its default.
+ * One list of parameters generates the structure, the defaults (an A2/A3, 910B1), the reader of machine files and the
+ * file that documents them. A file has lines `name = value`, and # starts a comment. Each parameter stands at most
+ * once; a missing one keeps its default.
  *
  * Confidence: H measured or vendor contract, M vendor table or secondary source, L derived or assumed, F fitted here.
  * Sources: S hw-native-sys/simpler at 6ebaf771; P hw-native-sys/pto-isa at 3186c381 (transfers: bd32f495, fitted mode);
@@ -72,9 +72,9 @@ void tg_sim_machine_default(struct tg_sim_machine *machine);
 /*
  * Read a machine file over the defaults.
  *
- * Errors    TG_ERR_FILE      it cannot be read
- *           TG_ERR_ARGUMENT  a line is no `name = value`, a name is unknown or given twice, a value is no number or out of
- *                            range: the message names file, line, name and what is allowed
+ * Errors    TG_ERR_FILE      the file cannot be read
+ *           TG_ERR_ARGUMENT  a line is not `name = value`, a name is unknown or repeated, a value is not a number or
+ *                            out of range: the message names file, line, name and the allowed values
  */
 enum tg_status tg_sim_machine_read(struct tg_sim_machine *machine, const char *path);
 

@@ -42,7 +42,7 @@ uint16_t tg_pipes_flag(const struct tg_instr *instr)
     return (uint16_t)((instr->src_pipe * TG_PIPES + instr->dst_pipe) * TG_EVENTS + instr->event);
 }
 
-/* Room is there. */
+/* The list has room. */
 static void link_step(struct tg_pipes *pipes, const struct tg_pipe_step *step)
 {
     pipes->steps[pipes->n_steps++] = *step;
@@ -72,7 +72,7 @@ static bool append_global(struct tg_pipes *pipes, const struct tg_global *global
     return true;
 }
 
-/* What is appended from here on is issued when PIPE_S has passed the wait before. */
+/* Steps that are appended from here on are issued when PIPE_S has passed the wait before. */
 static bool append_gate(struct tg_pipes *pipes)
 {
     void *passed_at = pipes->passed_at;
@@ -82,7 +82,7 @@ static bool append_gate(struct tg_pipes *pipes)
     return true;
 }
 
-/* A barrier of all pipes is a step of each, which leaves when all have come. */
+/* A barrier of all pipes is a step of each pipe; it ends when all pipes have reached it. */
 static bool append_barrier_all(struct tg_pipes *pipes)
 {
     for (uint8_t pipe = 0; pipe < TG_PIPES; pipe++) {
@@ -125,7 +125,7 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
     return append_step(pipes, &step) ? TG_PIPES_OK : TG_PIPES_NO_MEMORY;
 }
 
-/* ---- what a kernel leaves ---- */
+/* ---- unfinished work of a kernel ---- */
 
 void tg_pipes_begin(struct tg_pipes *pipes)
 {
@@ -138,7 +138,7 @@ void tg_pipes_begin(struct tg_pipes *pipes)
         clear(pipes);
         return;
     }
-    /* Steps that are done go; the others and their GlobalTensors move to the front, in their order. */
+    /* Remove finished steps; move the others and their GlobalTensors to the front, in order. */
     pipes->n_steps = pipes->n_globals = 0;
     memset(pipes->at, 0, sizeof pipes->at);
     memset(pipes->last, 0, sizeof pipes->last);
@@ -163,7 +163,7 @@ struct player {
     struct tg_kernel_times *times;
 };
 
-/* The step that a pipe is at, if it was issued. NULL: it was not, or there is none. */
+/* The current step of a pipe, if it was issued. NULL: not issued, or no step left. */
 static struct tg_pipe_step *current(struct tg_pipes *pipes, int pipe)
 {
     if (pipes->at[pipe] == 0) return NULL;
@@ -171,7 +171,7 @@ static struct tg_pipe_step *current(struct tg_pipes *pipes, int pipe)
     return step->gate <= pipes->n_passed ? step : NULL;
 }
 
-/* The pipe stands still until `time`. */
+/* The pipe is idle until `time`. */
 static void wait_until(struct tg_pipes *pipes, int pipe, double time)
 {
     if (time <= pipes->free_at[pipe]) return;
@@ -179,7 +179,7 @@ static void wait_until(struct tg_pipes *pipes, int pipe, double time)
     if (pipe == PIPE_V) pipes->flowing = false;
 }
 
-/* A step of this kernel starts after the kernel, and after what its scalar unit has waited for. */
+/* A step of this kernel starts after the kernel's start and after the waits of its scalar unit. */
 static void wait_for_issue(struct tg_pipes *pipes, int pipe, const struct tg_pipe_step *step)
 {
     if (pipes->at[pipe] <= pipes->n_left) return;
@@ -197,7 +197,7 @@ static void set_played(struct tg_pipes *pipes, uint16_t flag, double time)
     pipes->set_at[flag][pipes->n_played[flag]++ % FLAG_RING] = time;
 }
 
-/* The flag's time, if it is set already as far as has been played. */
+/* The flag's time, if the playing has set it already. */
 static bool wait_played(struct tg_pipes *pipes, uint16_t flag, double *time)
 {
     if (pipes->n_waited[flag] == pipes->n_played[flag]) return false;
@@ -205,7 +205,7 @@ static bool wait_played(struct tg_pipes *pipes, uint16_t flag, double *time)
     return true;
 }
 
-/* A machine file may make a kernel last longer than its record can say. */
+/* A machine file may make a kernel last longer than its record can express. */
 static void add_ns(uint32_t *sum, double ns)
 {
     const double total = *sum + ns + 0.5;
@@ -223,7 +223,7 @@ static void log_step(const struct tg_pipes *pipes, const struct tg_pipe_step *st
 static void work(struct player *p, const struct tg_pipe_step *step)
 {
     struct tg_pipes *pipes = p->pipes;
-    /* Vector instructions behind each other are started in the shadow of the one before. */
+    /* The start-up of a vector instruction overlaps with the vector instruction right before it. */
     uint32_t startup = step->pipe == PIPE_V && pipes->flowing ? 0 : step->startup;
     double duration = ((double)startup + step->cycles) * p->ns_per_cycle;
     log_step(pipes, step, pipes->free_at[step->pipe], pipes->free_at[step->pipe] + duration);
@@ -232,7 +232,7 @@ static void work(struct player *p, const struct tg_pipe_step *step)
     if (step->pipe == PIPE_V) pipes->flowing = step->startup > 0;
 }
 
-/* Let a pipe do what needs nobody else. Returns whether it did anything. */
+/* Let a pipe do all work that is independent of others. Returns whether it did any. */
 static bool advance(struct player *p, int pipe)
 {
     struct tg_pipes *pipes = p->pipes;
@@ -253,7 +253,7 @@ static bool advance(struct player *p, int pipe)
     return moved;
 }
 
-/* All pipes stand at a barrier of all: they leave together. */
+/* All pipes are at a barrier of all pipes: they leave together. */
 static bool pass_barrier_all(struct player *p)
 {
     struct tg_pipes *pipes = p->pipes;
@@ -275,7 +275,7 @@ static bool pass_barrier_all(struct player *p)
     return true;
 }
 
-/* The pipe whose transfer is asked for first; -1: none stands at one. */
+/* The pipe whose transfer is requested first; -1: no pipe is at a transfer. */
 static int first_transfer(struct tg_pipes *pipes)
 {
     int first = -1;
@@ -302,7 +302,7 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     leave(pipes, pipe, step);
 }
 
-/* When the scalar code has returned; negative: it has not. */
+/* The time at which the scalar code has returned; negative: it has not. */
 static double returned_at(const struct tg_pipes *pipes)
 {
     if (pipes->at[PIPE_S] != 0) return -1;
@@ -318,7 +318,8 @@ double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycl
         bool moved = false;
         for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(&p, pipe);
         if (moved || pass_barrier_all(&p)) continue;
-        /* Every pipe is done, at a transfer, or waits for one of those: the earliest is next in this core's time. */
+        /* Every pipe is done, at a transfer, or waits for such a pipe: the earliest transfer is next in this core's
+         * time. */
         const int pipe = first_transfer(pipes);
         const double end = returned_at(pipes);
         if (pipe < 0) return end >= 0 ? end : start_ns;

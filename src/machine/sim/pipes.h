@@ -1,19 +1,20 @@
 /*
- * pipes.h - the pipes of one core: what each of them has to do, and when it does it.
+ * pipes.h - the pipes of one core: their work, and its times.
  *
- * A kernel is executed first and timed afterwards. While it runs, its instructions are appended to a list; then the list
- * is played: every pipe takes its own instructions in order, a wait holds it until the flag of the same name is set, and
- * a transfer to or from device memory starts at its turn among those of all cores. Times are in ns since the launch.
+ * A kernel is executed first and timed afterwards. While it runs, its instructions are appended to a list. Then the
+ * list is played: every pipe takes its own instructions in order, and a wait stops the pipe until the flag of the same
+ * name is set. A transfer to or from device memory starts at its turn among the transfers of all cores. Times are in ns
+ * since the launch.
  *
  *     list      MTE2: load a | MTE2: set | V: wait | V: exp | V: set | MTE2: load b | MTE3: wait | MTE3: store ...
  *     MTE2      [load a][set][load b]
  *     V               [wait.][exp][set]
  *     MTE3                         [wait][store]
  *
- * The scalar unit issues for every pipe: while it waits for a flag, nothing that comes later is issued to any pipe.
+ * The scalar unit issues for every pipe: while it waits for a flag, no later instruction is issued to any pipe.
  *
- * A kernel ends when its scalar code returns. What its pipes have not done by then stays in the list, in front of what the
- * next kernel of the core appends.
+ * A kernel ends when its scalar code returns. Unfinished work of its pipes stays in the list, in front of the
+ * instructions of the core's next kernel.
  */
 #ifndef TG_MACHINE_SIM_PIPES_H
 #define TG_MACHINE_SIM_PIPES_H
@@ -28,7 +29,7 @@
 
 enum { TG_PIPES = PIPE_FIX + 1, TG_EVENTS = EVENT_ID7 + 1 };
 
-/* One instruction as its pipe sees it. */
+/* One instruction from the view of its pipe. */
 struct tg_pipe_step {
     uint8_t pipe;
     uint8_t kind; /* enum in pipes.c */
@@ -39,7 +40,7 @@ struct tg_pipe_step {
     uint32_t cycles;
     uint32_t next;   /* step of the same pipe, index + 1; 0: the last */
     uint32_t global; /* transfers: index of its GlobalTensor */
-    uint32_t gate;   /* waits of PIPE_S that have to be passed before it is issued */
+    uint32_t gate;   /* waits of PIPE_S that must be passed before it is issued */
 };
 
 struct tg_pipes {
@@ -47,12 +48,12 @@ struct tg_pipes {
     struct tg_global *globals;  /* [n_globals], owned */
     uint32_t n_steps, n_globals;
     size_t steps_max, globals_max, passed_max;
-    uint32_t at[TG_PIPES], last[TG_PIPES];           /* the step that a pipe is at, and its last: index + 1; 0: none */
+    uint32_t at[TG_PIPES], last[TG_PIPES];           /* current and last step of each pipe: index + 1; 0: no step */
     uint32_t n_left;                                 /* steps of earlier kernels: the first of the list */
-    double *passed_at;                               /* [n_passed], owned: when PIPE_S has passed each of its waits */
+    double *passed_at;                               /* [n_passed], owned: when PIPE_S passed each of its waits */
     uint32_t n_gates, n_passed;                      /* waits of PIPE_S in this kernel: appended, passed */
     uint32_t n_set[TG_PIPES * TG_PIPES * TG_EVENTS]; /* flags set and not waited for, in program order */
-    struct tg_record_log *log; /* gets what each pipe does, as of core `core`; NULL: nobody wants it */
+    struct tg_record_log *log; /* gets the work of each pipe, under core `core`; NULL: not recorded */
     uint16_t core;
     /* While playing: */
     double start_ns; /* of the kernel's first instruction */
@@ -70,7 +71,8 @@ void tg_pipes_fini(struct tg_pipes *pipes);
 /* A launch begins: the list is empty, all pipes are free. */
 void tg_pipes_reset(struct tg_pipes *pipes);
 
-/* A kernel begins: the list has what earlier ones of this launch have left to do, and no flag that was set counts. */
+/* A kernel begins: the list holds the unfinished work of earlier kernels of this launch, and all their flags are
+ * cleared. */
 void tg_pipes_begin(struct tg_pipes *pipes);
 
 enum tg_pipes_append { TG_PIPES_OK, TG_PIPES_NO_FLAG, TG_PIPES_NO_MEMORY };
@@ -79,13 +81,13 @@ enum tg_pipes_append { TG_PIPES_OK, TG_PIPES_NO_FLAG, TG_PIPES_NO_MEMORY };
 enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_instr *instr, enum tg_pipe pipe,
                                      const struct tg_cost *cost);
 
-/* When a transfer that is asked for at `at_ns` has passed what all cores share. at_ns goes back only to what a kernel has
- * left to do. */
+/* The time at which a transfer that is requested at `at_ns` has passed the shared memory. at_ns decreases only for the
+ * unfinished work of an earlier kernel. */
 typedef double tg_transfer_fn(void *context, const struct tg_global *global, double at_ns);
 
-/* Play the list; the kernel's first instruction starts at `start_ns` at the earliest. Adds to what its record has of pipes
- * and memory; returns when the scalar code has returned. Everything that has started by then is played. `ns_per_cycle` is
- * the core's. */
+/* Play the list. The kernel's first instruction starts at `start_ns` at the earliest. Adds the times of pipes and
+ * memory to the kernel's record. Returns the time at which the scalar code has returned; everything that has started by
+ * then is played. `ns_per_cycle` is the core's. */
 double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *transfer,
                      void *context, struct tg_kernel_times *times);
 

@@ -8,10 +8,10 @@
 #include "check/core/order.h"
 #include "tile/execute.h"
 
-/* More instructions are executed before the kernel goes on, which is one of the orders, too. */
+/* With more instructions some are executed before the kernel goes on; that is one of the allowed orders. */
 enum { STEPS_MAX = 1 << 14 };
 
-/* Who goes on first if it can. The scalar unit only lets others go on. */
+/* The priority of pipes that can go on. The scalar unit only lets others go on. */
 static const uint8_t orders[2][TG_PIPES] = {
     {PIPE_S, PIPE_FIX, PIPE_MTE3, PIPE_M, PIPE_V, PIPE_MTE1, PIPE_MTE2}, /* late */
     {PIPE_S, PIPE_MTE2, PIPE_MTE1, PIPE_V, PIPE_M, PIPE_MTE3, PIPE_FIX}, /* early */
@@ -48,9 +48,11 @@ void tg_reorder_fini(struct tg_reorder *reorder)
     memset(reorder, 0, sizeof *reorder);
 }
 
-/* ---- bytes that are written and not yet seen --------------------------------------------------------------------- */
+/* ---- bytes that are written but not visible yet --------------------------------------------------------------------
+ */
 
-/* Let the writes of a pipe appear, up to those of step `last`. Nothing orders them among each other: the last is first. */
+/* Let the writes of a pipe appear, up to those of step `last`. No order exists between them: the last one goes first.
+ */
 static void appear(struct tg_reorder *reorder, uint32_t pipe, uint32_t last)
 {
     struct tg_reorder_write *writes = reorder->writes[pipe];
@@ -70,7 +72,7 @@ static void appear_all(struct tg_reorder *reorder)
     for (uint32_t pipe = 0; pipe < TG_PIPES; pipe++) appear(reorder, pipe, UINT32_MAX);
 }
 
-/* Note a write of `step`, with the bytes that are there now. */
+/* Note a write of `step`, with the current bytes. */
 static bool note_write(struct tg_reorder *reorder, uint32_t step, uint8_t *place, uint32_t n_bytes)
 {
     const uint8_t pipe = reorder->steps[step].pipe;
@@ -117,7 +119,7 @@ static void exchange(uint8_t *a, uint8_t *b, uint32_t n)
 
 /* ---- executing a step -------------------------------------------------------------------------------------------- */
 
-/* What an instruction overwrites on the way means nothing afterwards, unless it is part of its result. */
+/* Bytes that an instruction overwrites on the way have no meaning afterwards, except for its result. */
 static void spoil_scratch(const struct tg_reorder *reorder, const struct tg_operand *operands, int n)
 {
     struct tg_bytes run;
@@ -133,14 +135,14 @@ static void execute_now(const struct tg_reorder *reorder, const struct tg_instr 
     tg_execute(instr, reorder->buffers);
 }
 
-/* What it writes is put aside, and what was there put back. */
+/* Store the written bytes elsewhere, and restore the old ones. */
 static bool execute_unseen(struct tg_reorder *reorder, uint32_t step, const struct tg_instr *instr)
 {
     const uint8_t pipe = reorder->steps[step].pipe;
     const uint32_t first = reorder->n_writes[pipe];
     struct tg_operand operands[TG_OPERANDS_MAX];
     const int n = tg_footprint(instr, operands);
-    /* Scratch that holds a part of the result comes before the result, so that it appears last: with all that is new. */
+    /* Scratch may contain a part of the result. It comes before the result, so that the result appears last and new. */
     for (int i = 0; i < n; i++)
         if (operands[i].use != TG_USE_READ && !note_tile(reorder, step, &operands[i].tile)) return false;
     if (tg_use_writes(tg_form_of(instr->op)->global) && !note_global(reorder, step, instr->global)) return false;
@@ -153,7 +155,7 @@ static bool execute_unseen(struct tg_reorder *reorder, uint32_t step, const stru
     return true;
 }
 
-/* The last product of the pipe is found by the next one without a barrier, if it is large. */
+/* The next product sees a large product of the pipe without a barrier. */
 static void settle(struct tg_reorder *reorder, const struct tg_reorder_step *step)
 {
     const uint32_t n = reorder->n_writes[PIPE_M];
@@ -177,7 +179,7 @@ static void execute(struct tg_reorder *reorder, uint32_t index)
         tg_instr_set_tile(&instr, slot, step->has >> slot & 1u ? &step->tiles[slot] : NULL);
     instr.global = step->has_global ? &step->global : NULL;
     settle(reorder, step);
-    /* A pipe stores in order: what an earlier kernel has left lands first. */
+    /* A pipe stores in order: an earlier kernel's stores land first. */
     if (writes_global(step)) tg_reorder_land(reorder);
     if (reorder->early || tg_store_adds(&instr)) execute_now(reorder, &instr);
     else if (!execute_unseen(reorder, index, &instr)) reorder->no_memory = true;
@@ -213,7 +215,7 @@ static void go(struct tg_reorder *reorder, uint32_t pipe)
     reorder->at[pipe] = step->next;
 }
 
-/* All pipes stand at a barrier of all: they go on together. */
+/* All pipes are at a barrier of all pipes: they go on together. */
 static bool pass_barrier_all(struct tg_reorder *reorder)
 {
     for (int pipe = 0; pipe < TG_PIPES; pipe++)
@@ -223,7 +225,8 @@ static bool pass_barrier_all(struct tg_reorder *reorder)
     return true;
 }
 
-/* One step of the first pipe that can go on. A kernel's own order is always possible, so that nothing gets stuck. */
+/* Execute one step of the first pipe that can go on. The kernel's own order is always possible, so one pipe can always
+ * go on. */
 static bool go_on(struct tg_reorder *reorder)
 {
     for (int i = 0; i < TG_PIPES; i++) {
@@ -235,7 +238,7 @@ static bool go_on(struct tg_reorder *reorder)
     return pass_barrier_all(reorder);
 }
 
-/* Flags that are set and have no wait yet stay set. */
+/* Flags that are set and not waited for stay set. */
 static void keep_flags(struct tg_reorder *reorder)
 {
     for (size_t i = 0; i < sizeof reorder->flags / sizeof reorder->flags[0]; i++) {
@@ -245,7 +248,7 @@ static void keep_flags(struct tg_reorder *reorder)
     }
 }
 
-/* Execute all that is kept. */
+/* Execute all kept instructions. */
 static void finish(struct tg_reorder *reorder)
 {
     while (go_on(reorder)) continue;
@@ -254,7 +257,7 @@ static void finish(struct tg_reorder *reorder)
     forget(reorder);
 }
 
-/* Note what a store writes that nobody has waited for. false: no memory. */
+/* Note the bytes of a store without a wait. false: no memory. */
 static bool note_store(struct tg_reorder *reorder, const struct tg_global *global)
 {
     struct tg_run_of_bytes run;
@@ -263,7 +266,7 @@ static bool note_store(struct tg_reorder *reorder, const struct tg_global *globa
     return true;
 }
 
-/* The stores that have not appeared yet: those that were not executed, and those whose bytes are put aside. */
+/* The stores that have not appeared: unexecuted ones, and those whose bytes are stored elsewhere. */
 static bool note_stores(struct tg_reorder *reorder)
 {
     for (uint32_t i = 0; i < reorder->n_steps; i++) {
@@ -284,7 +287,7 @@ bool tg_reorder_end(struct tg_reorder *reorder)
 {
     if (!reorder->early && !note_stores(reorder)) reorder->no_memory = true;
     finish(reorder);
-    tg_reorder_land(reorder); /* the kernel had no store before which this would have been done */
+    tg_reorder_land(reorder); /* the kernel had no store that would have caused this */
     tg_landing_hold(&reorder->noted);
     const struct tg_landing empty = reorder->left;
     reorder->left = reorder->noted;
@@ -357,8 +360,8 @@ static struct tg_reorder_step copy_of(const struct tg_instr *instr, enum tg_pipe
     return step;
 }
 
-/* A wait of PIPE_S, or a barrier of all pipes, holds up the kernel itself: what it does next, a plain load say, finds
- * what it has waited for. */
+/* A wait of PIPE_S, or a barrier of all pipes, holds the kernel itself: its next action, for example a plain load,
+ * finds the awaited results. */
 static void hold_up(struct tg_reorder *reorder, const struct tg_instr *instr)
 {
     const bool all = instr->op == TG_OP_PIPE_BARRIER && instr->src_pipe == PIPE_ALL;
@@ -379,7 +382,7 @@ bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, en
     case TG_OP_PIPE_BARRIER: append_barrier(reorder, &step); break;
     default: append(reorder, &step); break;
     }
-    /* A kernel goes on with what an instruction has put into its memory: the pipes are played up to it. */
+    /* The kernel goes on with the instruction's result in its memory: play the pipes up to it. */
     const uint32_t index = reorder->n_steps;
     while (instr->result && !reorder->steps[index - 1].done && go_on(reorder)) continue;
     hold_up(reorder, instr);

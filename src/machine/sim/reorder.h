@@ -1,21 +1,21 @@
 /*
- * reorder.h - the instructions of a kernel in another order than the program's: one that its flags and barriers allow.
+ * reorder.h - execute the instructions of a kernel in another order that its flags and barriers allow.
  *
- * A kernel's instructions are kept until its scalar code waits or returns. Then the pipes take them, each its own in order, held by waits and
- * barriers alone, and by nothing else. Which pipe goes on first is chosen to be as bad as possible:
+ * A kernel's instructions are kept until its scalar code waits or returns. Then each pipe executes its own instructions
+ * in order; only waits and barriers hold it back. Among the pipes that can go on, the choice is the worst one:
  *
- *     late    who uses a result runs ahead of who makes it, and a result appears only when a flag, a barrier or the end
- *             of the kernel needs it: what is read too early is old. Stores that the kernel does not wait for land when
- *             it has returned: a successor reads what was there before
- *     early   who fills a place runs ahead of who still reads it: what is read too late is overwritten
+ *     late    a consumer runs ahead of its producer, and a result appears only when a flag, a barrier or the end of the
+ *             kernel requires it: an early read gets old bytes. Stores that the kernel does not wait for land after its
+ *             return: a successor reads the old bytes
+ *     early   a producer runs ahead of the readers of its place: a late read gets overwritten bytes
  *
  *     program   load a | set | wait | exp a | load b
- *     late      MTE2      load a                 load b ...     a is there when V has passed the wait
+ *     late      MTE2      load a                 load b ...     `a` appears when V has passed the wait
  *               V                 wait  exp a
  *
- * A kernel whose accesses are in order by its flags and barriers gives the same bytes in every such order. One that
- * lacks a flag gives other bytes in one of these two, or not even here, if what it lacks concerns bytes that are equal:
- * the checks (src/check) find it in any case.
+ * A kernel whose flags and barriers order its accesses gives the same bytes in every such order. A kernel without a
+ * needed flag gives other bytes in one of these two orders, unless the bytes happen to be equal. The checks (src/check)
+ * find the missing flag in any case.
  *
  * Threads: that of the run.
  */
@@ -32,21 +32,21 @@
 #include "tile/buffers.h"
 #include "tile/table.h"
 
-/* One instruction that was kept. */
+/* One kept instruction. */
 struct tg_reorder_step {
     struct tg_instr instr; /* its pointers are set when it is executed */
     struct tg_tile tiles[TG_SLOTS];
     struct tg_global global;
-    uint32_t has; /* tiles that were given, a bit by enum tg_slot */
+    uint32_t has; /* the tiles that are present, a bit by enum tg_slot */
     bool has_global;
     uint8_t pipe;
     bool done;
-    uint32_t issued; /* waits of PIPE_S before it: they hold up everything behind them */
+    uint32_t issued; /* waits of PIPE_S before it: each holds back all later instructions */
     uint32_t next;   /* step of the same pipe, index + 1; 0: the last */
     uint32_t flag;   /* set: the next set of this flag that has no wait yet; wait: its set; index + 1, 0: none */
 };
 
-/* Bytes that a pipe has written and nobody can see yet. */
+/* Bytes that a pipe has written and that no pipe can see yet. */
 struct tg_reorder_write {
     uint8_t *place;
     uint32_t n_bytes;
@@ -58,7 +58,7 @@ struct tg_reorder {
     struct tg_reorder_step *steps; /* [n_steps], owned, kept for the next kernel */
     uint32_t n_steps;
     size_t steps_max;
-    uint32_t at[TG_PIPES], last[TG_PIPES]; /* first step that is not done, and last step; index + 1 */
+    uint32_t at[TG_PIPES], last[TG_PIPES]; /* the first step that is not done, and the last step; index + 1 */
     uint32_t n_issued, n_passed;           /* waits of PIPE_S: kept, done */
     struct {
         uint32_t first, last; /* sets without a wait, index + 1 */
@@ -70,26 +70,25 @@ struct tg_reorder {
     uint8_t *data; /* [n_data], owned: bytes of writes, and room to execute */
     size_t n_data, data_max;
     const struct tg_buffers *buffers; /* of the core whose kernel runs */
-    struct tg_landing left, noted;    /* stores that nobody has waited for: of the last kernel, of this one */
-    struct tg_gm *gm;                 /* where they land; NULL: anywhere */
+    struct tg_landing left, noted;    /* stores without a wait: of the last kernel, of this one */
+    struct tg_gm *gm;                 /* their destination; NULL: any address */
     bool early;
     bool no_memory;
 };
 
 void tg_reorder_fini(struct tg_reorder *reorder);
 
-/* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. They are filled with NaN, so that what the
- * last task left is not taken for a result. `gm`: the device memory, borrowed until the last tg_reorder_land. `early`: the
- * second order, else the first. */
+/* A kernel begins on a core with these buffers, borrowed until tg_reorder_end. They are filled with NaN, so that old
+ * contents cannot pass for a result. `gm`: the device memory, borrowed until the last tg_reorder_land. `early` selects
+ * the early order, otherwise the late order. */
 void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffers, struct tg_gm *gm, bool early);
 
-/* Keep an instruction that has passed the rules and whose device memory may be touched. A wait for a flag that nothing
- * before it sets holds up nothing. false: no memory. */
+/* Keep an instruction that has passed the rules and whose device memory may be accessed. A wait for a flag without an
+ * earlier set does not wait. false: no memory. */
 bool tg_reorder_add(struct tg_reorder *reorder, const struct tg_instr *instr, enum tg_pipe pipe);
 
-/* The kernel has returned: execute what was kept. In the first order, stores that the kernel has not waited for have not
- * landed yet: they do before the core's next store, when its next kernel has returned, or by tg_reorder_land. false: no
- * memory. */
+/* The kernel has returned: execute its kept instructions. In the late order, stores without a wait land later: before
+ * the core's next store, when its next kernel has returned, or in tg_reorder_land. false: no memory. */
 bool tg_reorder_end(struct tg_reorder *reorder);
 
 /* The launch is over: let the last stores land. */

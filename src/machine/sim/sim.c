@@ -1,10 +1,12 @@
 /*
  * The virtual A2/A3 device: registers, cores and control threads on the virtual clock.
  *
- * An instruction that a kernel announces passes through four observers: the rules, the device memory, the execution, and
- * the pipes. A kernel is executed without a switch from its first to its last instruction, at the virtual time at which it
- * starts; then its core plays the pipes' lists through the time that they take, in turn with all other cores wherever it
- * uses what they share.
+ * Each instruction of a kernel passes through four observers: the rules, the device memory, the execution, and the
+ * pipes.
+ *
+ * A kernel is executed without a switch from its first to its last instruction, at the virtual time of its start. Then
+ * its core plays the pipes' lists to find the times. It takes turns with the other cores wherever it uses shared
+ * resources.
  */
 #include <math.h>
 #include <pthread.h>
@@ -34,17 +36,17 @@
 enum {
     THREAD_STACK_BYTES = 2 << 20,
     CORE_STACK_BYTES = 512 << 10,
-    CHECKED_ALIVE_MAX = 20000,   /* of a checked task, for which its time limit does not run: the checks take time */
+    CHECKED_ALIVE_MAX = 20000,   /* signs of life of a checked task: its time limit must not count the checks' time */
     INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
     DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
     PROGRESS_NS = 100000000,
     PROGRESS_YIELDS = 256
 };
 
-/* One register with the time at which its value is seen on the other side. */
+/* A register and the time at which the other side sees its value. */
 struct visible {
     uint32_t value, old;
-    uint64_t from; /* ns; before that the other side sees old */
+    uint64_t from; /* ns; until then the other side sees `old` */
 };
 
 struct core {
@@ -56,9 +58,9 @@ struct core {
     struct tg_pipes pipes;
     struct tg_reorder reorder;
     struct tg_core_check *check; /* owned; made with the core's first checked kernel */
-    bool checked;                /* the kernel that runs is */
-    int32_t task_id;             /* whose kernel runs */
-    uint64_t n_instructions;     /* of the task that runs */
+    bool checked;                /* the running kernel is checked */
+    int32_t task_id;             /* of the running kernel */
+    uint64_t n_instructions;     /* of the running task */
     struct tg_kernel_end *end;
     bool warm; /* has run a task in this launch */
 };
@@ -68,18 +70,18 @@ struct sim {
     struct tg_clock clock;
     struct tg_sim_machine figures;
     struct tg_memory memory;
-    enum tg_isa isa;                  /* of the tile operations; the bytes are the same with each */
+    enum tg_isa isa;                  /* of the tile operations; all give the same bytes */
     const struct tg_machine_run *run; /* during a launch */
     uint64_t n_cold;                  /* tasks of the launch that a builder with cold caches added */
-    uint32_t builder_delay_ns;        /* of a random schedule: at most, at each publication */
+    uint32_t builder_delay_ns;        /* random schedule: upper limit of the delay at each publication */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;           /* of the control threads */
-    uint64_t told_ns;          /* host time of the last progress */
-    _Atomic uint64_t shown_ns; /* virtual time, for the thread that waits */
-    uint32_t n_yields;         /* since the host's clock was looked at */
+    uint64_t told_ns;          /* host time of the last progress call */
+    _Atomic uint64_t shown_ns; /* virtual time, for the waiting thread */
+    uint32_t n_yields;         /* since the last read of the host's clock */
 };
 
-/* What an actor's entry gets. */
+/* The argument of an actor's entry. */
 struct start {
     struct sim *sim;
     uint32_t index;
@@ -102,7 +104,7 @@ static void set_visible(struct visible *reg, uint32_t value, uint64_t now, uint6
     reg->from = from;
 }
 
-/* A random schedule delays whatever can be late on a device. */
+/* A random schedule delays everything that can be late on a device. */
 static uint64_t drawn_delay(struct sim *sim)
 {
     if (sim->run->schedule_seed == 0) return 0;
@@ -140,7 +142,7 @@ static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
         self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
 
-/* Now and then say how far the launch is: here, or to the thread that waits for it. */
+/* Now and then report the progress of the launch: here, or to the waiting thread. */
 static void tell_progress(struct sim *sim)
 {
     if (!sim->run->progress || ++sim->n_yields % PROGRESS_YIELDS) return;
@@ -151,7 +153,7 @@ static void tell_progress(struct sim *sim)
     uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
     if (ns - sim->told_ns < PROGRESS_NS) return;
     sim->told_ns = ns;
-    tg_coro_observe(&sim->told_ns); /* whoever is told is told in order */
+    tg_coro_observe(&sim->told_ns); /* calls of progress are ordered */
     sim->run->progress(sim->run->progress_context, self(sim)->now);
     tg_coro_publish(&sim->told_ns);
 }
@@ -178,7 +180,7 @@ static uint32_t sim_read_cond(struct tg_machine *machine, uint32_t core)
     struct sim *sim = of(machine);
     struct tg_actor *me = self(sim);
     me->now += (uint64_t)sim->figures.read_register;
-    /* A core's write is seen cond_latency after it was made: only who could still write earlier has to go first. */
+    /* A core's write is seen cond_latency after it was made: only cores that could still write earlier go first. */
     if (tg_clock_next(&sim->clock) + (uint64_t)sim->figures.finish_latency < me->now) tg_clock_yield(&sim->clock);
     const struct visible *cond = &sim->cores[core].cond;
     if (me->now < cond->from) tg_clock_wake(&sim->clock, me, cond->from); /* on its way: do not sleep past it */
@@ -220,7 +222,7 @@ static void sim_write_cond(struct tg_machine *machine, uint32_t value)
 
 /* ---- instructions ---- */
 
-static _Thread_local struct sim *running_sim; /* whose kernel runs on this thread */
+static _Thread_local struct sim *running_sim; /* of the kernel that runs on this thread */
 static _Thread_local struct core *running_core;
 
 static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
@@ -229,8 +231,8 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
-/* What a transfer does to device memory, as accesses as long as its bytes are contiguous. false: it is not in one
- * allocation. */
+/* The accesses of a transfer to device memory, one for each contiguous run of bytes. false: the transfer is not inside
+ * one allocation. */
 static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
 {
     const bool adds = tg_store_adds(instr);
@@ -260,7 +262,7 @@ static bool check_accesses(struct sim *sim, const struct core *core, const struc
     return usable;
 }
 
-/* The first contiguous bytes of a transfer that are in no allocation; all of it, if it is in several. */
+/* The first contiguous bytes of a transfer outside any allocation; the whole transfer, if it spans several. */
 static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_global *global)
 {
     struct tg_run_of_bytes run;
@@ -269,7 +271,8 @@ static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_glo
     return tg_global_extent(global);
 }
 
-/* A transfer is in one allocation. The check comes first, because it says more, and takes no refusal away. */
+/* A transfer must be inside one allocation. The check comes first, because its report is more precise; the refusal
+ * follows in any case. */
 static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
     const bool usable = !core->checked || check_accesses(sim, core, instr);
@@ -283,7 +286,7 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
     stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
 }
 
-/* The descriptors that an instruction names are read, wherever they are; bytes that mean nothing are not. */
+/* The instruction's descriptors are read, wherever they are; bytes without a meaning are not. */
 static void check_descriptors(const struct tg_instr *instr)
 {
     const char *op = tg_op_name(instr->op), *file = tg_base_name(instr->file);
@@ -299,7 +302,7 @@ static void check_descriptors(const struct tg_instr *instr)
     tg_plain_operand(global->shape, sizeof *global - offsetof(struct tg_global, shape), op, file, instr->line);
 }
 
-/* Now, or in another order when the kernel has returned. */
+/* Execute now, or in another order when the kernel has returned. */
 static void execute(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
     if (sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) {
@@ -318,7 +321,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
     if (core->checked) {
-        /* The checks take their time, which is not the kernel's; a loop without end has an end yet. */
+        /* The checks take time that is not the kernel's. The limit on signs of life still ends an endless loop. */
         if (core->n_instructions <= CHECKED_ALIVE_MAX) tg_guard_alive();
         check_descriptors(instr);
     }
@@ -336,7 +339,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
         stop_kernel(core, TG_ERR_MEMORY);
     }
-    /* A checked kernel goes on: the wait is a finding, and there may be more. */
+    /* A checked kernel goes on: the wait is a finding, and more may follow. */
     if (appended == TG_PIPES_NO_FLAG && !core->checked) {
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
@@ -366,14 +369,15 @@ static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t ev
 
 static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 
-/* The kernel that runs loads or stores device memory without an instruction. */
+/* The running kernel loads or stores device memory without an instruction. */
 static void plain_access(void *context, const struct tg_access *access)
 {
     const struct core *core = context;
     tg_core_check_plain(core->check, access);
 }
 
-/* The buffers of a core, on first use: fresh ones hold NaN, later ones what the last task left. false: no memory. */
+/* The buffers of a core, on first use. Fresh buffers hold NaN, later ones the contents that the last task left. false:
+ * no memory. */
 static bool core_memory(const struct sim *sim, struct core *core)
 {
     if (core->memory) return true;
@@ -425,12 +429,12 @@ static void call_kernel(void *arg)
 static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
 {
     if (guard->end == TG_GUARD_RETURNED) end->status = TG_OK;
-    if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has said why */
+    if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has set the reason */
     end->status = guard->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
     tg_guard_describe(guard, end->message, sizeof end->message);
 }
 
-/* The kernel has returned: what was kept of it is executed. */
+/* The kernel has returned: execute its kept instructions. */
 static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_end *end)
 {
     if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
@@ -439,7 +443,7 @@ static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_en
     snprintf(end->message, sizeof end->message, "no host memory for its instructions in another order");
 }
 
-/* A transfer of the core whose turn it is: everybody whose clock is behind goes first. */
+/* A transfer of the core whose turn it is: every actor whose clock is behind goes first. */
 static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
 {
     struct sim *sim = context;
@@ -557,7 +561,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
     return TG_OK;
 }
 
-/* In one random schedule the builder is far ahead of the cores, in another they wait for it. */
+/* One random schedule lets the builder run far ahead of the cores; another makes the cores wait for it. */
 static uint32_t drawn_builder_delay(uint64_t seed)
 {
     static const uint32_t delays_ns[] = {0, DELAY_MAX_NS / 4, DELAY_MAX_NS, 8 * DELAY_MAX_NS};
@@ -579,7 +583,7 @@ static enum tg_status simulate(struct sim *sim, struct start *starts)
     return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
 }
 
-/* A launch, on the thread that carries all actors. */
+/* A launch, on the thread that runs all actors. */
 struct simulation {
     struct sim *sim;
     struct start *starts;
@@ -590,7 +594,7 @@ static void simulate_all(void *arg)
 {
     struct simulation *all = arg;
     const struct tg_machine_run *run = all->sim->run;
-    tg_coro_keep_order(run->check || run->pipe_log); /* both look at all cores in turn */
+    tg_coro_keep_order(run->check || run->pipe_log); /* both observe all cores in turn */
     all->status = simulate(all->sim, all->starts);
     tg_coro_keep_order(false);
 }
@@ -598,12 +602,12 @@ static void simulate_all(void *arg)
 static void attend(void *context)
 {
     struct sim *sim = context;
-    /* Relaxed: a number for a person. */
+    /* Relaxed: a number for display. */
     if (sim->run->progress)
         sim->run->progress(sim->run->progress_context, atomic_load_explicit(&sim->shown_ns, memory_order_relaxed));
 }
 
-/* The actor that runs took the thread with it. */
+/* The running actor took its thread with it. */
 static void lose(struct sim *sim, const struct tg_guard *how)
 {
     const struct tg_machine_run *run = sim->run;
@@ -613,7 +617,7 @@ static void lose(struct sim *sim, const struct tg_guard *how)
     run->lost(run->control_arg, on_core ? actor - run->n_threads : actor, on_core, how);
 }
 
-/* Foreign code runs on a thread of its own if it is guarded, and else on the caller's. */
+/* Foreign code runs on a thread of its own if it is guarded, otherwise on the caller's thread. */
 static enum tg_status run_guarded(struct sim *sim, struct simulation *all)
 {
     sigset_t mask;
