@@ -15,6 +15,15 @@ if(NOT CMAKE_CROSSCOMPILING)
     tg_test_properties(instruction_table project)
 endif()
 
+# The shape of the sources; without git the script cannot tell them from other files.
+find_program(TG_GIT git)
+if(TG_GIT AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
+    execute_process(COMMAND ${CHECKS}/find_python.sh subprocess
+        OUTPUT_VARIABLE TG_SHAPE_PYTHON OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
+    add_test(NAME shape COMMAND ${TG_SHAPE_PYTHON} ${CHECKS}/shape.py --check)
+    tg_test_properties(shape project)
+endif()
+
 # Each public header alone, as both languages in which kernels and programs may be written.
 include(CheckLanguage)
 check_language(CXX)

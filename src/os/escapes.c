@@ -157,8 +157,8 @@ static int guarded_sigprocmask(int how, const sigset_t *set, sigset_t *before)
     return sigprocmask(how, blockable(how, set, &room), before);
 }
 
-/* Would the signal end or stop the process? Not inline: the handler leaves the caller's frame, and the address sanitizer does
- * not learn that its variables are gone. */
+/* Would the signal end or stop the process? Not inline: the handler leaves the frame of its caller, and the address
+ * sanitizer does not learn that the variables of that frame are gone. */
 static __attribute__((noinline)) bool is_fatal(int number)
 {
     struct sigaction now;

@@ -91,7 +91,7 @@ static uint64_t place_of_access(const struct tg_memory_check *check)
     return tg_finding_place(access->file ? access->file : access->op, access->line) + access->offset;
 }
 
-/* What is known of memory has gaps once something was lost, and would accuse right programs. */
+/* Once something was lost the history of memory has gaps, which would accuse correct programs. */
 static struct tg_finding_item *count(struct tg_memory_check *check, enum tg_finding_code code, const uint64_t *values,
                                      size_t n_values)
 {

@@ -136,8 +136,8 @@ void tg_sim_machine_write(FILE *file)
     fputs(
         "# The virtual device a2a3sim: an Ascend A2/A3 (910B1). Copy and change it; what is left out keeps its value.\n"
         "# Behind each value: unit; confidence (H measured or vendor contract, M vendor table or secondary source,\n"
-        "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini, V200 a published profile).\n"
-        "\n",
+        "# L derived or assumed, F fitted); source (S simpler, P pto-isa, INI Ascend910B1.ini, "
+        "V200 a published profile).\n\n",
         file);
     for (int i = 0; i < N_PARAMETERS; i++) {
         const struct parameter *p = &parameters[i];
