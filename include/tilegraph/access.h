@@ -117,9 +117,9 @@ TG_SEEN_FUNCTION void __tsan_vptr_update(void *table, __attribute__((unused)) vo
     tg_access(table, sizeof(void *), TG_PLAIN_STORE, __builtin_return_address(0));
 }
 
-/* ---- atomic operations: reported, then done sequentially consistent, whatever order the source asks for
- * -------------- 16 bytes are compared and exchanged by one instruction on x86-64 (cx16), which some processors
- * lack. */
+/* ---- atomic operations --------------------------------------------------------------------------------------------
+ * Each is reported, then done sequentially consistent, for every memory order of the source. On x86-64 one instruction
+ * compares and exchanges 16 bytes (cx16); some processors lack it. */
 #if defined(__x86_64__)
 #define TG_WIDE TG_SEEN_FUNCTION __attribute__((target("cx16")))
 #else

@@ -4,11 +4,11 @@
  * An object's own calls of these functions are bound to others. While a watched guarded call runs on the calling
  * thread,
  *
- *     exit, pthread_exit, exec and signals that end or stop the process    end that call
- *     pthread_sigmask, sigprocmask                                         cannot block the signals of the watch
- *     pthread_create                                                       starts threads in guards of their own
- *     (started.h) changes of the host's signals, limits, processes, code               fail with EPERM (refused.h)
- *     syscall                                                              does the same for system calls of this kind
+ *     exit, pthread_exit, exec and signals that end or stop the process   end that call
+ *     pthread_sigmask, sigprocmask                                        cannot block the signals of the watch
+ *     pthread_create                                                      starts threads in own guards (started.h)
+ *     changes of the host's signals, limits, processes, code              fail with EPERM (refused.h)
+ *     syscall                                                             does the same for system calls of this kind
  *
  * Everywhere else they behave like the C library's. Two cases are not caught: system calls in assembly language, and
  * calls inside libraries that the object calls.

@@ -5,10 +5,9 @@
  * clock. Before it reads shared state it yields to every actor whose clock is behind. So all actors see the world in
  * the order of virtual time, on every host, and runs are deterministic.
  *
- *     running  --- advance, yield --->  queued   --- its time comes --->  running
+ *     running  -- advance, yield -->  queued   -- its time comes -->  running
  *        |
- *        +------- sleep ------------->  asleep   --- tg_clock_wake at some time --->  napping  --- that time ---> 
- *        running
+ *        +------ sleep ------------>  asleep   -- tg_clock_wake at some time -->  napping  -- that time -->  running
  *
  * Queued and napping actors are in one heap by time; a napping actor may be woken earlier than planned.
  *
