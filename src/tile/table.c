@@ -18,12 +18,12 @@ const struct tg_op_info tg_op_table[TG_OP_COUNT] = {
 #undef TG_OP_ROW
 };
 
-#define DST(name, use) .slots[TG_SLOT_DST] = {name, TG_USE_##use}
-#define A(name) .slots[TG_SLOT_A] = {name, TG_USE_READ}
-#define B(name) .slots[TG_SLOT_B] = {name, TG_USE_READ}
-#define INDEX(name) .slots[TG_SLOT_INDEX] = {name, TG_USE_READ}
+#define DST(name, use) .slots[TG_SLOT_DST] = {name, TG_USE_##use, false}
+#define A(name) .slots[TG_SLOT_A] = {name, TG_USE_READ, false}
+#define B(name) .slots[TG_SLOT_B] = {name, TG_USE_READ, false}
+#define INDEX(name) .slots[TG_SLOT_INDEX] = {name, TG_USE_READ, false}
 #define OPTIONAL_TMP .slots[TG_SLOT_TMP] = {"tmp", TG_USE_SCRATCH, true}
-#define TMP .slots[TG_SLOT_TMP] = {"tmp", TG_USE_SCRATCH}
+#define TMP .slots[TG_SLOT_TMP] = {"tmp", TG_USE_SCRATCH, false}
 
 const struct tg_form_info tg_form_table[TG_FORMS] = {
     [TG_FORM_LOAD] = {DST("dst", WRITE), .global = TG_USE_READ},
@@ -61,9 +61,9 @@ const struct tg_form_info tg_form_table[TG_FORMS] = {
     [TG_FORM_MERGE_LISTS] = {DST("dst", WRITE), A("first list"), B("second list"),
                              .slots[TG_SLOT_C] = {"third list", TG_USE_READ, true},
                              .slots[TG_SLOT_D] = {"fourth list", TG_USE_READ, true}, TMP},
-    [TG_FORM_GET_VALUE] = {A("element"), .slots[TG_SLOT_B] = {"tile", TG_USE_NAMED}},
-    [TG_FORM_SET_VALUE] = {DST("element", WRITE), .slots[TG_SLOT_B] = {"tile", TG_USE_NAMED}},
-    [TG_FORM_RENAME] = {DST("dst", NAMED), .slots[TG_SLOT_A] = {"src", TG_USE_NAMED}},
+    [TG_FORM_GET_VALUE] = {A("element"), .slots[TG_SLOT_B] = {"tile", TG_USE_NAMED, false}},
+    [TG_FORM_SET_VALUE] = {DST("element", WRITE), .slots[TG_SLOT_B] = {"tile", TG_USE_NAMED, false}},
+    [TG_FORM_RENAME] = {DST("dst", NAMED), .slots[TG_SLOT_A] = {"src", TG_USE_NAMED, false}},
     [TG_FORM_CACHE] = {.global = TG_USE_NONE},
     [TG_FORM_NO_OPERANDS] = {.global = TG_USE_NONE},
     [TG_FORM_FLAG] = {.global = TG_USE_NONE},

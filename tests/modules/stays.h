@@ -10,9 +10,10 @@
 EXPORT void kernel_entry(int64_t *args);
 extern EXPORT int unique_answer;
 
+/* In assembly: compilers of C have no name for the binding, and some assemblers do not change it afterwards. */
 #define STAYS(number)                                                                                                  \
-    int unique_answer = (number);                                                                                      \
-    __asm__(".type unique_answer, %gnu_unique_object");                                                                \
+    __asm__(".data\n.balign 4\n.type unique_answer, %gnu_unique_object\n.size unique_answer, 4\n"                      \
+            "unique_answer: .long " #number "\n.text");                                                                \
     void kernel_entry(int64_t *args) { args[0] = 100 * (number) + unique_answer; }
 
 #endif

@@ -32,7 +32,7 @@ static void segments_remember_who_used_every_byte_last(void **state)
         const struct tg_mark mark = {.number = n};
         const struct tg_operand operand = {.tile = {.offset = n}, .use = TG_USE_WRITE};
         const uint32_t touch = tg_shadow_touch(&shadow, &mark, &operand);
-        uint32_t first, last;
+        uint32_t first = 0, last = 0;
         assert_true(touch > 0 && tg_shadow_cut(&shadow, bytes, &first, &last));
         assert_true(shadow.segments[first].low == bytes.low && shadow.segments[last].low == bytes.high);
         const bool writes = random_chance(&random, 60);
