@@ -164,7 +164,7 @@ static double whole(double value, enum tg_cast cast)
 
 static double expected_integer(uint32_t dtype, double value, enum tg_cast cast, bool saturates)
 {
-    double low, high, rounded = isnan(value) ? 0 : isinf(value) ? value : whole(value, cast);
+    double low = 0, high = 0, rounded = isnan(value) ? 0 : isinf(value) ? value : whole(value, cast);
     assert_true(ref_integer(saturates ? dtype : (uint32_t)TG_INT32, &low, &high));
     rounded = rounded < low ? low : rounded > high ? high : rounded;
     const int64_t bits = (int64_t)rounded;
