@@ -169,7 +169,8 @@ static void try_kernel(struct rig *rig, const struct device *device, enum rig_mo
 static void hostile_kernel(void **state)
 {
     const struct kernel_row *row = *state;
-    if (TEST_ASAN && row->act == HOSTILE_LIBRARY) SKIP("%s: the sanitizer does not let a thread end so", row->name);
+    if (TEST_ASAN && (row->act == HOSTILE_LIBRARY || row->act == HOSTILE_END_TASK))
+        SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && is_fault(row->status)) SKIP("%s under the thread sanitizer", row->name);
     if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     for (const struct device *device = devices; device < devices + N_DEVICES; device++) {
@@ -302,7 +303,8 @@ static void try_plugin(struct rig *rig, enum rig_mode mode, const struct plugin_
 static void hostile_plugin(void **state)
 {
     const struct plugin_row *row = *state;
-    if (TEST_ASAN && row->act == HOSTILE_LIBRARY) SKIP("%s: the sanitizer does not let a thread end so", row->name);
+    if (TEST_ASAN && (row->act == HOSTILE_LIBRARY || row->act == HOSTILE_END_TASK))
+        SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && (is_fault(row->status) || row->act == PLUGIN_NESTED))
         SKIP("%s under the thread sanitizer", row->name);
     if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
@@ -466,6 +468,7 @@ enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };
 static void hostile_module(void **state)
 {
     const struct load_row *row = *state;
+    if (TEST_ASAN && strcmp(row->module, "exit_handlers_in_destructor") == 0) SKIP("%s under a sanitizer", row->name);
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "it", rig_module(row->module));
