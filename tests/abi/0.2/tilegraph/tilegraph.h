@@ -485,9 +485,11 @@ static inline enum tg_status tg_run_finding(const struct tg_run *run, size_t idx
  * The proof that the device-memory accesses of a checked run give (docs/checking.md).
  *
  * A pair is two tasks that use the same bytes, at least one of them writing, without a third task's write to these
- * bytes in between. If edges order all pairs, each task reads the same bytes in every schedule of this graph. The plain
- * loads and stores of objects that were compiled without TG_CHECKED (access.h) are not observed; n_unseen counts these
- * objects.
+ * bytes in between. Two tasks that only add (TSTORE_ADD) numbers of one type are not a pair: additions are atomic and
+ * commute. Each addition rounds a floating-point sum, so without an order its last bits depend on the schedule; n_sums
+ * counts such additions. If edges order all pairs and n_sums is 0, each task reads the same bytes in every schedule of
+ * this graph. The plain loads and stores of objects that were compiled without TG_CHECKED (access.h) are not observed;
+ * n_unseen counts these objects.
  */
 struct tg_proof {
     size_t size; /* of the structure; the library fills that many bytes */
@@ -496,7 +498,8 @@ struct tg_proof {
     uint64_t n_unordered;          /* conflicts that no path of edges orders, those with the orchestration included */
     uint64_t check_bytes;          /* high-water mark of the host memory of the memory checks */
     uint32_t n_unseen;             /* objects (kernels, the orchestration) whose plain accesses are not observed */
-    uint32_t schedule_independent; /* 1: the run has ended, and all pairs are ordered */
+    uint32_t schedule_independent; /* 1: the run has ended, all pairs are ordered, and n_sums is 0 */
+    uint64_t n_sums;               /* additions to floating-point sums that no edge orders after the one before */
 };
 
 /* Zeros without check. After tg_run_wait. TG_ERR_ARGUMENT: proof->size is too small. */
