@@ -45,9 +45,15 @@ mutants: ## every single-point mutant of paged attention, and what finds it: a t
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -V -R '^test_all_mutants$$'
 
+test-slow: ## the slow tests: long random runs, weakened memory orders, mutants (minutes)
+	@tools/install_deps.sh build test
+	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
+	@$(call COMPILE,build) || $(HINT)
+	cd build && $(CTEST) -L slow
+
 test-full: ## what is slow: formatting, mutants, sanitizers, clang, ucontext, valgrind
 	@$(MAKE) format-check
-	@$(MAKE) mutants
+	@$(MAKE) test-slow
 	@$(MAKE) test-asan
 	@$(MAKE) test-tsan
 	@$(MAKE) test-clang
@@ -70,7 +76,7 @@ $(PRESETS:%=test-%): test-%:
 	@tools/install_deps.sh $(GROUPS)
 	@$(CONFIGURE) $* $(STRICT) >/dev/null
 	@$(call COMPILE,build/$*) || $(HINT)
-	cd build/$* && $(CTEST)
+	cd build/$* && $(CTEST) -LE slow
 	$(AFTERWARDS)
 
 test-valgrind: build ## the main job under valgrind
@@ -138,5 +144,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
+.PHONY: help build run test test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
     format-check lint tidy install clean

@@ -32,6 +32,7 @@ enum {
 struct tg_state {
     uint32_t mxcsr; /* includes the exceptions raised so far */
     uint16_t x87;
+    uint16_t zero; /* in place of padding, so that two states can be compared as bytes */
 };
 
 /* The flags that compiled code relies on. Only assembly language can call with other values. */
@@ -54,13 +55,13 @@ static inline void tg_state_set(const struct tg_state *state)
 
 static inline void tg_state_settle(void)
 {
-    static const struct tg_state standard = {TG_STATE_MXCSR, TG_STATE_X87};
+    static const struct tg_state standard = {TG_STATE_MXCSR, TG_STATE_X87, 0};
     tg_state_set(&standard);
 }
 
 static inline struct tg_state tg_state_enter(void)
 {
-    struct tg_state theirs;
+    struct tg_state theirs = {0, 0, 0};
     __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(theirs.mxcsr), "=m"(theirs.x87));
     tg_state_settle();
     return theirs;
