@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* One KV head of one sequence, or a span of its tokens. K of a block is [head_dim][block_size], V [block_size][head_dim]. */
+/* One KV head of one sequence, or a span of its tokens. K of a block is [head_dim][block_size], V
+ * [block_size][head_dim]. */
 struct attention_loop {
     const void *query;            /* [rows][head_dim] */
     const uint8_t *keys, *values; /* caches; a block of a KV head is block_bytes */

@@ -1,15 +1,14 @@
 /*
  * bench_attention: paged attention on `cpu` against the speed at which this computer reads memory.
  *
- * One query a sequence, head_dim 128. The cache is a pool of gigabytes in device memory; each run reads other blocks of it,
- * drawn without an order, so that what it reads is not in a cache. In the same process and with as many threads the best
- * read bandwidth is measured on the same memory (AVX-512 or AVX2 where there is, lines asked for ahead, huge pages), and
- * two loops compute the same, one written plainly (plain_attention.c) and one by hand as fast as it goes
- * (fused_attention.c); results are compared.
+ * One query a sequence, head_dim 128. The cache is a pool of gigabytes in device memory. Each run reads other blocks of
+ * it, in random order, so that no block is in a processor's cache. The same process measures the best read bandwidth of
+ * the same memory with as many threads (AVX-512 or AVX2 if available, prefetch, huge pages). Two loops compute the
+ * same: a plain one (plain_attention.c) and one tuned by hand (fused_attention.c). The results are compared.
  *
- * Least, median and most of the runs are by the clock; "own" is by the processor time of the best one, launch included: what
- * it takes when nobody else uses the computer. Of a run the time from the first task's start to the end counts; what a launch
- * takes before (the plugin is opened) is a column of its own. A JSON array follows the table.
+ * Least, median and most of the runs are by the clock; "own" is by the processor time of the best one, launch included:
+ * the time of a run on an idle computer. A run's time begins with its first task. The time of the launch before it (the
+ * plugin is opened) has a column of its own. A JSON array follows the table.
  *
  *     bench_attention [TEXT]    only rows whose name contains TEXT
  */
@@ -285,7 +284,8 @@ static void problem_close(struct problem *p)
     free(p->lengths);
 }
 
-/* The next blocks of the pool: an odd step through all of them visits each once and in no order that hardware expects. */
+/* The next blocks of the pool: an odd step through all of them visits each once and in no order that
+ * hardware expects. */
 static void take_blocks(struct bench *b, struct problem *p)
 {
     const uint64_t step = (uint64_t)(0.618 * p->n_blocks) | 1;
@@ -328,8 +328,9 @@ struct loop {
     const struct problem *p;
     uint32_t n_spans, span_tokens; /* of a KV head of a sequence */
     struct fused_part *parts;      /* of the fused loop: [sequence][KV head][span] */
-    _Atomic uint32_t *n_done;      /* [sequence][KV head]: spans; whoever does the last one puts them together */
-    _Atomic uint32_t next;         /* span */
+    _Atomic uint32_t
+        *n_done;           /* [sequence][KV head]: finished spans; the thread that finishes the last one merges them */
+    _Atomic uint32_t next; /* span */
 };
 
 static struct attention_loop span_of(const struct loop *loop, uint32_t item, uint32_t span)
@@ -585,10 +586,10 @@ int main(int argc, char **argv)
     FILE *json = open_memstream(&json_text, &n_json);
     if (!json) return 5;
     uname(&machine);
-    printf(
-        "%s, %ld processors; medians of %d runs, GB/s of KV cache\n\n%-46s %7s %6s %7s %7s %7s %7s %7s %8s %8s %8s %8s %9s\n",
-        machine.machine, n_processors, REPEATS, "", "workers", "tasks", "median", "least", "most", "own", "limit",
-        "fraction", "fused C", "plain C", "own/lim", "launch us");
+    printf("%s, %ld processors; medians of %d runs, GB/s of KV cache\n\n"
+           "%-46s %7s %6s %7s %7s %7s %7s %7s %8s %8s %8s %8s %9s\n",
+           machine.machine, n_processors, REPEATS, "", "workers", "tasks", "median", "least", "most", "own", "limit",
+           "fraction", "fused C", "plain C", "own/lim", "launch us");
     for (uint32_t workers = 1; workers <= WORKERS_MAX && workers <= n_processors; workers++) {
         struct bench b;
         bench_open(&b, workers);

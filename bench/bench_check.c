@@ -1,9 +1,9 @@
 /*
- * bench_check: what the checks cost: host time with and without them, and their memory.
+ * bench_check: the cost of the checks: host time with and without them, and their memory.
  *
  * Paged attention with a block a task; one accumulator that is updated by a long chain of tasks; many tasks on a few
- * hundred accumulators. A run that has findings, or whose conflicts are not all ordered, ends the benchmark. A JSON array
- * follows the table.
+ * hundred accumulators. A run that has findings, or whose conflicts are not all ordered, ends the benchmark. A JSON
+ * array follows the table.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,14 +16,14 @@
 #include "file.h"
 #include "pa_problem.h"
 
-/* [checked]: what a checked run takes also tells of plain loads and stores. */
+/* [checked]: the files of a checked run also report plain loads and stores. */
 static const char *const flagship_folders[2] = {TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention",
                                                 TG_BENCH_BUILD_DIR
                                                 "/examples/aicpu_build_graph/paged_attention/checked"};
 
 enum { REPEATS = 3 };
 
-/* What is measured. limit_s is what is asked of the checked run on 2 cores, 0: nothing is. */
+/* The measurements. limit_s: the longest time of the checked run on 2 cores; 0: no limit. */
 static const struct row {
     const char *name;
     uint32_t batch;                  /* of paged attention, or 0 */

@@ -1,5 +1,5 @@
 /*
- * bench_flagship: what the large case of paged attention costs this computer, step by step.
+ * bench_flagship: the cost of the large case of paged attention on this computer, step by step.
  *
  * PA-1 (batch 256, context 8192, bf16: 1 GiB of cache) with a block a task and with 64, and smaller batches of it, to
  * see how the time grows with the number of tasks. Drawing inputs, the simulation with all data, and the golden are
@@ -23,7 +23,7 @@ enum { REPEATS = 3 };
 
 static const char folder[] = TG_BENCH_BUILD_DIR "/examples/aicpu_build_graph/paged_attention";
 
-/* What is measured. A limit is what is asked of 2 cores, 0: nothing is. */
+/* The measurements. A limit is for 2 cores; 0: no limit. */
 static const struct {
     uint32_t batch;
     int64_t blocks_per_task;
@@ -35,7 +35,7 @@ enum { N_ROWS = sizeof rows / sizeof rows[0] };
 
 struct times {
     double inputs_s, simulation_s, golden_s;
-    double simulation_cpu_s; /* of the simulation's one thread: what it takes when nobody else uses the computer */
+    double simulation_cpu_s; /* processor time of the simulation's one thread: its time on an idle computer */
 };
 
 struct point {

@@ -1,8 +1,8 @@
 /*
- * bench_tasks: what a task costs the simulator, against the size of the graph.
+ * bench_tasks: the simulator's cost of a task, against the size of the graph.
  *
- * The flagship's graph with empty kernels is built while it runs. Printed: tasks a second of host time (median, least and
- * most of the repetitions), host memory of the graph, and device time a task. A JSON array follows the table.
+ * The flagship's graph with empty kernels is built while it runs. Printed: tasks a second of host time (median, least
+ * and most of the repetitions), host memory of the graph, and device time a task. A JSON array follows the table.
  */
 #include <stdio.h>
 #include <stdlib.h>

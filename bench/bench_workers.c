@@ -1,9 +1,10 @@
 /*
- * bench_workers: what a task costs platform cpu, and how well workers are used.
+ * bench_workers: the cost of a task on platform cpu, and how well the workers are used.
  *
- * The flagship's graph, built while it runs, with empty kernels and with kernels of 500 ns and 5 us: nanoseconds a task
- * (time of the run over tasks), and efficiency: the time that as many calls of the kernel take in plain loops on as many
- * threads, measured before and after each run, over workers times the time of the run. A JSON array follows the table.
+ * The flagship's graph, built while it runs, with empty kernels and with kernels of 500 ns and 5 us. The table has
+ * nanoseconds a task (time of the run over tasks) and efficiency. Efficiency compares the run with plain loops that
+ * call the kernel as often on as many threads: their time, over workers times the time of the run. The loops are
+ * measured before and after each run. A JSON array follows the table.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -22,7 +23,7 @@
 
 enum { REPEATS = 25 };
 
-/* What is measured. A limit is what is asked of 2 processors, 0: nothing is. */
+/* The measurements. A limit is for 2 processors; 0: no limit. */
 struct row {
     uint32_t workers;
     int64_t n_tasks;

@@ -1,13 +1,13 @@
 /*
- * Keys and values go by once, row after row of 128 numbers, and each row is multiplied by a number a query head and added to
- * sums that stay in registers. K of a block of 128 tokens is such rows (a row is one dimension of all tokens, the sums are
- * scores), and so is V (a row is one token). K of a block of 16 tokens has several dimensions in a row, so each 64 bytes
- * have factors of their own, and the sums of a row are added up at the end.
+ * The loop reads keys and values once, in rows of 128 numbers. It multiplies each row by one number for each query
+ * head, and adds the products to sums in registers. K of a block of 128 tokens consists of such rows: a row is one
+ * dimension of all tokens, and the sums are scores. A row of V is one token. With blocks of 16 tokens, a row of K has
+ * several dimensions: each 64 bytes have factors of their own, and the sums of a row are added up at the end.
  *
- * A line of 32 bf16 is widened as its even and its odd elements, an instruction each; sums stay parted until they are used.
- * Up to four query heads share a read. With more than one, the sums of half a row are what registers hold: strips of 16
- * rows, which are in L1, are gone through several times. Every pass asks for its share of the lines to come, over the ends
- * of tiles too, so that memory is busy during the softmax.
+ * A line of 32 bf16 is widened as its even and its odd elements, an instruction each; sums stay parted until they are
+ * used. Up to four query heads share a read. With more than one, the sums of half a row are what registers hold: strips
+ * of 16 rows, which are in L1, are gone through several times. Every pass asks for its share of the lines to come, over
+ * the ends of tiles too, so that memory is busy during the softmax.
  *
  * Vectors of 64 bytes, as the compiler provides them; where the computer's are shorter, it splits them.
  */
@@ -143,9 +143,9 @@ INLINE void ask(const struct tile *tile, enum type type, uint32_t at, uint32_t n
     for (uint32_t i = 0; i < n; i++) __builtin_prefetch(from + i * step, 0, 3);
 }
 
-/* sums[query head][from, from + n_vectors) += factor * row, for the rows of a strip and `heads` query heads; the factor is
- * a number a row (by_row[query head][row]) or a vector a line (by_line[query head][line of the tile]), whichever is there.
- * It is one of n_passes over the strip, which together ask for as much as they read. */
+/* sums[query head][from, from + n_vectors) += factor * row, for the rows of a strip and `heads` query heads. The factor
+ * is a number a row (by_row[query head][row]) or a vector a line (by_line[query head][line of the tile]); the other
+ * pointer is NULL. It is one of n_passes over the strip, which together ask for as much as they read. */
 INLINE void multiply(floats (*sums)[VECTORS], uint32_t heads, uint32_t from, uint32_t n_vectors, enum type type,
                      const struct tile *tile, uint32_t first, uint32_t n_rows, float (*by_row)[FUSED_HEAD_DIM],
                      floats (*by_line)[FUSED_HEAD_DIM], uint32_t pass, uint32_t n_passes)
@@ -215,7 +215,7 @@ INLINE struct tile tile_of(const struct attention_loop *p, const uint8_t *cache,
     return tile;
 }
 
-/* What a vector of sums has of a block of 16 tokens: several dimensions of each. */
+/* With blocks of 16 tokens, a vector of sums holds several dimensions of each token. Add them up. */
 INLINE void add_up(const floats sums[VECTORS], enum type type, float *scores)
 {
     floats even = {0}, odd = {0};
@@ -250,7 +250,7 @@ INLINE void score(const struct attention_loop *p, struct work *w, enum type type
     }
 }
 
-/* Scores become weights; what was summed up before is brought to the new top. */
+/* Turn scores into weights. Scale the earlier sums to the new maximum. */
 INLINE void soften(const struct attention_loop *p, struct work *w, struct fused_part *part, uint32_t n)
 {
     for (uint32_t row = 0; row < p->rows; row++) {

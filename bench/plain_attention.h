@@ -1,4 +1,5 @@
-/* plain_attention.h - paged attention as one would write it first: loops, no tasks. What everything else is held against. */
+/* plain_attention.h - paged attention as one would write it first: loops, no tasks. What everything else is held
+ * against. */
 #ifndef BENCH_PLAIN_ATTENTION_H
 #define BENCH_PLAIN_ATTENTION_H
 

@@ -1,5 +1,5 @@
-/* spin.h - a kernel that takes as long as one asks, and what it takes by itself: for bench_workers and its peers alike. C
- * and C++, with _GNU_SOURCE. */
+/* spin.h - a kernel that takes as long as one asks, and what it takes by itself: for bench_workers and its peers alike.
+ * C and C++, with _GNU_SOURCE. */
 #ifndef BENCH_SPIN_H
 #define BENCH_SPIN_H
 
@@ -51,7 +51,7 @@ static inline void *spin_thread_main(void *arg)
     return NULL;
 }
 
-/* The same on n_threads at a time, a processor each, on average: what a processor does by itself while the others work as
+/* The same on n_threads at a time, a processor each: the average of one processor while the others work as
  * well. n_threads: up to SPIN_THREADS_MAX. */
 static inline double spin_alone_ns(int64_t turns, int n_threads)
 {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # gdb_backtrace.sh BUILD_DIR: does a debugger see through coroutines?
 #
-# A backtrace from a kernel has to go through the core's loop to the coroutine's entry and end there; one from the plugin,
-# through the builder thread's. Exit 77: there is no debugger, or it may not trace here.
+# A backtrace from a kernel has to go through the core's loop to the coroutine's entry and end there; one from the
+# plugin, through the builder thread's. Exit 77: there is no debugger, or it may not trace here.
 set -euo pipefail
 
 build=$1

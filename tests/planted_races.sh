@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # planted_races.sh: does the thread sanitizer find races in this program at all?
 #
-# The virtual device runs all its threads on one thread of the operating system; a sanitizer that takes their turns for an
-# order finds nothing. Here orders of the protocol are weakened in a copy of the sources, one plant after the other, and
-# the main job must then be reported as a data race. Without a plant it must be clean. About a minute.
+# The virtual device runs all its threads on one thread of the operating system; a sanitizer that takes their turns for
+# an order finds nothing. Here orders of the protocol are weakened in a copy of the sources, one plant after the other,
+# and the main job must then be reported as a data race. Without a plant it must be clean. About a minute.
 #
 # Orders that are not planted:
 #   ready of the handshake           nobody reads what a core says hello with

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# check_build.sh BUILD_DIR: what others do with a build of this project. An installed library is linked through pkg-config,
-# shared and static; flags that change what arithmetic means are refused; a build folder of another place is recognized.
+# check_build.sh BUILD_DIR: what others do with a build of this project. An installed library is linked through
+# pkg-config, shared and static; flags that change what arithmetic means are refused; a build folder of another place is
+# recognized.
 set -euo pipefail
 
 build=$(cd "$1" && pwd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check_docs.sh [ROOT]: every relative link of the documents leads somewhere, to a heading too, and every room of src/ has
-# a README.
+# check_docs.sh [ROOT]: every relative link of the documents leads somewhere, to a heading too, and every room of src/
+# has a README.
 set -euo pipefail
 
 root=$(cd "${1:-$(dirname "$0")/..}" && pwd)

@@ -37,7 +37,8 @@ c_library='assert complex cstring ctype errno fenv float inttypes iso646 limits 
 root=$(cd "${1:-$(dirname "$0")/..}" && pwd)
 cd "$root"
 
-# The room of a file given by its path under the root: src/machine and src/check have rooms inside, the other folders are rooms.
+# The room of a file given by its path under the root: src/machine and src/check have rooms inside, the other folders
+# are rooms.
 room_of() {
     case $1 in
         include/pto/*) echo pto ;;

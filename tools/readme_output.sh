@@ -1,7 +1,8 @@
 #!/bin/sh
 # readme_output.sh BUILD_DIR [--check]: write into README.md, between the two markers there, what
-# `build/bin/paged_attention --case Case2` prints, without its middle. With --check only compare: exit code 1 if the page is
-# not up to date. Host times and the last digits of errors, which other computers have other ones of, are not compared.
+# `build/bin/paged_attention --case Case2` prints, without its middle. With --check only compare: exit code 1 if the
+# page is not up to date. Host times and the last digits of errors, which other computers have other ones of, are not
+# compared.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,5 +1,6 @@
 /*
- * Accumulators that are updated in turn: task i adds to accumulator i modulo their number, after the task that did before.
+ * Accumulators that are updated in turn: task i adds to accumulator i modulo their number, after the task that did
+ * before.
  *
  * Tensors: config, int64[2], the number of tasks and of accumulators; the accumulators, 16 floats each.
  */

@@ -72,7 +72,7 @@ class Problem:
             sys.exit(f"attention.py: the result is off by {off:g}, values are {np.abs(wanted).mean():g}")
 
 
-# ---- runtimes: a name, the types that it is tried with, and a function per row ------------------------------------------
+# ---- runtimes: a name, the types that it is tried with, and a function per row ---------------------------------------
 
 
 class OnnxRuntime:
@@ -180,7 +180,7 @@ class PyTorch:
 RUNTIMES = {"ONNX Runtime, GroupQueryAttention": OnnxRuntime, "PyTorch, scaled_dot_product_attention": PyTorch}
 
 
-# ---- rows ---------------------------------------------------------------------------------------------------------------
+# ---- rows ------------------------------------------------------------------------------------------------------------
 
 
 def put(**row):

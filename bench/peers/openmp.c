@@ -5,7 +5,7 @@
 
 static void run_graph(int workers, int64_t n_blocks, int64_t turns)
 {
-    /* What the clauses name: a byte for each task. */
+    /* The objects of the depend clauses: a byte for each task. */
     char *done = (char *)malloc((size_t)(PEER_KINDS * n_blocks));
     if (!done) exit(5);
 #pragma omp parallel num_threads(workers)

@@ -1,8 +1,8 @@
 /*
  * peers.h - what the programs of this folder have in common: the graph, the clock, the rows, the JSON.
  *
- * Each program runs the flagship's graph in its runtime's own way and defines run_graph and PEER. Header-only: a program
- * is one file.
+ * Each program runs the flagship's graph in its runtime's own way and defines run_graph and PEER. Header-only: a
+ * program is one file.
  */
 #ifndef BENCH_PEERS_PEERS_H
 #define BENCH_PEERS_PEERS_H

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh OUT [TEXT]: the flagship's graph, and decode attention, in other runtimes; a JSON object a line goes to the file
-# OUT. TEXT: attention only where the row's name contains it. What is not installed is left out and named.
+# run.sh OUT [TEXT]: the flagship's graph, and decode attention, in other runtimes; a JSON object a line goes to the
+# file OUT. TEXT: attention only where the row's name contains it. What is not installed is left out and named.
 # `tools/install_deps.sh peers` installs all of them but PyTorch. The variable RUN may hold a command that starts the
 # programs, say "chrt -f 10".
 set -eu

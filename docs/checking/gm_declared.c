@@ -1,6 +1,6 @@
 /*
- * GM_UNWRITTEN, GM_READ_ONLY: the host knows more of its tensors than can be seen in them, and has declared (struct
- * tg_declared) that the second half of a holds nothing, "row 1, which is not filled", and that b is "shared by two".
+ * GM_UNWRITTEN, GM_READ_ONLY: the host declares parts of its tensors (struct tg_declared). The second half of a has no
+ * contents: "row 1, which is not filled". All of b is read-only: "shared by two".
  */
 #include "tiny.h"
 

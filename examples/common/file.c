@@ -111,7 +111,7 @@ char *file_join(const char *folder, const char *name)
     return path;
 }
 
-/* What /proc/self/exe points to, in memory of the caller's; NULL where there is none. */
+/* The target of /proc/self/exe; the caller frees it. NULL: the link does not exist. */
 static char *executable_path(void)
 {
     for (size_t size = 256; size <= 65536; size *= 2) {

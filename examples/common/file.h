@@ -27,7 +27,8 @@ enum tg_status file_read_in(const char *folder, const char *name, void **bytes, 
 /* Whether something of that name exists, of any kind. */
 bool file_exists(const char *path);
 
-/* Find out whether `path` could be written, without writing anything: whoever is stopped meanwhile leaves nothing behind.
+/* Find out whether `path` could be written, without writing anything. A process that is stopped meanwhile leaves
+ * no file behind.
  * Errors    TG_ERR_FILE: no such folder, no permission, or `path` is a folder */
 enum tg_status file_check_writable(const char *path, struct failure *failure);
 

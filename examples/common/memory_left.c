@@ -20,8 +20,8 @@ static void limit(struct memory_left *left, uint64_t bytes, const char *by)
     left->by = by;
 }
 
-/* The number behind `key` and spaces at the beginning of a line of the file, times `unit`; false: there is none. An empty
- * key: the file's first word, where "max" is no number. */
+/* The number behind `key` and spaces at the beginning of a line of the file, times `unit`; false: no such line. An
+ * empty key: the file's first word, where "max" is no number. */
 static bool read_number(const char *path, const char *key, uint64_t unit, uint64_t *out)
 {
     char line[256];
@@ -83,7 +83,8 @@ static void limit_by_groups(struct memory_left *left, const char *root, char *gr
     }
 }
 
-/* Lines "0::/a/b" (version 2) and "4:memory:/a/b" (version 1). In a container the path may not be there; its root is. */
+/* Lines "0::/a/b" (version 2) and "4:memory:/a/b" (version 1). In a container the path may not be there; its root
+ * is. */
 static void limit_by_cgroups(struct memory_left *left, const char *proc, const char *cgroup)
 {
     char path[PATH_BYTES], line[PATH_BYTES];

@@ -13,8 +13,8 @@ struct memory_left {
 };
 
 /*
- * What this process can still touch before the system kills it: what the computer has available, and what the control
- * groups of this process leave (version 2 and 1, each with its parents).
+ * The memory that this process can still touch before the system kills it: the memory that the computer has available,
+ * within the limits of this process's control groups (version 2 and 1, each with its parents).
  *
  * An estimate: others take and give back meanwhile. Memory that holds copies of files counts as available.
  */

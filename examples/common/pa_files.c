@@ -250,7 +250,8 @@ static void stage_free(struct stage *stage)
     free(stage->path);
 }
 
-/* Signals that end the process remove the stage first. Writer: the committing thread, before and after it has a stage. */
+/* Signals that end the process remove the stage first. Writer: the committing thread, before and after it has a
+ * stage. */
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP};
 enum { N_ENDING = sizeof ending / sizeof ending[0] };
 static const struct stage *volatile stage_to_remove;
@@ -321,7 +322,7 @@ enum tg_status pa_save_open(const char *folder, const char *loaded, struct pa_sa
     if (!save.folder) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
     size_t n = strlen(save.folder);
     while (n > 1 && save.folder[n - 1] == '/') save.folder[--n] = '\0';
-    /* What is created in the folder, or beside it. */
+    /* The new files, in the folder or beside it. */
     char *inside = save.folder_exists ? file_join(save.folder, files[QUERY].name) : NULL;
     enum tg_status status = TG_OK;
     if (save.folder_exists && !inside) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");

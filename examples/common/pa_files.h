@@ -37,9 +37,9 @@ struct pa_save {
 };
 
 /*
- * Find out, before the work begins, whether `folder` can be written: it exists or can be created. Writes nothing. `loaded`
- * is the folder that the problem comes from, or NULL; it must be another one, since its out.npy is what the result is
- * compared with.
+ * Find out, before the work begins, whether `folder` can be written: it exists or can be created. Writes nothing.
+ * `loaded` is the folder that the problem comes from, or NULL; it must be another one, since its out.npy is what the
+ * result is compared with.
  *
  * Owns      *out is the caller's, see pa_save_close.
  * Errors    TG_ERR_FILE, TG_ERR_ARGUMENT (the same folder), TG_ERR_MEMORY

@@ -218,10 +218,10 @@ void pa_golden_free(struct pa_golden *golden)
 /*
  * How far a correct result may be from the golden, relative to mean_value = sum of weight * |value|.
  *
- * Arithmetic in fp32, whatever the element type (u = 2^-24):
+ * Arithmetic is in fp32 for every element type (u = 2^-24):
  *   - Sums over the keys, the rescaling between blocks, exp and the division change each weight by a few u; errors of
  *     a sum of n terms grow like sqrt(n) u. 1e-5 is 168 u: 28,000 terms.
- *   - A score is a sum of products, its error at most about u * |scale| * |q| * |k|, and exp turns an error of the score
+ *   - A score is a sum of products, its error at most about u * |scale| * |q| * |k|. exp turns an error of the score
  *     into a relative error of the weight. Numerator and normaliser both have it: 2 u * score_bound.
  * 16-bit element types (u of the type), as rigorous bounds:
  *   - The weights are rounded to the element type before they meet the values: u in the numerator, u in the normaliser.

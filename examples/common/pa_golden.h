@@ -45,14 +45,14 @@ struct pa_comparison {
 /*
  * Compare problem->out with the golden and, if there is one, with problem->reference: the larger error counts.
  *
- * An element passes when it differs by at most tolerance * mean_value. Where the inputs make NaN or an infinity of it, it
- * passes when it is NaN or the same infinity; of such elements alone nothing can be compared, and the result does not pass.
- * Relative to mean_value,
- * not to the element: a sum of values of both signs may come close to 0, its rounding errors do not.
+ * An element passes when it differs by at most tolerance * mean_value. Where the inputs lead to NaN or an
+ * infinity, it passes when it is NaN or the same infinity. A result with such elements only does not pass. The error is
+ * relative to mean_value, not to the element: a sum of values of both signs may come close to 0, its rounding errors do
+ * not.
  */
 void pa_golden_compare(const struct pa_problem *problem, const struct pa_golden *golden, struct pa_comparison *out);
 
-/* Say of the worst element where it is, what it is, and what it should be. */
+/* Print the worst element: its place, its value, and the expected value. */
 void pa_golden_explain(const struct pa_problem *problem, const struct pa_golden *golden,
                        const struct pa_comparison *comparison, struct failure *failure);
 

@@ -78,7 +78,7 @@ void pa_options_print_help(FILE *stream)
 
 /* ---- which options are there ------------------------------------------------------------------------------------- */
 
-/* What was given: the text of each option, "" for one without a value, NULL if it is not there. */
+/* The options on the command line: the text of each option, "" for one without a value, NULL if it is not there. */
 struct given {
     const char *text[OPTION_COUNT];
     uint32_t verbosity;
@@ -135,7 +135,7 @@ static enum tg_status collect(int argc, char **argv, struct given *given, struct
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
 
-/* The decimal number that [text, end) is; false: it is none, or outside [min, max]. */
+/* The decimal number that [text, end) is; false: no number, or outside [min, max]. */
 static bool parse_number(const char *text, const char *end, uint64_t min, uint64_t max, uint64_t *out)
 {
     uint64_t value = 0;

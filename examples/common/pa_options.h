@@ -11,7 +11,7 @@
 #include "failure.h"
 #include "pa_case.h"
 
-/* What the command line says, defaults filled in. Strings are borrowed from argv. */
+/* The command line, with the defaults filled in. Strings are borrowed from argv. */
 struct pa_options {
     const char *platform;
     struct pa_case drawn;     /* what to draw, unless load_dir is given; named "custom" if options changed a case */

@@ -50,7 +50,7 @@ static enum tg_status check_left(double needs, struct memory_left left, struct f
 
 enum tg_status pa_problem_check_memory(const struct pa_problem *problem, struct failure *failure)
 {
-    const double program = 32 << 20; /* what the process has besides tensors */
+    const double program = 32 << 20; /* memory of the process besides tensors */
     const struct pa_counts counts = pa_problem_counts(problem);
     const double tensors = (2.0 * (double)counts.cache + 2.0 * (double)counts.query) *
                                (double)pa_dtype_bytes(problem->shape.dtype) +

@@ -39,7 +39,7 @@ struct pa_problem {
     enum pa_dtype reference_dtype; /* what reference was rounded to */
 };
 
-/* What a problem holds, in elements. */
+/* Elements of each tensor of a problem. */
 struct pa_counts {
     uint64_t query; /* also of out and reference */
     uint64_t cache; /* each of key_cache and value_cache */
@@ -50,9 +50,10 @@ struct pa_counts {
 struct pa_counts pa_problem_counts(const struct pa_problem *problem);
 
 /*
- * Whether a run of the problem, whose shape, table_cols and n_blocks are set, fits into memory: the tensors are here and
- * on the device, the golden is two more of the query's size. A system that promises more memory than it has kills the
- * process when the promise is called in, so this comes before the tensors. TG_ERR_MEMORY, with numbers and the limit.
+ * Whether a run of the problem, whose shape, table_cols and n_blocks are set, fits into memory: the tensors are here
+ * and on the device, the golden is two more of the query's size. A system that promises more memory than it has kills
+ * the process when the promise is called in, so this comes before the tensors. TG_ERR_MEMORY, with numbers and the
+ * limit.
  */
 enum tg_status pa_problem_check_memory(const struct pa_problem *problem, struct failure *failure);
 
@@ -76,9 +77,9 @@ enum tg_status pa_problem_draw(const struct pa_case *drawn, uint64_t seed, struc
 enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *failure);
 
 /*
- * How many KV blocks a task should cover on a computer's own processors, 1 to 64, by the problem's shape and lengths alone:
- * as many as leave PA_SPANS spans to share out, but so many that a task has PA_SPAN_TOKENS to work on. So long contexts of
- * few sequences and KV heads are split, and the result does not depend on the number of workers.
+ * How many KV blocks a task should cover on a computer's own processors, 1 to 64, by the problem's shape and lengths
+ * alone: as many as leave PA_SPANS spans to share out, but so many that a task has PA_SPAN_TOKENS to work on. So long
+ * contexts of few sequences and KV heads are split, and the result does not depend on the number of workers.
  */
 enum { PA_SPANS = 32, PA_SPAN_TOKENS = 512, PA_SPAN_BLOCKS = 64 };
 uint32_t pa_problem_blocks_per_task(const struct pa_problem *problem);

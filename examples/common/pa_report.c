@@ -291,7 +291,7 @@ static void json_edges(FILE *stream, const struct pa_report *r)
     json_us(stream, "without_spare_edges_us", r->edges != NULL, e->without_ns);
 }
 
-/* What is proven, an object. */
+/* The proof, an object. */
 static void json_proof(FILE *stream, const struct tg_run *run)
 {
     struct tg_proof p;

@@ -11,7 +11,7 @@
 #include "pa_options.h"
 #include "pa_problem.h"
 
-/* Filled in as the work proceeds; what was not reached stays zero. */
+/* Filled in as the work proceeds. Steps that were not reached leave zeros. */
 struct pa_report {
     enum tg_status status;
     struct failure failure; /* of a status that is not TG_OK */
@@ -51,7 +51,7 @@ void pa_report_free(struct pa_report *report);
 /* Print what happened. A failure is not part of it, see pa_report_failure. */
 void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options);
 
-/* Print one JSON object on one line. What is not known, infinite, or not a number is null. */
+/* Print one JSON object on one line. Unknown values, infinities and NaN are null. */
 void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options);
 
 /* Print the findings, then the status, its message and its hint; nothing for TG_OK. */

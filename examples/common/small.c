@@ -15,7 +15,7 @@ struct options {
     bool help;
 };
 
-/* What a run works on. */
+/* The tensors and files of a run. */
 struct problem {
     double *values[SMALL_TENSORS_MAX]; /* inputs as rounded; outputs as the golden has them */
     void *data[SMALL_TENSORS_MAX];     /* elements of the tensors' types */

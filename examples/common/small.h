@@ -1,8 +1,8 @@
 /*
  * small.h - the main program of the small examples: its options, the run, the comparison with a golden.
  *
- * An example says what its kernels and tensors are, how inputs are drawn and what is expected; small_main does the rest.
- * The flagship's main.c shows the calls of tilegraph.h that this is made of.
+ * An example says what its kernels and tensors are, how inputs are drawn and what is expected; small_main does the
+ * rest. The flagship's main.c shows the calls of tilegraph.h that this is made of.
  */
 #ifndef EXAMPLES_SMALL_H
 #define EXAMPLES_SMALL_H
@@ -29,7 +29,7 @@ struct small_tensor {
 
 enum { SMALL_TENSORS_MAX = 8 };
 
-/* An example. Values are doubles here, whatever the tensors' types are: values[i] are those of tensor i. */
+/* An example. Values are doubles here for every tensor type: values[i] are those of tensor i. */
 struct small_example {
     const char *name; /* its folder's name in examples/aicpu_build_graph */
     const char *text; /* one line for --help */

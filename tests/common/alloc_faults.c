@@ -50,7 +50,7 @@ static bool fails(const char *name)
     return true;
 }
 
-/* result, name, parameters, arguments, what a failure returns */
+/* result, name, parameters, arguments, the result of a failure */
 #define FAULT(result, name, parameters, arguments, failure)                                                            \
     result __real_##name parameters;                                                                                   \
     result __wrap_##name parameters;                                                                                   \

@@ -1,8 +1,8 @@
 /*
  * alloc_faults.h - let one allocation of the library fail.
  *
- * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a thread. The linker
- * sends the calls of everything in the test's program through here (--wrap, see tests/CMakeLists.txt); what libc
+ * An allocation is a call that can find nothing left: memory, address space, a descriptor, a process, a thread. The
+ * linker sends the calls of everything in the test's program through here (--wrap, see tests/CMakeLists.txt); what libc
  * and hwloc allocate for themselves is not counted.
  *
  * Threads: arm and disarm on one, while no other is in the library; what threads allocate that it starts is counted.

@@ -60,8 +60,8 @@
 #define TEST_TSAN 0
 #endif
 
-/* A sanitizer instruments modules by itself, so that they cannot tell of plain accesses. true, said: a test that is about
- * these has to be skipped. */
+/* A sanitizer instruments modules by itself, so that they cannot tell of plain accesses. true, said: a test that is
+ * about these has to be skipped. */
 static inline bool skip_without_plain_accesses(void)
 {
     if (TEST_ASAN || TEST_TSAN) printf("skipped: plain accesses of modules are not seen under a sanitizer\n");

@@ -24,8 +24,8 @@ static inline bool device_is_virtual(const struct device *device) { return devic
 
 void device_open(struct rig *rig, const struct device *device, uint64_t gm_bytes);
 
-/* Run every one of tests[n] on every device; those from tests[n_everywhere] on only on the virtual one. A program's first
- * argument, if there is one, names those to run ("a test, cpu with 2 workers"; * and ? match anything). */
+/* Run every one of tests[n] on every device; those from tests[n_everywhere] on only on the virtual one. A program's
+ * first argument, if there is one, names those to run ("a test, cpu with 2 workers"; * and ? match anything). */
 int devices_run(const struct CMUnitTest *tests, size_t n_everywhere, size_t n, int argc, char **argv);
 
 #endif

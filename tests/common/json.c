@@ -71,7 +71,7 @@ static int read_escape(struct reader *r)
     return found ? to[found - from] : -1;
 }
 
-/* A string whose opening quote is next; NULL: there is none, or it is broken. */
+/* A string whose opening quote is next; NULL: the string is missing or broken. */
 static char *read_string(struct reader *r)
 {
     if (!take(r, '"')) return NULL;

@@ -39,8 +39,8 @@ void made_span(struct made *made, uint8_t thread, enum tg_span_kind kind, uint64
 /* Sort what has to be sorted, and make the index and the findings. */
 void made_index(struct made *made);
 
-/* A run of random tasks that could have been: what waits for something comes after it, a core runs one task at a time,
- * the builder publishes one task after the other and waits now and then. */
+/* A possible run of random tasks: a task starts after its dependencies, a core runs one task at a time, and the builder
+ * publishes one task after the other and waits now and then. */
 void made_random(struct made *made, uint64_t seed);
 
 #endif

@@ -6,7 +6,7 @@
 
 struct process {
     int exit_code;   /* or 128 + the signal that ended it */
-    char *out, *err; /* what it printed; owned */
+    char *out, *err; /* its output; owned */
 };
 
 /* Run argv, a list up to NULL, and wait for its end, 60 s at most; asserts that it can be started. Free with

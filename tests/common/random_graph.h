@@ -1,9 +1,9 @@
 /*
  * random_graph.h - graphs drawn at random, as scripts whose tasks find out whether they run in order.
  *
- * Tasks come in batches: added, linked to what came before and to each other (also from higher ids to lower ones, but
- * never in a circle), and published in any order; some are held back for later batches, so that published tasks wait for
- * unpublished ones. A builder may wait for a task that can run.
+ * Tasks come in batches. A batch is added, linked to earlier tasks and within itself (also from higher ids to lower
+ * ones, but never in a circle), and published in any order. Some tasks are published with later batches, so that
+ * published tasks wait for unpublished ones. A builder may wait for a task that can run.
  */
 #ifndef TESTS_COMMON_RANDOM_GRAPH_H
 #define TESTS_COMMON_RANDOM_GRAPH_H
@@ -15,7 +15,7 @@
 struct random_graph {
     int n_tasks;   /* 1 to RANDOM_TASKS_MAX */
     bool may_wait; /* use wait_task now and then */
-    /* What is wrong with it; -1: nothing. */
+    /* The error in it; -1: none. */
     int unpublished; /* this task is never published */
     int cycle;       /* this many tasks, 2 or more, wait for each other in a circle */
 };

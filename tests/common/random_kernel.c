@@ -36,7 +36,7 @@ struct kernel {
     int n;
 };
 
-/* ---- drawing -------------------------------------------------------------------------------------------------------- */
+/* ---- drawing ----------------------------------------------------------------------------------------------------- */
 
 struct chance {
     random_kernel_fn *draw;
@@ -67,7 +67,7 @@ static struct tg_tile draw_tile(const struct chance *c)
         break;
     }
     t.offset = below(c, PLACES) * TILE_BYTES + (row * COLS + col) * 4;
-    /* What is behind the part's static end is still UB, for the rules. */
+    /* The bytes behind the part's static end are still UB, for the rules. */
     return t;
 }
 
@@ -139,7 +139,7 @@ static void draw_kernel(const struct chance *c, struct kernel *k)
     if (below(c, 3) != 0) k->steps[k->n++] = (struct step){.kind = BARRIER, .pipe = PIPE_ALL};
 }
 
-/* ---- the oracle ------------------------------------------------------------------------------------------------------ */
+/* ---- the oracle -------------------------------------------------------------------------------------------------- */
 
 static uint64_t bit(int i) { return (uint64_t)1 << i; }
 
@@ -162,7 +162,7 @@ static void search(const struct kernel *k, uint64_t started[STEPS_MAX + 1], uint
     }
 }
 
-/* What a byte was used for. */
+/* The uses of a byte. */
 struct byte {
     int writer; /* -1: nobody */
     bool means; /* something that this kernel has put there */
@@ -263,7 +263,7 @@ static void ask_oracle(const struct kernel *k, struct random_kernel_verdict *ver
     for (size_t i = 0; i < sizeof o.ub / sizeof o.ub[0]; i++) o.ub[i].writer = -1;
     for (size_t i = 0; i < sizeof o.gm / sizeof o.gm[0]; i++) o.gm[i].writer = -1;
     search(k, o.started, o.ended);
-    uint64_t scalar = 0; /* what the scalar pipe knows in the end */
+    uint64_t scalar = 0; /* instructions that the scalar pipe has joined at the end */
     for (int j = 0; j < k->n; j++) {
         const struct step *s = &k->steps[j];
         follow(&o, s, j);
@@ -273,7 +273,7 @@ static void ask_oracle(const struct kernel *k, struct random_kernel_verdict *ver
         if (k->steps[j].kind < PLAIN_LOAD && !(scalar & bit(j))) verdict->undrained = true;
 }
 
-/* ---- the check ------------------------------------------------------------------------------------------------------- */
+/* ---- the check --------------------------------------------------------------------------------------------------- */
 
 static struct tg_instr instr_of(const struct step *s, int line)
 {
@@ -337,7 +337,7 @@ static void ask_check(const struct kernel *k, struct random_kernel_verdict *verd
     tg_finding_list_fini(&check.findings);
 }
 
-/* ---- telling --------------------------------------------------------------------------------------------------------- */
+/* ---- telling ----------------------------------------------------------------------------------------------------- */
 
 static void write_kernel(const struct kernel *k, char *text, size_t n_text)
 {

@@ -1,9 +1,9 @@
 /*
- * random_kernel.h - vector kernels drawn at random, and what an oracle says of each.
+ * random_kernel.h - vector kernels drawn at random, and an oracle's verdict on each.
  *
- * Kernels load, compute, store and touch device memory by plain accesses; tiles are whole or parts by rows or columns;
- * flags, waits and barriers stand anywhere, a drain at the end or not. The oracle works byte by byte and asks for paths of
- * ends and starts; it knows nothing of clocks and segments.
+ * Kernels load, compute, store and touch device memory by plain accesses. Tiles are whole or parts by rows or columns.
+ * Flags, waits and barriers stand anywhere; some kernels end with a drain. The oracle works byte by byte and asks for
+ * paths of ends and starts; it knows nothing of clocks and segments.
  */
 #ifndef TESTS_COMMON_RANDOM_KERNEL_H
 #define TESTS_COMMON_RANDOM_KERNEL_H
@@ -15,7 +15,7 @@
 /* A number below `n`, from the test's source of chance. */
 typedef uint32_t random_kernel_fn(void *context, uint32_t n);
 
-/* What can be wrong with a kernel. */
+/* The possible errors of a kernel. */
 struct random_kernel_verdict {
     bool hazard;    /* two accesses of the same bytes, one of them a write, in no order */
     bool unwritten; /* bytes of UB are read that the kernel has not written */

@@ -4,7 +4,7 @@
 
 #include "common/check.h"
 
-/* What runs away is caught soon; what does not has enough, also where everything is slow. */
+/* Short enough to catch an endless loop soon, long enough for a good kernel on a slow machine. */
 enum { LIMIT_MS = 400, SLOW_LIMIT_MS = 4000, GRAPH_BYTES = 256 << 20, SLOW_GRAPH_BYTES = 64 << 20 };
 
 const char *const rig_mode_names[RIG_MODES] = {"concurrent", "sequential", "host"};

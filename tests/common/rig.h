@@ -1,8 +1,8 @@
 /*
  * rig.h - a device with a program on it, for tests: load shared objects from files, run, look at what was said.
  *
- * What is not under test is asserted: a file that is not there or a kernel that is refused fails the test. Nothing here
- * knows what the program does.
+ * Everything that is not under test is asserted: a missing file or a refused kernel fails the test. Nothing here knows
+ * what the program does.
  */
 #ifndef TESTS_COMMON_RIG_H
 #define TESTS_COMMON_RIG_H
@@ -64,8 +64,8 @@ enum rig_mode { RIG_CONCURRENT = 0, RIG_SEQUENTIAL, RIG_HOST, RIG_MODES };
 extern const char *const rig_mode_names[RIG_MODES];
 void rig_set_mode(struct rig *rig, enum rig_mode mode);
 
-/* The path of tests/modules/NAME.so, and of a compiled file of an example, as checked runs have it; in a static buffer of
- * two turns. */
+/* The path of tests/modules/NAME.so, and of a compiled file of an example, as checked runs have it; in a static buffer
+ * of two turns. */
 const char *rig_module(const char *name);
 const char *rig_example(const char *example, const char *name);
 

@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* libFuzzer calls the first once and the second for each input; 0: the input is worth keeping if it reached something. */
+/* libFuzzer calls the first once and the second for each input; 0: the input is worth keeping if it reached
+ * something. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes);
 

@@ -1,9 +1,9 @@
 /*
  * Sequences of build calls, each made by a plugin in a whole run.
  *
- * What must hold: the run ends, with the status that a plain sequential model of the calls predicts; a run that succeeds
- * has run every task once, after the tasks that it waits for; one that fails has a message and leaves the output as it
- * was; all device memory is released. What is made of the record of a run adds up.
+ * The run must end with the status that a plain sequential model of the calls predicts. A successful run has run every
+ * task once, after the tasks that it waits for. A failed run has a message and leaves the output as it was. All device
+ * memory is released. The figures of a run's record add up.
  */
 #include "fuzz.h"
 #include "modules/build_calls.h"
@@ -33,7 +33,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- the model ---------------------------------------------------------------------------------------------------- */
+/* ---- the model --------------------------------------------------------------------------------------------------- */
 
 struct edge {
     int from, to;
@@ -45,7 +45,7 @@ struct model {
     uint8_t func_ids[TASKS_MAX];
     bool published[TASKS_MAX];
     bool done[TASKS_MAX];       /* it can complete, given what was published so far */
-    uint32_t n_left[TASKS_MAX]; /* what it waits for: unfinished sources, and its publication */
+    uint32_t n_left[TASKS_MAX]; /* its unfinished sources, and its publication */
     int successors[TASKS_MAX];  /* first edge; -1: none */
     struct edge edges[EDGES_MAX];
     uint32_t n_tasks, n_edges;
@@ -54,7 +54,8 @@ struct model {
     enum tg_status status;
 };
 
-/* Task `id` waits for one thing less. Those that it lets complete go onto a stack, which is as long as there are tasks. */
+/* Task `id` waits for one thing less. Those that it lets complete go onto a stack, which is as long as there are
+ * tasks. */
 static void let_go(struct model *m, int id)
 {
     static int stack[TASKS_MAX];
@@ -135,7 +136,7 @@ static enum tg_status model_call(struct model *m, const struct call *call)
     return TG_OK;
 }
 
-/* What the graph comes to if nobody interferes: the first task that keeps it from its end. */
+/* The end of the graph without interference: the first task that blocks it. */
 static enum tg_status model_end(const struct model *m)
 {
     bool unpublished = false, waits = false;
@@ -172,7 +173,7 @@ static bool model_allows(const struct model *m, enum tg_status status, const str
     return status == (m->may_fault ? TG_ERR_TILE : model_end(m));
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------ */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static uint32_t words[TASKS_MAX + 1]; /* a counter, then a word a task: its turn */
 static struct model model;
@@ -211,7 +212,7 @@ static void check_turns(const struct tg_run_result *result)
     FUZZ_CHECK(result->n_edges == model.n_edges, "%llu edges", (unsigned long long)result->n_edges);
 }
 
-/* What is made of the record. It is there of a run that failed, too, and incomplete if the graph found no memory. */
+/* The analysis of the record. A failed run has a record, too. It is incomplete if the graph found no memory. */
 static void look_at_record(const struct tg_run *run, const struct tg_run_result *result,
                            const struct tg_run_config *config)
 {

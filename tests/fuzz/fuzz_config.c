@@ -1,6 +1,6 @@
 /*
- * The flagship's orchestration on hostile configurations, block tables, context lengths and tensor sizes, each in a whole
- * run of its four kernels.
+ * The flagship's orchestration on hostile configurations, block tables, context lengths and tensor sizes, each in a
+ * whole run of its four kernels.
  *
  * What must hold: a run is refused by the orchestration, with a message and an untouched output, or its output is right
  * for what its configuration says. The output is compared with a softmax in double precision over all keys.
@@ -35,9 +35,9 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- a problem out of bytes ---------------------------------------------------------------------------------------- */
+/* ---- a problem out of bytes -------------------------------------------------------------------------------------- */
 
-/* What the program is given. Sizes in bytes may have been changed after the fact. */
+/* The program's input. Sizes in bytes may have been changed afterwards. */
 struct given {
     int64_t config[CONFIG_WORDS + 2];
     uint64_t bytes[N_TENSORS];
@@ -150,7 +150,7 @@ static void read_run_config(struct fuzz_input *in, struct tg_run_config *config)
     config->schedule_seed = code >> 6;
 }
 
-/* ---- what a run that succeeded should have computed ---------------------------------------------------------------- */
+/* ---- what a run that succeeded should have computed -------------------------------------------------------------- */
 
 /* The problem as its configuration says it, which the orchestration has found to agree with the sizes. */
 static void check_result(const struct given *g)
@@ -184,7 +184,7 @@ static void check_result(const struct given *g)
     pa_golden_free(&golden);
 }
 
-/* ---- the run ------------------------------------------------------------------------------------------------------- */
+/* ---- the run ----------------------------------------------------------------------------------------------------- */
 
 static enum tg_status run(const struct given *g, const struct tg_run_config *config)
 {

@@ -1,8 +1,8 @@
 /*
  * A folder of .npy files as a problem: headers, shapes, lengths and tables out of bytes.
  *
- * What must hold: the folder is refused with a message, or its problem is whole: the golden, which looks at every length
- * and table entry, computes or refuses it.
+ * What must hold: the folder is refused with a message, or its problem is whole: the golden, which looks at every
+ * length and table entry, computes or refuses it.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -46,7 +46,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- files out of bytes -------------------------------------------------------------------------------------------- */
+/* ---- files out of bytes ------------------------------------------------------------------------------------------ */
 
 struct file {
     enum npy_type type;
@@ -120,7 +120,7 @@ static bool write_files(struct fuzz_input *in)
     return true;
 }
 
-/* ---- the problem --------------------------------------------------------------------------------------------------- */
+/* ---- the problem ------------------------------------------------------------------------------------------------- */
 
 static void check_problem(const struct pa_problem *problem)
 {

@@ -1,8 +1,8 @@
 /*
  * Machine files out of bytes, and a small run on each machine that they describe.
  *
- * What must hold: a file is refused with a message, or every figure is in its range and a run on that machine computes
- * what it computes on every other, in times that add up.
+ * A file must be refused with a message, or every figure is in its range. A run on each accepted machine computes the
+ * same result, in times that add up.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>

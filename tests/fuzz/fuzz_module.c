@@ -1,13 +1,13 @@
 /*
- * Shared objects that are none, or not quite: a real one with patches out of bytes, or with one bit that is another one, or
- * the bytes themselves.
+ * Shared objects that are none, or not quite: a real one with patches out of bytes, or with one bit that is another
+ * one, or the bytes themselves.
  *
  * What must hold: setting them as an orchestration gives a status and a message, and leaves this process as it was,
- * with no child, no descriptor and no memory more. What opens in the runtime's trial is then loaded as a kernel and as a
- * plugin in a process of its own, and that process lives.
+ * with no child, no descriptor and no memory more. What opens in the runtime's trial is then loaded as a kernel and as
+ * a plugin in a process of its own, and that process lives.
  *
- * Input: a byte that says which; then the object; or offset (2) and bit (1) of a flip; or patches of it: where (1 byte),
- * offset (2), how (1), value.
+ * Input: a byte that says which; then the object; or offset (2) and bit (1) of a flip; or patches of it: where (1
+ * byte), offset (2), how (1), value.
  */
 #define _GNU_SOURCE
 #include <elf.h>
@@ -64,7 +64,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
     return 0;
 }
 
-/* ---- the object ---------------------------------------------------------------------------------------------------- */
+/* ---- the object -------------------------------------------------------------------------------------------------- */
 
 static uint64_t draw_value(struct fuzz_input *in, uint8_t how, uint64_t old)
 {
@@ -112,7 +112,7 @@ static uint8_t *make_object(const uint8_t *bytes, size_t n_bytes, size_t *n_made
     return made;
 }
 
-/* ---- the trial ----------------------------------------------------------------------------------------------------- */
+/* ---- the trial --------------------------------------------------------------------------------------------------- */
 
 static enum tg_status set_orchestration(struct tg_program *program, const uint8_t *made, size_t n_made)
 {

@@ -1,8 +1,8 @@
 /*
  * Command lines of paged_attention out of bytes: arguments end with a zero byte.
  *
- * What must hold: a command line is refused with a message of one line, or its values are in range; the JSON that reports
- * it is one line of well-formed text.
+ * What must hold: a command line is refused with a message of one line, or its values are in range; the JSON that
+ * reports it is one line of well-formed text.
  */
 #define _GNU_SOURCE
 #include "fuzz.h"

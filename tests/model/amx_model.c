@@ -10,7 +10,7 @@
 
 #define FAULT_UNLESS(condition) mock_assert(condition, #condition, __FILE__, __LINE__)
 
-/* A tile without rows is not configured; what is not in its rows and columns is zero. */
+/* A tile without rows is not configured. Bytes outside its rows and columns are zero. */
 static struct tile {
     uint32_t rows, row_bytes;
     uint8_t at[TG_AMX_ROWS][TG_AMX_ROW_BYTES];

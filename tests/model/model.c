@@ -94,7 +94,7 @@ static int choose(int n)
     return model.trail[model.at++].chosen;
 }
 
-/* The next execution's choices. false: there is none left. */
+/* The next execution's choices. false: all executions are done. */
 static bool next_trail(void)
 {
     while (model.n_trail > 0 && model.trail[model.n_trail - 1].chosen + 1 == model.trail[model.n_trail - 1].n)
@@ -113,7 +113,7 @@ static void switch_to(int thread);
 void model_wrong(const char *what)
 {
     if (!model.wrong) model.wrong = what;
-    if (model.running != NOBODY) switch_to(NOBODY); /* for good: what is wrong may crash soon */
+    if (model.running != NOBODY) switch_to(NOBODY); /* for good: a wrong execution may crash soon */
 }
 
 static void switch_to(int thread)

@@ -10,10 +10,10 @@
  *     order      vector clocks: what an acquire reads from a release, and what a mailbox hands over, happened before.
  *     seq_cst    such operations have one order, and a load does not read what is older than the last of them.
  *     plain      two accesses without order, one of them a write: a race.
- *     sleep      a word is compared and its thread falls asleep in one step, as the system does it (os/park.h). There is no
- *                clock: a wake-up that is lost is a thread that waits for ever.
+ *     sleep      a word is compared and its thread falls asleep in one step, as the system does it (os/park.h). There
+ *                is no clock: a wake-up that is lost is a thread that waits for ever.
  *
- * Executions are repeated with other choices, depth first, until there is none left. Switches away from a thread that
+ * Executions are repeated with other choices, depth first, until all are done. Switches away from a thread that
  * could go on are bounded, which bounds the number of executions.
  *
  * One model a process, one operating-system thread.
@@ -43,8 +43,8 @@ struct model_site {
     const char *what;
 };
 
-/* Run all executions, or until one is wrong. Returns NULL, or what is wrong. `weak`: a site whose orders are replaced by
- * those given there; NULL: none is. *n_executions is added to. */
+/* Run all executions, or until one is wrong. Returns NULL, or what is wrong. `weak`: a site whose orders are replaced
+ * by those given there; NULL: none is. *n_executions is added to. */
 const char *model_run(const struct model_program *program, const struct model_site *weak, uint64_t *n_executions);
 
 /* The sites that were seen in all runs so far, with the orders of the source. */

@@ -10,8 +10,8 @@
 enum { BUILDER = 0, TASKS_MAX = 80, WAITS_MAX = 3 };
 
 static struct tg_graph graph;
-static int prepared[TASKS_MAX]; /* what the builder wrote before it published the task */
-static int output[TASKS_MAX];   /* what the task wrote */
+static int prepared[TASKS_MAX]; /* the builder's value, written before it published the task */
+static int output[TASKS_MAX];   /* the task's value */
 static int n_runs[TASKS_MAX];
 static int waits[TASKS_MAX][WAITS_MAX], n_waits[TASKS_MAX];
 static struct tg_task *added[TASKS_MAX];

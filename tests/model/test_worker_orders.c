@@ -1,8 +1,8 @@
 /*
- * Workers in all short interleavings of building, sharing, taking, completing, sleeping and the end of a launch: every task
- * runs once, after what it waits for, and nobody sleeps while there is something to do. In the model nobody wakes by the
- * clock, so that a wake-up that is lost is a thread that waits for ever. And no memory order of the workers that is tried
- * here may be weaker.
+ * Workers in all short interleavings of building, sharing, taking, completing, sleeping and the end of a launch: every
+ * task runs once, after what it waits for, and nobody sleeps while there is something to do. In the model nobody wakes
+ * by the clock, so that a wake-up that is lost is a thread that waits for ever. And no memory order of the workers that
+ * is tried here may be weaker.
  */
 #include <stdlib.h>
 
@@ -130,7 +130,7 @@ static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, cons
                                              .ready = ready};
     if (tg_workers_open(&launch, &workers) != TG_OK) model_wrong("no workers");
     workers->spin_rounds = 1;
-    workers->slow_ticks = 0; /* what is ready is shared at once, whatever the time is */
+    workers->slow_ticks = 0; /* ready tasks are shared at once, at any time */
 }
 
 static void reset(void)
@@ -230,7 +230,8 @@ static void before_wait(void)
 
 uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *at, uint32_t value, int order); /* model.c */
 
-/* The same while a third worker, which is no thread of the model, is busy until the builder goes on: not all are idle. */
+/* The same while a third worker, which is no thread of the model, is busy until the builder goes on: not all are
+ * idle. */
 static void build_and_wait_beside(const struct tg_builder_hooks *hooks)
 {
     build_and_wait(hooks);
@@ -304,8 +305,8 @@ static bool is_noticed(const struct model_site *weak)
     return false;
 }
 
-/* The orders that keep wake-ups from being lost, each weaker in turn. That no order of graph.c may be weaker is tried by
- * test_graph_orders; other orders of the workers are tried where some program notices. */
+/* The orders that keep wake-ups from being lost, each weaker in turn. That no order of graph.c may be weaker is tried
+ * by test_graph_orders; other orders of the workers are tried where some program notices. */
 static void no_sequential_order_can_be_weaker(void **state)
 {
     (void)state;

@@ -1,5 +1,5 @@
-/* counter_in_constructor.c - a kernel that counts from 100, which its constructor has set; the constructor also leaves
- * the processor rounding upwards and its subnormals off, as objects do that are linked for fast arithmetic. */
+/* counter_in_constructor.c - a kernel that counts from 100, a value of its constructor. The constructor also makes the
+ * processor round upwards and turns subnormals off, as objects that are linked for fast arithmetic do. */
 #include <tilegraph/orchestration.h>
 
 #define ENTRY __attribute__((visibility("default")))

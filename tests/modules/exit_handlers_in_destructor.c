@@ -1,5 +1,5 @@
-/* exit_handlers_in_destructor.c - a kernel and plugin whose destructor runs the exit handlers of the whole process: what the call of
- * every object's destructor becomes when its argument is damaged. */
+/* exit_handlers_in_destructor.c - a kernel and plugin whose destructor runs the exit handlers of the whole process.
+ * A damaged argument turns the call of an object's destructors into this. */
 #include <stddef.h>
 #include <stdint.h>
 

@@ -29,7 +29,7 @@ static int add_two(struct tg_runtime *rt)
     return add_visit(rt, 1);
 }
 
-/* ---- from elsewhere ------------------------------------------------------------------------------------------------ */
+/* ---- from elsewhere ---------------------------------------------------------------------------------------------- */
 
 static void *add_in_thread(void *arg)
 {
@@ -78,7 +78,7 @@ static __attribute__((destructor)) void closed(void)
     if (add_when_closed) add_visit(handle, 0);
 }
 
-/* ---- build calls --------------------------------------------------------------------------------------------------- */
+/* ---- build calls ------------------------------------------------------------------------------------------------- */
 
 static void use_memory(struct tg_runtime *rt, int64_t act)
 {

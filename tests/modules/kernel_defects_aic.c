@@ -1,6 +1,6 @@
 /*
- * kernel_defects_aic.c - out = in x in for two matrices through one place in each buffer, and what a cube core can get wrong
- * about it. args as those of kernel_defects_aiv.c.
+ * kernel_defects_aic.c - out = in x in for two matrices through one place in each buffer, and what a cube core can get
+ * wrong about it. args as those of kernel_defects_aiv.c.
  */
 #include <stdbool.h>
 #include <tilegraph/tile.h>

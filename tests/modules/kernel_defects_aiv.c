@@ -1,7 +1,8 @@
 /*
  * kernel_defects_aiv.c - out = 2 * in + 1 for two matrices, and what a vector core can get wrong about it.
  *
- * args  0 matrices behind each other: device address; 1 enum defect; 2 first matrix that is read; 3 first that is written
+ * args  0 matrices behind each other: device address; 1 enum defect; 2 first matrix that is read; 3 first that is
+ * written
  */
 #include <tilegraph/tile.h>
 

@@ -1,5 +1,5 @@
-/* kernel_hold.c - args: device address of uint32 words, what. 1: say in word 0 that it runs, and run until word 1 is not 0,
- * for some seconds at most; 0: return at once. */
+/* kernel_hold.c - args: device address of uint32 words, what. 1: say in word 0 that it runs, and run until word 1 is
+ * not 0, for some seconds at most; 0: return at once. */
 #include <time.h>
 
 #include <tilegraph/tile.h>

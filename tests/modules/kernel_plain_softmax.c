@@ -1,6 +1,6 @@
 /*
- * kernel_plain_softmax.c - aiv_softmax_prepare in plainer form: a block of BLOCK tokens after the other, a row maximum of each, and
- * in the second pass loads and stores in line with the work. Arguments as there; whole blocks only, up to
+ * kernel_plain_softmax.c - aiv_softmax_prepare in plainer form: a block of BLOCK tokens after the other, a row maximum
+ * of each, and in the second pass loads and stores in line with the work. Arguments as there; whole blocks only, up to
  * 32 rows.
  *
  *     first pass    load s | scale, row maximum, maximum so far

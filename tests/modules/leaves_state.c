@@ -1,8 +1,8 @@
 /*
  * leaves_state.c - a kernel and plugins that change the state of their thread, and compute what depends on it.
  *
- * The first tensor is int64 {who, enum left_state}, the second STATE_VALUES fp32, the third STATE_TASKS times STATE_FLOATS
- * fp32: what each task computes from the second, in four ways.
+ * The first tensor is int64 {who, enum left_state}, the second STATE_VALUES fp32, the third STATE_TASKS times
+ * STATE_FLOATS fp32: what each task computes from the second, in four ways.
  *
  * Kernel args  0 values; 1 out; 2 enum left_state
  */
@@ -85,7 +85,7 @@ void kernel_entry(int64_t *args)
 {
     const int64_t what = args[2];
     compute(tg_arg_addr(args[0]), tg_arg_addr(args[1]));
-    leave(what); /* at the end: what is left here is the runtime's to find */
+    leave(what); /* at the end, so that only the runtime can find this state */
 }
 
 static int build(struct tg_runtime *rt, const int64_t *words, uint64_t values, uint64_t out)

@@ -17,6 +17,6 @@ enum left_state {
 /* Who leaves it: the fourth task's kernel, or the plugin before it adds the first task. */
 enum { LEFT_BY_NOBODY, LEFT_BY_KERNEL, LEFT_BY_PLUGIN };
 
-enum { STATE_TASKS = 8, STATE_VALUES = 16, STATE_FLOATS = 4 * STATE_VALUES }; /* STATE_FLOATS: what a task writes */
+enum { STATE_TASKS = 8, STATE_VALUES = 16, STATE_FLOATS = 4 * STATE_VALUES }; /* STATE_FLOATS: the results of a task */
 
 #endif

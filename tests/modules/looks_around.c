@@ -1,5 +1,5 @@
-/* looks_around.c - a kernel whose constructor ends the process with 41 if it has more descriptors than the standard streams,
- * the object and the answer, and with 42 if a signal is blocked. */
+/* looks_around.c - a kernel whose constructor ends the process with 41 if the process has other descriptors than the
+ * standard streams, the object and the answer. It ends the process with 42 if a signal is blocked. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /*
  * mutant_build.h - paged attention's own orchestration, with a hand in its build calls. A mutant defines
  *
- *     static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int func, enum tg_core_type type, uint64_t addr)
+ *     static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int func, enum tg_core_type type,
+ *                           uint64_t addr)
  *     static void mutant_edge(struct tg_runtime *rt, int from, int to)
  *     static void mutant_publish(struct tg_runtime *rt, int id)
  *

@@ -1,4 +1,4 @@
-/* mutant_none.c - paged attention's orchestration, with nothing wrong: what the mutants' own code does must not matter. */
+/* mutant_none.c - paged attention's orchestration, with no error: the mutants' own code must not change a result. */
 #include "mutant_build.h"
 
 static int mutant_add(struct tg_runtime *rt, const uint64_t *args, int n, int func, enum tg_core_type type,

@@ -1,4 +1,5 @@
-/* mutant_past_context.c - paged attention's orchestration, which also looks at the entry behind the context of each sequence. */
+/* mutant_past_context.c - paged attention's orchestration, which also looks at the entry behind the context of each
+ * sequence. */
 #define orchestration flagship_orchestration
 #include "../../examples/aicpu_build_graph/paged_attention/kernels/orchestration/orchestration.c"
 #undef orchestration

@@ -1,5 +1,6 @@
-/* stays.h - a kernel as a C++ compiler writes one with `inline int unique_answer = ANSWER;`: the loader has one symbol of that
- * binding for the whole process. Its answer is its own variable's value, plus 100 times the number of its code. */
+/* stays.h - a kernel as a C++ compiler writes one with `inline int unique_answer = ANSWER;`: the loader has one symbol
+ * of that binding for the whole process. Its answer is its own variable's value, plus 100 times the number of its
+ * code. */
 #ifndef TESTS_MODULES_STAYS_H
 #define TESTS_MODULES_STAYS_H
 

@@ -1,5 +1,5 @@
-/* window_hold.c - with a window of 8: a task that runs until the plugin has published all, 6 that wait for it, and 20 that
- * do not. 7 places of the window are taken for good, so that the plugin gets on through the eighth only. */
+/* window_hold.c - with a window of 8: a task that runs until the plugin has published all, 6 that wait for it, and 20
+ * that do not. 7 places of the window are taken for good, so that the plugin gets on through the eighth only. */
 #include <tilegraph/orchestration.h>
 
 enum { WAITING = 6, SHORT = 20 };

@@ -14,7 +14,7 @@ struct equivalent {
 struct equivalents {
     struct equivalent *items; /* [n], owned */
     size_t n;
-    char *text; /* what the strings point into, owned */
+    char *text; /* the memory of the strings, owned */
 };
 
 /*
@@ -24,7 +24,7 @@ struct equivalents {
 void equivalents_read(struct equivalents *list, const char *path);
 void equivalents_free(struct equivalents *list);
 
-/* The entry of a mutant that survived, marked as used; NULL: there is none. */
+/* The entry of a mutant that survived, marked as used; NULL: no entry. */
 const struct equivalent *equivalents_find(struct equivalents *list, const char *part, const char *mutant);
 
 #endif

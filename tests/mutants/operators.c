@@ -16,7 +16,7 @@ const char *const mutant_class_names[MUTANT_CLASSES_COUNT] = {
 #undef MUTANT_CLASS_NAME
 };
 
-/* Who makes mutants of what. */
+/* The functions that make mutants, and the sources that they change. */
 struct maker {
     const struct source *source;
     enum mutant_core core;
@@ -249,7 +249,8 @@ static void mutate_offset(const struct maker *m, const struct call *call)
 
 /* ---- sizes ------------------------------------------------------------------------------------------------------- */
 
-/* Functions that make tiles and views of device memory: which arguments are rows and columns, and which is the stride. */
+/* Functions that make tiles and views of device memory: which arguments are rows and columns, and which is the
+ * stride. */
 static const struct {
     const char *name;
     size_t first, n;

@@ -4,7 +4,7 @@
 
 #include "mutants/source.h"
 
-/* What is done to a program, one line of the table each. */
+/* The changes to a program, one line of the table each. */
 #define MUTANT_CLASSES(X)                                                                                              \
     X(SET_DELETED, "set_flag deleted")                                                                                 \
     X(WAIT_DELETED, "wait_flag deleted")                                                                               \

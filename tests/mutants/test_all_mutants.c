@@ -1,8 +1,8 @@
 /*
  * test_all_mutants [--check OPTIONS] [--jobs N] [--verbose] [--list] [TEXT]: all mutants die.
  *
- * Makes every single-point mutant of the flagship's kernels and orchestrations, compiles each, and runs the program with
- * --check until a run fails. A mutant that survives has to stand in equivalent.txt, with the argument why it is no
+ * Makes every single-point mutant of the flagship's kernels and orchestrations, compiles each, and runs the program
+ * with --check until a run fails. A mutant that survives has to stand in equivalent.txt, with the argument why it is no
  * defect, and everything that stands there has to survive. Prints a table by part and class. TEXT: only mutants whose
  * part and name contain it. --check OPTIONS: what to run with instead of --check; '' for nothing.
  *

@@ -14,9 +14,13 @@
 #define EXAMPLE "examples/aicpu_build_graph/paged_attention"
 enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_MISMATCH = 1 };
 
-/* Slices of rows, the last one short; tasks of more chunks of tokens than there are places, the last one short; a sequence
- * of one span, of no token, of one; both element sizes; tiles that leave no room for a second set; products so small that
- * they need a barrier, of one row more than whole fractals have; heads and blocks that are cut. */
+/* The cases cover:
+ *   - slices of rows, the last one short, and heads and blocks that are cut
+ *   - tasks with more chunks of tokens than places, the last one short
+ *   - sequences of one span, of no token, and of one token
+ *   - both element sizes
+ *   - tiles that leave no room for a second set
+ *   - products so small that they need a barrier, and products of one row more than whole fractals have */
 #define MANY_CHUNKS                                                                                                    \
     "--batch 1 --heads 70 --head-dim 16 --block-size 128 --context 1140 --blocks-per-task 9 --dtype bf16"
 static const char *const kernel_cases[] = {
@@ -30,8 +34,8 @@ static const char *const kernel_cases[] = {
     NULL,
 };
 
-/* Tiles as large as they get; more spans than slots, in one chain and in many; more long chains than accumulators; several
- * KV heads. */
+/* Tiles as large as they get; more spans than slots, in one chain and in many; more long chains than accumulators;
+ * several KV heads. */
 static const char *const plugin_cases[] = {
     "--batch 4 --heads 256 --kv-heads 2 --head-dim 128 --block-size 32 --context 205,1,0,40 --blocks-per-task 3 "
     "--dtype bf16",
@@ -70,7 +74,8 @@ static _Noreturn void become(char *const *argv, int err)
     _exit(127);
 }
 
-/* Run argv and wait; what it says first goes to message, if that is wanted. Returns its exit code, or 128 + signal. */
+/* Run argv and wait; its first line of output goes to message, unless that is NULL. Returns its exit code, or 128 +
+ * signal. */
 static int run(char *const *argv, char *message, size_t size)
 {
     FILE *said = message ? tmpfile() : NULL;
@@ -142,7 +147,8 @@ static void write_mutant(const char *path, const struct source *source, const st
     NEED(fclose(file) == 0, "%s: %s", path, strerror(errno));
 }
 
-/* A plugin tells of its plain loads and stores, as that of the build does. A kernel has none, and is compiled faster. */
+/* A plugin tells of its plain loads and stores, as that of the build does. A kernel has none, and is compiled
+ * faster. */
 static bool compile(const struct part *part, const char *source, const char *object)
 {
     const char *telling = part->core >= MUTANT_DEVICE_PLUGIN ? "-fsanitize=thread -DTG_CHECKED=1 -nodefaultlibs" : "";

@@ -9,7 +9,7 @@ struct part {
     const char *name; /* in the table */
     const char *file; /* of the example's kernels, without ".c": "aic/aic_qk_matmul" */
     enum mutant_core core;
-    const char *runtime;      /* what is given as --runtime */
+    const char *runtime;      /* the value of --runtime */
     const char *const *cases; /* up to NULL: options, a space between two */
 };
 enum { N_PARTS = 6 };

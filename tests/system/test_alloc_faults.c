@@ -1,9 +1,10 @@
 /*
- * Every allocation of the library fails once: the n-th, for n = 1, 2, ... until a whole scenario needs no more than that.
+ * Every allocation of the library fails once: the n-th, for n = 1, 2, ... until a whole scenario needs no more than
+ * that.
  *
- * Each time there is a status with a message (or the library does without what it did not get, and the result is right),
- * nothing is half done, no descriptor, child process or device memory is left, and the same device does the same without a
- * fault afterwards. Leaks of memory are found where the address sanitizer is built in.
+ * Each time the call fails with a status and a message, or the library does without this memory and the result is
+ * right. Nothing is half done. No descriptor, child process or device memory is left. Afterwards the same device does
+ * the same work without a fault. Leaks of memory are found where the address sanitizer is built in.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,9 @@ enum { N_WORKERS = 3 };
 /* Workers that come too late for a run allocate nothing for it: so many runs without a fault end a scenario. */
 enum { RUNS_WITHOUT = 3 };
 
-/* ---- one scenario after the other ---------------------------------------------------------------------------------- */
+/* ---- one scenario after the other -------------------------------------------------------------------------------- */
 
-/* What a scenario works with. What it does is under test; what is prepared before it is not. */
+/* The state of a scenario. The scenario is under test; its preparation is not. */
 struct stage {
     struct rig rig;
     uint32_t n_workers; /* of a device of platform cpu; 0: it is of a2a3sim */
@@ -70,7 +71,7 @@ static void check_failure(enum tg_status status, const char *function, uint64_t 
           tg_last_message());
 }
 
-/* `expected`: what the scenario comes to without a fault. */
+/* `expected`: the scenario's status without a fault. */
 static void fail_each(struct stage *stage, scenario_fn *scenario, enum tg_status expected)
 {
     uint64_t nth = 1, n_failed = 0, n_survived = 0;
@@ -98,7 +99,7 @@ static void fail_each(struct stage *stage, scenario_fn *scenario, enum tg_status
                   (unsigned long long)n_survived);
 }
 
-/* ---- device -------------------------------------------------------------------------------------------------------- */
+/* ---- device ------------------------------------------------------------------------------------------------------ */
 
 static enum tg_status open_device(struct stage *stage)
 {
@@ -130,7 +131,7 @@ static void a_machine_file_is_read_or_it_is_said_why_not(void **state)
     folder_remove(&stage.folder);
 }
 
-/* ---- program ------------------------------------------------------------------------------------------------------- */
+/* ---- program ----------------------------------------------------------------------------------------------------- */
 
 static void read_parts(struct stage *stage, const char *plugin)
 {
@@ -165,7 +166,7 @@ static enum tg_status load_program(struct stage *stage)
     return status;
 }
 
-/* ---- run ----------------------------------------------------------------------------------------------------------- */
+/* ---- run --------------------------------------------------------------------------------------------------------- */
 
 /* A run that fails leaves the output alone; all that succeed compute the same, which is right. */
 static void check_output(struct stage *stage, enum tg_status status, size_t n_out)

@@ -52,7 +52,7 @@ static void close_script(struct opened *o)
     script_fini(&o->script);
 }
 
-/* ---- a program that changes ------------------------------------------------------------------------------------------ */
+/* ---- a program that changes -------------------------------------------------------------------------------------- */
 
 static void kernels_are_added_while_a_run_is_open(void **state)
 {
@@ -125,7 +125,7 @@ static void a_missing_pointer_is_named(void **state)
     tg_device_close(device);
 }
 
-/* ---- cancelling ------------------------------------------------------------------------------------------------------ */
+/* ---- cancelling -------------------------------------------------------------------------------------------------- */
 
 static void a_late_cancel_leaves_replays_alone(void **state)
 {
@@ -179,7 +179,7 @@ static void cancelling_reaches_other_schedules(void **state)
     rig_close(&rig);
 }
 
-/* ---- a plugin's calls ------------------------------------------------------------------------------------------------ */
+/* ---- a plugin's calls -------------------------------------------------------------------------------------------- */
 
 static enum tg_status call(struct rig *rig, enum rig_mode mode, enum host_calls act, int64_t n, size_t n_words)
 {

@@ -1,6 +1,7 @@
 /*
- * Hostile programs beside good ones: each of eight threads has a device of its own; half of them run what crashes, loops,
- * ends its thread or changes its state, the others demand right results. Nothing that a hostile program does may show.
+ * Hostile programs beside good ones: each of eight threads has a device of its own; half of them run what crashes,
+ * loops, ends its thread or changes its state, the others demand right results. Nothing that a hostile program does may
+ * show.
  *
  * TG_TEST_SEED chooses another order, TG_TEST_SECONDS a longer time.
  */

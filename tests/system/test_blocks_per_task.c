@@ -123,8 +123,8 @@ static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
     }
 }
 
-/* Shapes at the kernels' limits: buffers that fit once or twice, many slices of rows, more chunks than places in UB; heads
- * and blocks that are cut, small blocks that share a tile, a query that does not stay in L0A. */
+/* Shapes at the kernels' limits: buffers that fit once or twice, many slices of rows, more chunks than places in UB.
+ * Heads and blocks that are cut, small blocks that share a tile, a query that does not stay in L0A. */
 static void shapes_at_the_limits_are_right(void **state)
 {
     (void)state;

@@ -172,7 +172,7 @@ static void findings_of_a_plugin_that_fails_on_the_host_are_given(void **state)
     rig_close(&rig);
 }
 
-/* What is written of such a run is empty, and is written. */
+/* The files of such a run are written, and are empty. */
 static void a_run_that_failed_on_the_host_can_be_looked_at(void **state)
 {
     (void)state;

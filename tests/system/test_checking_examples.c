@@ -35,7 +35,7 @@ static void hide_addresses(char *text)
     *to = '\0';
 }
 
-/* Run a program; what is printed of it is in `text`. */
+/* Run a program; its output is in `text`. */
 static void run_program(struct rig *rig, const char *name, bool mended, char *text, size_t n_bytes)
 {
     float a[N], b[N], out[N];

@@ -66,7 +66,7 @@ static struct json *expect_json(int exit_code, const char *const *args)
     return json;
 }
 
-/* ---- what works ---------------------------------------------------------------------------------------------------- */
+/* ---- what works -------------------------------------------------------------------------------------------------- */
 
 static void every_case_passes(void **state)
 {
@@ -167,7 +167,7 @@ static void this_computer_says_what_happened(void **state)
     json_free(json);
 }
 
-/* ---- what is refused ----------------------------------------------------------------------------------------------- */
+/* ---- what is refused --------------------------------------------------------------------------------------------- */
 
 static void platforms(void **state)
 {
@@ -272,7 +272,7 @@ static void output_that_cannot_be_written(void **state)
     expect_of_shell(2, "\"$@\" --case Case1 > /dev/full", "No space left on device");
     expect_of_shell(2, "\"$@\" --case Case1 >&-", "standard output cannot be written");
     expect_of_shell(2, "{ sleep 0.3; \"$@\" --case Case1; echo $? > e; } | true; exit $(cat e)", "Broken pipe");
-    /* What was there stays, and nothing is left beside it. */
+    /* The old files stay, and no other file is left beside them. */
     expect_of_shell(
         2,
         "mkdir d; echo old > d/out.npy; ulimit -f 8192; \"$@\" --batch 8 --context 4096 --head-dim 64 --save d; "
@@ -307,7 +307,7 @@ static void signals_leave_nothing_of_a_save(void **state)
     }
 }
 
-/* What the program refuses for its sizes is refused before a tensor is drawn, and nothing else is. */
+/* The program refuses sizes before it draws a tensor, and it refuses only these. */
 static void shapes_are_refused_before_the_work(void **state)
 {
     (void)state;
@@ -360,7 +360,7 @@ static void it_runs_on_a_small_stack(void **state)
     expect_of_shell(tg_status_exit_code(TG_ERR_MEMORY), "ulimit -s 20; \"$@\" --case Case2", "ulimit -s 64");
 }
 
-/* ---- programs ------------------------------------------------------------------------------------------------------ */
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 struct program_row {
     const char *name;
@@ -519,7 +519,7 @@ static void files_that_are_no_program(void **state)
     folder_remove(&folder);
 }
 
-/* ---- files --------------------------------------------------------------------------------------------------------- */
+/* ---- files ------------------------------------------------------------------------------------------------------- */
 
 static void what_was_saved_can_be_loaded(void **state)
 {

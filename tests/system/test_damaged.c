@@ -3,9 +3,9 @@
  * missing. Each is loaded and run in this way: whatever happens, the process
  * lives, and a program that is whole runs right beside it.
  *
- * Without arguments a few hundred damages of tables and data are tried. `test_damaged N SEED` tries N of each kind, of code
- * too, and says which ended a process: damaged code may write wherever it wants, which nobody promises to survive. Many are
- * tried in one process, for a damage may do harm that is seen later; a parent sees which was the last.
+ * Without arguments a few hundred damages of tables and data are tried. `test_damaged N SEED` tries N of each kind, of
+ * code too, and says which ended a process: damaged code may write wherever it wants, which nobody promises to survive.
+ * Many are tried in one process, for a damage may do harm that is seen later; a parent sees which was the last.
  */
 #include <elf.h>
 #include <link.h>
@@ -41,7 +41,7 @@ static const struct kind kinds[] = {
 };
 enum { N_KINDS = sizeof kinds / sizeof kinds[0] };
 
-/* What a child tells its parent. */
+/* The child's report to its parent. */
 struct progress {
     int n_done, n_ran;
     size_t at;
@@ -94,7 +94,7 @@ static bool whole_one_is_right(struct tg_device *device)
     return true;
 }
 
-/* A byte of a loaded segment of data, each of them as likely as the others: what is not loaded harms nobody. */
+/* A byte of a loaded segment of data, each of them as likely as the others: other bytes are never loaded. */
 static size_t draw_loaded(const struct part *part, uint64_t *random)
 {
     ElfW(Ehdr) header;

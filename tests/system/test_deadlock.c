@@ -38,7 +38,7 @@ static double processor_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* ---- cycles -------------------------------------------------------------------------------------------------------- */
+/* ---- cycles ------------------------------------------------------------------------------------------------------ */
 
 /* `length` tasks in a circle, and `n_behind` that wait for one of them. */
 static void write_cycle(struct script *s, int length, int n_behind)
@@ -86,7 +86,7 @@ static void what_can_run_has_run_when_a_cycle_is_judged(void **state)
     }
 }
 
-/* ---- unpublished --------------------------------------------------------------------------------------------------- */
+/* ---- unpublished ------------------------------------------------------------------------------------------------- */
 
 static void an_unpublished_task_is_named(void **state)
 {
@@ -121,7 +121,7 @@ static void the_host_publishes_what_the_plugin_did_not(void **state)
     script_fini(&s);
 }
 
-/* ---- the builder waits --------------------------------------------------------------------------------------------- */
+/* ---- the builder waits ------------------------------------------------------------------------------------------- */
 
 static void waiting_for_an_unpublished_task_is_named(void **state)
 {
@@ -191,7 +191,7 @@ static void a_builder_sees_what_the_task_wrote_that_it_waited_for(void **state)
     script_fini(&s);
 }
 
-/* ---- the window ---------------------------------------------------------------------------------------------------- */
+/* ---- the window -------------------------------------------------------------------------------------------------- */
 
 /* n tasks that all wait for one that is published last. */
 static void write_fan(struct script *s, int n)
@@ -259,7 +259,7 @@ static void a_cycle_behind_a_full_window_is_named(void **state)
     script_fini(&s);
 }
 
-/* ---- size ---------------------------------------------------------------------------------------------------------- */
+/* ---- size -------------------------------------------------------------------------------------------------------- */
 
 /* A second is meant; slow computers get more. */
 #define LIMIT_S (TEST_ASAN || TEST_TSAN || TG_TEST_EMULATOR[0] ? 30.0 : 2.0)
@@ -297,7 +297,7 @@ static void a_graph_of_100000_tasks_is_judged_soon(void **state)
     large_graph(RIG_HOST, true);
 }
 
-/* ---- random graphs ------------------------------------------------------------------------------------------------- */
+/* ---- random graphs ----------------------------------------------------------------------------------------------- */
 
 /* Run a graph in one of all combinations of cores, threads, modes and schedules; workers make their own schedule. */
 static void run_random(struct script *s, uint64_t seed, uint64_t *random)

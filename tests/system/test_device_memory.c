@@ -1,6 +1,6 @@
 /*
- * Checked runs of tiny programs: each kind of mistake between tasks, and with device memory, is named as it happens on
- * the whole road from the plugin's calls to the printed finding; programs without it have no findings.
+ * Checked runs of tiny programs: each kind of mistake between tasks, and with device memory, has its finding. The tests
+ * cover the whole way from the plugin's calls to the printed finding. Correct programs have no findings.
  */
 #include <stdlib.h>
 
@@ -465,7 +465,8 @@ static void what_is_shared_is_not_written(void **state)
     close_checked(&c);
 }
 
-/* Run a drawn problem with all that its tensors hold declared, by `parts` in place of the flagship's; the rig is open. */
+/* Run a drawn problem with all that its tensors hold declared, by `parts` in place of the flagship's; the rig is
+ * open. */
 static void run_declared(struct checked *c, struct pa_problem *problem, enum rig_mode mode, const char *const *parts)
 {
     struct pa_declared declared;

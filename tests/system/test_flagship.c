@@ -1,5 +1,5 @@
-/* Paged attention: right in every mode on every device; on the virtual one overlapping as promised, the same for the same
- * seeds. */
+/* Paged attention: right in every mode on every device; on the virtual one overlapping as promised, the same for the
+ * same seeds. */
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -38,7 +38,7 @@ static void run_case(struct pa_problem *problem, enum rig_mode mode, const char 
     flagship_expect_right(&rig, problem);
 }
 
-/* ---- the graph ----------------------------------------------------------------------------------------------------- */
+/* ---- the graph --------------------------------------------------------------------------------------------------- */
 
 static void the_seed_cases_have_the_tasks_and_edges_that_they_should(void **state)
 {
@@ -69,7 +69,7 @@ static void every_case_is_right_in_every_mode(void **state)
         }
 }
 
-/* ---- time ---------------------------------------------------------------------------------------------------------- */
+/* ---- time -------------------------------------------------------------------------------------------------------- */
 
 static void building_and_running_overlap_when_concurrent(void **state)
 {
@@ -161,7 +161,7 @@ static void a_core_runs_one_task_at_a_time(void **state)
     timeline_free(&timeline);
 }
 
-/* ---- seeds --------------------------------------------------------------------------------------------------------- */
+/* ---- seeds ------------------------------------------------------------------------------------------------------- */
 
 static void equal_seeds_give_equal_traces(void **state)
 {
@@ -219,7 +219,7 @@ static void every_schedule_gives_the_same_bytes(void **state)
     }
 }
 
-/* ---- shapes of the device ------------------------------------------------------------------------------------------ */
+/* ---- shapes of the device ---------------------------------------------------------------------------------------- */
 
 static void every_block_dim_and_number_of_threads_works(void **state)
 {
@@ -266,7 +266,7 @@ static void shapes_that_the_device_has_not_are_refused(void **state)
     pa_problem_free(&problem);
 }
 
-/* ---- size ---------------------------------------------------------------------------------------------------------- */
+/* ---- size -------------------------------------------------------------------------------------------------------- */
 
 /* `batch` sequences of `n_blocks` blocks of 16 tokens, one head of 16 elements. */
 static void run_large(enum rig_mode mode, uint32_t batch, uint32_t n_blocks, uint64_t *own_bytes)
@@ -311,7 +311,7 @@ static void a_small_window_bounds_the_memory_of_the_graph(void **state)
           (unsigned long long)rig.result.peak_graph_bytes, (unsigned long long)all);
 }
 
-/* ---- several of it ------------------------------------------------------------------------------------------------- */
+/* ---- several of it ----------------------------------------------------------------------------------------------- */
 
 static void a_program_runs_again_and_again(void **state)
 {
@@ -375,7 +375,7 @@ static void a_run_is_waited_for_once(void **state)
     pa_problem_free(&problem);
 }
 
-/* ---- input that the orchestration refuses -------------------------------------------------------------------------- */
+/* ---- input that the orchestration refuses ------------------------------------------------------------------------ */
 
 static void set_config(struct pa_problem *p, int word, int64_t value) { p->config[word] = value; }
 

@@ -1,7 +1,7 @@
 /*
- * What a host may be like: its descriptors, signals, limits, threads and rounding. Under each condition, on each platform, a
- * good program has the right bytes, a crash and an endless loop have their status, and the condition is the same
- * afterwards. Each cell of this matrix is a process of its own.
+ * Conditions of a host: its descriptors, signals, limits, threads and rounding. Under each condition, on each
+ * platform, a good program has the right bytes, a crash and an endless loop have their status, and the condition is the
+ * same afterwards. Each cell of this matrix is a process of its own.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 enum { GM_BYTES = 32 << 20, N_TASKS = 20 };
 
-/* What the process of a cell says; shared with the test. */
+/* The message of a cell's process; shared with the test. */
 static char *said;
 enum { SAID_BYTES = 4096 };
 
@@ -35,7 +35,7 @@ enum { SAID_BYTES = 4096 };
         }                                                                                                              \
     } while (0)
 
-/* ---- conditions ---------------------------------------------------------------------------------------------------- */
+/* ---- conditions -------------------------------------------------------------------------------------------------- */
 
 static void nothing(void) {}
 
@@ -197,7 +197,7 @@ static const struct condition conditions[] = {
 };
 enum { N_CONDITIONS = sizeof conditions / sizeof conditions[0] };
 
-/* ---- programs ------------------------------------------------------------------------------------------------------ */
+/* ---- programs ---------------------------------------------------------------------------------------------------- */
 
 static void run_good(struct rig *rig)
 {

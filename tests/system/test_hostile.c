@@ -1,6 +1,7 @@
 /*
- * Programs that do what they should not: whatever a kernel or plugin does, this process lives, the run fails with a
- * status that says who did what, its memory is released, and the next run on the same device works. On every device.
+ * Programs that misbehave. After any act of a kernel or plugin this process lives. The run fails with a status
+ * that names the culprit and the act, and its memory is released. The next run on the same device works. All tests run
+ * on every device.
  * docs/hostile.md is the table of these tests.
  */
 #include <pthread.h>
@@ -24,7 +25,7 @@
 enum { CONCURRENT = 1u << RIG_CONCURRENT, SEQUENTIAL = 1u << RIG_SEQUENTIAL, HOST = 1u << RIG_HOST };
 enum { ON_DEVICE = CONCURRENT | SEQUENTIAL, EVERYWHERE = ON_DEVICE | HOST };
 
-/* What is delivered as a signal cannot be left by a jump under the thread sanitizer. */
+/* Under the thread sanitizer a jump cannot leave a signal handler. */
 static bool is_fault(enum tg_status status)
 {
     return status == TG_ERR_KERNEL_FAULT || status == TG_ERR_PLUGIN_FAULT || status == TG_ERR_KERNEL_TIMEOUT ||
@@ -42,8 +43,8 @@ static bool takes_long(enum tg_status status)
     return is_timeout(status) || status == TG_ERR_MEMORY || status == TG_ERR_DEVICE_MEMORY;
 }
 
-/* The ways of building and the devices on which to try a row. Each way with another number of workers; what takes long once,
- * for how many there are, and when the graph is built, makes no difference to a limit. */
+/* The ways of building and the devices on which to try a row. Each way with another number of workers; what takes long
+ * once, for how many there are, and when the graph is built, makes no difference to a limit. */
 static bool is_tried(const struct device *device, enum rig_mode mode, enum tg_status status)
 {
     static const uint32_t n_workers[RIG_MODES] = {[RIG_CONCURRENT] = 2, [RIG_SEQUENTIAL] = 1, [RIG_HOST] = 16};
@@ -63,7 +64,7 @@ static bool is_seen_late(int64_t act)
     return act == HOSTILE_CLOSE || act == HOSTILE_THREAD || act == HOSTILE_LIBRARY;
 }
 
-/* ---- kernels ------------------------------------------------------------------------------------------------------- */
+/* ---- kernels ----------------------------------------------------------------------------------------------------- */
 
 struct kernel_row {
     const char *name;
@@ -184,7 +185,7 @@ static void hostile_kernel(void **state)
     }
 }
 
-/* ---- plugins ------------------------------------------------------------------------------------------------------- */
+/* ---- plugins ----------------------------------------------------------------------------------------------------- */
 
 struct plugin_row {
     const char *name;
@@ -317,7 +318,7 @@ static void hostile_plugin(void **state)
     }
 }
 
-/* ---- build calls --------------------------------------------------------------------------------------------------- */
+/* ---- build calls ------------------------------------------------------------------------------------------------- */
 
 static void publish_twice(struct script *s)
 {
@@ -445,7 +446,7 @@ static void hostile_call(void **state)
     }
 }
 
-/* ---- shared objects ------------------------------------------------------------------------------------------------ */
+/* ---- shared objects ---------------------------------------------------------------------------------------------- */
 
 struct load_row {
     const char *name, *module;
@@ -513,7 +514,7 @@ static void bytes_that_are_no_shared_object_are_refused(void **state)
     rig_close(&rig);
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------------------------- */
+/* ---- tensors ----------------------------------------------------------------------------------------------------- */
 
 static void tensors_larger_than_the_device_are_refused(void **state)
 {
@@ -536,7 +537,7 @@ static void tensors_larger_than_the_device_are_refused(void **state)
     rig_close(&rig);
 }
 
-/* ---- the process around it ----------------------------------------------------------------------------------------- */
+/* ---- the process around it --------------------------------------------------------------------------------------- */
 
 static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
 enum { N_SIGNALS = sizeof signals / sizeof signals[0] };
@@ -679,8 +680,8 @@ static void a_thread_that_blocks_signals_is_guarded_too(void **state)
     rig_close(&rig);
 }
 
-/* A thread that blocks all signals by itself cannot be ended: it is given up, and with it its device. Another device works.
- * In a process of its own, which does not keep the thread. */
+/* A thread that blocks all signals by itself cannot be ended: it is given up, and with it its device. Another device
+ * works. In a process of its own, which does not keep the thread. */
 static void lose_threads(void)
 {
     for (int i = 0; i < 2; i++)
@@ -712,7 +713,7 @@ static void a_thread_that_cannot_be_ended_is_given_up(void **state)
     assert_int_equal(in_child(lose_threads), 0);
 }
 
-/* ---- two devices at the same time ---------------------------------------------------------------------------------- */
+/* ---- two devices at the same time -------------------------------------------------------------------------------- */
 
 struct pair {
     bool hostile;
@@ -757,7 +758,7 @@ static void a_device_is_not_disturbed_by_another_thread_device(void **state)
     for (int i = 0; i < 2; i++) CHECK(!pairs[i].problem, "%s, run %d", pairs[i].problem, pairs[i].n_runs);
 }
 
-/* ---- checked runs -------------------------------------------------------------------------------------------------- */
+/* ---- checked runs ------------------------------------------------------------------------------------------------ */
 
 /* What an unchecked run refuses a checked one refuses: with the same status, or with findings beside it. */
 static void expect_refused(const struct rig *rig, const char *name, enum tg_status status)
@@ -820,7 +821,7 @@ static void checked_runs_refuse_the_same(void **state)
     rig_close(&rig);
 }
 
-/* ---- programs that are loaded at the same time --------------------------------------------------------------------- */
+/* ---- programs that are loaded at the same time ------------------------------------------------------------------- */
 
 struct loader {
     pthread_t thread;
@@ -878,7 +879,7 @@ static void programs_are_loaded_on_several_threads_at_once(void **state)
     for (int i = 0; i < 4; i++) CHECK(!loaders[i].problem, "%s: %s", loaders[i].problem, loaders[i].message);
 }
 
-/* ---- the document -------------------------------------------------------------------------------------------------- */
+/* ---- the document ------------------------------------------------------------------------------------------------ */
 
 static const char *document;
 
@@ -935,7 +936,7 @@ static void the_document_lists_these_tests_and_no_others(void **state)
     free(text);
 }
 
-/* ---- all of it ----------------------------------------------------------------------------------------------------- */
+/* ---- all of it --------------------------------------------------------------------------------------------------- */
 
 static const struct CMUnitTest others[] = {
     cmocka_unit_test(bytes_that_are_no_shared_object_are_refused),

@@ -1,4 +1,5 @@
-/* The host interface across versions: structures that are shorter or longer than the library's, submit and poll, texts. */
+/* The host interface across versions: structures that are shorter or longer than the library's, submit and poll,
+ * texts. */
 #include <stdlib.h>
 #include <time.h>
 

@@ -1,4 +1,4 @@
-/* What the public calls say of a run that was recorded, and of one that was not. */
+/* The answers of the public calls about a recorded run, and about a run without a record. */
 #include <stdlib.h>
 
 #include "common/check.h"
@@ -126,7 +126,7 @@ static void a_run_that_was_not_launched(void **state)
     tg_run_close(run);
 }
 
-/* What a failed run did is wanted most. */
+/* The record of a failed run is wanted most. */
 static void a_run_that_failed(void **state)
 {
     (void)state;

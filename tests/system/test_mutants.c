@@ -16,7 +16,7 @@ enum { N_SEEDS = 20 };
 /* How a mutant is found out. */
 enum verdict {
     RIGHT,         /* not at all: nothing is wrong with it */
-    WRONG_ALWAYS,  /* by its result, whatever the schedule */
+    WRONG_ALWAYS,  /* by its result, under every schedule */
     WRONG_IN_SOME, /* by its result, in some of N_SEEDS schedules */
     REFUSED        /* by the status of the run */
 };
@@ -82,7 +82,8 @@ static const struct mutant mutants[] = {
 };
 enum { N_MUTANTS = sizeof mutants / sizeof mutants[0] };
 
-/* Tokens behind a context hold NaN, which every wrong read shows. A cache in use holds what was there before: numbers. */
+/* Tokens behind a context hold NaN, which every wrong read shows. A cache in use holds what was there before:
+ * numbers. */
 static void fill_unowned_tokens(struct pa_problem *problem)
 {
     const uint64_t n = pa_problem_counts(problem).cache;

@@ -1,6 +1,7 @@
 /*
- * Nine classes of defects that a program in its own order hides: each is found in one run, by name, and what has none of
- * them has no finding. Those of a core's pipes are seen a second time, as wrong bytes, when the pipes run late or early.
+ * Nine classes of defects that a program in its own order hides: each is found in one run, by name, and what has none
+ * of them has no finding. Those of a core's pipes are seen a second time, as wrong bytes, when the pipes run late or
+ * early.
  */
 #include "common/check.h"
 #include "common/script.h"
@@ -13,7 +14,7 @@ enum { VECTOR, CUBE }; /* func_id */
 static struct rig rig;
 static float matrices[N_MATRICES][N];
 
-/* A task of the program: the kernel, what it lacks, the pairs of matrices that it reads and writes. */
+/* A task of the program: the kernel, its defect, the pairs of matrices that it reads and writes. */
 struct task {
     int func_id;
     enum defect defect;
@@ -54,7 +55,7 @@ static void expect_named(const char *const *says)
 
 static void expect_clean(void) { CHECK(rig.status == TG_OK, "%s: %s", rig.message, rig.findings); }
 
-/* ---- inside a kernel ----------------------------------------------------------------------------------------------------- */
+/* ---- inside a kernel --------------------------------------------------------------------------------------------- */
 
 static const struct row {
     const char *name;
@@ -146,7 +147,7 @@ static void is_found(void **state)
     rig_close(&rig);
 }
 
-/* ---- between tasks ------------------------------------------------------------------------------------------------------- */
+/* ---- between tasks ----------------------------------------------------------------------------------------------- */
 
 /* Three tasks and the edges between them; in every runtime. */
 static void check_tasks(const struct task tasks[3], int n_edges, const int (*edges)[2], const char *const *says)

@@ -1,6 +1,6 @@
 /*
- * The library as Python has it: opened by a process that runs already. Its signal handlers then run on threads that have
- * none of its thread-local variables, and may interrupt malloc there: they must not allocate.
+ * The library as Python has it: opened by a process that runs already. Its signal handlers then run on threads that
+ * have none of its thread-local variables, and may interrupt malloc there: they must not allocate.
  */
 #include <dlfcn.h>
 #include <pthread.h>

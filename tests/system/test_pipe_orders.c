@@ -1,6 +1,6 @@
 /*
- * The other orders of a core's pipes: the example gives the same bytes in each, in the same device time; with a wait or a
- * barrier less it gives wrong ones, where its own order hides that.
+ * The other orders of a core's pipes: the example gives the same bytes in each, in the same device time; with a wait or
+ * a barrier less it gives wrong ones, where its own order hides that.
  */
 #include <stdlib.h>
 
@@ -66,7 +66,7 @@ static void the_example_gives_the_same_bytes_in_every_order(void **state)
     }
 }
 
-/* What is missing in `part` is seen in `order` and not in the kernel's own. */
+/* `order` shows the defect of `part`; the kernel's own order does not. */
 static void expect_shown(enum flagship_part part, const char *module, uint32_t order)
 {
     const char *modules[FLAGSHIP_PARTS] = {NULL};

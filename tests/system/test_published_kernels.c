@@ -1,7 +1,7 @@
 /*
- * Kernels of 64 blocks of 128 tokens beside a published profile of them on the device (V200: bf16, 16 heads, head_dim 128,
- * all cores busy, least and most of 480 tasks in us): alone on the machine they take what the fastest there took, which
- * had the memory to itself, and with all cores busy what is in the range.
+ * Kernels of 64 blocks of 128 tokens beside a published profile of them on the device (V200: bf16, 16 heads, head_dim
+ * 128, all cores busy, least and most of 480 tasks in us): alone on the machine they take what the fastest there took,
+ * which had the memory to itself, and with all cores busy what is in the range.
  */
 #include "common/check.h"
 #include "common/flagship.h"
@@ -84,7 +84,7 @@ static void together_they_take_what_is_in_the_range(void **state)
     expect_as_published(FLAGSHIP_PV, us[FLAGSHIP_PV]);
 }
 
-/* Two sets of buffers and one row maximum for all blocks: what the flagship's own softmax does better. */
+/* The flagship's own softmax has two sets of buffers, and one row maximum for all blocks. */
 static void the_own_softmax_is_faster_than_the_plain_one(void **state)
 {
     (void)state;

@@ -137,7 +137,7 @@ static void the_summary_is_printed(void **state)
     process_free(&process);
 }
 
-/* What a command that was stopped after `ms` has left behind: nothing, or a whole file. */
+/* A command that is stopped after `ms` leaves no file or a whole file behind. */
 static void stop_after(long ms, int signal_number)
 {
     const char *path = folder_at(&folder, "trace.json");

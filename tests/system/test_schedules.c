@@ -1,4 +1,5 @@
-/* Several schedules of one run: nothing is said of a program whose edges are complete; of another, which seed shows it. */
+/* Several schedules of one run: nothing is said of a program whose edges are complete; of another, which seed shows
+ * it. */
 #include <stdlib.h>
 
 #include "common/check.h"

@@ -1,6 +1,6 @@
 /*
- * Every way in which a kernel or a plugin may use memory without an instruction is seen, whichever compiler made the object:
- * a wrong program has its finding, and its right twin has none.
+ * Every way in which a kernel or a plugin may use memory without an instruction is seen, whichever compiler made the
+ * object: a wrong program has its finding, and its right twin has none.
  */
 #include <unistd.h>
 

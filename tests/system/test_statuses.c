@@ -9,7 +9,7 @@
 
 #define GM_BYTES (64ull << 20)
 
-/* ---- the ways to provoke them: each returns what the library said -------------------------------------------------- */
+/* ---- the ways to provoke them: each returns what the library said ------------------------------------------------ */
 
 static struct rig rig;
 
@@ -193,7 +193,7 @@ static enum tg_status provoke_cancelled(void)
     return status;
 }
 
-/* ---- the table ----------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct row {
     enum tg_status status;
@@ -267,7 +267,7 @@ static void every_status_is_raised(void **state)
         enum tg_status status = rows[i].provoke();
         CHECK(status == rows[i].status, "%s is %s: %s", tg_status_name(rows[i].status), tg_status_name(status),
               tg_last_message());
-        bool by_command = status == TG_ERR_MISMATCH; /* what it said was looked at */
+        bool by_command = status == TG_ERR_MISMATCH; /* its output was compared */
         CHECK(status == TG_OK || by_command || tg_last_message()[0], "%s says nothing", tg_status_name(status));
         script_prove(&rig, RIG_CONCURRENT);
     }

@@ -1,7 +1,7 @@
 /*
- * Rounding, subnormals, traps and flags belong to the program that sets them: what a kernel or plugin leaves behind changes
- * no other task's result and no state of the caller; and the caller's own state changes no result. On every device.
- * docs/hostile.md lists the states.
+ * Rounding, subnormals, traps and flags belong to the program that sets them. A setting that a kernel or plugin leaves
+ * behind changes no other task's result and no state of the caller. The caller's own state changes no result. On every
+ * device. docs/hostile.md lists the states.
  */
 #include <fenv.h>
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static void what_is_left_is_nobody_elses(void **state)
     }
 }
 
-/* ---- the caller's state -------------------------------------------------------------------------------------------- */
+/* ---- the caller's state ------------------------------------------------------------------------------------------ */
 
 static void round_upward(void) { fesetround(FE_UPWARD); }
 
@@ -120,7 +120,7 @@ static void results_do_not_depend_on_the_callers_state(void **state)
         }
 }
 
-/* ---- the document -------------------------------------------------------------------------------------------------- */
+/* ---- the document ------------------------------------------------------------------------------------------------ */
 
 static void the_document_lists_these_states(void **state)
 {

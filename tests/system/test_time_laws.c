@@ -1,5 +1,5 @@
 /*
- * The laws of predicted time: what has to hold of any graph on any machine, whatever the figures are.
+ * The laws of predicted time. They hold for any graph on any machine, with any figures.
  *
  * Graphs are the flagship's, on shapes that keep all cores busy, and scripts of kernels that take as long as they are
  * told. Some laws hold to the ns. Where ready tasks are served first come, first served, a better machine or one edge
@@ -78,8 +78,8 @@ static uint64_t launch(const struct tg_tensor *tensors, size_t n_tensors)
 
 /* ---- programs ---------------------------------------------------------------------------------------------------- */
 
-/* The flagship's. The last is one span: four tasks behind each other, nothing to choose. The thread sanitizer, which makes
- * a run thirty times as long, looks for races: of the large ones, one is enough for it. */
+/* The flagship's. The last is one span: four tasks behind each other, nothing to choose. The thread sanitizer, which
+ * makes a run thirty times as long, looks for races: of the large ones, one is enough for it. */
 static const uint32_t ragged[] = {1024, 100, 0, 512, 700, 33, 256, 1};
 static const struct {
     struct pa_case drawn;
@@ -388,7 +388,7 @@ static void time_lies_between_critical_path_and_serial_time(void **state)
     }
 }
 
-/* What a core did, task by task. */
+/* The tasks of a core, one by one. */
 static void expect_core_adds_up(const struct tg_record *record, const struct tg_findings *found, uint32_t core)
 {
     uint64_t at_work = 0, tasks_on_it = 0;

@@ -1,6 +1,6 @@
 /*
- * Platform cpu, with 1, 2 and 16 workers: what the virtual device has not, or has otherwise: the same bytes, cancelling,
- * replays, several graphs at once. What holds on both is in tests that run on both.
+ * Platform cpu, with 1, 2 and 16 workers. These tests cover what differs from the virtual device: the same bytes,
+ * cancelling, replays, several graphs at once. Common properties are in tests that run on both.
  *
  * Graphs are drawn; TG_TEST_SEED chooses others, and the seed is printed.
  */
@@ -28,7 +28,7 @@ static uint64_t test_seed(void)
     return seed;
 }
 
-/* ---- right results -------------------------------------------------------------------------------------------------- */
+/* ---- right results ----------------------------------------------------------------------------------------------- */
 
 static void any_number_of_workers_gives_the_same_bytes(void **state)
 {
@@ -122,7 +122,7 @@ static void reproducible_tasks_find_nothing_of_others(void **state)
     rig_close(&rig);
 }
 
-/* ---- cancelling ------------------------------------------------------------------------------------------------------ */
+/* ---- cancelling -------------------------------------------------------------------------------------------------- */
 
 struct cancel {
     struct tg_run *run;
@@ -179,7 +179,7 @@ static void a_run_can_be_cancelled_from_another_thread(void **state)
     }
 }
 
-/* ---- the window ----------------------------------------------------------------------------------------------------- */
+/* ---- the window -------------------------------------------------------------------------------------------------- */
 
 /* Not three quarters of it, and not less what workers have not counted yet. */
 static void all_of_a_window_can_be_used(void **state)
@@ -203,7 +203,7 @@ static void all_of_a_window_can_be_used(void **state)
     }
 }
 
-/* ---- replays --------------------------------------------------------------------------------------------------------- */
+/* ---- replays ----------------------------------------------------------------------------------------------------- */
 
 /* Other inputs in the same tensors, and the same graph. */
 static void replay_flagship(struct rig *rig)
@@ -306,7 +306,7 @@ static void drawn_graphs_are_replayed_in_order(void **state)
     }
 }
 
-/* ---- several at once -------------------------------------------------------------------------------------------------- */
+/* ---- several at once --------------------------------------------------------------------------------------------- */
 
 enum { N_THREADS = 4 };
 

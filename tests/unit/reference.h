@@ -73,7 +73,7 @@ static inline double ref_load(uint32_t dtype, const void *at)
     }
 }
 
-/* The bounds of an integer type; false: it is none. */
+/* The bounds of an integer type; false: another type. */
 static inline bool ref_integer(uint32_t dtype, double *low, double *high)
 {
     switch (dtype) {

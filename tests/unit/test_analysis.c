@@ -214,7 +214,7 @@ static void a_builder_that_waits(void **state)
     assert_bounds(280 + 380, 0, 0, 20 + 20 + 20 + 30 + 70, 100 + 80);
     assert_no_gap();
     assert_int_equal(a->n_path, 2);
-    assert_int_equal(a->free_control_ns, 280 + 380); /* what it waited for, it still waits for */
+    assert_int_equal(a->free_control_ns, 280 + 380); /* its wait stays */
     assert_int_equal(a->critical_path_ns, 380);      /* there is no edge */
 }
 
@@ -253,7 +253,7 @@ static void a_graph_that_is_built_on_the_host(void **state)
     assert_int_equal(made.findings.launch_ns, 5 + 30);
 }
 
-/* What was published late is not blamed on a dependency that was complete before. */
+/* A late publication is not blamed on a dependency that was complete before. */
 static void a_dependency_that_was_there_already(void **state)
 {
     (void)state;

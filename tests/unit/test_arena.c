@@ -1,4 +1,4 @@
-/* arena.c: what is allocated is aligned, apart, and stays; what is kept over a reset is bounded. */
+/* arena.c: allocations are aligned, apart, and stay; the memory kept over a reset is bounded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -120,8 +120,7 @@ static void many_holes_leave_the_tree_low(void **state)
     for (int i = 0; i < 2 * N; i += 2) tg_blocks_free(&blocks, used[i]);
     check_all(&blocks, 0, (uint64_t)(3 * N + 3) * UNIT);
     assert_true(blocks.root->height <= 1.45 * log2(2 * N + 3));
-    assert_ptr_equal(tg_blocks_find_free(&blocks, 3 * UNIT),
-                     first_fit(&blocks, 3 * UNIT)); /* what is left at the end */
+    assert_ptr_equal(tg_blocks_find_free(&blocks, 3 * UNIT), first_fit(&blocks, 3 * UNIT)); /* the rest at the end */
     assert_null(tg_blocks_find_free(&blocks, 4 * UNIT));
     tg_blocks_fini(&blocks);
     free(used);

@@ -86,7 +86,7 @@ static void add(tg_coro_fn *entry, void *arg, bool can_stall)
     assert_int_equal(tg_clock_add(the_clock, 0, STACK_BYTES, can_stall, entry, arg), TG_OK);
 }
 
-/* ---- turns ------------------------------------------------------------------------------------------------------------ */
+/* ---- turns ------------------------------------------------------------------------------------------------------- */
 
 /* Note name and time after each of some steps. */
 struct steps {
@@ -162,7 +162,7 @@ static void the_next_turn_is_known(void **state)
     assert_string_equal(events, "50->51 51->52 52->-1 ");
 }
 
-/* ---- sleeping and waking ------------------------------------------------------------------------------------------------ */
+/* ---- sleeping and waking ----------------------------------------------------------------------------------------- */
 
 /* Sleep `n` times and note when and how it ended. */
 static void sleeper(void *arg)
@@ -313,7 +313,7 @@ static void to_wake_who_has_ended_does_nothing(void **state)
     assert_string_equal(events, "a1 waker ");
 }
 
-/* ---- stalls ----------------------------------------------------------------------------------------------------------- */
+/* ---- stalls ------------------------------------------------------------------------------------------------------ */
 
 static void a_stall_is_given_to_one_after_the_other(void **state)
 {
@@ -399,7 +399,7 @@ static void a_stall_waits_until_nobody_naps(void **state)
     assert_string_equal(events, "late1000 stall1000 ");
 }
 
-/* ---- any program -------------------------------------------------------------------------------------------------------- */
+/* ---- any program ------------------------------------------------------------------------------------------------- */
 
 static uint64_t world_time; /* of the last look at what is shared */
 static uint64_t n_looks, hash;

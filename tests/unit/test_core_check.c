@@ -25,7 +25,7 @@ static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t ev
 static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 const struct tg_tile_isa *tg_tile_isa = &isa;
 
-/* ---- what the kernels work on --------------------------------------------------------------------------------------- */
+/* ---- what the kernels work on ------------------------------------------------------------------------------------ */
 
 static struct tg_global gm_at(uint64_t addr) { return tg_global_nd(addr, TG_FP32, 16, 16, 16); }
 
@@ -71,7 +71,7 @@ static void square(uint32_t dst, uint32_t src)
     TMUL(d, s, s);
 }
 
-/* ---- vector kernels -------------------------------------------------------------------------------------------------- */
+/* ---- vector kernels ---------------------------------------------------------------------------------------------- */
 
 static void right(void)
 {
@@ -335,7 +335,7 @@ static void pads_and_loads_into_the_same_32_bytes(void)
     reads_beyond_what_was_loaded();
 }
 
-/* ---- parts of tiles --------------------------------------------------------------------------------------------------- */
+/* ---- parts of tiles ---------------------------------------------------------------------------------------------- */
 
 /* Columns [col, col + cols) of the tile at `offset`. */
 static struct tg_tile columns(uint32_t offset, uint32_t col, uint32_t cols)
@@ -549,7 +549,7 @@ static void reshapes_another_place(void)
     TADDS(tall, tall, 1.0f);
 }
 
-/* ---- plain stores ------------------------------------------------------------------------------------------------------ */
+/* ---- plain stores ------------------------------------------------------------------------------------------------ */
 
 static void store_plainly(uint64_t address, uint64_t bytes)
 {
@@ -595,7 +595,7 @@ static void load_what_was_stored(bool flushes)
 static void loads_what_it_has_flushed(void) { load_what_was_stored(true); }
 static void loads_what_is_in_the_cache(void) { load_what_was_stored(false); }
 
-/* ---- operands of one instruction that share bytes ------------------------------------------------------------------------ */
+/* ---- operands of one instruction that share bytes ---------------------------------------------------------------- */
 
 static void works_in_place(void)
 {
@@ -771,7 +771,7 @@ static void stores_over_what_it_loads(void)
     TSTORE(one_further, t);
 }
 
-/* ---- cube kernels ---------------------------------------------------------------------------------------------------- */
+/* ---- cube kernels ------------------------------------------------------------------------------------------------ */
 
 /* Load, move, multiply and store with every hand-over; `products` of them into one accumulator of rows x cols. */
 static void multiply(uint32_t rows, uint32_t cols, int products, bool barrier)
@@ -814,7 +814,7 @@ static void multiplies_before_moved(void)
     TMATMUL(c, a, b);
 }
 
-/* ---- the end --------------------------------------------------------------------------------------------------------- */
+/* ---- the end ----------------------------------------------------------------------------------------------------- */
 
 /* These are all of their kernel: no TDRAIN follows. */
 static void returns_while_it_loads(void) { load(0); }
@@ -869,7 +869,7 @@ static void drains(void)
 
 static void has_nothing_to_drain(void) {}
 
-/* ---- the table ------------------------------------------------------------------------------------------------------- */
+/* ---- the table --------------------------------------------------------------------------------------------------- */
 
 #define NONE TG_FINDING_TILE_RULE /* no kernel here breaks one */
 

@@ -48,7 +48,7 @@ static void open_generator(struct generator *generator, size_t stack_bytes, tg_c
     tg_coro_start(&generator->coro, entry, generator);
 }
 
-/* ---- switching -------------------------------------------------------------------------------------------------------- */
+/* ---- switching --------------------------------------------------------------------------------------------------- */
 
 static void fibonacci(void *arg)
 {
@@ -229,7 +229,7 @@ static void a_coroutine_can_be_started_anew(void **state)
     tg_coro_fini(&generator.coro);
 }
 
-/* ---- floating point --------------------------------------------------------------------------------------------------- */
+/* ---- floating point ---------------------------------------------------------------------------------------------- */
 
 static void round_upwards(void *arg)
 {
@@ -272,7 +272,7 @@ static void a_coroutine_begins_in_the_default_state(void **state)
     tg_coro_fini(&generator.coro);
 }
 
-/* ---- stacks ----------------------------------------------------------------------------------------------------------- */
+/* ---- stacks ------------------------------------------------------------------------------------------------------ */
 
 static void look_at_the_stack(void *arg)
 {
@@ -370,7 +370,7 @@ static void many_coroutines_fit(void **state)
     free(all);
 }
 
-/* ---- races ------------------------------------------------------------------------------------------------------------- */
+/* ---- races ------------------------------------------------------------------------------------------------------- */
 
 static int raced;
 
@@ -413,7 +413,7 @@ static void the_thread_sanitizer_finds_a_race_of_coroutines(void **state)
     assert_int_equal(WEXITSTATUS(ended), 66);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void *switch_alone(void *arg)
 {

@@ -17,7 +17,7 @@ static int open_machine(void **state)
     return 0;
 }
 
-/* What a pipe is busy with an instruction that follows nothing. */
+/* The cycles that a pipe needs for an instruction with no predecessor. */
 static uint32_t cycles_of(const struct tg_instr *instr)
 {
     struct tg_cost cost = tg_instr_cost(&machine, instr);

@@ -64,7 +64,7 @@ static void threads_have_messages_of_their_own(void **state)
     assert_string_equal(tg_last_message(), "here");
 }
 
-/* ---- the first failure of a run --------------------------------------------------------------------------------------- */
+/* ---- the first failure of a run ---------------------------------------------------------------------------------- */
 
 static void the_first_failure_stays(void **state)
 {
@@ -126,7 +126,7 @@ static void one_of_many_reporters_wins(void **state)
     pthread_barrier_destroy(&end_line);
 }
 
-/* ---- log -------------------------------------------------------------------------------------------------------------- */
+/* ---- log --------------------------------------------------------------------------------------------------------- */
 
 static char heard[8192];
 

@@ -2,10 +2,10 @@
  * transfer.c, and matmul and vector in every variant that this computer can run, through tg_execute: every instruction,
  * type and layout, on awkward sizes.
  *
- * Buffers and device memory are of the exact size and full of noise. Before an instruction they are copied; afterwards
- * every valid element of what it wrote is compared with a computation in double precision, and everything outside of the
- * written tile or rows has to be as it was. A variant has to leave the same bits in the buffers as the portable one, but
- * for those of a NaN.
+ * Buffers and device memory are of the exact size and full of noise. Before an instruction they are copied. Afterwards
+ * every valid element of the result is compared with a computation in double precision. All bytes outside of the
+ * written tile or rows must be unchanged. A variant has to leave the same bits in the buffers as the portable
+ * one, but for those of a NaN.
  */
 #include <stdlib.h>
 
@@ -24,10 +24,10 @@ enum {
 };
 
 static struct tg_buffers buffers;
-static uint8_t *before[N_KINDS], *portable[N_KINDS]; /* what the buffers held; what the portable variant makes of it */
+static uint8_t *before[N_KINDS], *portable[N_KINDS]; /* the buffers' contents; the portable variant's result */
 static uint64_t random_state = 20260301;
 
-/* ---- buffers and tiles ---------------------------------------------------------------------------------------------- */
+/* ---- buffers and tiles ------------------------------------------------------------------------------------------- */
 
 static int allocate(void **state)
 {
@@ -170,7 +170,7 @@ static struct tg_tile loose_cube(uint32_t kind, uint32_t dtype, uint32_t rows, u
     return t;
 }
 
-/* ---- one instruction ------------------------------------------------------------------------------------------------ */
+/* ---- one instruction --------------------------------------------------------------------------------------------- */
 
 static char what[256]; /* the case, for messages */
 
@@ -239,7 +239,7 @@ static void assert_near(uint32_t dtype, uint32_t row, uint32_t col, double got, 
     fail_msg("%s: element [%u][%u] is %.17g, not %.17g", what, row, col, got, expected);
 }
 
-/* ---- element by element --------------------------------------------------------------------------------------------- */
+/* ---- element by element ------------------------------------------------------------------------------------------ */
 
 static double max_or_nan(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b; }
 static double min_or_nan(double a, double b) { return isnan(a) || isnan(b) ? (double)NAN : a < b ? a : b; }
@@ -576,7 +576,7 @@ static void a_filled_pad_surrounds_the_source(void **state)
     }
 }
 
-/* ---- rows ----------------------------------------------------------------------------------------------------------- */
+/* ---- rows -------------------------------------------------------------------------------------------------------- */
 
 enum reduction { SUM, MAXIMUM, MINIMUM };
 
@@ -786,7 +786,7 @@ static void a_row_is_spread_over_the_columns(void **state)
         }
 }
 
-/* ---- device memory -------------------------------------------------------------------------------------------------- */
+/* ---- device memory ----------------------------------------------------------------------------------------------- */
 
 /* A GlobalTensor in memory of exactly its size, full of noise. */
 struct memory {
@@ -868,7 +868,8 @@ static void draw_shape(uint32_t shape[5], uint32_t rows_max, uint32_t cols)
     shape[4] = cols;
 }
 
-/* Compare the tile's valid part with the tensor; zeros in the padding of a Mat tile. Only bytes move, so bits are equal. */
+/* Compare the tile's valid part with the tensor; zeros in the padding of a Mat tile. Only bytes move, so bits are
+ * equal. */
 static void assert_loaded(const struct tg_tile *t, const struct memory *m)
 {
     const struct tg_global *g = &m->global;
@@ -1028,7 +1029,7 @@ static void the_runs_of_a_tensor_are_its_rows_or_columns(void **state)
     assert_false(tg_global_run(&dn, 3, &found));
 }
 
-/* ---- inside the core ------------------------------------------------------------------------------------------------ */
+/* ---- inside the core --------------------------------------------------------------------------------------------- */
 
 static void one_move(struct tg_tile dst, struct tg_tile src)
 {

@@ -48,8 +48,8 @@ static void runs_are_the_bytes_of_valid_elements(void **state)
     }
 }
 
-/* Runs of a cube tile are whole rows of fractals, or whole fractals: what they hold beside valid elements is padding that
- * lies in the same fractals. */
+/* Runs of a cube tile are whole rows of fractals, or whole fractals: what they hold beside valid elements is padding
+ * that lies in the same fractals. */
 static void a_cube_tile_is_its_fractals(void **state)
 {
     (void)state;

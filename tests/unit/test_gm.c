@@ -225,7 +225,7 @@ static void all_of_an_owner_is_freed_at_once(void **state)
     tg_gm_fini(&gm);
 }
 
-/* ---- random use ------------------------------------------------------------------------------------------------------- */
+/* ---- random use -------------------------------------------------------------------------------------------------- */
 
 enum { LIVE_MAX = 300 };
 
@@ -399,7 +399,7 @@ static void a_capacity_of_nothing_is_a_choice_of_its_own(void **state)
     tg_gm_fini(&gm);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 struct user {
     struct tg_gm *gm;
@@ -490,7 +490,7 @@ static void what_was_freed_is_set_aside(void **state)
         assert_true(next != first);
         assert_int_equal(tg_gm_free(&gm, &owner, next), TG_OK);
     }
-    /* As much of it as is worth its memory; what has given its memory back, as large as it may be. */
+    /* The pool keeps a bounded part of its memory. Ranges without memory may be as large as they can be. */
     for (int i = 0; i < 64; i++) assert_int_equal(tg_gm_free(&gm, &owner, take(&gm, MIB, &owner)), TG_OK);
     assert_int_equal(take(&gm, 1000, &owner), first);
     const uint64_t large = take(&gm, 64 * MIB, &owner);

@@ -1,6 +1,6 @@
 /*
- * graph.c: building and finishing in every order. Short programs are tried in all interleavings against a model that is a
- * table of who waits for whom; long ones under random orders, and with real threads (seed: TG_TEST_SEED).
+ * graph.c: building and finishing in every order. Short programs are tried in all interleavings against a model that is
+ * a table of who waits for whom; long ones under random orders, and with real threads (seed: TG_TEST_SEED).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +51,7 @@ static struct tg_task *publish(struct tg_graph *graph, int64_t id)
     return ready;
 }
 
-/* ---- one after the other -------------------------------------------------------------------------------------------- */
+/* ---- one after the other ----------------------------------------------------------------------------------------- */
 
 static void ids_count_up_and_arguments_are_copied(void **state)
 {
@@ -201,7 +201,7 @@ static void a_task_is_described_by_kernel_and_line(void **state)
     assert_string_equal(tg_task_describe(&task, text, sizeof text), "task 7 (some_kernel)");
 }
 
-/* ---- errors --------------------------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------------------------------ */
 
 static void assert_error(enum tg_status status, enum tg_status expected, const char *message)
 {
@@ -283,7 +283,7 @@ static void a_retired_task_counts_as_complete(void **state)
     tg_graph_fini(&graph);
 }
 
-/* ---- all interleavings ---------------------------------------------------------------------------------------------- */
+/* ---- all interleavings ------------------------------------------------------------------------------------------- */
 
 enum { MODEL_TASKS = 4, STEPS_MAX = 64, OPS_MAX = 24 };
 
@@ -299,7 +299,8 @@ struct program {
     int n_ops;
 };
 
-/* What each step could have been and what it was: the next run takes the next alternative of the last step that has one. */
+/* What each step could have been and what it was: the next run takes the next alternative of the last step that has
+ * one. */
 struct choices {
     int taken[STEPS_MAX], available[STEPS_MAX], n_fixed, n;
 };
@@ -468,10 +469,10 @@ static void every_interleaving_of_four_tasks_built_one_by_one(void **state)
     assert_true(n_runs > 10000);
 }
 
-/* What a limit may be passed by. */
+/* The bytes by which a limit may be passed. */
 enum { ARENA_BLOCK = 8192 + 64 };
 
-/* ---- memory --------------------------------------------------------------------------------------------------------- */
+/* ---- memory ------------------------------------------------------------------------------------------------------ */
 
 /* Stream n tasks, each after `fan_in` earlier ones, with at most `window` unfinished, finished out of order. */
 static void stream(struct tg_graph *graph, int32_t n, int32_t window, int32_t fan_in)
@@ -551,7 +552,7 @@ static void the_limit_is_kept_and_named(void **state)
     assert_int_equal(graph.n_added, n);
     assert_true(n > 100);
     assert_true(graph.peak_bytes <= LIMIT + ARENA_BLOCK);
-    /* What was built can be finished, and then there is room again. */
+    /* The built tasks can be finished, and then there is room again. */
     for (int32_t i = 0; i < n; i++) complete(&graph, publish(&graph, i));
     for (int32_t i = n; i < 4 * n; i++) {
         assert_int_equal(tg_graph_add(&graph, &spec, &id), TG_OK);
@@ -612,14 +613,14 @@ static void ids_end_where_int32_does(void **state)
     tg_graph_fini(&graph);
 }
 
-/* ---- threads -------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 enum { N_COMPLETERS = 2, FAN_IN_MAX = 5 };
 
 /*
- * One builder, two completers. A task's value is a hash of the values of the tasks before it, kept in plain memory: only
- * the graph orders who writes and who reads. A completer runs what it made ready itself; the builder hands over what was
- * ready when it was published, to each completer in its own list.
+ * One builder, two completers. A task's value is a hash of the values of the tasks before it, kept in plain memory:
+ * only the graph orders who writes and who reads. A completer runs what it made ready itself; the builder hands over
+ * what was ready when it was published, to each completer in its own list.
  */
 struct shop {
     struct tg_graph graph;
@@ -707,7 +708,7 @@ static void build(struct shop *shop, uint64_t *random)
             inbox->tasks[n] = ready;
             atomic_store_explicit(&inbox->n_posted, n + 1, memory_order_release);
         }
-        if (i > 0 && i % 16 == 0) { /* what is complete may be read */
+        if (i > 0 && i % 16 == 0) { /* a complete task may be read */
             int32_t other = (int32_t)ref_between(random, 0, (uint32_t)i - 1);
             if (tg_graph_is_complete(&shop->graph, other)) assert_true(shop->values[other] != 0);
         }

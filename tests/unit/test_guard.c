@@ -1,6 +1,6 @@
 /*
- * guard.c: every way in which foreign code can end, on the thread's own stack and on a coroutine's; and that the process
- * is afterwards as it was. What needs a signal handler to be left is skipped under the thread sanitizer.
+ * guard.c: every way in which foreign code can end, on the thread's own stack and on a coroutine's; and that the
+ * process is afterwards as it was. What needs a signal handler to be left is skipped under the thread sanitizer.
  */
 #include <fenv.h>
 #include <pthread.h>
@@ -34,7 +34,7 @@ static enum tg_guard_end guarded(struct tg_guard *guard, tg_guarded_fn *fn, void
     return tg_guard_call(guard, no_code, fn, arg);
 }
 
-/* ---- foreign code ----------------------------------------------------------------------------------------------------- */
+/* ---- foreign code ------------------------------------------------------------------------------------------------ */
 
 static void add_one(void *arg) { ++*(int *)arg; }
 
@@ -102,7 +102,8 @@ static void crash_by_abort(void *arg)
 
 static void crash_by_raise(void *arg) { raise(*(int *)arg); }
 
-/* Each frame writes to the one above, so no compiler makes a loop of it: the stack ends long before the recursion does. */
+/* Each frame writes to the one above, so no compiler makes a loop of it: the stack ends long before the recursion
+ * does. */
 static __attribute__((noinline)) void overflow(int depth, volatile char *above)
 {
     volatile char frame[512];
@@ -206,7 +207,7 @@ static void watch_end(struct watched *watched)
     assert_false(watched->lost);
 }
 
-/* ---- without a watch -------------------------------------------------------------------------------------------------- */
+/* ---- without a watch --------------------------------------------------------------------------------------------- */
 
 static void a_call_returns(void **state)
 {
@@ -272,7 +273,7 @@ static void foreign_code_does_not_change_how_we_round(void **state)
     }
 }
 
-/* ---- crashes ---------------------------------------------------------------------------------------------------------- */
+/* ---- crashes ----------------------------------------------------------------------------------------------------- */
 
 static const struct {
     tg_guarded_fn *fn;
@@ -372,7 +373,7 @@ static void a_crash_ends_the_innermost_call(void **state)
     watch_end(&watch);
 }
 
-/* ---- coroutines ------------------------------------------------------------------------------------------------------- */
+/* ---- coroutines -------------------------------------------------------------------------------------------------- */
 
 struct worker {
     struct tg_coro coro;
@@ -495,7 +496,7 @@ static void guards_belong_to_their_coroutines(void **state)
     if (!TEST_TSAN) watch_end(&watch);
 }
 
-/* ---- no end ----------------------------------------------------------------------------------------------------------- */
+/* ---- no end ------------------------------------------------------------------------------------------------------ */
 
 static void code_that_runs_on_is_cut_off(void **state)
 {
@@ -517,7 +518,7 @@ static void code_that_runs_on_is_cut_off(void **state)
     watch_end(&watch);
 }
 
-/* What the allocator has locked would stay so, and the process would hang at the next allocation of another thread. */
+/* The allocator's lock would stay locked, and the process would hang at the next allocation of another thread. */
 static void *allocate_often(void *arg)
 {
     for (int i = 0; i < 10000; i++) {
@@ -650,7 +651,7 @@ static void a_coroutine_that_runs_on_is_cut_off(void **state)
     watch_end(&watch);
 }
 
-/* ---- the process is as it was ----------------------------------------------------------------------------------------- */
+/* ---- the process is as it was ------------------------------------------------------------------------------------ */
 
 struct surroundings {
     struct sigaction actions[65];
@@ -729,7 +730,7 @@ static void nothing_is_left_after_a_crash_or_a_cut(void **state)
     nanosleep(&pause, NULL); /* a tick that came now would end the process */
 }
 
-/* ---- handlers that were there before ---------------------------------------------------------------------------------- */
+/* ---- handlers that were there before ----------------------------------------------------------------------------- */
 
 static sigjmp_buf out_of_handler;
 static volatile int handled_signal;
@@ -840,7 +841,7 @@ static void a_signal_that_was_ignored_stays_ignored(void **state)
     assert_int_equal(WTERMSIG(ended), SIGSEGV);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 struct watched_thread {
     pthread_t thread;

@@ -12,7 +12,7 @@
 static struct tg_buffers buffers;
 static enum tg_core_type core;
 static uint64_t random_state = 20261130;
-static char refused[512]; /* what the rules said of the last instruction; empty: they accepted it */
+static char refused[512]; /* the rules' message about the last instruction; empty: accepted */
 static bool expect_refusal;
 
 static int allocate(void **state)

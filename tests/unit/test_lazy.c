@@ -1,5 +1,5 @@
-/* lazy.c: random kernels of a cube core, executed lazily and at once, have to leave the same products and the same memory;
- * and where the bytes of an operand lie must not matter to the lazy one where it promises not to copy. */
+/* lazy.c: random kernels of a cube core must leave the same products and the same memory, executed lazily and at once.
+ * The place of an operand's bytes must not matter to the lazy core where it promises not to copy. */
 #include <stdlib.h>
 
 #include "common/check.h"
@@ -60,7 +60,7 @@ static int close_both(void **state)
     return 0;
 }
 
-/* Numbers of the type everywhere, the same on both sides: whatever a kernel reads is a number. */
+/* Numbers of the type everywhere, the same on both sides, so that a kernel reads numbers only. */
 static void fill(uint32_t dtype)
 {
     const uint32_t bytes = tg_dtype_bytes(dtype);
@@ -125,7 +125,7 @@ static struct tg_global view(uint32_t dtype, uint32_t rows, uint32_t cols, bool 
 static const uint32_t sizes[] = {1, 5, 8, 16, 17, 32, 40};
 static uint32_t size(void) { return sizes[between(0, 6)]; }
 
-/* The tiles that a kernel has loaded and moved lately: what it goes on with, mostly. */
+/* The tiles that a kernel has loaded and moved lately. Most next instructions use them. */
 struct lately {
     struct tg_tile mat, left, right;
 };
@@ -142,7 +142,7 @@ static void step(uint32_t dtype, struct lately *l)
     } else if (choice <= 6) {
         const bool right = between(0, 1);
         struct tg_tile *dst = right ? &l->right : &l->left, src = l->mat;
-        if (between(0, 4) == 0) src = tile(TG_MAT, dtype, m, n); /* whatever is there */
+        if (between(0, 4) == 0) src = tile(TG_MAT, dtype, m, n); /* with its present contents */
         *dst = tile(right ? TG_RIGHT : TG_LEFT, dtype, src.valid_rows, src.valid_cols);
         instr.op = TG_OP_TMOV;
         instr.dst = dst;
@@ -196,8 +196,8 @@ static void spoil(struct tg_buffers *buffers)
     for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) memset(buffers->of_kind[kind], 0xFF, tg_kind_capacity(kind));
 }
 
-/* Keys as a cube kernel loads them: blocks side by side in one Mat tile, one move, one product. Values: blocks below each
- * other in one Right tile. */
+/* Keys as a cube kernel loads them: blocks side by side in one Mat tile, one move, one product. Values: blocks below
+ * each other in one Right tile. */
 static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks, uint32_t last)
 {
     enum { DIM = 48, BLOCK = 16, ROWS = 3 };

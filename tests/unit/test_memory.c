@@ -155,7 +155,7 @@ static void without_an_l2_everything_comes_from_the_hbm(void **state)
     tg_memory_fini(&memory);
 }
 
-/* ---- least recently used ------------------------------------------------------------------------------------------------ */
+/* ---- least recently used ----------------------------------------------------------------------------------------- */
 
 static bool use(uint64_t *list, uint32_t *n, uint32_t n_max, uint64_t page)
 {

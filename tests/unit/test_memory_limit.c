@@ -1,4 +1,5 @@
-/* memory_limit.c: what it makes of the files of a computer, of control groups of both versions, and of what is missing. */
+/* memory_limit.c: its answers for the files of a computer, for control groups of both versions, and for missing files.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -88,7 +88,7 @@ static int64_t call(const struct tg_module *module)
     return args[0];
 }
 
-/* ---- good ones -------------------------------------------------------------------------------------------------------- */
+/* ---- good ones --------------------------------------------------------------------------------------------------- */
 
 static void a_module_is_opened_from_its_bytes(void **state)
 {
@@ -177,7 +177,7 @@ static void opening_does_not_change_how_we_compute(void **state)
     tg_module_close(&module);
 }
 
-/* ---- broken ones ------------------------------------------------------------------------------------------------------ */
+/* ---- broken ones ------------------------------------------------------------------------------------------------- */
 
 static void bytes_that_are_no_object_are_refused(void **state)
 {
@@ -280,7 +280,7 @@ static void an_object_for_another_version_of_a_header_is_refused(void **state)
     free(other);
 }
 
-/* What the probe lets pass opens and closes. Tried in a child: a failure of this test is not to end it. */
+/* An object that the probe accepts opens and closes. Tried in a child: a failure of this test is not to end it. */
 static bool opens_and_closes(const uint8_t *at, size_t n)
 {
     fflush(NULL);
@@ -387,7 +387,8 @@ static void a_truncated_object_is_refused_or_opens(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
-/* Half of the flips hit the first kilobyte and what describes the sections: the code is the smaller part of a module. */
+/* Half of the flips hit the first kilobyte and what describes the sections: the code is the smaller part of a
+ * module. */
 static void an_object_with_a_flipped_bit_is_refused_or_opens(void **state)
 {
     (void)state;
@@ -414,7 +415,7 @@ static void an_object_with_a_flipped_bit_is_refused_or_opens(void **state)
     assert_true(n_opened > 0 && n_refused > 0);
 }
 
-/* ---- threads ---------------------------------------------------------------------------------------------------------- */
+/* ---- threads ----------------------------------------------------------------------------------------------------- */
 
 static void *open_and_close(void *arg)
 {
@@ -542,7 +543,7 @@ static void where_nothing_may_be_executed_copies_are_tried(void **state)
     assert_int_equal(end, 0);
 }
 
-/* What a fork on another thread does at the worst moment: a process that has all pipes of this one. */
+/* A fork on another thread at the worst moment: a process that has all pipes of this one. */
 static pid_t copy;
 static bool copies;
 
@@ -635,7 +636,7 @@ static void only_writable_data_of_the_object_is_a_slot(void **state)
 
 /* ---- descriptors ---- */
 
-/* The host has none of the standard streams: what it prints must not arrive in a file of the library's. */
+/* The host has none of the standard streams: its output must not arrive in a file of the library. */
 static int load_without_streams(void)
 {
     struct tg_module module = {0};

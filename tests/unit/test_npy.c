@@ -1,4 +1,4 @@
-/* npy.c and file.c: what is written is read back, and nothing that a file says is believed unchecked. */
+/* npy.c and file.c: written files are read back, and every claim of a file is checked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -234,7 +234,7 @@ static void changed_bytes_do_no_harm(void **state)
         struct npy_array array;
         size_t offset;
         if (npy_parse(changed, n, "changed.npy", &array, &offset, &failure) == TG_OK) {
-            assert_true(array.n_bytes == n - offset); /* what it accepts, it has */
+            assert_true(array.n_bytes == n - offset); /* an accepted array has all its bytes */
         } else {
             assert_true(failure.message[0] != '\0');
         }

@@ -1,4 +1,4 @@
-/* order.c: what is known to have ended, against a search through everything that orders two instructions. */
+/* order.c: the set of ended instructions, against a search through everything that orders two instructions. */
 #include "check/core/order.h"
 #include "common/check.h"
 #include "common/instr.h"
@@ -30,8 +30,8 @@ static struct tg_instr instr_of(const struct step *s, uint8_t event)
 }
 
 /*
- * before[i][j]: step i has ended when step j starts. Edges between ends and starts, closed over all pairs in the order of
- * the program, which is an order of time too:
+ * before[i][j]: step i has ended when step j starts. Edges between ends and starts, closed over all pairs in the order
+ * of the program, which is an order of time too:
  *   - a step starts no earlier than the one before it on its pipe, unless that is a set, which nobody waits behind;
  *   - a set and a barrier start when all before them on their pipes have ended; nothing passes a barrier or a wait;
  *   - a wait starts when its set has ended.
@@ -97,7 +97,7 @@ static void draw_step(uint64_t *random)
     n_steps++;
 }
 
-/* What the next instruction of each pipe knows of each TADD is what the search finds for a step appended there. */
+/* The order of each TADD before the next instruction of each pipe equals the search for a step appended there. */
 static void compare(uint64_t seed, uint32_t first_number)
 {
     for (uint8_t pipe = 1; pipe < PIPES_USED; pipe++) {
@@ -208,7 +208,7 @@ static void only_a_product_of_ten_fractals_settles(void **state)
     assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
     acc = tg_tile_acc(16, 10 * 16);
     assert_true(tg_order_next(&order, &instr, PIPE_M).settles);
-    acc.valid_cols = 9 * 16; /* what is multiplied counts, not what the tile could hold */
+    acc.valid_cols = 9 * 16; /* the valid extent counts, not the tile's capacity */
     assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
     acc.valid_cols = 9 * 16 + 1;
     assert_true(tg_order_next(&order, &instr, PIPE_M).settles);

@@ -243,7 +243,7 @@ static void many_write_one_file(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
-/* ---- strings ---------------------------------------------------------------------------------------------------------- */
+/* ---- strings ----------------------------------------------------------------------------------------------------- */
 
 static void write_string(const void *context, FILE *file) { tg_output_json_string(file, context); }
 

@@ -380,7 +380,7 @@ static void an_output_that_nobody_wrote_fails(void **state)
     }
 }
 
-/* What a kernel would compute that stops a key early, goes one too far, or swaps two heads. */
+/* The result of a kernel that stops a key early, goes one too far, or swaps two heads. */
 static void wrong_lengths_and_wrong_heads_fail(void **state)
 {
     (void)state;

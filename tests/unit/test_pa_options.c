@@ -1,4 +1,4 @@
-/* pa_options.c: values are read exactly, what does not combine is refused, and every message says what is allowed. */
+/* pa_options.c: values are read exactly, wrong combinations are refused, and every message names the allowed values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,8 +71,8 @@ static void every_option_is_read(void **state)
     struct pa_options o = accept(
         "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
         "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
-        "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 --schedules 5 --pipes early "
-        "--save S --trace T --graph G --report R --program P --json -v -v");
+        "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 --schedules 5 "
+        "--pipes early --save S --trace T --graph G --report R --program P --json -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
     assert_int_equal(o.drawn.shape.heads, 8);

@@ -1,4 +1,4 @@
-/* pa_problem.c: what is drawn depends on the seed alone, unowned memory shows, and both layouts hold the same. */
+/* pa_problem.c: the inputs depend on the seed alone, unowned memory shows, and both layouts hold the same. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

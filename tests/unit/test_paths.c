@@ -1,4 +1,4 @@
-/* paths.c: what the search answers is what a closure of the edges says, however the graph looks. */
+/* paths.c: the search agrees with a closure of the edges, on graphs of every shape. */
 #include <stdlib.h>
 
 #include "base/random.h"
@@ -173,7 +173,8 @@ static void answers_are_those_of_a_closure(void **state)
     }
 }
 
-/* Quadratic work would not end: every task of a long chain, and of two that run side by side, is asked about the first. */
+/* Quadratic work would not end: every task of a long chain, and of two that run side by side, is asked about the
+ * first. */
 static void long_chains_are_jumped_over(void **state)
 {
     (void)state;

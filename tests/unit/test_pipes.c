@@ -10,7 +10,7 @@
 static struct tg_pipes pipes;
 static struct tg_kernel_times times;
 
-/* ---- programs: a cycle is a ns ---------------------------------------------------------------------------------------- */
+/* ---- programs: a cycle is a ns ----------------------------------------------------------------------------------- */
 
 static void work_after(enum tg_pipe pipe, uint32_t startup, uint32_t cycles)
 {
@@ -144,7 +144,7 @@ static void each_instruction_is_logged_where_it_was_played(void **state)
     tg_record_log_fini(&log);
 }
 
-/* ---- one pipe, several pipes -------------------------------------------------------------------------------------------- */
+/* ---- one pipe, several pipes ------------------------------------------------------------------------------------- */
 
 static void nothing_takes_no_time(void **state)
 {
@@ -198,7 +198,7 @@ static void a_reset_forgets_the_kernel_before(void **state)
 
 /* ---- the scalar unit, and the end of a kernel ---- */
 
-/* What comes after a wait of PIPE_S is issued when it is passed, to whatever pipe. */
+/* Instructions behind a wait of PIPE_S are issued after it, to every pipe. */
 static void a_wait_of_the_scalar_pipe_holds_up_every_pipe(void **state)
 {
     (void)state;
@@ -270,7 +270,7 @@ static void what_a_kernel_leaves_is_done_before_the_next(void **state)
     assert_time(play_from(300, &shared), 307);
 }
 
-/* ---- flags ------------------------------------------------------------------------------------------------------------ */
+/* ---- flags ------------------------------------------------------------------------------------------------------- */
 
 static void who_waits_goes_on_when_the_flag_was_set(void **state)
 {
@@ -345,7 +345,7 @@ static void order_takes_its_cycles_on_the_right_pipe(void **state)
     assert_time(play(), 8);
 }
 
-/* ---- barriers ----------------------------------------------------------------------------------------------------------- */
+/* ---- barriers ---------------------------------------------------------------------------------------------------- */
 
 static void a_barrier_of_all_pipes_lines_them_up(void **state)
 {
@@ -372,7 +372,7 @@ static void a_barrier_of_one_pipe_holds_no_other(void **state)
     assert_time(play(), 70);
 }
 
-/* ---- vector instructions -------------------------------------------------------------------------------------------------- */
+/* ---- vector instructions ----------------------------------------------------------------------------------------- */
 
 static void vector_instructions_in_a_row_start_up_once(void **state)
 {
@@ -408,7 +408,7 @@ static void a_gap_makes_the_next_start_up_anew(void **state)
     assert_time(play(), 36);
 }
 
-/* ---- transfers ------------------------------------------------------------------------------------------------------------ */
+/* ---- transfers --------------------------------------------------------------------------------------------------- */
 
 static void a_transfer_takes_its_own_time_or_that_of_the_memory(void **state)
 {
@@ -463,12 +463,12 @@ static void double_buffering_hides_the_shorter_pipe(void **state)
     assert_time(play(), LOAD + N * COMPUTE);
 }
 
-/* ---- any program ------------------------------------------------------------------------------------------------------- */
+/* ---- any program ------------------------------------------------------------------------------------------------- */
 
 enum { FLAGS = TG_PIPES * TG_PIPES * 2, OUTSTANDING = 4 };
 
-/* The same program in program order: each instruction starts when it is issued, its pipe is free and what it waits for has
- * happened. */
+/* The same program in program order: each instruction starts when it is issued, its pipe is free and what it waits for
+ * has happened. */
 struct plain {
     double free_at[TG_PIPES];
     double issued_at; /* when PIPE_S passed its last wait */

@@ -1,4 +1,5 @@
-/* product_*.c: every variant, type and awkward size against double precision, with noise around all that may be touched. */
+/* product_*.c: every variant, type and awkward size against double precision, with noise around all that may be
+ * touched. */
 #include <stdlib.h>
 
 #include "common/check.h"
@@ -186,8 +187,8 @@ static void the_ordered_variant_has_the_bits_of_a_plain_loop(void **state)
     }
 }
 
-/* What a variant has read is told whole, whatever the passes: the stream is as far ahead as it may be, so it asks for as
- * much as it hears of. */
+/* A variant reports all its reads in every pass: the stream is as far ahead as it may be, so it asks for
+ * as much as it hears of. */
 static void every_variant_tells_the_stream_of_each_line_once(void **state)
 {
     (void)state;
@@ -223,7 +224,7 @@ static bool has_model(void)
     return false;
 }
 
-/* Two pairs of rows, by hand; what is too near to zero is zero, and what a tile does not have is not touched. */
+/* Two pairs of rows, by hand; values too near to zero are zero, and bytes outside a tile are not touched. */
 static void the_model_multiplies_pairs(void **state)
 {
     (void)state;
@@ -270,7 +271,7 @@ static void the_model_faults_where_the_processor_does(void **state)
     tg_amx_configure(&good);
     tg_amx_add_products(0, 1, 2);
     expect_assert_failure(tg_amx_store(3, room, 64));    /* has no rows */
-    expect_assert_failure(tg_amx_zero(8));               /* is none */
+    expect_assert_failure(tg_amx_zero(8));               /* no tile of this number */
     expect_assert_failure(tg_amx_add_products(0, 0, 2)); /* the same twice */
     expect_assert_failure(tg_amx_add_products(0, 2, 1)); /* rows that do not fit */
     expect_assert_failure(tg_amx_add_products(0, 4, 2)); /* no whole pairs */

@@ -121,7 +121,7 @@ static struct tg_tile vec(uint32_t idx)
     return tile;
 }
 
-/* ---- a vector core ------------------------------------------------------------------------------------------------------ */
+/* ---- a vector core ----------------------------------------------------------------------------------------------- */
 
 /* (x + 1) * 2 and y + 3, through one place for what is loaded and one for the result. */
 static void vector_kernel(void)
@@ -255,7 +255,7 @@ static void what_an_earlier_task_left_is_no_result(void **state)
     assert_true(differs(unwritten_kernel, EARLY));
 }
 
-/* ---- a cube core -------------------------------------------------------------------------------------------------------- */
+/* ---- a cube core ------------------------------------------------------------------------------------------------- */
 
 /* x y^T twice into one accumulator, of m rows and columns; x and y are read as [m][8]. */
 static void products(uint32_t m)
@@ -309,7 +309,7 @@ static void a_large_product_settles_before_the_next(void **state)
     omitted = ALL;
 }
 
-/* ---- order by other means ----------------------------------------------------------------------------------------------- */
+/* ---- order by other means ---------------------------------------------------------------------------------------- */
 
 /* The scalar unit waits, and with it everything that it has not issued yet. */
 static void scalar_kernel(void)
@@ -401,7 +401,7 @@ static void a_long_kernel_is_executed_in_pieces(void **state)
     expect_shown(long_kernel, 1, LATE);
 }
 
-/* ---- the end of a kernel, and plain accesses --------------------------------------------------------------------------- */
+/* ---- the end of a kernel, and plain accesses --------------------------------------------------------------------- */
 
 /* matrix `to` = matrix `from` + 1; part 1 drains, part 2 waits by the scalar pipe for the store. */
 static void increment(int from, int to)

@@ -1,4 +1,4 @@
-/* report.c: the page is whole, what is in it is JSON, and no label gets out of its place. The columns are read by
+/* report.c: the page is whole, its data is JSON, and no label leaves its place. The columns are read by
  * tests/python/test_report.py. */
 #include <stdlib.h>
 #include <unistd.h>

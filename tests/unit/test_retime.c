@@ -43,7 +43,7 @@ static void as_it_was(void **state)
     made_init(&made, 1, 1, 0);
 }
 
-/* Whatever is taken away, taking away more does not make it slower, as far as nothing is scheduled anew. */
+/* Removing more waits never makes a run slower, as far as no task is scheduled anew. */
 static void less_is_never_more(void **state)
 {
     (void)state;
@@ -62,7 +62,7 @@ static void less_is_never_more(void **state)
     made_init(&made, 1, 1, 0);
 }
 
-/* Without waiting for anything but kernels, what is left is the longest chain; here without waits of the builder. */
+/* Without waiting for anything but kernels, the rest is the longest chain; here without waits of the builder. */
 static void only_kernels(void **state)
 {
     (void)state;
@@ -119,7 +119,8 @@ static void one_core_runs_one_task_at_a_time(void **state)
     assert_int_equal(retime((struct tg_retime){.free_memory = true}), 102 + 100 + 190);
 }
 
-/* Two control threads whose clocks are a little apart: one saw a task complete after the other saw its successor ready. */
+/* Two control threads whose clocks are a little apart: one saw a task complete after the other saw its successor
+ * ready. */
 static void clocks_that_are_apart(void **state)
 {
     (void)state;

@@ -1,9 +1,9 @@
 /*
  * rules.c: every rule broken once.
  *
- * Each instruction is built valid, with tiles that do not overlap; then one operand is changed and the message has to
- * name the instruction, the line, the operand and the rule. What is true of any tile is tried on every operand of every
- * instruction; what is an instruction's own has a line in a table.
+ * Each instruction is built valid, with tiles that do not overlap. Then one operand is changed, and the message must
+ * name the instruction, the line, the operand and the rule. The rules of all tiles are tried on every operand of every
+ * instruction. The rules of one instruction have a line in a table.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -160,7 +160,7 @@ static void what_is_right_is_accepted(void **state)
     }
 }
 
-/* ---- any tile ------------------------------------------------------------------------------------------------------- */
+/* ---- any tile ---------------------------------------------------------------------------------------------------- */
 
 static void no_valid_rows(struct tg_tile *t) { t->valid_rows = 0; }
 static void no_valid_cols(struct tg_tile *t) { t->valid_cols = 0; }
@@ -292,7 +292,7 @@ static void a_tile_may_end_where_its_buffer_does(void **state)
                    "one unit further");
 }
 
-/* ---- an instruction's own rules -------------------------------------------------------------------------------------- */
+/* ---- an instruction's own rules ---------------------------------------------------------------------------------- */
 
 static void dst_col_major(struct sample *s) { s->dst = tg_tile_column(s->dst.dtype, 12), s->dst.offset = 32; }
 static void a_col_major(struct sample *s) { s->a = tg_tile_column(s->a.dtype, 12), s->a.offset = 32; }
@@ -478,7 +478,7 @@ static void every_instruction_is_held_to_its_own_rules(void **state)
     }
 }
 
-/* ---- transfers ------------------------------------------------------------------------------------------------------ */
+/* ---- transfers --------------------------------------------------------------------------------------------------- */
 
 static void make_transfer(struct sample *s, uint32_t op, const struct tg_tile *tile, const struct tg_global *global)
 {
@@ -635,7 +635,7 @@ static void a_stride_that_leads_nowhere_may_be_large(void **state)
     assert_accepted(&s, "of rows that are far apart");
 }
 
-/* ---- order ---------------------------------------------------------------------------------------------------------- */
+/* ---- order ------------------------------------------------------------------------------------------------------- */
 
 static void flags_go_between_two_pipes_of_the_core(void **state)
 {
@@ -692,7 +692,7 @@ static void a_barrier_is_on_a_pipe_of_the_core_or_on_all(void **state)
     }
 }
 
-/* ---- names, pipes, messages ----------------------------------------------------------------------------------------- */
+/* ---- names, pipes, messages -------------------------------------------------------------------------------------- */
 
 static void unknown_instructions_are_refused(void **state)
 {

@@ -54,7 +54,7 @@ static void segments_remember_who_used_every_byte_last(void **state)
     tg_shadow_fini(&shadow);
 }
 
-/* However long a kernel is, what is kept is what is in the buffer. */
+/* The shadow of a kernel of any length keeps only the present contents of the buffer. */
 static void touches_of_what_is_overwritten_are_dropped(void **state)
 {
     (void)state;

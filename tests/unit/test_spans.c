@@ -74,7 +74,7 @@ static void many_become_stretches(void **state)
         if (i > 0) assert_true(shown[i].start_ns >= shown[i - 1].end_ns);
         shown_ns += shown[i].end_ns - shown[i].start_ns;
         if (shown[i].kind == TG_SPAN_WINDOW) {
-            assert_int_equal(shown[i].end_ns - shown[i].start_ns, 1000000); /* what is long stands alone */
+            assert_int_equal(shown[i].end_ns - shown[i].start_ns, 1000000); /* a long span stands alone */
             n_long++;
         } else {
             assert_true(shown[i].kind == TG_SPAN_POLL || shown[i].end_ns - shown[i].start_ns <= 20);

@@ -166,7 +166,7 @@ static void a_long_cycle_is_cut_and_counted(void **state)
     tg_graph_fini(&graph);
 }
 
-/* ---- random graphs with one planted cycle ----------------------------------------------------------------------------- */
+/* ---- random graphs with one planted cycle ------------------------------------------------------------------------ */
 
 enum { RANDOM_MAX = 200, EDGES_MAX = 1500 };
 
@@ -264,7 +264,7 @@ static void the_text_is_cut_to_its_room(void **state)
     tg_graph_fini(&graph);
 }
 
-/* ---- size ------------------------------------------------------------------------------------------------------------- */
+/* ---- size -------------------------------------------------------------------------------------------------------- */
 
 static double seconds(void)
 {

@@ -5,8 +5,8 @@
  *     program    what runs: four kernels, and the orchestration plugin that builds the task graph out of them
  *     run        one launch of the program on tensors
  *
- * Read this file from the bottom up. What is not about tilegraph (the command line, .npy files, drawing inputs, the
- * golden, printing) is in examples/common.
+ * Read this file from the bottom up. Everything that is not about tilegraph (the command line, .npy files, drawing
+ * inputs, the golden, printing) is in examples/common.
  */
 #include <errno.h>
 #include <signal.h>
@@ -229,8 +229,8 @@ static enum tg_status check_files(const struct pa_options *options, struct failu
     return status;
 }
 
-/* Everything that needs the device. What can be refused early is: the program and the places that will be written come
- * before the tensors, which may be gigabytes. */
+/* Everything that needs the device. Refusals come early: the program and the output files are tried before the tensors,
+ * which may be gigabytes, are made. */
 static enum tg_status use_device(struct tg_device *device, struct pa_options *options, const char *argv0,
                                  struct pa_report *report)
 {

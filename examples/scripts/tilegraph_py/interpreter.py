@@ -13,8 +13,9 @@ from .log import log
 
 PROJECT_ROOT = Path(__file__).resolve().parents[3]
 
-# Set for the interpreter that takes over: how it was found, for which one, and its own name, each a line. One that was searched for is not left
-# again, or two that only claim to have numpy would call each other for ever. One that was remembered may have lost it.
+# Set for the interpreter that takes over: how it was found, for which one, and its own name, each a line. One that was
+# searched for is not left again, or two that only claim to have numpy would call each other for ever. One that was
+# remembered may have lost it.
 MARK = "TILEGRAPH_NUMPY_SEARCHED"
 _MEMORY = "python"  # the entry of the cache
 PROBE = "import sys, numpy; sys.exit(sys.version_info < (3, 9))"

@@ -36,7 +36,7 @@ enum add_flaw {
     ADD_WRONG_ADDR
 };
 
-/* What is freed. */
+/* The argument of a free. */
 enum free_what { FREE_LIVE, FREE_NULL, FREE_TWICE, FREE_INSIDE };
 
 struct call {
@@ -56,7 +56,7 @@ struct calls {
     uint32_t n_tasks;
     bool published[TASKS_MAX];
     bool live[ALLOCATIONS_MAX];
-    /* What is left of a call that stands for several. */
+    /* The rest of a call that stands for several. */
     uint32_t n_chain, chain_step; /* tasks to add, each with an edge from the one before, and published */
     bool chain_linked;
     uint32_t rest; /* publish what is not, from here on; TASKS_MAX: nothing */
@@ -198,7 +198,7 @@ static inline bool calls_read(struct calls *c, struct call *call)
     return true;
 }
 
-/* The next call. false: there is none, the entry returns 0. */
+/* The next call. false: no more calls, the entry returns 0. */
 static inline bool calls_next(struct calls *c, struct call *call)
 {
     for (;;) {

@@ -4,7 +4,8 @@ import numpy as np
 R, C, TR, TC = 23, 37, 24, 48
 M, K, N = 19, 21, 27
 TYPES = {"fp32": np.float32, "fp16": np.float16, "int32": np.int32, "int16": np.int16}
-# Integers and fp16 are exact: what is expected is rounded, too. A sum of 37 fp32 numbers of about 2 is off by some 2^-18.
+# Integers and fp16 are exact: what is expected is rounded, too. A sum of 37 fp32 numbers of about 2 is off by some
+# 2^-18.
 RTOL, ATOL = 2e-6, 1e-4
 
 

@@ -1,8 +1,8 @@
 /*
  * orchestration.c - c[i] = a[i] x b[i] for each matrix of a batch, fp32, tile by tile.
  *
- * Tensors: a, b, c [batch][256][256]; the batch follows from their size. A tile of c is the sum of four products of tiles.
- * The first is written to c; the others go to memory of their own and are added to c, one after the other:
+ * Tensors: a, b, c [batch][256][256]; the batch follows from their size. A tile of c is the sum of four products of
+ * tiles. The first is written to c; the others go to memory of their own and are added to c, one after the other:
  *
  *     gemm 0 -> add 1 -> add 2 -> add 3          gemm k: p = a[row][k] x b[k][col], on a cube core
  *               ^        ^        ^              add k:  c[row][col] += p,          on a vector core

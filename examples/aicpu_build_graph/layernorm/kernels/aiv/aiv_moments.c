@@ -4,7 +4,7 @@
  *     mean[r] = average of x[r]       deviation[r] = sqrt(average of (x[r] - mean[r])^2 + epsilon)
  *
  * args   0 x [rows][cols], 1 mean [rows], 2 deviation [rows]: device addresses, rows contiguous
- *        3 rows, a multiple of 8; 4 cols, a multiple of 8; rows * cols is at most 15360 (three tiles of 60 KiB, and a little)
+ *        3 rows, a multiple of 8; 4 cols, a multiple of 8; rows * cols is at most 15360 (three tiles of 60 KiB)
  *        5 epsilon: float
  *
  * The mean is taken off before squares are added up: x may be large beside its deviation.

@@ -3,7 +3,7 @@
  *
  * args   0 x [rows][cols], 1 mean [rows], 2 deviation [rows], 3 gamma [cols], 4 beta [cols], 5 y [rows][cols]:
  *        device addresses, rows contiguous
- *        6 rows, a multiple of 8; 7 cols, a multiple of 8; rows * cols is at most 32768 (a tile of 128 KiB, and a little)
+ *        6 rows, a multiple of 8; 7 cols, a multiple of 8; rows * cols is at most 32768 (a tile of 128 KiB)
  */
 #include <tilegraph/tile.h>
 

@@ -3,8 +3,8 @@
  *
  *     y[r][c] = (x[r][c] - mean[r]) / deviation[r] * gamma[c] + beta[c]
  *
- * Tensors: x [rows][512], gamma [512], beta [512], y [rows][512]; the rows follow from the size of x. A slice of 24 rows is
- * two tasks, of which the second takes what the first has found of the rows:
+ * Tensors: x [rows][512], gamma [512], beta [512], y [rows][512]; the rows follow from the size of x. A slice of 24
+ * rows is two tasks, of which the second takes what the first has found of the rows:
  *
  *     moments[0] -> normalize[0]     moments[1] -> normalize[1]     ...
  */

@@ -5,8 +5,8 @@
  *     log_sqrt ---+                +--> add_exp
  *                 +--> matmul w2 --+
  *
- * Tensors: a, w1, w2 [128][128] fp16; f [128][128] fp32. The two products do not wait for each other: they run on two cube
- * cores at the same time.
+ * Tensors: a, w1, w2 [128][128] fp16; f [128][128] fp32. The two products do not wait for each other: they run on two
+ * cube cores at the same time.
  */
 #include <inttypes.h>
 #include <tilegraph/orchestration.h>

@@ -11,15 +11,15 @@
  *         7 ld: of p, tokens or more
  *         8 and behind: v of each block, device addresses
  *
- * TLOAD fills the tiles up to whole fractals with zeros, which add nothing; columns of p and rows of v that belong to no
- * token are never read.
+ * TLOAD fills the tiles up to whole fractals with zeros, which add nothing; columns of p and rows of v that belong to
+ * no token are never read.
  *
  *         MTE2            MTE1             M              FIX
  *     GM -----> L1 (p, v) -----> L0A, L0B ---> L0C (o) -----> GM, once
  *
- * The tokens are worked off in tiles of up to SIDE: several small blocks below each other, a block, or a part of a large
- * one. A head_dim above SIDE is cut into slices, which have a part of o each and share p. A slice of a tile is a step.
- * Steps take turns on two sets of buffers, as in aic_qk_matmul; o stays in L0C until it has all of them.
+ * The tokens are worked off in tiles of up to SIDE: several small blocks below each other, a block, or a part of a
+ * large one. A head_dim above SIDE is cut into slices, which have a part of o each and share p. A slice of a tile is a
+ * step. Steps take turns on two sets of buffers, as in aic_qk_matmul; o stays in L0C until it has all of them.
  */
 #include <stdbool.h>
 #include <tilegraph/tile.h>
@@ -43,7 +43,7 @@ struct task {
 };
 
 struct step {
-    uint32_t at, n; /* the tile's tokens; n 0: there is none */
+    uint32_t at, n; /* the tile's tokens; n 0: no step */
     uint32_t slice; /* of head_dim */
 };
 

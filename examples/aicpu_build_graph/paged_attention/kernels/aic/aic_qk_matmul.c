@@ -17,11 +17,11 @@
  *         MTE2             MTE1             M              FIX
  *     GM -----> L1 (q, kt) -----> L0A, L0B ---> L0C (s) -----> GM
  *
- * The tokens are worked off in tiles of up to SIDE: several small blocks side by side, a block, or a part of a large one.
- * A head_dim above SIDE is cut into slices, whose products are added up in L0C. A slice of a tile is a step. q is loaded
- * once. Steps take turns on two sets of buffers, so that one is loaded while the one before is multiplied and the one
- * before that is stored. Who fills a buffer tells the next pipe by an event with the set's number; who has read it tells
- * the pipe before, if a later step is going to need the buffer.
+ * The tokens are worked off in tiles of up to SIDE: several small blocks side by side, a block, or a part of a large
+ * one. A head_dim above SIDE is cut into slices, whose products are added up in L0C. A slice of a tile is a step. q is
+ * loaded once. Steps take turns on two sets of buffers, so that one is loaded while the one before is multiplied and
+ * the one before that is stored. The pipe that fills a buffer signals the next pipe by an event with the set's
+ * number. The pipe that has read it signals the pipe before, if a later step needs the buffer.
  */
 #include <stdbool.h>
 #include <tilegraph/tile.h>
@@ -47,7 +47,7 @@ struct task {
 };
 
 struct step {
-    uint32_t at, n; /* the tile's tokens; n 0: there is none */
+    uint32_t at, n; /* the tile's tokens; n 0: no step */
     uint32_t slice; /* of head_dim */
 };
 

@@ -99,7 +99,7 @@ static struct tg_tile as_column(const struct tg_tile *row)
     return column;
 }
 
-/* MTE2. What the first span has by itself is the running softmax as it stands: V has nothing to merge. */
+/* MTE2. The results of the first span are the running softmax: V has nothing to merge. */
 static void load(const struct task *t, struct slice *s)
 {
     const struct tg_global m_j = rows_gm(t->m_j, s), l_j = rows_gm(t->l_j, s);

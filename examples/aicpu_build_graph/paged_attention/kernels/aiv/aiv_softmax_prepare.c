@@ -17,9 +17,9 @@
  * Columns that hold no token are masked: they are neither read nor written.
  *
  * The rows are worked off in slices, and the tokens of a slice in chunks, as wide as a tile can be, in two passes: the
- * first finds m, the second, which needs it, p and l. Chunks go through PLACES for scores and two for p, so that the next
- * are loaded and the previous ones stored while V computes. A place goes round the pipes, and each hand-over is an event
- * with the place's number:
+ * first finds m, the second, which needs it, p and l. Chunks go through PLACES for scores and two for p, so that the
+ * next are loaded and the previous ones stored while V computes. A place goes round the pipes, and each hand-over is an
+ * event with the place's number:
  *
  *     scores   MTE2 (load) ---> V (compute) ---> MTE2, PLACES loads later
  *     p                         V (compute) ---> MTE3 (store) ---> V, two chunks later
@@ -123,8 +123,8 @@ static struct tg_tile scores_at(const struct slice *s, uint32_t load)
     return vec_at(TG_FP32, s->n, s->top.valid_cols, UB_S + load % PLACES * TILE);
 }
 
-/* MTE2, V. Load the scores of a chunk and multiply them by the scale. What is masked becomes -infinity, which adds
- * nothing to a maximum nor to a sum of exp. */
+/* MTE2, V. Load the scores of a chunk and multiply them by the scale. Masked scores become -infinity, which adds
+ * nothing to a maximum or to a sum of exp. */
 static void load_scores(const struct task *t, const struct slice *s, uint32_t chunk, uint32_t load)
 {
     const struct tg_global s_gm = chunk_gm(t->s, TG_FP32, t, s, chunk);

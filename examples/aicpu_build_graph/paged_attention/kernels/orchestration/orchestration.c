@@ -2,8 +2,8 @@
  * orchestration.c - paged attention as a graph of tasks.
  *
  * A chain is one sequence and one KV head, with the query heads that share it. Its KV blocks are worked off in spans:
- * consecutive blocks, as many as config says, which is one if it says nothing. A span is four tasks; what it computes
- * by itself is merged into the running softmax of the chain, span after span:
+ * consecutive blocks, as many as config says, which is one if it says nothing. A span is four tasks. Its result
+ * is merged into the running softmax of the chain, span after span:
  *
  *     span 0   QK -> SF -> PV -> UP
  *                                |
@@ -21,7 +21,7 @@
  * run side by side. A turn is a wave of up to WAVE_SPANS spans of one chain: their QK tasks are published first, so
  * that as many cube cores start together, then SF, PV and UP of each span.
  *
- * Memory. What the tasks of a span hand to each other lives in a slot of a ring, and the running softmax of a chain of
+ * Memory. The intermediate results of a span live in a slot of a ring, and the running softmax of a chain of
  * several spans in an accumulator of another ring. Both are as short as the graph allows and of bounded length, however
  * many spans there are. Reuse is ordered by edges alone:
  *
@@ -57,8 +57,8 @@ static const uint64_t bytes_of_dtype[] = {4, 2, 2}; /* [enum tg_dtype]: fp32, fp
 
 #define WAVE_SPANS 8u
 #define TURN_CHAINS 32u
-/* A slot for a wave of each chain, unless they are so large that together they would not stay in half of L2, which is
- * 192 MiB; a slot for each chain in any case. So a wave always has slots of its own, or the ring is enough for all. */
+/* Each chain gets the slots of a wave if all of them fit half of L2, which is 192 MiB; otherwise a slot. So a wave
+ * always has slots of its own, or the ring is enough for all. */
 #define MAX_SLOTS (TURN_CHAINS * WAVE_SPANS)
 #define MIN_SLOTS TURN_CHAINS
 #define SLOTS_BYTES ((uint64_t)96 << 20)
@@ -253,7 +253,7 @@ struct partial {
     uint64_t o;    /* fp32 [rows][head_dim]: sum of exp(score - m) * value */
 };
 
-/* What the four tasks of a span hand to each other: device addresses. */
+/* The intermediate results of the four tasks of a span: device addresses. */
 struct slot {
     uint64_t s; /* fp32 [rows][span_tokens] */
     uint64_t p; /* element type [rows][span_tokens] */

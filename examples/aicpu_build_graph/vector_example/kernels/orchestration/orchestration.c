@@ -1,8 +1,8 @@
 /*
  * orchestration.c - out = (a + b) * 2, piece by piece.
  *
- * Tensors: a[n], b[n], out[n], fp32. Each piece of the vectors is two tasks with an edge between them; pieces do not
- * wait for each other, so the cores share them, the first while the last are not yet built.
+ * Tensors: a[n], b[n], out[n], fp32. Each piece of the vectors is two tasks with an edge between them. Pieces
+ * do not wait for each other. So the cores share them, and work on the first while the last are being built.
  *
  *     add[0] -> scale[0]     add[1] -> scale[1]     ...
  */
@@ -15,7 +15,8 @@ enum { FUNC_ADD = 0, FUNC_SCALE = 1 };
 /* 16 KiB a piece: from this size on a transfer between GM and UB runs at nearly full speed. */
 #define PIECE_ELEMENTS 4096u
 
-/* Look at the arguments: n addresses, n byte sizes, the element count of `a`. 0, or the run has failed with a reason. */
+/* Look at the arguments: n addresses, n byte sizes, the element count of `a`. 0, or the run has failed with a
+ * reason. */
 static int check_tensors(struct tg_runtime *rt, const uint64_t *args, int n_args)
 {
     if (n_args != 2 * N_TENSORS + 1) {

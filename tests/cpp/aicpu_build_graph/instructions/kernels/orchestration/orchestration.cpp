@@ -1,4 +1,5 @@
-// A task for each kernel and type. Tensors: for each type a, b and results; then those of rows, products, moves and windows.
+// A task for each kernel and type. Tensors: a, b and results of each type; then those of rows, products, moves and
+// windows.
 #include "runtime.h"
 #include <cstdint>
 

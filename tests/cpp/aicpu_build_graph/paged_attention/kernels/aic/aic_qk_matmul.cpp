@@ -1,4 +1,4 @@
-// Scores of one KV block: sij [16][16] = qi [16][16] x kj [16][16], fp32; kj is stored as K^T, so nothing is transposed.
+// Scores of one KV block: sij [16][16] = qi [16][16] x kj [16][16], fp32. kj is stored as K^T: no transposition.
 //
 // args   0 qi, 1 kj, 2 sij
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Every way to make a shape, a view and a tile; events; the scalar unit's calls. What is stored is x, piece by piece.
+// Every way to make a shape, a view and a tile; events; the scalar unit's calls. The kernel stores x, piece by piece.
 //
 // args   0 x [24][40] float, 1 y [24][40] float, written: x times 2; 2 z [16] bfloat16_t, written: 1.5 by TEXPANDS;
 //        3 w [16] float, written: z by TCVT; 4 rows that are done with dynamic sizes: 8, as an int64_t
