@@ -8,11 +8,11 @@ The last line is TEST PASSED (exit 0) or TEST FAILED. docs/run_example.md descri
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", "python")))
 
-from tilegraph_py.interpreter import continue_with_remembered  # noqa: E402  (the path has this script's folder only now)
+from tilegraph.interpreter import continue_with_remembered  # noqa: E402  (the path has the package's folder only now)
 
 if __name__ == "__main__":
     continue_with_remembered()
-    from tilegraph_py.command import main  # what an interpreter that is left has no use for
+    from tilegraph.command import main  # what an interpreter that is left has no use for
     sys.exit(main(sys.argv[1:]))

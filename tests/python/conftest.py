@@ -12,7 +12,8 @@ EXAMPLES = ROOT / "examples"
 SCRIPT = EXAMPLES / "scripts" / "run_example.py"
 VECTOR_KERNELS = EXAMPLES / "aicpu_build_graph" / "vector_example" / "kernels"
 
-sys.path.insert(0, str(EXAMPLES / "scripts"))
+PACKAGES = ROOT / "python"
+sys.path.insert(0, str(PACKAGES))
 
 # What the command reads; a test says itself which of these are set.
 VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",

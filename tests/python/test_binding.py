@@ -5,8 +5,8 @@ import subprocess
 
 import pytest
 from conftest import ROOT
-from tilegraph_py import binding
-from tilegraph_py.compile import compiler
+from tilegraph import binding
+from tilegraph.compile import compiler
 
 HEADER = (ROOT / "include" / "tilegraph" / "tilegraph.h").read_text()
 STRUCTURES = {"tg_device_config": binding.DeviceConfig, "tg_tensor": binding.Tensor,

@@ -7,10 +7,10 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import SCRIPT, VECTOR_KERNELS, assert_failed, assert_passed
-from tilegraph_py import cache as caching
-from tilegraph_py import compile as compiling
-from tilegraph_py.cache import Cache
+from conftest import PACKAGES, VECTOR_KERNELS, assert_failed, assert_passed
+from tilegraph import cache as caching
+from tilegraph import compile as compiling
+from tilegraph.cache import Cache
 
 
 @pytest.fixture
@@ -89,11 +89,11 @@ def test_a_cache_that_cannot_be_written_is_no_error(home, tmp_path):
 
 
 def test_a_limit_of_file_sizes_leaves_nothing_half_written(home):
-    program = ("import resource, sys; sys.path.insert(0, sys.argv[1]); from tilegraph_py.cache import Cache\n"
+    program = ("import resource, sys; sys.path.insert(0, sys.argv[1]); from tilegraph.cache import Cache\n"
                "cache = Cache.open({'XDG_CACHE_HOME': sys.argv[2]})\n"
                "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
                "cache.write('large', bytes(5000)); cache.write('small', bytes(500))\n")
-    subprocess.run([sys.executable, "-c", program, str(SCRIPT.parent), str(home)], check=True)
+    subprocess.run([sys.executable, "-c", program, str(PACKAGES), str(home)], check=True)
     assert [path.name for path in (home / "tilegraph").iterdir()] == ["small"]
     assert opened(home).read("small") == bytes(500)
 

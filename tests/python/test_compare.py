@@ -1,7 +1,7 @@
 """The comparison: what agrees, what does not, what is reported."""
 import numpy as np
 import pytest
-from tilegraph_py.compare import compare
+from tilegraph.compare import compare
 
 NAN, INF = np.nan, np.inf
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 from conftest import VECTOR_KERNELS, SmallExample, assert_failed, assert_passed
-from tilegraph_py import compile as compiling
-from tilegraph_py.errors import ExampleError
+from tilegraph import compile as compiling
+from tilegraph.errors import ExampleError
 
 C, CPP = Path("k.c"), Path("k.cpp")
 

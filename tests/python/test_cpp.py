@@ -9,7 +9,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from conftest import ROOT, assert_failed, assert_passed, run_command
-from tilegraph_py import compile as compiling
+from tilegraph import compile as compiling
 
 CPP = ROOT / "tests" / "cpp"
 PROGRAMS = sorted(golden.parent for golden in CPP.glob("*/*/golden.py"))

@@ -3,8 +3,8 @@ import os
 
 import pytest
 from conftest import EXAMPLES, assert_failed
-from tilegraph_py import example
-from tilegraph_py.errors import ExampleError
+from tilegraph import example
+from tilegraph.errors import ExampleError
 
 KERNELS = 'KERNELS = [{"func_id": 0, "source": "k.c", "core_type": "aiv"}]\n'
 ORCHESTRATION = 'ORCHESTRATION = {"source": "o.c", "function_name": "orchestration"}\n'

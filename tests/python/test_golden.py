@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 from conftest import EXAMPLES, assert_failed, assert_passed
-from tilegraph_py import example, tensors as arrays
-from tilegraph_py.errors import ExampleError
+from tilegraph import example, tensors as arrays
+from tilegraph.errors import ExampleError
 
 PATH = EXAMPLES / "aicpu_build_graph" / "paged_attention" / "golden.py"
 spec = importlib.util.spec_from_file_location("paged_attention_golden_under_test", PATH)

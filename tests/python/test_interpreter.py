@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from conftest import assert_failed, assert_passed, run_command
-from tilegraph_py import interpreter
-from tilegraph_py.errors import ExampleError
+from tilegraph import interpreter
+from tilegraph.errors import ExampleError
 
 # -S leaves site-packages out: an interpreter without numpy. What takes over is started without it.
 WITHOUT_NUMPY = (sys.executable, "-S")

@@ -2,8 +2,8 @@
 import shutil
 
 import pytest
-from tilegraph_py import library
-from tilegraph_py.errors import ExampleError
+from tilegraph import library
+from tilegraph.errors import ExampleError
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 

@@ -1,8 +1,8 @@
 """Options and the variables that stand in for them."""
 import pytest
 from conftest import assert_failed, run_command
-from tilegraph_py import options
-from tilegraph_py.errors import ExampleError
+from tilegraph import options
+from tilegraph.errors import ExampleError
 
 NEEDED = ["-k", "kernels", "-g", "golden.py"]
 

@@ -11,7 +11,7 @@ from .cache import Cache
 from .errors import ExampleError
 from .log import log
 
-PROJECT_ROOT = Path(__file__).resolve().parents[3]
+PROJECT_ROOT = Path(__file__).resolve().parents[2]
 
 # Set for the interpreter that takes over: how it was found, for which one, and its own name, each a line. One that was
 # searched for is not left again, or two that only claim to have numpy would call each other for ever. One that was
