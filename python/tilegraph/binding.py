@@ -1,6 +1,6 @@
 """ctypes binding of include/tilegraph/tilegraph.h; structures and prototypes are in the header's order.
 
-Every call that fails raises ExampleError with the status's name, sentence, message, hint and exit code.
+Every call that fails raises StatusError with the status's name, sentence, message, hint and exit code.
 """
 import ctypes
 import os
@@ -9,8 +9,9 @@ import threading
 from contextlib import contextmanager
 from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 
-from .errors import EXIT_LOAD, ExampleError
+from .errors import EXIT_LOAD, Error, StatusError
 from .log import log
+from .places import places
 from .supervise import STOPPING
 
 TG_AIC, TG_AIV = 0, 1
@@ -47,9 +48,16 @@ class RunResult(ctypes.Structure):
                 ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
 
 
+class FindingInfo(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("code", c_int), ("count", c_uint64), ("what", c_char_p), ("where", c_char_p),
+                ("mend", c_char_p)]
+
+
 LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _PROTOTYPES = {
+    "tg_version": (c_uint32, []),
+    "tg_platforms": (c_char_p, []),
     "tg_status_name": (c_char_p, [c_int]),
     "tg_status_text": (c_char_p, [c_int]),
     "tg_status_hint": (c_char_p, [c_int]),
@@ -59,7 +67,9 @@ _PROTOTYPES = {
     "tg_device_config_fill": (c_int, [POINTER(DeviceConfig)]),
     "tg_device_open": (c_int, [POINTER(DeviceConfig), POINTER(c_void_p)]),
     "tg_device_close": (None, [c_void_p]),
+    "tg_device_blocks": (c_uint32, [c_void_p]),
     "tg_device_workers": (c_uint32, [c_void_p]),
+    "tg_device_isa": (c_char_p, [c_void_p]),
     "tg_program_open": (c_int, [c_void_p, POINTER(c_void_p)]),
     "tg_program_close": (None, [c_void_p]),
     "tg_program_add_kernel": (c_int, [c_void_p, c_int, c_int, c_char_p, c_char_p, c_size_t]),
@@ -71,6 +81,9 @@ _PROTOTYPES = {
     "tg_run_wait": (c_int, [c_void_p]),
     "tg_run_close": (None, [c_void_p]),
     "tg_run_get_result": (c_int, [c_void_p, POINTER(RunResult)]),
+    "tg_finding_name": (c_char_p, [c_int]),
+    "tg_run_n_findings": (c_size_t, [c_void_p]),
+    "tg_run_get_finding": (c_int, [c_void_p, c_size_t, POINTER(FindingInfo)]),
     "tg_run_print_findings": (None, [c_void_p, c_void_p]),
     "tg_run_print_proof": (None, [c_void_p, c_void_p]),
     "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
@@ -98,7 +111,7 @@ def _declare(lib, prototypes, origin):
         try:
             function = getattr(lib, name)
         except AttributeError as error:
-            raise ExampleError(f"{origin} lacks {name}", "rebuild it: make build", EXIT_LOAD) from error
+            raise Error(f"{origin} lacks {name}", "rebuild it: make build", EXIT_LOAD) from error
         function.restype, function.argtypes = result, arguments
     return lib
 
@@ -106,6 +119,19 @@ def _declare(lib, prototypes, origin):
 def _bytes(text):
     """A string as the C library wants it. Names of files may hold bytes that are no UTF-8."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def _set_fields(config, values):
+    """Set fields of a configuration; its names are the header's."""
+    fields = dict(type(config)._fields_)
+    for name, value in values.items():
+        if name not in fields or name.endswith("size"):
+            raise Error(f"there is no field '{name}' in the configuration",
+                        f"fields are {', '.join(field for field in fields if not field.endswith('size'))}")
+        try:
+            setattr(config, name, _bytes(os.fspath(value)) if fields[name] is c_char_p and value is not None else value)
+        except TypeError as error:
+            raise Error(f"'{name}' is {value!r}: {error}") from error
 
 
 def _printed(function, run):
@@ -130,11 +156,22 @@ class Library:
         try:
             self._c = ctypes.CDLL(os.fspath(path))
         except OSError as error:
-            raise ExampleError(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
+            raise Error(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
         _declare(self._c, _PROTOTYPES, path)
+        self._check_version(path)
         self._sink = LOG_FN(self._on_line)  # the library keeps the pointer: it lives as long as this object
         if log.wants("debug"):  # its errors arrive as statuses in any case
             self._c.tg_log_to(self._sink, None, TG_LOG_DEBUG)
+
+    def _check_version(self, path):
+        """Until 1.0 a minor version may change the interface; a later patch version only adds to it."""
+        number = self._c.tg_version()
+        major, minor, patch = (int(part) for part in places().version.split("."))
+        if number // 100 == major * 100 + minor and number % 100 >= patch:
+            return
+        raise Error(f"{path} is version {number // 10000}.{number // 100 % 100}.{number % 100} of libtilegraph, "
+                    f"this Python package is version {places().version}",
+                    "use the library and the package of one version", EXIT_LOAD)
 
     @staticmethod
     def _on_line(_context, _level, line):
@@ -144,23 +181,38 @@ class Library:
         if status == 0:
             return
         message = _text(self._c.tg_last_message())  # first: the next call may replace it
-        sentence = f"{_text(self._c.tg_status_name(status))}: {_text(self._c.tg_status_text(status))}"
-        raise ExampleError(f"{sentence}: {message}" if message else sentence,
-                           _text(self._c.tg_status_hint(status)), self._c.tg_status_exit_code(status))
+        name = _text(self._c.tg_status_name(status))
+        sentence = f"{name}: {_text(self._c.tg_status_text(status))}"
+        raise StatusError(name, f"{sentence}: {message}" if message else sentence,
+                          _text(self._c.tg_status_hint(status)), self._c.tg_status_exit_code(status))
 
     @contextmanager
-    def device(self, platform):
-        """An open device of the platform of that name; faults of kernels and plugins become errors."""
+    def device(self, platform, **values):
+        """An open device of the platform of that name, with the library's defaults but for `values`.
+
+        Faults of kernels and plugins become errors.
+        """
         config = DeviceConfig(size=ctypes.sizeof(DeviceConfig))
         self._check(self._c.tg_device_config_fill(byref(config)))
-        config.platform = _bytes(platform)
-        config.catch_faults = True
+        _set_fields(config, {"platform": platform, "catch_faults": True, **values})
         device = c_void_p()
         self._check(self._c.tg_device_open(byref(config), byref(device)))
         try:
             yield device
         finally:
             self._c.tg_device_close(device)
+
+    def platforms(self):
+        """The names of the platforms on offer."""
+        return _text(self._c.tg_platforms()).split()
+
+    def blocks(self, device):
+        """Blocks of 1 AIC and 2 AIV cores; 0: the device has workers instead."""
+        return self._c.tg_device_blocks(device)
+
+    def isa(self, device):
+        """The instruction set that executes the device's tiles."""
+        return _text(self._c.tg_device_isa(device))
 
     def workers(self, device):
         """Threads that run the device's tasks; 0: it has blocks of cores instead."""
@@ -195,18 +247,16 @@ class Library:
         """A RunConfig with the library's defaults, but for `values`."""
         config = RunConfig(size=ctypes.sizeof(RunConfig))
         self._check(self._c.tg_run_config_fill(byref(config)))
-        for name, value in values.items():
-            setattr(config, name, value)
+        _set_fields(config, values)
         return config
 
     @contextmanager
     def run(self, program, config, tensors):
-        """A launch on `tensors`: a list of (name, contiguous array, is_output). The arrays are borrowed."""
+        """A launch on `tensors`: a list of (name, arrays.View, TG_IN, TG_OUT or TG_INOUT). The memory is borrowed."""
         table = (Tensor * len(tensors))()
-        for row, (name, array, is_output) in zip(table, tensors):
-            row.name, row.data = _bytes(name), array.ctypes.data
-            row.bytes, row.elements = array.nbytes, array.size
-            row.direction = TG_OUT if is_output else TG_IN
+        for row, (name, view, direction) in zip(table, tensors):
+            row.name, row.data = _bytes(name), view.address
+            row.bytes, row.elements, row.direction = view.n_bytes, view.n_elements, direction
         run = c_void_p()
         self._check(self._c.tg_run_open_sized(program, byref(config), table, ctypes.sizeof(Tensor),
                                               len(table), byref(run)))
@@ -231,6 +281,16 @@ class Library:
     def findings(self, run):
         """What the checks of a run found, three lines each; after wait. "" without checks."""
         return _printed(self._c.tg_run_print_findings, run)[0]
+
+    def list_findings(self, run):
+        """(code, count, what, where, mend) of each finding; after wait."""
+        found = []
+        for idx in range(self._c.tg_run_n_findings(run)):
+            each = FindingInfo(size=ctypes.sizeof(FindingInfo))
+            self._check(self._c.tg_run_get_finding(run, idx, byref(each)))
+            found.append((_text(self._c.tg_finding_name(each.code)), each.count, _text(each.what), _text(each.where),
+                          _text(each.mend)))
+        return found
 
     def proof(self, run):
         """What the checks of a run prove; after wait. "" without checks."""

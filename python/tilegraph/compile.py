@@ -15,8 +15,8 @@ from pathlib import Path
 from . import supervise
 from .cache import Cache
 from .errors import EXIT_LOAD, ExampleError
-from .interpreter import PROJECT_ROOT
 from .log import log
+from .places import part
 
 FLAGS = ("-O2", "-g", "-fPIC")
 C_COMPILERS = ("gcc", "cc", "clang")
@@ -25,14 +25,14 @@ ORCHESTRATION = "orchestration"  # beside "aic" and "aiv": what a source is comp
 
 
 def module_flags():
-    """The lines of cmake/module_flags.txt: the flags (a list) of each kind of source. Folders are absolute."""
-    path = PROJECT_ROOT / "cmake" / "module_flags.txt"
+    """The lines of module_flags.txt: the flags (a list) of each kind of source. Folders are absolute."""
+    path, include = part("flags"), part("include")
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise ExampleError(f"cannot read {path}: {error.strerror}", exit_code=EXIT_LOAD) from error
     kinds = (line.partition(":") for line in lines if line and not line.startswith("#"))
-    return {kind: [f"-I{PROJECT_ROOT / flag[2:]}" if flag.startswith("-I") else flag for flag in flags.split()]
+    return {kind: [f"-I{include.parent / flag[2:]}" if flag.startswith("-I") else flag for flag in flags.split()]
             for kind, _, flags in kinds}
 
 

@@ -16,13 +16,25 @@ _SHOWN = 200  # characters of a value that a message shows
 _UNPRINTABLE = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class ExampleError(Exception):
-    """A run that cannot be done or that failed: what is wrong and where; `hint` says what to do about it."""
+class Error(Exception):
+    """What cannot be done or has failed, and where; `hint` says what to do about it, `exit_code` how a command ends."""
 
     def __init__(self, message, hint="", exit_code=EXIT_USAGE):
         super().__init__(message)
         self.hint = hint
         self.exit_code = exit_code
+
+
+class ExampleError(Error):
+    """The command line, a file of an example, or a run of it is wrong."""
+
+
+class StatusError(Error):
+    """A call of the library failed: `status` is its name, "TG_ERR_EDGE"."""
+
+    def __init__(self, status, message, hint, exit_code):
+        super().__init__(message, hint, exit_code)
+        self.status = status
 
 
 class Stopped(BaseException):
@@ -34,7 +46,7 @@ class Stopped(BaseException):
 
 
 def described(error):
-    """Message and hint of an ExampleError, as text."""
+    """Message and hint of an Error, as text."""
     return f"{error}\n  hint: {error.hint}" if error.hint else str(error)
 
 

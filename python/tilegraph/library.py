@@ -7,18 +7,21 @@ from pathlib import Path
 from .errors import EXIT_LOAD, ExampleError
 from .interpreter import PROJECT_ROOT
 from .log import log
+from .places import part, places
 
 BUILT = PROJECT_ROOT / "build" / "lib" / "libtilegraph.so"
 BY_HAND = f"run 'make build' in {PROJECT_ROOT}, or set TILEGRAPH_LIB to a libtilegraph.so"
 
 
 def find(environ):
-    """The path of libtilegraph.so: TILEGRAPH_LIB, else the project's, which is built if it is not there."""
+    """The path of libtilegraph.so: TILEGRAPH_LIB, else the installed one, or the source tree's, which is built once."""
     chosen = environ.get("TILEGRAPH_LIB")
     if chosen:
         if not Path(chosen).is_file():
             raise ExampleError(f"TILEGRAPH_LIB: there is no file {chosen}", BY_HAND)
         return Path(chosen).resolve()
+    if not places().source:
+        return part("library")
     if not BUILT.is_file():
         _build_once()
     return BUILT

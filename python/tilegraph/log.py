@@ -9,8 +9,9 @@ import stat
 import sys
 
 from .errors import ExampleError, printable
+from .table import LEVELS
 
-LEVELS = ("error", "warn", "info", "debug")
+_COLORS = {"error": "31", "warn": "33"}  # of terminals: red, yellow
 
 
 def _write_all(fd, text):
@@ -38,10 +39,15 @@ class Log:
         self._level = LEVELS.index("info")
         self._out, self._err, self._file = 1, 2, None
         self._file_name = ""
+        self._color = "auto"
+        self.verdict_to = "stdout"  # "stderr": stdout has something else; "nothing": a success is not told
 
-    def start(self, level, file_name=None):
-        """Log from `level` (of LEVELS) on; `file_name` None: to stderr only. Raises ExampleError."""
-        self._level = LEVELS.index(level)
+    def start(self, level, file_name=None, color="auto"):
+        """Log from `level` (of LEVELS) on; `file_name` None: to stderr only. `color`: auto, always or never.
+
+        Raises ExampleError.
+        """
+        self._level, self._color = LEVELS.index(level), color
         if self._err == 2:
             self.use_standard_streams()
         if file_name is not None:
@@ -83,7 +89,16 @@ class Log:
 
     def _line(self, level, message, values):
         if self.wants(level):
-            self.plain(f"[{level}] {message % values if values else message}\n")
+            self.plain(f"{message % values if values else message}\n", f"[{level}] ", _COLORS.get(level))
+
+    def _painted(self, fd, text, color):
+        """`text` in that colour, if the stream shows colours."""
+        if color is None or self._color == "never":
+            return text
+        if self._color == "auto" and (os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+                                      or not os.isatty(fd)):
+            return text
+        return f"\x1b[{color}m{text}\x1b[0m"
 
     def trace(self, error):
         """The traceback of an exception, at level debug."""
@@ -91,30 +106,46 @@ class Log:
             import traceback
             self.plain("".join(traceback.format_exception(type(error), error, error.__traceback__)))
 
-    def plain(self, text):
-        """Write `text`, of which the lines have their ends, to stderr and to the file as it is."""
+    def plain(self, text, head="", color=None):
+        """Write `text`, of which the lines have their ends, to stderr and to the file; `head`, in colour, before it."""
         text = printable(text)
         try:
-            _write_all(self._err, text)
+            _write_all(self._err, self._painted(self._err, head, color) + text)
         except OSError:
             pass  # nobody reads; the exit code still tells
         if self._file is None:
             return
         try:
-            _write_all(self._file, text)
+            _write_all(self._file, head + text)
         except OSError as error:
             self._file = None  # first: the warning itself is a line
             self.warning("PTO_LOG_FILE: %s has not all lines: %s", self._file_name, error.strerror)
 
+    def verdict(self, passed):
+        """Write the last line. Raises ExampleError if it cannot be written."""
+        text, color = ("TEST PASSED", "32") if passed else ("TEST FAILED", "31")
+        if self.verdict_to == "stdout":
+            self._write_result(self._painted(self._out, text, color) + "\n")
+        elif self.verdict_to == "stderr" or not passed:
+            self.plain("\n", text, color)
+
     def result(self, text):
         """Write `text` to stdout. Raises ExampleError if it cannot be written."""
+        self._write_result(printable(text))
+
+    def result_of(self, path):
+        """Write the content of a file to stdout, as it is. Raises ExampleError if it cannot be written."""
+        with open(path, encoding="utf-8", errors="backslashreplace") as file:
+            self._write_result(file.read())
+
+    def _write_result(self, text):
         try:
             if sys.stdout is not None:
                 sys.stdout.flush()  # what the example's code has printed comes before
         except (OSError, ValueError, AttributeError):
             pass
         try:
-            _write_all(self._out, printable(text))
+            _write_all(self._out, text)
         except OSError as error:
             raise ExampleError(f"standard output cannot be written: {error.strerror}") from error
 

@@ -1,77 +1,91 @@
-"""The command line and the environment variables that stand in for options."""
-import argparse
+"""Command lines by the table, and the environment variables that stand in for options."""
 import os
 import re
 import stat
 from pathlib import Path
+from types import SimpleNamespace
 
-from .errors import ExampleError
-from .log import LEVELS
+from .errors import Error, ExampleError
+from .nearest import nearest, unknown
+from .table import FILES, LAST_DEVICE, LEVELS, PIPE_ORDERS, RUN_EXAMPLE, options_of
+from .usage import synopsis
 
 DEVICE_VARIABLES = ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID")
-LAST_DEVICE = 15
-PIPE_ORDERS = ("program", "late", "early")  # enum tg_pipe_order
-FILES = ("trace", "graph", "report")        # options that name a file to write
-
-DESCRIPTION = "Run an example, or all below a folder, on a device and compare its outputs with its golden."
-EPILOG = """environment:
-  PTO_DEVICE_ID, TILE_FWK_DEVICE_ID  device, when -d is not given
-  PTO_LOG_LEVEL                      log level, when no option sets it
-  PTO_LOG_FILE                       file that log lines are added to
-  CC                                 compiler of .c sources
-  CXX                                compiler of .cpp kernels
-  PTO_AICPU_CXX                      compiler of a .cpp orchestration; default: CXX
-  PTO_AICPU_BUILD_GRAPH_BUILD_MODE   1 or concurrent (default), 0 or sequential
-  TILEGRAPH_LIB                      the library; default: build/lib/libtilegraph.so
-  XDG_CACHE_HOME                     where compiled objects are kept; default: ~/.cache
-  and what the example's own files read, as PA_CASE of paged_attention
-
-exit codes:
-  0 passed, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity, 6 device or kernel fault,
-  7 platform not available, 8 program does not compile or load, 128 + N ended by signal N
-"""
+STANDARD = "-"  # the name of standard input and output
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        raise ExampleError(f"command line: {message}", f"{self.format_usage().strip()}; --help says more")
+# ---- words -----------------------------------------------------------------------------------------------------------
+
+class Words:
+    """A command line, read by the table: `given` has the text of each option by its long name, True of a switch."""
+
+    def __init__(self, command, program, argv):
+        self.command, self.program = command, program
+        self.given, self.arguments = {}, []
+        self._table = options_of(command)
+        self._by_word = {}
+        for option in self._table.values():
+            self._by_word[option.spelled] = option
+            if option.short:
+                self._by_word[option.short] = option
+        self._read(list(argv))
+        self._check_excluded()
+
+    def _refuse(self, message):
+        raise ExampleError(f"command line: {message}",
+                           f"usage: {synopsis(self.command, self.program)}; --help says more")
+
+    def _read(self, rest):
+        while rest:
+            word = rest.pop(0)
+            if word == "--":
+                self.arguments += rest
+                break
+            if not word.startswith("-") or word == STANDARD:
+                self.arguments.append(word)
+                continue
+            option, value = self._find(word)
+            if option.value is not None:
+                if value is None and rest:
+                    value = rest.pop(0)
+                if not value:
+                    self._refuse(f"{option.both} needs a value: {option.value}")
+                if option.choices and value not in option.choices:
+                    self._refuse(f"{option.spelled} is '{value}', expected one of {', '.join(option.choices)}"
+                                 f"{_meant(value, option.choices)}")
+            elif value is not None and option.name != "help":
+                self._refuse(f"{option.both} takes no value")
+            elif option.name == "help" and value is None and rest and not rest[0].startswith("-"):
+                value = rest.pop(0)  # --help TOPIC
+            if option.name in self.given:
+                self._refuse(f"{option.both} is given twice")
+            self.given[option.name] = value if value is not None else True
+
+    def _find(self, word):
+        name, equals, value = word.partition("=")
+        if name in self._by_word:
+            return self._by_word[name], value if equals else None
+        short = self._by_word.get(word[:2])
+        if short and short.value is not None and not word.startswith("--"):
+            return short, word[2:]  # -pcpu
+        self._refuse(unknown("option", name, list(self._by_word), listed=False))
+
+    def _check_excluded(self):
+        for name in self.given:
+            for other in self._table[name].excludes:
+                if other in self.given:
+                    self._refuse(f"{self._table[name].both} is not allowed with {self._table[other].both}")
 
 
-def _parser():
-    parser = _Parser(prog="run_example.py", description=DESCRIPTION, epilog=EPILOG, allow_abbrev=False,
-                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-k", "--kernels", metavar="DIR", help="folder with kernel_config.py")
-    parser.add_argument("-g", "--golden", metavar="FILE", help="golden.py of the example")
-    parser.add_argument("--all", metavar="DIR",
-                        help="instead of both: every folder below DIR that has golden.py and kernels/kernel_config.py")
-    parser.add_argument("-p", "--platform", default="a2a3", metavar="NAME",
-                        help="where to run: a2a3sim, cpu, or a2a3 (default)")
-    parser.add_argument("-d", "--device", metavar="N", help=f"device, 0 to {LAST_DEVICE} (default 0)")
-    level = parser.add_mutually_exclusive_group()
-    level.add_argument("-v", "--verbose", action="store_true", help="log level debug")
-    level.add_argument("--silent", action="store_true", help="log level error")
-    level.add_argument("--log-level", metavar="LEVEL", help=f"{', '.join(LEVELS)} (default info)")
-    check = parser.add_mutually_exclusive_group()
-    check.add_argument("--check", action="store_true", default=None,
-                       help="name hazards, races and wrong memory on stderr, exit code 3 (default on a2a3sim)")
-    check.add_argument("--no-check", action="store_false", dest="check", help="run without checks")
-    parser.add_argument("--proof", action="store_true", help="print what the checks prove")
-    parser.add_argument("--schedules", metavar="K", default="1",
-                        help="run K schedules and compare their outputs bit by bit; exit code 3")
-    parser.add_argument("--schedule-seed", metavar="N", default="0", help="seed of the first schedule (default 0)")
-    parser.add_argument("--pipes", metavar="ORDER", choices=PIPE_ORDERS, default="program",
-                        help="run each core's pipes in program order (default), late or early")
-    parser.add_argument("--summary", action="store_true", help="print where the device's time went")
-    parser.add_argument("--trace", metavar="FILE", help="write a swimlane as Chrome trace JSON, for ui.perfetto.dev")
-    parser.add_argument("--graph", metavar="FILE", help="write the task graph as Graphviz DOT")
-    parser.add_argument("--report", metavar="FILE", help="write swimlane, critical path and summary as one HTML page")
-    parser.add_argument("--enable-profiling", action="store_true",
-                        help="write the trace to outputs/EXAMPLE_CASE.trace.json")
-    parser.add_argument("--jobs", metavar="N", help="with --all: examples at a time (default: one a processor)")
-    return parser
+def _meant(text, names):
+    close = nearest(text, names)
+    return f": did you mean {close}?" if close else ""
 
 
-def _number(text, origin, least, bits):
+# ---- values ----------------------------------------------------------------------------------------------------------
+
+def number(text, origin, least, bits):
+    """The whole number that `text` is."""
     if not re.fullmatch(r"[0-9]{1,20}", text) or not least <= int(text) < 1 << bits:
         raise ExampleError(f"{origin} is '{text}', expected a number from {least} to {(1 << bits) - 1}")
     return int(text)
@@ -85,85 +99,131 @@ def _device(text, origin):
 
 def _level(text, origin):
     if text not in LEVELS:
-        raise ExampleError(f"{origin} is '{text}', expected one of {', '.join(LEVELS)}")
+        raise ExampleError(f"{origin} is '{text}', expected one of {', '.join(LEVELS)}{_meant(text, LEVELS)}")
     return text
 
 
-def _check_what_runs(options):
-    """Either an example or a folder of examples."""
-    if options.all is None:
-        missing = [name for name in ("-k/--kernels", "-g/--golden") if getattr(options, name.split("--")[1]) is None]
-        if missing:
-            raise ExampleError(f"command line: required: {', '.join(missing)}; or --all DIR",
-                               f"{_parser().format_usage().strip()}; --help says more")
-        if options.jobs is not None:
-            raise ExampleError("command line: --jobs says how many examples --all runs at a time", "give --all DIR, too")
-        return
-    for name in ("kernels", "golden", *FILES):
-        if getattr(options, name) is not None:
-            raise ExampleError(f"command line: --{name} is for one example, --all runs many",
-                               "give -k and -g instead of --all")
+def _why_not_written(path):
+    """Why a file of that name cannot be written after the run; None: it can."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    except (OSError, ValueError) as error:
+        return f"cannot be written: {getattr(error, 'strerror', error)}"
+    if stat.S_ISDIR(mode):
+        return "is a folder, the name of a file is needed"
+    if stat.S_ISREG(mode) and not os.access(path.parent, os.W_OK | os.X_OK):
+        return f"cannot be written: no folder {path.parent} that lets you"
+    return None
 
 
-def _check_files(options):
-    """Whether what is to be written after the run can be: before the work, and without writing anything."""
-    chosen = {}
-    for name in FILES:
-        text = getattr(options, name)
-        if text is None:
-            continue
-        path = Path(text)
-        folder = path.parent
-        try:
-            mode = path.stat().st_mode
-            why = "is a folder, the name of a file is needed" if stat.S_ISDIR(mode) else None
-        except FileNotFoundError:
-            mode, why = stat.S_IFREG, None
-        except (OSError, ValueError) as error:
-            mode, why = 0, f"cannot be written: {getattr(error, 'strerror', error)}"
-        if not why and stat.S_ISREG(mode) and not os.access(folder, os.W_OK | os.X_OK):
-            why = f"cannot be written: no folder {folder} that lets you"
+def check_files(chosen):
+    """Whether the files can be written after the run, which has not begun; `chosen` has the paths by option."""
+    places = {}
+    for name, text in chosen.items():
+        place = text if text == STANDARD else os.path.realpath(text)
+        why = _why_not_written(Path(text)) if text != STANDARD else None
         if why:
             raise ExampleError(f"--{name}: {text} {why}")
-        place = os.path.realpath(path)
-        if place in chosen and stat.S_ISREG(mode):
-            raise ExampleError(f"--{chosen[place]} and --{name} would both write {text}", "name two files")
-        chosen[place] = name
+        if place in places and (text == STANDARD or not Path(text).exists() or Path(text).is_file()):
+            raise ExampleError(f"--{places[place]} and --{name} would both write {text}", "name two files")
+        places[place] = name
+
+
+# ---- options of a run ------------------------------------------------------------------------------------------------
+
+def _log_level(given, environ):
+    if "verbose" in given:
+        return "debug"
+    if "silent" in given or "quiet" in given:
+        return "error"
+    return given.get("log-level") or _level(environ.get("PTO_LOG_LEVEL") or "info", "PTO_LOG_LEVEL")
+
+
+def for_run(given, environ, platform):
+    """The options of a run out of `given` (Words.given) and `environ`; `platform` is the default.
+
+    Returns a namespace: kernels, golden, all (paths or None), platform, device (int), log_level, log_file (or None),
+    check (bool), proof, schedules (int), schedule_seed (int), pipe_order (enum tg_pipe_order), summary, trace, graph,
+    report (paths, "-" or None), enable_profiling, jobs (int or None), json, quiet, color, label (of the example in the
+    names of files; None: that of its folder), outcome (where results are told; None). Raises ExampleError.
+    """
+    chosen = SimpleNamespace(**{name: given.get(name) for name in ("kernels", "golden", "all", *FILES)})
+    chosen.platform = given.get("platform", platform)
+    for name in ("proof", "summary", "enable-profiling", "json", "quiet"):
+        setattr(chosen, name.replace("-", "_"), bool(given.get(name)))
+    if "device" in given:
+        chosen.device = _device(given["device"], "-d")
+    else:
+        name = next((name for name in DEVICE_VARIABLES if environ.get(name)), None)
+        chosen.device = _device(environ[name], name) if name else 0
+    chosen.log_level, chosen.log_file = _log_level(given, environ), environ.get("PTO_LOG_FILE") or None
+    chosen.check = "check" in given or ("no-check" not in given and chosen.platform == "a2a3sim")
+    if chosen.proof and not chosen.check:
+        raise ExampleError("command line: --proof prints what the checks prove, and there are none",
+                           "run on a2a3sim and leave --no-check out")
+    chosen.schedules = number(given.get("schedules", "1"), "--schedules", 1, 32)
+    chosen.schedule_seed = number(given.get("schedule-seed", "0"), "--schedule-seed", 0, 64)
+    chosen.pipe_order = PIPE_ORDERS.index(given.get("pipes", "program"))
+    chosen.jobs = number(given["jobs"], "--jobs", 1, 16) if "jobs" in given else None
+    chosen.color = given.get("color", "auto")
+    chosen.label = chosen.outcome = None
+    check_files({name: getattr(chosen, name) for name in FILES if getattr(chosen, name) is not None})
+    return chosen
+
+
+def check_all(given):
+    """What is for one example does not go with --all, which runs many."""
+    for name in ("kernels", "golden", *FILES):
+        if name in given and "all" in given:
+            raise ExampleError(f"command line: --{name} is for one example, --all runs many",
+                               "name the example instead of --all")
+    if "jobs" in given and "all" not in given:
+        raise ExampleError("command line: --jobs says how many examples --all runs at a time", "give --all DIR, too")
 
 
 def parse(argv, environ):
-    """Options from `argv` (without the program's name) and `environ`.
+    """The options of run_example.py, as for_run() returns them. help: the topic, or True; version: True."""
+    words = Words(RUN_EXAMPLE, "run_example.py", argv)
+    given = words.given
+    if "help" in given or "version" in given:
+        return SimpleNamespace(help=given.get("help"), version="version" in given)
+    usage = f"usage: {synopsis(RUN_EXAMPLE, 'run_example.py')}; --help says more"
+    if words.arguments:
+        raise ExampleError(f"command line: unexpected argument '{words.arguments[0]}'", usage)
+    if "all" not in given:
+        missing = [both for name, both in (("kernels", "-k/--kernels"), ("golden", "-g/--golden")) if name not in given]
+        if missing:
+            raise ExampleError(f"command line: required: {', '.join(missing)}; or --all DIR", usage)
+    check_all(given)
+    chosen = for_run(given, environ, "a2a3")
+    chosen.help, chosen.version = None, False
+    return chosen
 
-    Returns a namespace: kernels and golden, or all; platform, device (int), log_level, log_file (or None), check (bool),
-    proof, schedules (int), schedule_seed (int), pipe_order (enum tg_pipe_order), summary, trace, graph, report (paths or
-    None), enable_profiling, jobs (int or None), label (of the example in the names of files; None: that of its folder).
-    Raises ExampleError; exits by itself only for --help.
-    """
-    options = _parser().parse_args(argv)
-    _check_what_runs(options)
-    if options.device is not None:
-        options.device = _device(options.device, "-d")
-    else:
-        name = next((name for name in DEVICE_VARIABLES if environ.get(name)), None)
-        options.device = _device(environ[name], name) if name else 0
-    if options.verbose:
-        options.log_level = "debug"
-    elif options.silent:
-        options.log_level = "error"
-    elif options.log_level is not None:
-        options.log_level = _level(options.log_level, "--log-level")
-    else:
-        options.log_level = _level(environ.get("PTO_LOG_LEVEL") or "info", "PTO_LOG_LEVEL")
-    if options.check is None:
-        options.check = options.platform == "a2a3sim"
-    if options.proof and not options.check:
-        raise ExampleError("command line: --proof prints what the checks prove, and there are none",
-                           "run on a2a3sim and leave --no-check out")
-    options.schedules = _number(options.schedules, "--schedules", 1, 32)
-    options.schedule_seed = _number(options.schedule_seed, "--schedule-seed", 0, 64)
-    options.pipe_order = PIPE_ORDERS.index(options.pipes)
-    options.jobs = _number(options.jobs, "--jobs", 1, 16) if options.jobs is not None else None
-    options.label = None
-    options.log_file = environ.get("PTO_LOG_FILE") or None
-    _check_files(options)
-    return options
+
+def of_folder(folder):
+    """The folders and files of the example in `folder`, as options. Raises Error naming what is missing."""
+    folder = Path(folder)
+    for name in ("golden.py", "kernels/kernel_config.py"):
+        if not (folder / name).is_file():
+            raise Error(f"{folder} is no example: there is no {folder / name}",
+                        "an example is a folder with golden.py and kernels/kernel_config.py; "
+                        "'tilegraph new FOLDER' makes one")
+    return {"kernels": str(folder / "kernels"), "golden": str(folder / "golden.py")}
+
+
+def for_folder(folder, platform, **chosen):
+    """Options of a run of the example in `folder`; `chosen` are options by their long names, _ for -."""
+    table = options_of(RUN_EXAMPLE)
+    given = of_folder(folder)
+    for name, value in chosen.items():
+        name = name.replace("_", "-")
+        if name == "check" and value is False:
+            name, value = "no-check", True
+        if name not in table:
+            raise Error(unknown("option", name, list(table)))
+        if value is None or value is False:
+            continue
+        given[name] = True if table[name].value is None else str(value)
+    return for_run({**given, "platform": platform}, os.environ, platform)

@@ -1,14 +1,17 @@
 """One example: read its files, compile, open a device, and for each entry of PARAMS_LIST run and compare."""
+import json
 import os
 import re
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from . import binding, compile, example, library, supervise, tensors
-from .errors import EXIT_FAULT, EXIT_FINDING, EXIT_MISMATCH, ExampleError, described
+from . import arrays, binding, compile, example, library, supervise, tensors
+from .errors import EXIT_FAULT, EXIT_FINDING, EXIT_MISMATCH, Error, ExampleError, described
 from .log import log
-from .options import FILES
+from .options import STANDARD
+from .table import FILES
 
 BUILD_MODE = "PTO_AICPU_BUILD_GRAPH_BUILD_MODE"
 BUILD_MODES = {"1": binding.TG_BUILD_CONCURRENT, "concurrent": binding.TG_BUILD_CONCURRENT,
@@ -27,8 +30,33 @@ def build_mode(environ, runtime):
     return BUILD_MODES[text.lower()]
 
 
+@dataclass
+class CaseResult:
+    """What the run of one entry of PARAMS_LIST came to. Times are ns; NEVER of binding: it did not happen."""
+    name: str
+    exit_code: int = 0
+    error: str = ""  # with its hint
+    n_tasks: int = 0
+    n_edges: int = 0
+    n_aic: int = 0
+    n_aiv: int = 0
+    device_ns: int = 0
+    first_start_ns: int = binding.NEVER
+    last_publish_ns: int = 0
+    host_ns: int = 0
+    findings: list = field(default_factory=list)  # of dicts: code, count, what, where, mend
+
+    def take(self, lib, run):
+        """Take the figures and the findings of a run that has ended."""
+        result = lib.result(run)
+        for name in ("n_tasks", "n_edges", "n_aic", "n_aiv", "device_ns", "first_start_ns", "last_publish_ns", "host_ns"):
+            setattr(self, name, getattr(result, name))
+        keys = ("code", "count", "what", "where", "mend")
+        self.findings = [dict(zip(keys, row)) for row in lib.list_findings(run)]
+
+
 def run(options):
-    """Do what the command line (options.parse) says. Returns when every run has passed; raises ExampleError else."""
+    """Do what the options (options.for_run) say. Returns a CaseResult for each run when all have passed; else raises."""
     config = example.load_kernel_config(options.kernels)
     with example.environment(config.environment):
         golden = example.load_golden(options.golden)
@@ -48,7 +76,7 @@ def run(options):
                 if workers:
                     log.info("%d workers: aicpu_thread_num %d and block_dim %d of kernel_config.py are not applicable",
                              workers, config.aicpu_thread_num, config.block_dim)
-                _run_all(_Session(lib, program, run_config, golden, options))
+                return _run_all(_Session(lib, program, run_config, golden, options))
 
 
 def _load(lib, program, config, checked):
@@ -72,37 +100,45 @@ class _Session:
 def _run_all(session):
     """A run for each entry of PARAMS_LIST. One that fails does not keep the others from running."""
     params_list = session.golden.params_list
-    exit_codes = {}
+    exit_codes, results = {}, []
     for index, params in enumerate(params_list):
-        name = example.case_name(params, index)
+        result = CaseResult(example.case_name(params, index))
+        results.append(result)
         try:
-            _run_case(session, name, params)
-        except ExampleError as error:
-            failure = ExampleError(f"{name}: {error}", error.hint, error.exit_code)
+            _run_case(session, result, params)
+        except Error as error:
+            failure = ExampleError(f"{result.name}: {error}", error.hint, error.exit_code)
+            result.exit_code, result.error = error.exit_code, described(error)
             if len(params_list) == 1:
                 raise failure from error
             log.error("%s", described(failure))
-            exit_codes[name] = error.exit_code
+            exit_codes[result.name] = error.exit_code
+        finally:
+            if session.options.outcome is not None:
+                session.options.outcome.write(json.dumps(asdict(result)) + "\n")
+                session.options.outcome.flush()
     if exit_codes:
         raise ExampleError(f"{len(exit_codes)} of {len(params_list)} runs failed: {', '.join(exit_codes)}",
                            exit_code=next(iter(exit_codes.values())))
+    return results
 
 
-def _run_case(session, name, params):
+def _run_case(session, result, params):
+    name = result.name
     start = time.monotonic()
     made = tensors.generate(session.golden, dict(params))
     drawn = time.monotonic()
-    arrays = tensors.for_device(made)
+    given = tensors.for_device(made)
     supervise.phase(f"{name}: the run", EXIT_FAULT)
-    findings = _launch(session, name, arrays)
-    tensors.check_inputs(made, arrays)
+    findings = _launch(session, result, given)
+    tensors.check_inputs(made, given)
     launched = time.monotonic()
     try:
         computed = tensors.compute(session.golden, made, params)
         log.info("%s: inputs %.2f s, run %.2f s, golden %.2f s", name, drawn - start, launched - drawn,
                  time.monotonic() - launched)
-        tensors.verdict(session.golden, made, computed, name, params, arrays)
-    except ExampleError as error:
+        tensors.verdict(session.golden, made, computed, name, params, given)
+    except Error as error:
         if findings is None:
             raise
         log.error("%s: %s", name, described(error))  # news beside the findings, which are what the run fails with
@@ -112,15 +148,21 @@ def _run_case(session, name, params):
 
 # ---- the run ---------------------------------------------------------------------------------------------------------
 
-def _launch(session, name, arrays):
-    """Run once. Returns None, or the ExampleError of checks that have found something in a run that has outputs."""
-    lib, options = session.lib, session.options
+def _launch(session, outcome, given):
+    """Run once. Returns None, or the Error of checks that have found something in a run that has outputs.
+
+    Writes the figures and the findings of the run into `outcome`, a CaseResult.
+    """
+    lib, options, name = session.lib, session.options, outcome.name
     failure = None
-    with lib.run(session.program, session.run_config, arrays) as run:
+    rows = [(tensor, arrays.view(tensor, array), binding.TG_OUT if is_output else binding.TG_IN)
+            for tensor, array, is_output in given]
+    with lib.run(session.program, session.run_config, rows) as run:
         try:
             lib.wait(run)
-        except ExampleError as error:
+        except Error as error:
             failure = error
+        outcome.take(lib, run)
         _say_findings(lib, run, options)
         if failure is not None:
             _files_of_failed_run(session, name, run)
@@ -166,7 +208,11 @@ def _write_files(session, name, run):
     write = {"trace": lib.write_trace, "graph": lib.write_graph, "report": lib.write_report}
     for kind in FILES:
         chosen = getattr(options, kind)
-        if chosen is not None:
+        if chosen == STANDARD:
+            with tempfile.NamedTemporaryFile(prefix=supervise.SCRATCH_PREFIX) as file:
+                write[kind](run, file.name)
+                log.result_of(file.name)
+        elif chosen is not None:
             write[kind](run, path_of_case(chosen, name, len(session.golden.params_list)))
     if options.enable_profiling:
         path = trace_path(options.label or session.golden.path.parent.name, name)
@@ -182,7 +228,7 @@ def _files_of_failed_run(session, name, run):
     """The files of a run that failed are wanted most; but the run's own error is the one to report."""
     try:
         _write_files(session, name, run)
-    except ExampleError as error:
+    except Error as error:
         log.warning("not written: %s", error)
 
 

@@ -10,7 +10,8 @@ from tilegraph.compile import compiler
 
 HEADER = (ROOT / "include" / "tilegraph" / "tilegraph.h").read_text()
 STRUCTURES = {"tg_device_config": binding.DeviceConfig, "tg_tensor": binding.Tensor,
-              "tg_run_config": binding.RunConfig, "tg_run_result": binding.RunResult}
+              "tg_run_config": binding.RunConfig, "tg_run_result": binding.RunResult,
+              "tg_finding": binding.FindingInfo}
 NUMBERS = ("TG_AIC", "TG_AIV", "TG_BUILD_CONCURRENT", "TG_BUILD_SEQUENTIAL", "TG_AICPU_BUILD_GRAPH",
            "TG_HOST_BUILD_GRAPH", "TG_IN", "TG_OUT", "TG_INOUT", "TG_LOG_DEBUG",
            "TG_PIPE_ORDER_PROGRAM", "TG_PIPE_ORDER_LATE", "TG_PIPE_ORDER_EARLY")
@@ -49,7 +50,7 @@ def test_structures_have_the_headers_layout(layout, name):
 def test_structures_have_every_field(name):
     body = re.search(rf"struct {name} {{(.*?)\n}};", HEADER, re.S).group(1)
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
-    fields = [field.strip(" *") for line in re.findall(r"(?:const )?(?:struct )?\w+ ([^;]+);", body) for field in line.split(",")]
+    fields = [field.strip(" *") for line in re.findall(r"(?:const )?(?:struct |enum )?\w+ ([^;]+);", body) for field in line.split(",")]
     assert fields == [field for field, _ in STRUCTURES[name]._fields_]
 
 

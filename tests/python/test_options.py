@@ -51,7 +51,7 @@ def test_how_a_run_is_checked():
     (["--schedules", "4294967296"], "--schedules is '4294967296'"),
     (["--schedules", "two"], "--schedules is 'two'"),
     (["--schedule-seed", "18446744073709551616"], "--schedule-seed is '18446744073709551616'"),
-    (["--pipes", "backwards"], "argument --pipes: invalid choice: 'backwards'"),
+    (["--pipes", "backwards"], "--pipes is 'backwards', expected one of program, late, early"),
 ])
 def test_checks_that_there_are_not(arguments, text):
     with pytest.raises(ExampleError) as caught:
@@ -73,7 +73,7 @@ def test_device_comes_from_option_then_variables(environ, arguments, device):
 
 @pytest.mark.parametrize("text", ["16", "-1", "x", "", "1.0", "1_0", " 1", "99999999999999999999"])
 def test_device_that_is_none_is_refused(text):
-    with pytest.raises(ExampleError, match="expected a device from 0 to 15|expected one argument") as caught:
+    with pytest.raises(ExampleError, match="expected a device from 0 to 15|needs a value") as caught:
         parse(f"--device={text}")
     assert caught.value.exit_code == 2
 
@@ -119,11 +119,34 @@ def test_usage_error_ends_with_test_failed():
 
 
 def test_help_names_every_variable():
-    done = run_command("--help")
+    done = run_command("--help", "environment")
     assert done.returncode == 0
     for name in ("PTO_DEVICE_ID", "TILE_FWK_DEVICE_ID", "PTO_LOG_LEVEL", "PTO_LOG_FILE", "CC", "CXX", "PTO_AICPU_CXX",
                  "PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "TILEGRAPH_LIB", "XDG_CACHE_HOME", "PA_CASE"):
         assert name in done.stdout
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["--versoin"], "unknown option '--versoin': did you mean --version?"),
+    (["--plat", "cpu"], "unknown option '--plat': did you mean --platform?"),
+    (["--kernel=x"], "unknown option '--kernel': did you mean --kernels?"),
+    (["--frobnicate"], "unknown option '--frobnicate'"),
+    (["--pipes", "lat"], "--pipes is 'lat', expected one of program, late, early: did you mean late?"),
+    (["--trace", "x", "--trace", "y"], "--trace is given twice"),
+    (["--trace"], "--trace needs a value: FILE"),
+    (["--proof=1"], "--proof takes no value"),
+    (["--quiet", "-v"], "not allowed with"),
+])
+def test_a_mistyped_option_is_answered_with_the_nearest_name(arguments, text):
+    with pytest.raises(ExampleError) as caught:
+        parse(*arguments)
+    assert text in str(caught.value) and caught.value.exit_code == 2
+
+
+def test_version_and_topics():
+    assert run_command("--version").stdout.startswith("tilegraph 0.")
+    assert "--pipes ORDER" in run_command("--help", "checks").stdout
+    assert_failed(run_command("--help", "chekcs"), 2, "unknown topic 'chekcs': did you mean checks?")
 
 
 def test_log_file_that_cannot_be_written_is_refused(small):
