@@ -13,20 +13,21 @@ arrows='
     graph         base
     tile          base
     memory        base
-    trace         base
+    trace         base machine
     finding       base
     check/memory  base finding os
     check         base check/memory finding
     check/core    base check check/memory finding tile
-    machine       base check memory trace
-    machine/sim   base check check/core check/memory machine memory os tile trace
+    check/observe base check check/core check/memory machine tile
+    machine       base memory
+    machine/sim   base check/core machine memory os tile
     machine/cpu   base machine memory os tile trace
     launch        base machine os
-    orchestrate   base check check/memory graph launch machine os trace
+    orchestrate   base graph launch machine os
     aicore        base launch machine tile
-    aicpu         base check graph launch machine orchestrate os trace
-    worker        base graph launch machine orchestrate os trace
-    host          base check check/memory finding graph launch machine orchestrate os trace
+    aicpu         base graph launch machine orchestrate os
+    worker        base graph launch machine orchestrate os
+    host          base check check/memory check/observe finding graph launch machine orchestrate os trace
     attention
     examples
 '

@@ -23,8 +23,7 @@ static uint64_t now(void *context)
 static void span(struct tg_control *control, enum tg_span_kind kind)
 {
     uint64_t end = now(control);
-    if (control->config.record)
-        tg_record_span(&control->log[BUILDER_THREAD], kind, BUILDER_THREAD, control->since_ns, end);
+    TG_OBSERVE(machine_of(control)->observers, span, BUILDER_THREAD, kind, control->since_ns, end);
     control->since_ns = end;
 }
 
@@ -101,7 +100,7 @@ static void run_plugin(struct tg_control *control)
         .published = published,
         .wait_task = config->sequential ? NULL : wait_task,
     };
-    tg_builder_run_embedded(config, config->record ? &control->log[BUILDER_THREAD] : NULL, &hooks, &control->plugin);
+    tg_builder_run_embedded(config, &hooks, &control->plugin);
 }
 
 void tg_control_build(struct tg_control *control)

@@ -39,15 +39,11 @@ enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg
         tg_random_next(&s->random);
     }
     push_list(control, launch->ready, 0);
-    if (launch->host_log) {
-        control->log[TG_AICPU_THREADS_MAX] = *launch->host_log;
-        memset(launch->host_log, 0, sizeof *launch->host_log);
-    }
     *out = control;
     return TG_OK;
 }
 
-enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record)
+void tg_control_close(struct tg_control *control, struct tg_control_report *report)
 {
     *report = (struct tg_control_report){
         .first_start_ns = UINT64_MAX,
@@ -65,9 +61,7 @@ enum tg_status tg_control_close(struct tg_control *control, struct tg_control_re
             else report->n_aiv++;
         }
     }
-    enum tg_status status = tg_record_merge(record, control->log, TG_AICPU_THREADS_MAX + 1);
     free(control);
-    return status;
 }
 
 void tg_control_wake_all(struct tg_control *control, uint32_t self)

@@ -26,7 +26,6 @@
 #include "machine/machine.h"
 #include "orchestrate/builder.h"
 #include "os/module.h"
-#include "trace/record.h"
 
 /* The state of the builder. Schedulers and the verdict read it. */
 enum tg_builder_phase { TG_BUILDING, TG_BUILDER_IN_WINDOW, TG_BUILDER_IN_WAIT, TG_BUILT };
@@ -53,7 +52,6 @@ struct tg_control {
     uint64_t since_ns;                    /* writer: the builder: start of its current activity, for its log */
     struct tg_module plugin;              /* writer: the builder; closed by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
-    struct tg_record_log log[TG_AICPU_THREADS_MAX + 1]; /* writer: that thread; the last is the host's */
 };
 
 /* ---- between control.c, build.c and scheduler.c ---- */

@@ -12,11 +12,11 @@
 
 static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
 
-/* Log this thread's activity from `start` until now. */
+/* Tell the observers this thread's activity from `start` until now. */
 static void span(struct tg_control *control, uint32_t self, enum tg_span_kind kind, uint64_t start)
 {
     struct tg_machine *machine = machine_of(control);
-    if (control->config.record) tg_record_span(&control->log[self], kind, self, start, machine->ops->now(machine));
+    TG_OBSERVE(machine->observers, span, self, kind, start, machine->ops->now(machine));
 }
 
 static void core_is_idle(struct tg_control *control, struct tg_scheduler *s, uint32_t core)
@@ -63,19 +63,19 @@ static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     if (end->start_ns < s->first_start_ns) s->first_start_ns = end->start_ns;
     s->n_instructions += end->times.n_instructions;
     s->core_used[core] = true;
-    if (!control->config.record) return;
-    const struct tg_record_task ran = {.ready_ns = task->ready_ns,
-                                       .dispatched_ns = task->dispatched_ns,
-                                       .start_ns = end->start_ns,
-                                       .end_ns = end->end_ns,
-                                       .complete_ns = machine->ops->now(machine),
-                                       .task_id = task->id,
-                                       .func_id = task->kernel->func_id,
-                                       .core = (uint16_t)core,
-                                       .file = task->file,
-                                       .line = task->line,
-                                       .kernel = end->times};
-    tg_record_ran(&control->log[self], &ran);
+    if (!machine->observers) return;
+    const struct tg_ran ran = {.ready_ns = task->ready_ns,
+                               .dispatched_ns = task->dispatched_ns,
+                               .start_ns = end->start_ns,
+                               .end_ns = end->end_ns,
+                               .complete_ns = machine->ops->now(machine),
+                               .task_id = task->id,
+                               .func_id = task->kernel->func_id,
+                               .core = (uint16_t)core,
+                               .file = task->file,
+                               .line = task->line,
+                               .kernel = end->times};
+    TG_OBSERVE(machine->observers, ran, self, &ran);
 }
 
 static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task,

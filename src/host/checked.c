@@ -1,6 +1,7 @@
 /* The host's part of a checked run: declare device memory, connect the kernels' plain accesses, check the outputs. */
 #include "check/memory/libc_calls.h"
 #include "check/memory/plain.h"
+#include "check/observe/check_observer.h"
 #include "host/host.h"
 
 static void foreign(void *context, const struct tg_gm_owner *owner, uint64_t address, uint64_t bytes)
@@ -16,6 +17,9 @@ enum tg_status tg_host_check_open(struct tg_run *run)
     if (!config->check) return TG_OK;
     bool build_first = config->runtime == TG_HOST_BUILD_GRAPH || config->build_mode == TG_BUILD_SEQUENTIAL;
     TG_TRY(tg_check_init(&run->check, build_first));
+    run->check_observer = tg_check_observer_open(&run->check, run->program->device->machine->isa);
+    if (!run->check_observer) return tg_error(TG_ERR_MEMORY, "no memory for the checks");
+    tg_run_observe(run, tg_check_observer_entry(run->check_observer));
     run->tensor_memory.guarded = run->plugin_memory.guarded = true;
     struct tg_memory_check *memory = &run->check.memory;
     struct tg_gm *gm = &run->program->device->machine->gm;

@@ -9,6 +9,7 @@
 #include "machine/machine.h"
 #include "orchestrate/builder.h"
 #include "trace/record.h"
+#include "trace/recorder.h"
 
 /*
  * Handles may be closed in any order: a device lives until it and its programs are closed, a program until it and its
@@ -65,11 +66,12 @@ struct tg_run {
     struct tg_module plugin;                       /* open until the run is closed: tasks point into it */
     struct tg_pair *pairs;                         /* [n_pairs], owned */
     size_t n_pairs;
-    uint64_t n_copied_bytes;       /* by a plugin on the host */
-    struct tg_record_log log;      /* host_build_graph: of the builder, until the launch */
-    struct tg_record_log pipe_log; /* of the cores, during the launch */
+    uint64_t n_copied_bytes;     /* by a plugin on the host */
+    struct tg_recorder recorder; /* open if config.record */
     struct tg_record record;
-    struct tg_check check; /* used if config.check, or if there are several schedules */
+    struct tg_check_observer *check_observer; /* owned; NULL: not config.check */
+    const struct tg_observer *observers;      /* of building and launches: the two above, or NULL */
+    struct tg_check check;                    /* used if config.check, or if there are several schedules */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     void *declared;           /* of config, owned; NULL: none, or another run owns it */
@@ -114,6 +116,9 @@ enum tg_status tg_run_execute(struct tg_run *run);
 /* For a kept graph that has run: all changes name existing arguments. */
 enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument *changes, size_t n_changes);
 void tg_run_destroy(struct tg_run *run);
+
+/* run.c: put an observer before those that the run has. */
+void tg_run_observe(struct tg_run *run, struct tg_observer *observer);
 
 /* host_build.c: call the plugin on the host. On success the graph and `ready` are complete. */
 enum tg_status tg_host_build(struct tg_run *run);

@@ -60,8 +60,6 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .progress_context = run,
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
-        .record = run->config.record,
-        .check = run->config.check ? &run->check.memory : NULL,
         .plugin_bytes = on_device ? run->orchestration->bytes : NULL,
         .n_plugin_bytes = run->orchestration->n_bytes,
         .function_name = run->orchestration->function_name,
@@ -71,7 +69,6 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .gm_owner = &run->plugin_memory,
         .builder = &run->builder,
         .ready = run->ready,
-        .host_log = run->config.runtime == TG_HOST_BUILD_GRAPH ? &run->log : NULL,
     };
 }
 
@@ -89,8 +86,6 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
         .kernel_limit_ms = run->config.kernel_limit_ms,
         .progress = run->progress ? show_progress : NULL,
         .progress_context = run,
-        .pipe_log = run->config.record_pipes ? &run->pipe_log : NULL,
-        .check = run->config.check ? &run->check : NULL,
         .host_graph = !builds_on_device(run),
         .failure = run->failure,
         .clear = run->config.reproducible,
@@ -142,9 +137,8 @@ static enum tg_status run_on_cores(struct tg_run *run, struct launch *launch, st
     launch->machine_run.lost = tg_control_lost;
     enum tg_status status = run_machine(run, launch);
     if (launch->control.machine->lost) return status;
-    enum tg_status recorded = tg_control_close(control, report, &run->record);
-    tg_record_take_pipes(&run->record, &run->pipe_log);
-    return status == TG_OK ? recorded : status;
+    tg_control_close(control, report);
+    return status;
 }
 
 static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, struct tg_control_report *report)
@@ -156,8 +150,8 @@ static enum tg_status run_on_workers(struct tg_run *run, struct launch *launch, 
     launch->machine_run.lost = tg_workers_lost;
     enum tg_status status = run_machine(run, launch);
     if (launch->control.machine->lost) return status;
-    enum tg_status recorded = tg_workers_close(workers, report, &run->record);
-    return status == TG_OK ? recorded : status;
+    tg_workers_close(workers, report);
+    return status;
 }
 
 /* It was cancelled, a plugin failed on the host, or a tensor has been freed. */
@@ -181,9 +175,16 @@ enum tg_status tg_launch(struct tg_run *run)
     if (!open_handshakes(&launch, n_cores_of(run))) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
     prepare_control(run, &launch);
     prepare_machine(run, &launch);
+    struct tg_machine *machine = launch.control.machine;
+    machine->observers = run->observers;
     if (!has_failed_before(run))
         status = launch.control.n_cores == 0 ? run_on_workers(run, &launch, &report)
                                              : run_on_cores(run, &launch, &report);
+    machine->observers = NULL;
+    if (run->config.record && !machine->lost) {
+        const enum tg_status taken = tg_recorder_take(&run->recorder, &run->record);
+        if (status == TG_OK) status = taken;
+    }
     collect(run, &report);
     if (!launch.control.machine->lost) free(launch.handshake);
     return status;

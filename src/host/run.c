@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "check/observe/check_observer.h"
 #include "host/host.h"
 #include "os/memory_limit.h"
 #include "os/started.h"
@@ -89,6 +90,22 @@ static enum tg_status device_args(struct tg_run *run)
     return TG_OK;
 }
 
+void tg_run_observe(struct tg_run *run, struct tg_observer *observer)
+{
+    observer->next = run->observers;
+    run->observers = observer;
+}
+
+static enum tg_status open_recorder(struct tg_run *run)
+{
+    const uint32_t n_workers = run->program->device->machine->n_workers;
+    if (!run->config.record) return TG_OK;
+    TG_TRY(
+        tg_recorder_open(&run->recorder, n_workers > 0 ? n_workers : TG_AICPU_THREADS_MAX, run->config.record_pipes));
+    tg_run_observe(run, &run->recorder.observer);
+    return TG_OK;
+}
+
 static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensors)
 {
     size_t n = run->n_tensors;
@@ -99,6 +116,7 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     memcpy(run->tensors, tensors, n * sizeof *tensors);
     TG_TRY(check_memory(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
+    TG_TRY(open_recorder(run));
     TG_TRY(tg_host_check_open(run));
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
 }
@@ -253,8 +271,8 @@ void tg_run_destroy(struct tg_run *run)
     free(run->tensors);
     free(run->args);
     free(run->pairs);
-    tg_record_log_fini(&run->log);
-    tg_record_log_fini(&run->pipe_log);
+    tg_recorder_close(&run->recorder);
+    tg_check_observer_close(run->check_observer);
     tg_record_fini(&run->record);
     tg_check_fini(&run->check);
     tg_orchestration_release(run->orchestration);

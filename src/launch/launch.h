@@ -85,7 +85,6 @@ struct tg_builder;
 struct tg_gm_owner;
 struct tg_graph;
 struct tg_task;
-struct tg_record;
 
 /* The input of the control program or of the workers. Borrowed for the launch. */
 struct tg_control_launch {
@@ -102,8 +101,6 @@ struct tg_control_launch {
     /* Workers: called now and then on thread 0 with the time since the launch; NULL: no such call. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    bool record;                   /* log events */
-    struct tg_memory_check *check; /* gets the builder's accesses; NULL: the run is not checked */
     /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built already. */
     const void *plugin_bytes;
     size_t n_plugin_bytes;
@@ -111,10 +108,9 @@ struct tg_control_launch {
     bool sequential; /* build first, then schedule */
     const uint64_t *orch_args;
     int32_t orch_argc;
-    struct tg_gm_owner *gm_owner;   /* owns the plugin's allocations */
-    struct tg_builder *builder;     /* the host's: it outlives the launch, like the plugin */
-    struct tg_task *ready;          /* built graph: the list of tasks that can run */
-    struct tg_record_log *host_log; /* built graph: its builder's log, or NULL; it is emptied */
+    struct tg_gm_owner *gm_owner; /* owns the plugin's allocations */
+    struct tg_builder *builder;   /* the host's: it outlives the launch, like the plugin */
+    struct tg_task *ready;        /* built graph: the list of tasks that can run */
 };
 
 /* The answer to the host. */
@@ -141,8 +137,8 @@ void tg_control_main(void *arg, uint32_t thread);
 /* The machine has lost a thread or core (tg_machine_run.lost): name it in the failure. */
 void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how);
 
-/* Release it; its logs go into `record`. TG_ERR_MEMORY: some log entries are lost. */
-enum tg_status tg_control_close(struct tg_control *control, struct tg_control_report *report, struct tg_record *record);
+/* Release it. */
+void tg_control_close(struct tg_control *control, struct tg_control_report *report);
 
 struct tg_workers;
 
@@ -150,6 +146,6 @@ struct tg_workers;
 enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out);
 void tg_workers_main(void *arg, uint32_t worker);
 void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_guard *how);
-enum tg_status tg_workers_close(struct tg_workers *workers, struct tg_control_report *report, struct tg_record *record);
+void tg_workers_close(struct tg_workers *workers, struct tg_control_report *report);
 
 #endif

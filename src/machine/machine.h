@@ -24,9 +24,8 @@
 
 #include "base/error.h"
 #include "base/kernels.h"
-#include "check/check.h"
+#include "machine/observer.h"
 #include "memory/gm.h"
-#include "trace/record.h"
 
 enum { TG_AICPU_THREADS_MAX = 4, TG_BLOCKS_MAX = 128, TG_CORES_PER_BLOCK = 3 };
 enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK, TG_WORKERS_MAX = TG_CORES_MAX };
@@ -95,8 +94,6 @@ struct tg_machine_run {
     /* Called now and then in host time with the virtual time, on the thread that called run(); NULL: no such call. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    struct tg_record_log *pipe_log; /* log of each pipe; NULL: not recorded */
-    struct tg_check *check;         /* gets the kernels' accesses; NULL: the run is not checked */
     bool clear;                 /* workers: on-chip memory holds NaN whenever a kernel starts, and products add their
                                        terms in the order of a2a3sim */
     bool host_graph;            /* the graph was built on the host and comes with the launch */
@@ -141,9 +138,10 @@ struct tg_machine_ops {
 /* The first member of every platform's own structure. */
 struct tg_machine {
     const struct tg_machine_ops *ops;
-    struct tg_gm gm;               /* device memory */
-    const struct tg_tile_isa *isa; /* the instructions of kernels on this machine */
-    const char *isa_name;          /* instruction set of its tile operations */
+    struct tg_gm gm;                     /* device memory */
+    const struct tg_tile_isa *isa;       /* the instructions of kernels on this machine */
+    const char *isa_name;                /* instruction set of its tile operations */
+    const struct tg_observer *observers; /* of the launch. Writer: the host, before and after it. NULL: no observer */
     bool catch_faults;
     bool lost;          /* a thread of it still runs foreign code: its memory is never released, and no run starts */
     uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV; 0: it has workers */

@@ -103,8 +103,11 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     record(b, status);
     if (status != TG_OK) return -1;
     tg_guard_live(b->guard);
-    if (b->log) tg_record_added(b->log, id, now(b), b->file, b->line);
-    if (b->check) tg_memory_check_added(b->check, id, kernel->name, b->file, b->line);
+    if (b->observers) {
+        const struct tg_added added = {
+            .task_id = id, .line = b->line, .kernel = kernel->name, .file = b->file, .now_ns = now(b)};
+        TG_OBSERVE(b->observers, added, &added);
+    }
     return id;
 }
 
@@ -139,8 +142,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     record(b, status);
     if (b->graph->n_waits > n_waits)
         tg_guard_live(b->guard); /* not for edges from complete tasks: they have no limit */
-    if (b->log && status == TG_OK) tg_record_edge(b->log, from, to);
-    if (b->check && status == TG_OK) tg_memory_check_edge(b->check, from, to);
+    if (status == TG_OK) TG_OBSERVE(b->observers, edge, from, to);
     call_end(b);
 }
 
@@ -153,8 +155,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
     if (status == TG_OK) tg_guard_live(b->guard);
-    if (b->log && status == TG_OK) tg_record_published(b->log, id, now(b));
-    if (b->check && status == TG_OK) tg_memory_check_published(b->check, id);
+    if (status == TG_OK) TG_OBSERVE(b->observers, published, id, now(b));
     if (status == TG_OK) b->hooks.published(b->hooks.context, ready);
     call_end(b);
 }
@@ -170,7 +171,7 @@ static int wait_task(struct tg_runtime *rt, int id)
     else if (id < 0 || (uint64_t)id >= b->graph->n_added)
         tg_failure_set(b->failure, TG_ERR_ARGUMENT, "wait_task: there is no task %d", id);
     else complete = b->hooks.wait_task(b->hooks.context, id);
-    if (complete && b->check) tg_memory_check_waited(b->check, id);
+    if (complete) TG_OBSERVE(b->observers, waited, id);
     call_end(b);
     return complete ? 0 : -1;
 }
@@ -185,7 +186,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     uint64_t address = 0, peak = tg_gm_peak(b->gm);
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
-    else if (b->check) tg_memory_check_allocated(b->check, address, bytes, b->file, b->line);
+    else TG_OBSERVE(b->observers, allocated, address, bytes, b->file, b->line);
     if (tg_gm_peak(b->gm) > peak) tg_guard_alive(); /* a sign of life, as the peak has a limit */
     forget_mark(b);
     call_end(b);
@@ -202,7 +203,7 @@ static void device_free(struct tg_runtime *rt, void *address)
         status = tg_gm_free(b->gm, b->gm_owner, (uint64_t)(uintptr_t)address);
     }
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
-    else if (address && b->check) tg_memory_check_freed(b->check, (uint64_t)(uintptr_t)address, b->file, b->line);
+    else if (address) TG_OBSERVE(b->observers, freed, (uint64_t)(uintptr_t)address, b->file, b->line);
     forget_mark(b);
     call_end(b);
 }
@@ -215,7 +216,7 @@ static void label_task(struct tg_runtime *rt, int id, const char *label)
     if (!call_begin(b, "label_task")) return;
     if (!label || id < 0 || (uint64_t)id >= b->graph->n_added)
         tg_failure_set(b->failure, TG_ERR_ARGUMENT, "label_task: there is no task %d, or no label", id);
-    else if (b->log) tg_record_label(b->log, id, label);
+    else TG_OBSERVE(b->observers, labelled, id, label);
     call_end(b);
 }
 
@@ -278,8 +279,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
     b->gm = config->gm;
     b->gm_owner = config->gm_owner;
     b->failure = config->failure;
-    b->log = config->log;
-    b->check = config->check;
+    b->observers = config->observers;
     b->hooks = config->hooks;
     b->state = TG_BUILDER_CLOSED;
     b->coro = tg_coro_current();
@@ -340,17 +340,12 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
         return;
     }
     b->coro = tg_coro_current();
-    struct tg_watcher watcher = {
-        .check = b->check, .task_id = TG_BUILDER, .module = plugin, .on_host = n_host_args > 0};
-    if (b->check) {
-        tg_plain_listen(plugin, true);
-        tg_plain_begin(&watcher);
-    }
+    TG_OBSERVE(b->observers, entry_begins, plugin, n_host_args > 0);
     struct tg_guard guard;
     b->guard = &guard;
     b->state = TG_BUILDER_OPEN;
     enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
-    if (b->check) tg_plain_end(&watcher);
+    TG_OBSERVE(b->observers, entry_ends, plugin);
     b->state = TG_BUILDER_CLOSED;
     if (end == TG_GUARD_RETURNED) {
         if (call.result != 0)
@@ -360,8 +355,8 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
     tg_builder_report(b, function_name, &guard);
 }
 
-void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
-                             const struct tg_builder_hooks *hooks, struct tg_module *plugin)
+void tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
+                             struct tg_module *plugin)
 {
     struct tg_builder *b = launch->builder;
     enum tg_status status = tg_module_open(plugin, launch->plugin_bytes, launch->n_plugin_bytes,
@@ -376,8 +371,7 @@ void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_r
         .gm = &launch->machine->gm,
         .gm_owner = launch->gm_owner,
         .failure = launch->failure,
-        .log = log,
-        .check = launch->check,
+        .observers = launch->machine->observers,
         .orch_args = launch->orch_args,
         .orch_argc = launch->orch_argc,
         .hooks = *hooks,

@@ -11,12 +11,10 @@
 #define TG_ORCHESTRATE_BUILDER_H
 
 #include "base/error.h"
-#include "check/memory/plain.h"
 #include "graph/graph.h"
 #include "launch/launch.h"
 #include "machine/machine.h"
 #include "os/module.h"
-#include "trace/record.h"
 
 /* The surroundings of a build call. */
 struct tg_builder_hooks {
@@ -48,8 +46,7 @@ struct tg_builder {
     struct tg_gm *gm;
     struct tg_gm_owner *gm_owner; /* owns the plugin's allocations */
     struct tg_failure *failure;
-    struct tg_record_log *log;     /* NULL: not recorded */
-    struct tg_memory_check *check; /* NULL: not checked */
+    const struct tg_observer *observers;
     struct tg_builder_hooks hooks;
     /* The allowed caller: */
     const struct tg_coro *coro; /* calls of another coroutine, or of a thread of the plugin, are refused */
@@ -70,9 +67,8 @@ struct tg_builder_config {
     struct tg_gm *gm;
     struct tg_gm_owner *gm_owner;
     struct tg_failure *failure;
-    struct tg_record_log *log;     /* NULL: not recorded */
-    struct tg_memory_check *check; /* NULL: not checked */
-    const uint64_t *orch_args;     /* borrowed */
+    const struct tg_observer *observers; /* NULL: no observer */
+    const uint64_t *orch_args;           /* borrowed */
     int32_t orch_argc;
     struct tg_builder_hooks hooks;
 };
@@ -94,8 +90,8 @@ void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, 
 void tg_builder_report(struct tg_builder *builder, const char *function_name, const struct tg_guard *how);
 
 /* aicpu_build_graph: open the plugin that is embedded in a launch and let it build with the launch's builder. Errors
- * are in the failure; *plugin may be open even then. `log` may be NULL. */
-void tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
-                             const struct tg_builder_hooks *hooks, struct tg_module *plugin);
+ * are in the failure; *plugin may be open even then. */
+void tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
+                             struct tg_module *plugin);
 
 #endif

@@ -25,16 +25,9 @@
 #include <tilegraph/tilegraph.h>
 
 #include "base/kernels.h"
+#include "machine/observer.h"
 
-enum { TG_RECORD_PIPES = PIPE_FIX + 1 };
-
-/* The work of a kernel on its core. */
-struct tg_kernel_times {
-    uint32_t pipe_busy_ns[TG_RECORD_PIPES]; /* [enum tg_pipe] */
-    uint32_t memory_wait_ns;                /* longer than alone: others used device memory at the same time */
-    uint64_t gm_bytes;                      /* moved between device memory and the core */
-    uint64_t n_instructions;
-};
+enum { TG_RECORD_PIPES = TG_OBSERVED_PIPES };
 
 struct tg_record_task {
     uint64_t added_ns, published_ns; /* 0 if built on the host */
@@ -54,9 +47,6 @@ struct tg_record_task {
 struct tg_record_edge {
     int32_t from, to;
 };
-
-/* The activity of a control thread during a span. */
-enum tg_span_kind { TG_SPAN_BUILD, TG_SPAN_WINDOW, TG_SPAN_POLL, TG_SPAN_COMPLETE, TG_SPAN_DISPATCH, TG_SPAN_KINDS };
 
 struct tg_record_span {
     uint64_t start_ns, end_ns;

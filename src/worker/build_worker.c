@@ -18,9 +18,10 @@ static uint64_t now(void *context) { return tg_workers_now(context); }
 /* Log the builder's activity until now; the next one begins here. */
 static void span(struct tg_workers *all, enum tg_span_kind kind)
 {
-    if (!all->config.record) return;
+    const struct tg_observer *observers = all->config.machine->observers;
+    if (!observers) return;
     const uint64_t end = tg_workers_now(all);
-    tg_record_span(&all->builder_log, kind, 0, all->since_ns, end);
+    TG_OBSERVE(observers, span, 0, kind, all->since_ns, end);
     all->since_ns = end;
 }
 
@@ -128,7 +129,7 @@ void tg_workers_build(struct tg_workers *all)
         .published = published,
         .wait_task = all->config.sequential ? NULL : wait_task,
     };
-    tg_builder_run_embedded(&all->config, all->config.record ? &all->builder_log : NULL, &hooks, &all->plugin);
+    tg_builder_run_embedded(&all->config, &hooks, &all->plugin);
     span(all, TG_SPAN_BUILD);
     all->last_publish_ns = tg_workers_now(all);
     set_phase(all, TG_WORKERS_BUILT);

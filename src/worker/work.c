@@ -52,7 +52,7 @@ static void drop_own(struct tg_worker *w)
 
 void tg_worker_push(struct tg_worker *w, struct tg_task *list)
 {
-    const uint64_t now = w->all->config.record && list ? tg_workers_now(w->all) : 0;
+    const uint64_t now = w->all->timed && list ? tg_workers_now(w->all) : 0;
     for (struct tg_task *task = list, *next; task; task = next) {
         next = task->next_ready;
         task->ready_ns = now;
@@ -172,18 +172,18 @@ static void copy_args(struct tg_worker *w, const struct tg_task *task)
 static void record(struct tg_worker *w, const struct tg_task *task, uint64_t start, uint64_t n_instructions)
 {
     const uint64_t end = tg_workers_now(w->all);
-    const struct tg_record_task ran = {.ready_ns = task->ready_ns,
-                                       .dispatched_ns = start,
-                                       .start_ns = start,
-                                       .end_ns = end,
-                                       .complete_ns = end,
-                                       .task_id = task->id,
-                                       .func_id = task->kernel->func_id,
-                                       .core = (uint16_t)w->index,
-                                       .file = task->file,
-                                       .line = task->line,
-                                       .kernel.n_instructions = w->core->n_instructions - n_instructions};
-    tg_record_ran(&w->log, &ran);
+    const struct tg_ran ran = {.ready_ns = task->ready_ns,
+                               .dispatched_ns = start,
+                               .start_ns = start,
+                               .end_ns = end,
+                               .complete_ns = end,
+                               .task_id = task->id,
+                               .func_id = task->kernel->func_id,
+                               .core = (uint16_t)w->index,
+                               .file = task->file,
+                               .line = task->line,
+                               .kernel.n_instructions = w->core->n_instructions - n_instructions};
+    TG_OBSERVE(w->all->config.machine->observers, ran, w->index, &ran);
 }
 
 /* A task is complete: a sleeping builder may have waited for it. */
@@ -206,7 +206,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
 {
     struct tg_workers *all = w->all;
     const struct tg_kernel *kernel = task->kernel;
-    const bool recorded = all->config.record;
+    const bool recorded = all->timed;
     uint64_t start = 0, n_instructions = w->core->n_instructions;
     copy_args(w, task);
     w->running = task;

@@ -37,6 +37,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     memset(all, 0, bytes);
     all->config = *launch;
     all->n = n;
+    all->timed = tg_observed_tasks(launch->machine->observers);
     all->spin_rounds = SPIN_ROUNDS;
     all->slow_ticks = tg_ticks_of_us(SLOW_US);
     atomic_init(&all->window, launch->window);
@@ -47,30 +48,11 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
     launch->graph->alone = n == 1;
     if (launch->plugin_bytes) tg_graph_keep_ready(launch->graph);
-    if (launch->host_log) {
-        all->builder_log = *launch->host_log;
-        memset(launch->host_log, 0, sizeof *launch->host_log);
-    }
     *out = all;
     return TG_OK;
 }
 
-static enum tg_status merge(struct tg_workers *all, struct tg_record *record)
-{
-    struct tg_record_log *logs = calloc(all->n + 1, sizeof *logs);
-    if (logs) {
-        for (uint32_t i = 0; i < all->n; i++) logs[i] = all->worker[i].log;
-        logs[all->n] = all->builder_log;
-        enum tg_status status = tg_record_merge(record, logs, all->n + 1);
-        free(logs);
-        return status;
-    }
-    for (uint32_t i = 0; i < all->n; i++) tg_record_log_fini(&all->worker[i].log);
-    tg_record_log_fini(&all->builder_log);
-    return tg_error(TG_ERR_MEMORY, "no memory for the record of a run");
-}
-
-enum tg_status tg_workers_close(struct tg_workers *all, struct tg_control_report *report, struct tg_record *record)
+void tg_workers_close(struct tg_workers *all, struct tg_control_report *report)
 {
     *report = (struct tg_control_report){
         .first_start_ns = UINT64_MAX,
@@ -85,9 +67,7 @@ enum tg_status tg_workers_close(struct tg_workers *all, struct tg_control_report
         report->n_aic += w->ran[TG_AIC];
         report->n_aiv += w->ran[TG_AIV];
     }
-    enum tg_status status = merge(all, record);
     free(all);
-    return status;
 }
 
 void tg_workers_main(void *arg, uint32_t worker)

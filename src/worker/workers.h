@@ -38,7 +38,6 @@
 #include "orchestrate/builder.h"
 #include "os/guard.h"
 #include "os/module.h"
-#include "trace/record.h"
 
 enum {
     TG_SHARE_MAX = 32,        /* tasks that a worker shares at a time */
@@ -64,8 +63,7 @@ struct tg_worker {
     uint32_t n_args; /* entries of args[] that may be nonzero */
     bool ran[2];     /* [enum tg_core_type] */
     uint64_t first_start_ns;
-    uint64_t progress_ns; /* worker 0: time of the last progress call */
-    struct tg_record_log log;
+    uint64_t progress_ns;           /* worker 0: time of the last progress call */
     int64_t args[TG_TASK_ARGS_MAX]; /* the kernel's arguments: its own copy */
     /* Writers: the owner of the lock. n_shared is read without it, as a hint. */
     alignas(64) atomic_flag lock;
@@ -80,6 +78,7 @@ struct tg_workers {
     /* Written before the launch. */
     struct tg_control_launch config; /* pointers borrowed from the host */
     uint32_t n;
+    bool timed;          /* an observer wants the times of tasks */
     int spin_rounds;     /* searches of the other workers before a worker sleeps: a few microseconds */
     uint64_t slow_ticks; /* a builder that has published no ready task for this long is slow: it can share at no cost */
     /* Writer: worker 0, seldom. */
@@ -90,7 +89,6 @@ struct tg_workers {
     uint64_t last_publish_ns;
     uint64_t since_ns;       /* start of its current activity, for its log */
     struct tg_module plugin; /* closed by the host */
-    struct tg_record_log builder_log;
     /* Writers: all, when they become idle or stop being idle. */
     alignas(64) _Atomic uint32_t n_idle;
     _Atomic uint32_t n_asleep;

@@ -26,8 +26,8 @@ static bool first_waits_for_second; /* inside its kernel, so that they have to r
 /* In place of the functions without __wrap_. */
 void __wrap_tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns);
 void __wrap_tg_unpark(_Atomic uint32_t *word);
-void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
-                                    const struct tg_builder_hooks *hooks, struct tg_module *plugin);
+void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
+                                    struct tg_module *plugin);
 
 void __wrap_tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns)
 {
@@ -96,11 +96,10 @@ static struct tg_task *publish(int id)
 /* The plugin of the program that runs. */
 static void (*build)(const struct tg_builder_hooks *hooks);
 
-void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, struct tg_record_log *log,
-                                    const struct tg_builder_hooks *hooks, struct tg_module *plugin)
+void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
+                                    struct tg_module *plugin)
 {
     (void)launch;
-    (void)log;
     (void)plugin;
     build(hooks);
 }
@@ -156,9 +155,7 @@ static void after(void)
         if (n_runs[id] != 1) model_wrong("a task did not run once");
     if (tg_failure_status(&failure) != TG_OK) model_wrong("the launch failed");
     struct tg_control_report report;
-    struct tg_record record = {0};
-    tg_workers_close(workers, &report, &record);
-    tg_record_fini(&record);
+    tg_workers_close(workers, &report);
     tg_graph_fini(&graph);
 }
 
@@ -197,10 +194,8 @@ static void before_three(void)
 {
     before_pair();
     struct tg_control_report report;
-    struct tg_record record = {0};
     struct tg_task *ready = workers->config.ready;
-    tg_workers_close(workers, &report, &record);
-    tg_record_fini(&record);
+    tg_workers_close(workers, &report);
     open_launch(3, 0, ready, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include "common/instr.h"
 #include "machine/sim/pipes.h"
 #include "reference.h"
+#include "trace/recorder.h"
 
 static struct tg_pipes pipes;
 static struct tg_kernel_times times;
@@ -117,9 +118,10 @@ static int end(void **state)
 static void each_instruction_is_logged_where_it_was_played(void **state)
 {
     (void)state;
-    struct tg_record_log log = {.lost = false};
+    struct tg_recorder recorder;
     struct tg_record record = {.n_steps = 0};
-    pipes.log = &log;
+    assert_int_equal(tg_recorder_open(&recorder, 1, true), TG_OK);
+    pipes.observers = &recorder.observer;
     pipes.core = 7;
     transfer(PIPE_MTE2, 10, 4);
     set(PIPE_MTE2, PIPE_V, 0);
@@ -128,7 +130,7 @@ static void each_instruction_is_logged_where_it_was_played(void **state)
     work_after(PIPE_V, 5, 30);
     struct shared shared = {0};
     play_from(100, &shared);
-    tg_record_take_pipes(&record, &log);
+    assert_int_equal(tg_recorder_take(&recorder, &record), TG_OK);
     static const struct tg_record_step expected[] = {
         {100, 110, 7, PIPE_MTE2, TG_OP_TLOAD}, {110, 135, 7, PIPE_V, TG_OP_TADD}, {135, 165, 7, PIPE_V, TG_OP_TADD}};
     assert_int_equal(record.n_steps, 3);
@@ -139,9 +141,9 @@ static void each_instruction_is_logged_where_it_was_played(void **state)
         assert_int_equal(record.steps[i].pipe, expected[i].pipe);
         assert_int_equal(record.steps[i].op, expected[i].op);
     }
-    assert_int_equal(log.steps.n, 0);
+    assert_int_equal(recorder.pipes.steps.n, 0);
     tg_record_fini(&record);
-    tg_record_log_fini(&log);
+    tg_recorder_close(&recorder);
 }
 
 /* ---- one pipe, several pipes ------------------------------------------------------------------------------------- */

@@ -212,12 +212,10 @@ static void add_ns(uint32_t *sum, double ns)
     *sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
 }
 
-static void log_step(const struct tg_pipes *pipes, const struct tg_pipe_step *step, double start, double end)
+static void tell_step(const struct tg_pipes *pipes, const struct tg_pipe_step *step, double start, double end)
 {
-    if (!pipes->log) return;
-    const struct tg_record_step logged = {(uint64_t)(start + 0.5), (uint64_t)(end + 0.5), pipes->core, step->pipe,
-                                          step->op};
-    tg_record_step(pipes->log, &logged);
+    TG_OBSERVE(pipes->observers, step, pipes->core, (enum tg_pipe)step->pipe, step->op, (uint64_t)(start + 0.5),
+               (uint64_t)(end + 0.5));
 }
 
 static void work(struct player *p, const struct tg_pipe_step *step)
@@ -226,7 +224,7 @@ static void work(struct player *p, const struct tg_pipe_step *step)
     /* The start-up of a vector instruction overlaps with the vector instruction right before it. */
     uint32_t startup = step->pipe == PIPE_V && pipes->flowing ? 0 : step->startup;
     double duration = ((double)startup + step->cycles) * p->ns_per_cycle;
-    log_step(pipes, step, pipes->free_at[step->pipe], pipes->free_at[step->pipe] + duration);
+    tell_step(pipes, step, pipes->free_at[step->pipe], pipes->free_at[step->pipe] + duration);
     pipes->free_at[step->pipe] += duration;
     add_ns(&p->times->pipe_busy_ns[step->pipe], duration);
     if (step->pipe == PIPE_V) pipes->flowing = step->startup > 0;
@@ -295,7 +293,7 @@ static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *c
     double start = pipes->free_at[pipe], alone = start + step->cycles * p->ns_per_cycle;
     double passed = shared(context, &pipes->globals[step->global], start);
     double end = passed > alone ? passed : alone;
-    log_step(pipes, step, start, end);
+    tell_step(pipes, step, start, end);
     pipes->free_at[pipe] = end;
     add_ns(&p->times->pipe_busy_ns[pipe], end - start);
     add_ns(&p->times->memory_wait_ns, end - alone);

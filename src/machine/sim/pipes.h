@@ -24,8 +24,8 @@
 
 #include <tilegraph/tile.h>
 
+#include "machine/observer.h"
 #include "machine/sim/cost.h"
-#include "trace/record.h"
 
 enum { TG_PIPES = PIPE_FIX + 1, TG_EVENTS = EVENT_ID7 + 1 };
 
@@ -53,8 +53,8 @@ struct tg_pipes {
     double *passed_at;                               /* [n_passed], owned: when PIPE_S passed each of its waits */
     uint32_t n_gates, n_passed;                      /* waits of PIPE_S in this kernel: appended, passed */
     uint32_t n_set[TG_PIPES * TG_PIPES * TG_EVENTS]; /* flags set and not waited for, in program order */
-    struct tg_record_log *log; /* gets the work of each pipe, under core `core`; NULL: not recorded */
-    uint16_t core;
+    const struct tg_observer *observers;             /* get the work of each pipe, under core `core` */
+    uint32_t core;
     /* While playing: */
     double start_ns; /* of the kernel's first instruction */
     double free_at[TG_PIPES];

@@ -18,8 +18,6 @@
 #include <time.h>
 
 #include "base/random.h"
-#include "check/core/core_check.h"
-#include "check/memory/plain.h"
 #include "machine/machine.h"
 #include "machine/sim/clock.h"
 #include "machine/sim/cost.h"
@@ -28,6 +26,7 @@
 #include "machine/sim/pipes.h"
 #include "machine/sim/reorder.h"
 #include "os/guard.h"
+#include "os/module.h"
 #include "os/ward.h"
 #include "tile/execute.h"
 #include "tile/rules.h"
@@ -36,7 +35,7 @@
 enum {
     THREAD_STACK_BYTES = 2 << 20,
     CORE_STACK_BYTES = 512 << 10,
-    CHECKED_ALIVE_MAX = 20000,   /* signs of life of a checked task: its time limit must not count the checks' time */
+    JUDGED_ALIVE_MAX = 20000,    /* signs of life of a checked task: its time limit must not count the checks' time */
     INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
     DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
     PROGRESS_NS = 100000000,
@@ -57,10 +56,7 @@ struct core {
     enum tg_core_type type;
     struct tg_pipes pipes;
     struct tg_reorder reorder;
-    struct tg_core_check *check; /* owned; made with the core's first checked kernel */
-    bool checked;                /* the running kernel is checked */
-    int32_t task_id;             /* of the running kernel */
-    uint64_t n_instructions;     /* of the running task */
+    uint64_t n_instructions; /* of the running task */
     struct tg_kernel_end *end;
     bool warm; /* has run a task in this launch */
 };
@@ -72,6 +68,7 @@ struct sim {
     struct tg_memory memory;
     enum tg_isa isa;                  /* of the tile operations; all give the same bytes */
     const struct tg_machine_run *run; /* during a launch */
+    bool judged;                      /* an observer of the launch reports defects */
     uint64_t n_cold;                  /* tasks of the launch that a builder with cold caches added */
     uint32_t builder_delay_ns;        /* random schedule: upper limit of the delay at each publication */
     struct core cores[TG_CORES_MAX];
@@ -231,37 +228,6 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
-/* The accesses of a transfer to device memory, one for each contiguous run of bytes. false: the transfer is not inside
- * one allocation. */
-static bool check_accesses(struct sim *sim, const struct core *core, const struct tg_instr *instr)
-{
-    const bool adds = tg_store_adds(instr);
-    struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
-                               .adds = (uint8_t)(adds ? instr->global->dtype + 1u : 0u),
-                               .op = tg_op_name(instr->op),
-                               .file = tg_base_name(instr->file),
-                               .line = instr->line,
-                               .core = core_index(sim),
-                               .core_type = core->type};
-    struct tg_memory_check *memory = &sim->run->check->memory;
-    struct tg_run_of_bytes run;
-    bool usable = true;
-    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (access.address + access.bytes == run.address) {
-            access.bytes += run.bytes;
-            continue;
-        }
-        if (access.bytes > 0) {
-            usable &= tg_memory_check_access(memory, core->task_id, &access);
-            access.goes_on = true;
-        }
-        access.address = run.address;
-        access.bytes = run.bytes;
-    }
-    if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
-    return usable;
-}
-
 /* The first contiguous bytes of a transfer outside any allocation; the whole transfer, if it spans several. */
 static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_global *global)
 {
@@ -271,11 +237,12 @@ static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_glo
     return tg_global_extent(global);
 }
 
-/* A transfer must be inside one allocation. The check comes first, because its report is more precise; the refusal
- * follows in any case. */
+/* A transfer must be inside one allocation. The observers come first, because a check's report is more precise; the
+ * refusal follows in any case. */
 static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
 {
-    const bool usable = !core->checked || check_accesses(sim, core, instr);
+    bool usable = true;
+    TG_OBSERVE_ASKING(sim->machine.observers, &usable, transfer, core_index(sim), instr);
     const struct tg_run_of_bytes all = tg_global_extent(instr->global);
     if (tg_gm_contains(&sim->machine.gm, all.address, all.bytes) && usable) return;
     const struct tg_run_of_bytes run = first_outside(sim, instr->global);
@@ -284,22 +251,6 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
              tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
              (unsigned long long)(run.address + run.bytes));
     stop_kernel(core, TG_ERR_GLOBAL_MEMORY);
-}
-
-/* The instruction's descriptors are read, wherever they are; bytes without a meaning are not. */
-static void check_descriptors(const struct tg_instr *instr)
-{
-    const char *op = tg_op_name(instr->op), *file = tg_base_name(instr->file);
-    const struct tg_tile *const tiles[] = {instr->dst, instr->a, instr->b, instr->tmp};
-    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
-        if (!tiles[i]) continue;
-        tg_plain_operand(tiles[i], offsetof(struct tg_tile, reserved), op, file, instr->line);
-        tg_plain_operand(&tiles[i]->rows, sizeof *tiles[i] - offsetof(struct tg_tile, rows), op, file, instr->line);
-    }
-    const struct tg_global *global = instr->global;
-    if (!global) return;
-    tg_plain_operand(global, offsetof(struct tg_global, layout) + sizeof global->layout, op, file, instr->line);
-    tg_plain_operand(global->shape, sizeof *global - offsetof(struct tg_global, shape), op, file, instr->line);
 }
 
 /* Execute now, or in another order when the kernel has returned. */
@@ -320,16 +271,12 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
-    if (core->checked) {
-        /* The checks take time that is not the kernel's. The limit on signs of life still ends an endless loop. */
-        if (core->n_instructions <= CHECKED_ALIVE_MAX) tg_guard_alive();
-        check_descriptors(instr);
-    }
-    if (!tg_rules_check(instr, core->type, end->message, sizeof end->message)) {
-        if (core->checked) tg_core_check_broken(core->check, instr, end->message);
-        stop_kernel(core, TG_ERR_TILE);
-    }
-    if (core->checked) tg_core_check_instr(core->check, instr, tg_op_pipe(instr));
+    /* The checks take time that is not the kernel's. The limit on signs of life still ends an endless loop. */
+    if (sim->judged && core->n_instructions <= JUDGED_ALIVE_MAX) tg_guard_alive();
+    const bool allowed = tg_rules_check(instr, core->type, end->message, sizeof end->message);
+    TG_OBSERVE(sim->machine.observers, instruction, core_index(sim), instr, tg_op_pipe(instr),
+               allowed ? NULL : end->message);
+    if (!allowed) stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(sim, core, instr);
     execute(sim, core, instr);
     struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
@@ -340,7 +287,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         stop_kernel(core, TG_ERR_MEMORY);
     }
     /* A checked kernel goes on: the wait is a finding, and more may follow. */
-    if (appended == TG_PIPES_NO_FLAG && !core->checked) {
+    if (appended == TG_PIPES_NO_FLAG && !sim->judged) {
         snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
@@ -369,13 +316,6 @@ static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t ev
 
 static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
 
-/* The running kernel loads or stores device memory without an instruction. */
-static void plain_access(void *context, const struct tg_access *access)
-{
-    const struct core *core = context;
-    tg_core_check_plain(core->check, access);
-}
-
 /* The buffers of a core, on first use. Fresh buffers hold NaN, later ones the contents that the last task left. false:
  * no memory. */
 static bool core_memory(const struct sim *sim, struct core *core)
@@ -397,26 +337,6 @@ static bool core_memory(const struct sim *sim, struct core *core)
     of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
     of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
     core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
-    return true;
-}
-
-/* The checks of a kernel on this core begin, if the run is checked. false: no memory. */
-static bool begin_check(struct sim *sim, struct core *core, const struct tg_kernel_call *call)
-{
-    struct tg_check *check = sim->run->check;
-    core->checked = check != NULL;
-    if (!check) return true;
-    if (!core->check) core->check = tg_core_check_open(core->type);
-    if (!core->check) return false;
-    const struct tg_check_task task = {.task_id = call->task_id,
-                                       .kernel = call->kernel->name,
-                                       .file = call->file,
-                                       .line = call->line,
-                                       .core = core_index(sim),
-                                       .core_type = core->type};
-    tg_core_check_begin(core->check, check, &task);
-    tg_memory_check_start(&check->memory, call->task_id);
-    core->task_id = call->task_id;
     return true;
 }
 
@@ -462,6 +382,22 @@ static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
     if (end_ns > core->actor->now) core->actor->now = end_ns;
 }
 
+/* false: an observer has no memory for the kernel. */
+static bool tell_begin(struct sim *sim, const struct core *core, const struct tg_kernel_call *call)
+{
+    bool accepted = true;
+    const struct tg_kernel_begin begin = {.kernel = call->kernel,
+                                          .args = call->args,
+                                          .n_args = call->n_args,
+                                          .core = core_index(sim),
+                                          .core_type = core->type,
+                                          .task_id = call->task_id,
+                                          .line = call->line,
+                                          .file = call->file};
+    TG_OBSERVE_ASKING(sim->machine.observers, &accepted, kernel_begins, &begin);
+    return accepted;
+}
+
 static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end)
 {
     struct sim *sim = of(machine);
@@ -479,34 +415,15 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     end->message[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
-    if (core_memory(sim, core) && begin_check(sim, core, call)) {
-        struct tg_kernel_call copy = *call;
-        struct tg_watcher watcher = {
-            .task_id = call->task_id,
-            .core = core_index(sim),
-            .core_type = core->type,
-            .module = call->kernel->module,
-            .kernel = call->kernel->name,
-            .args = call->args,
-            .n_args = call->n_args,
-            .args_max = TG_TASK_ARGS_MAX,
-            .isa = &sim_isa,
-            .n_isa_bytes = sizeof sim_isa,
-            .accessed = plain_access,
-            .context = core,
-        };
-        if (core->checked) {
-            watcher.check = &sim->run->check->memory;
-            tg_plain_begin(&watcher);
-        }
+    if (core_memory(sim, core) && tell_begin(sim, core, call)) {
         struct tg_guard guard;
         if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
             tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm,
                              sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
+        struct tg_kernel_call copy = *call;
         tg_guard_call(&guard, call->kernel->module->text, call_kernel, &copy);
-        if (core->checked) tg_plain_end(&watcher);
         judge_end(end, &guard);
-        if (core->checked && end->status == TG_OK) tg_core_check_end(core->check);
+        TG_OBSERVE(machine->observers, kernel_ends, core_index(sim), end->status == TG_OK);
         execute_kept(sim, core, end);
         running_core = NULL;
     } else {
@@ -554,8 +471,8 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         core->dispatch = core->cond = (struct visible){0};
         core->warm = false;
         tg_pipes_reset(&core->pipes);
-        core->pipes.log = run->pipe_log;
-        core->pipes.core = (uint16_t)i;
+        core->pipes.observers = sim->machine.observers;
+        core->pipes.core = i;
         TG_TRY(tg_clock_add(&sim->clock, begin, CORE_STACK_BYTES, false, core_main, start));
     }
     return TG_OK;
@@ -593,8 +510,7 @@ struct simulation {
 static void simulate_all(void *arg)
 {
     struct simulation *all = arg;
-    const struct tg_machine_run *run = all->sim->run;
-    tg_coro_keep_order(run->check || run->pipe_log); /* both observe all cores in turn */
+    tg_coro_keep_order(tg_observed_cores(all->sim->machine.observers)); /* one observer visits all cores in turn */
     all->status = simulate(all->sim, all->starts);
     tg_coro_keep_order(false);
 }
@@ -640,6 +556,7 @@ static enum tg_status sim_run(struct tg_machine *machine, const struct tg_machin
     struct simulation all = {.sim = sim, .starts = calloc(TG_ACTORS_MAX, sizeof *all.starts)};
     if (!all.starts) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
     sim->run = run;
+    sim->judged = tg_observed_strictly(machine->observers);
     const enum tg_status status = run_guarded(sim, &all);
     sim->run = NULL;
     if (!machine->lost) free(all.starts);
@@ -653,7 +570,6 @@ static void sim_close(struct tg_machine *machine)
     tg_clock_fini(&sim->clock);
     for (uint32_t i = 0; i < TG_CORES_MAX; i++) {
         free(sim->cores[i].memory);
-        tg_core_check_close(sim->cores[i].check);
         tg_pipes_fini(&sim->cores[i].pipes);
         tg_reorder_fini(&sim->cores[i].reorder);
     }
