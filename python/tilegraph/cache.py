@@ -23,7 +23,7 @@ class Cache:
     """The open folder. Threads and processes may use one folder at once."""
 
     def __init__(self, fd, path):
-        self._fd, self._path = fd, path
+        self._fd, self.path = fd, path
 
     @classmethod
     def open(cls, environ, quiet=False):
@@ -87,7 +87,7 @@ class Cache:
                 raise
             self._trim()
         except OSError as error:
-            log.debug("not cached in %s: %s", self._path, error.strerror)
+            log.debug("not cached in %s: %s", self.path, error.strerror)
 
     def _trim(self):
         """Remove the least recently used entries when there is more than MOST_BYTES, and what writers have abandoned."""

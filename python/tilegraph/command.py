@@ -1,11 +1,13 @@
 """The command run_example.py, and what all commands share: runs in processes of their own, the verdict, the exit code."""
+import json
 import os
+import tempfile
 
 from . import interpreter, options, usage
 from .errors import EXIT_CAPACITY, EXIT_USAGE, Error, Stopped, described, where_raised
 from .log import keep_standard_descriptors, log
 from .supervise import Supervisor
-from .table import RUN_EXAMPLE
+from .table import FILES, RUN_EXAMPLE
 
 
 def main(argv):
@@ -38,19 +40,55 @@ def say_help(command, program, chosen):
     return 0
 
 
-def run_chosen(chosen):
-    """Run what the options (options.for_run) name; returns the exit code."""
-    log.start(chosen.log_level, chosen.log_file, chosen.color)
+def run_chosen(chosen, name="run_example.py", work=None):
+    """Run what the options (options.for_run) name, and print it as JSON if they say so; returns the exit code.
+
+    `name` is the command's; `work`, what to do with one example: default, one().
+    """
+    to_stdout = any(getattr(chosen, each) == options.STANDARD for each in FILES)
+    if to_stdout and chosen.json:
+        raise Error("command line: --json and a file named - would both write standard output", "name the file")
+    log.start(chosen.log_level, chosen.log_file, chosen.color, to_stdout or chosen.json, chosen.quiet)
     interpreter.ensure_numpy()
+    examples = []
+    exit_code = guarded(lambda: _run_examples(chosen, examples, work or one))
+    if chosen.json:
+        from . import document
+        log.document(document.of_run(name, chosen, examples, exit_code))
+    return exit_code
+
+
+def _run_examples(chosen, examples, work):
+    """Run one example, or all; tells of each in `examples`, dicts of name, exit_code, error and cases."""
     if chosen.all is not None:
         from . import many
-        return many.run(chosen)
-    with Supervisor() as supervisor:
-        supervisor.start(lambda: guarded(lambda: one(chosen)))
-        child = supervisor.wait()
-    if child.why:
-        log.error("%s", child.why)
+        return many.run(chosen, examples)
+    with open_outcome(chosen) as outcome:
+        with Supervisor() as supervisor:
+            supervisor.start(lambda: guarded(lambda: work(chosen)))
+            child = supervisor.wait()
+        if child.why:
+            log.error("%s", child.why)
+        examples.append({"name": example_name(chosen), "exit_code": child.exit_code, "error": child.why or None,
+                         "cases": read_outcome(outcome)})
     return child.exit_code
+
+
+def example_name(chosen):
+    """The name of the example in messages and files."""
+    return chosen.label or os.path.basename(os.path.dirname(os.path.abspath(chosen.golden)))
+
+
+def open_outcome(chosen):
+    """The file without a name into which a child writes the results of its cases; its process may end at any point."""
+    chosen.outcome = tempfile.TemporaryFile("w+", encoding="utf-8")
+    return chosen.outcome
+
+
+def read_outcome(file):
+    """The results that are there, complete lines only."""
+    file.seek(0)
+    return [json.loads(line) for line in file.read().split("\n")[:-1]]
 
 
 def one(chosen):

@@ -72,9 +72,13 @@ def _read_source(path):
         raise ExampleError(f"cannot read {path}: {error.strerror}") from error
 
 
-def execute(path, module_name):
-    """Run a Python file as a module; returns the module. Raises ExampleError naming file and line."""
-    source = _read_source(path)
+def execute(path, module_name, source=None):
+    """Run a Python file as a module; returns the module. `source`: its bytes, if they are there already.
+
+    Raises ExampleError naming file and line.
+    """
+    if source is None:
+        source = _read_source(path)
     module = types.ModuleType(module_name)
     module.__file__ = str(path)
     sys.modules[module_name] = module
@@ -260,11 +264,12 @@ def _tolerance(path, module, attribute):
 
 
 def load_golden(path):
-    """Read golden.py. Returns a Golden; raises ExampleError."""
-    path = Path(path).resolve()
-    if not path.is_file():
+    """Read golden.py; "-" is standard input. Returns a Golden; raises ExampleError."""
+    from_stdin = str(path) == "-"
+    path = Path("standard input") if from_stdin else Path(path).resolve()
+    if not from_stdin and not path.is_file():
         raise ExampleError(f"-g: there is no file {path}", "-g names the golden.py of the example")
-    module = execute(path, "tilegraph_golden")
+    module = execute(path, "tilegraph_golden", sys.stdin.buffer.read() if from_stdin else None)
     for name in ("generate_inputs", "compute_golden"):
         if not callable(getattr(module, name, None)):
             raise ExampleError(f"{path} does not define the function {name}", "docs/run_example.md shows a golden.py")

@@ -40,13 +40,15 @@ class Log:
         self._out, self._err, self._file = 1, 2, None
         self._file_name = ""
         self._color = "auto"
-        self.verdict_to = "stdout"  # "stderr": stdout has something else; "nothing": a success is not told
+        self.stdout_is_taken = False  # it has a file or JSON: results and the verdict go to stderr
+        self.is_quiet = False         # a success is not told
 
-    def start(self, level, file_name=None, color="auto"):
+    def start(self, level, file_name=None, color="auto", stdout_is_taken=False, is_quiet=False):
         """Log from `level` (of LEVELS) on; `file_name` None: to stderr only. `color`: auto, always or never.
 
         Raises ExampleError.
         """
+        self.stdout_is_taken, self.is_quiet = stdout_is_taken, is_quiet
         self._level, self._color = LEVELS.index(level), color
         if self._err == 2:
             self.use_standard_streams()
@@ -124,14 +126,23 @@ class Log:
     def verdict(self, passed):
         """Write the last line. Raises ExampleError if it cannot be written."""
         text, color = ("TEST PASSED", "32") if passed else ("TEST FAILED", "31")
-        if self.verdict_to == "stdout":
-            self._write_result(self._painted(self._out, text, color) + "\n")
-        elif self.verdict_to == "stderr" or not passed:
+        if self.is_quiet and passed:
+            return
+        if self.stdout_is_taken:
             self.plain("\n", text, color)
+        else:
+            self._write_result(self._painted(self._out, text, color) + "\n")
 
     def result(self, text):
         """Write `text` to stdout. Raises ExampleError if it cannot be written."""
-        self._write_result(printable(text))
+        if self.stdout_is_taken:
+            self.plain(text)
+        else:
+            self._write_result(printable(text))
+
+    def document(self, text):
+        """Write to stdout what takes it: see stdout_is_taken."""
+        self._write_result(text)
 
     def result_of(self, path):
         """Write the content of a file to stdout, as it is. Raises ExampleError if it cannot be written."""

@@ -3,10 +3,10 @@ import copy
 import os
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from .command import guarded, one
+from .command import guarded, one, open_outcome, read_outcome
 from .compile import processors
 from .errors import EXIT_SIGNAL, ExampleError
 from .log import log
@@ -24,6 +24,9 @@ class _Example:
     started: float = 0.0
     seconds: float = 0.0
     exit_code: int = None  # None: it was not run to its end
+    why: str = ""          # what happened to its process
+    outcome: object = None  # the file of its results
+    cases: list = field(default_factory=list)
 
 
 def find(folder):
@@ -38,8 +41,11 @@ def find(folder):
     return found
 
 
-def run(options):
-    """Run them all; prints a table. Returns 0, or the exit code of the first one in the table that failed."""
+def run(options, told):
+    """Run them all; prints a table, and appends each result to `told`.
+
+    Returns 0, or the exit code of the first one in the table that failed.
+    """
     examples = [_Example(folder, str(folder.relative_to(options.all))) for folder in find(options.all)]
     waiting, running = list(reversed(examples)), {}
     with Supervisor() as supervisor:
@@ -51,6 +57,8 @@ def run(options):
             _end(running.pop(child), child)
         stopped_by = supervisor.stopped_by
     _print_table(examples)
+    told += [{"name": each.name, "exit_code": each.exit_code, "error": each.why or None, "cases": each.cases}
+             for each in examples]
     if stopped_by:
         return EXIT_SIGNAL + stopped_by
     return next((each.exit_code for each in examples if each.exit_code != 0), 0)
@@ -60,6 +68,7 @@ def _start(supervisor, each, options):
     chosen = copy.copy(options)
     chosen.kernels, chosen.golden = str(each.folder / "kernels"), str(each.folder / "golden.py")
     chosen.label = each.name if each.name != "." else each.folder.resolve().name
+    each.outcome = open_outcome(chosen)
     each.output = tempfile.TemporaryFile(buffering=0)
     each.started = time.monotonic()
     return supervisor.start(lambda: guarded(lambda: one(chosen)), each.output.fileno())
@@ -68,7 +77,9 @@ def _start(supervisor, each, options):
 def _end(each, child):
     """Say what it has printed: together, however many run at a time."""
     each.seconds = time.monotonic() - each.started
-    each.exit_code = child.exit_code
+    each.exit_code, each.why = child.exit_code, child.why
+    each.cases = read_outcome(each.outcome)
+    each.outcome.close()
     each.output.seek(0)
     printed = each.output.read().decode("utf-8", "replace")
     each.output.close()

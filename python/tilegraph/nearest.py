@@ -17,19 +17,18 @@ def distance(a, b):
 def nearest(given, names):
     """The name of `names` that is closest to `given`, without regard to case; None: none is close.
 
-    Close are at most a third of the characters of the longer one in edits, and 1 edit in short names. A `given` of 3
-    characters and more that a name begins with is close, too. The first of equals.
+    Close is a name within a third of its characters in edits, or 1 edit of a short one; and a name that begins with
+    the 3 characters or more that are given. Of equals, one that begins with `given` goes first, then the first.
     """
     best, least = None, None
     for name in names:
         a, b = given.lower(), name.lower()
-        edits = distance(a, b)
-        longer = max(len(a), len(b))
-        is_close = edits <= max(1, longer // 3) and edits < longer
-        if not is_close and len(a) >= 3 and b.startswith(a):
-            is_close, edits = True, max(1, longer // 3)
-        if is_close and (least is None or edits < least):
-            best, least = name, edits
+        edits, longer, begins = distance(a, b), max(len(a), len(b)), b.startswith(a)
+        most = max(1, longer // 3)
+        if edits > most and begins and len(a) >= 3:
+            edits = most
+        if edits <= most and edits < longer and (least is None or (edits, not begins) < least):
+            best, least = name, (edits, not begins)
     return best
 
 

@@ -4,6 +4,7 @@ import os
 import re
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -32,16 +33,16 @@ def build_mode(environ, runtime):
 
 @dataclass
 class CaseResult:
-    """What the run of one entry of PARAMS_LIST came to. Times are ns; NEVER of binding: it did not happen."""
+    """What the run of one entry of PARAMS_LIST came to, as schemas/run.v1.json has it. Times are ns."""
     name: str
     exit_code: int = 0
-    error: str = ""  # with its hint
+    error: str = None  # with its hint
     n_tasks: int = 0
     n_edges: int = 0
     n_aic: int = 0
     n_aiv: int = 0
     device_ns: int = 0
-    first_start_ns: int = binding.NEVER
+    first_start_ns: int = None  # None: no task started
     last_publish_ns: int = 0
     host_ns: int = 0
     findings: list = field(default_factory=list)  # of dicts: code, count, what, where, mend
@@ -51,12 +52,21 @@ class CaseResult:
         result = lib.result(run)
         for name in ("n_tasks", "n_edges", "n_aic", "n_aiv", "device_ns", "first_start_ns", "last_publish_ns", "host_ns"):
             setattr(self, name, getattr(result, name))
+        if self.first_start_ns == binding.NEVER:
+            self.first_start_ns = None
         keys = ("code", "count", "what", "where", "mend")
         self.findings = [dict(zip(keys, row)) for row in lib.list_findings(run)]
 
 
 def run(options):
     """Do what the options (options.for_run) say. Returns a CaseResult for each run when all have passed; else raises."""
+    with opened(options) as session:
+        return _run_all(session)
+
+
+@contextmanager
+def opened(options):
+    """The program of an example, loaded on a device: a Session."""
     config = example.load_kernel_config(options.kernels)
     with example.environment(config.environment):
         golden = example.load_golden(options.golden)
@@ -76,7 +86,7 @@ def run(options):
                 if workers:
                     log.info("%d workers: aicpu_thread_num %d and block_dim %d of kernel_config.py are not applicable",
                              workers, config.aicpu_thread_num, config.block_dim)
-                return _run_all(_Session(lib, program, run_config, golden, options))
+                yield Session(lib, program, run_config, golden, options)
 
 
 def _load(lib, program, config, checked):
@@ -88,7 +98,7 @@ def _load(lib, program, config, checked):
 
 
 @dataclass(frozen=True)
-class _Session:
+class Session:
     """What the runs of one example share."""
     lib: binding.Library
     program: object
@@ -130,7 +140,7 @@ def _run_case(session, result, params):
     drawn = time.monotonic()
     given = tensors.for_device(made)
     supervise.phase(f"{name}: the run", EXIT_FAULT)
-    findings = _launch(session, result, given)
+    findings = launch(session, result, given)
     tensors.check_inputs(made, given)
     launched = time.monotonic()
     try:
@@ -148,16 +158,14 @@ def _run_case(session, result, params):
 
 # ---- the run ---------------------------------------------------------------------------------------------------------
 
-def _launch(session, outcome, given):
+def launch(session, outcome, given):
     """Run once. Returns None, or the Error of checks that have found something in a run that has outputs.
 
     Writes the figures and the findings of the run into `outcome`, a CaseResult.
     """
     lib, options, name = session.lib, session.options, outcome.name
     failure = None
-    rows = [(tensor, arrays.view(tensor, array), binding.TG_OUT if is_output else binding.TG_IN)
-            for tensor, array, is_output in given]
-    with lib.run(session.program, session.run_config, rows) as run:
+    with lib.run(session.program, session.run_config, rows_of(given)) as run:
         try:
             lib.wait(run)
         except Error as error:
@@ -179,6 +187,12 @@ def _launch(session, outcome, given):
     if result.n_tasks == 0:
         raise ExampleError("the orchestration added no task", "add and publish tasks in its entry function",
                            EXIT_MISMATCH)
+
+
+def rows_of(given):
+    """Tensors (a list of tensors.for_device) as the library takes them."""
+    return [(tensor, arrays.view(tensor, array), binding.TG_OUT if is_output else binding.TG_IN)
+            for tensor, array, is_output in given]
 
 
 def _say_findings(lib, run, options):

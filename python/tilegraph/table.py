@@ -42,14 +42,13 @@ class Command:
     summary: str         # a line
     text: str            # what it does
     arguments: tuple     # of (name, help); one in brackets may be left out
-    topics: tuple        # of Topic; the first ones are on the screen of the command itself
-    own: int = 1         # how many those are
+    topics: tuple        # of Topic; the first one is on the screen of the command itself
     examples: tuple = () # of (command line, what it does)
 
 
 WHAT = Topic("what", "What runs", (
-    Option("all", "run every folder below DIR that has golden.py and kernels/", "DIR", file=True),
-    Option("jobs", "with --all: examples at a time (default: one a processor)", "N"),
+    Option("all", "run every folder below DIR that is an example", "DIR", file=True),
+    Option("jobs", "with --all: examples at a time; default: processors", "N"),
     Option("platform", "where to run: a2a3sim (default) or cpu", "NAME", "-p"),
     Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d"),
     Option("summary", "print where the device's time went"),
@@ -57,19 +56,19 @@ WHAT = Topic("what", "What runs", (
 FOLDERS = Topic("example", "The example", (
     Option("kernels", "folder with kernel_config.py", "DIR", "-k", file=True),
     Option("golden", "golden.py of the example; -: standard input", "FILE", "-g", file=True),
-    Option("all", "instead of both: every folder below DIR that has golden.py and kernels/", "DIR", file=True),
-    Option("jobs", "with --all: examples at a time (default: one a processor)", "N"),
+    Option("all", "instead of both: every folder below DIR that has them", "DIR", file=True),
+    Option("jobs", "with --all: examples at a time; default: processors", "N"),
     Option("platform", "where to run: a2a3sim, cpu, or a2a3 (default)", "NAME", "-p"),
     Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d"),
     Option("summary", "print where the device's time went"),
 ))
 CHECKS = Topic("checks", "Checks", (
-    Option("check", "name hazards, races and wrong memory; exit code 3 (default on a2a3sim)", excludes=("no-check",)),
+    Option("check", "name hazards, races, wrong memory (default on a2a3sim)", excludes=("no-check",)),
     Option("no-check", "run without checks", excludes=("check",)),
     Option("proof", "print what the checks prove"),
-    Option("schedules", "run K schedules, compare their outputs bit by bit; exit code 3", "K"),
+    Option("schedules", "run K schedules and compare their outputs bit by bit", "K"),
     Option("schedule-seed", "seed of the first schedule (default 0)", "N"),
-    Option("pipes", "run each core's pipes in program order (default), late or early", "ORDER", choices=PIPE_ORDERS),
+    Option("pipes", "of each core's pipes: program (default), late or early", "ORDER", choices=PIPE_ORDERS),
 ))
 FILES_TOPIC = Topic("files", "Files to write; - is standard output", (
     Option("trace", "swimlane as Chrome trace JSON, for ui.perfetto.dev", "FILE", file=True),
@@ -85,7 +84,7 @@ OUTPUT = Topic("output", "Output", (
     Option("silent", "log level error", excludes=("quiet", "verbose", "log-level")),
     Option("log-level", f"{', '.join(LEVELS)} (default info)", "LEVEL", choices=LEVELS,
            excludes=("quiet", "verbose", "silent")),
-    Option("color", "auto (default: on a terminal without NO_COLOR), always or never", "WHEN", choices=("auto", "always", "never")),
+    Option("color", "auto (on a terminal without NO_COLOR), always, never", "WHEN", choices=("auto", "always", "never")),
 ))
 PLAIN_OUTPUT = Topic("output", "Output", (OUTPUT.options[0], OUTPUT.options[1], OUTPUT.options[-1]))
 GENERAL = Topic("general", "Help", (
@@ -95,50 +94,53 @@ GENERAL = Topic("general", "Help", (
 
 RUN_EXAMPLE = Command(
     "run_example.py", "run an example and compare its outputs with its golden",
-    "Runs an example, or all below a folder, on a device and compares its outputs with its golden.", (),
-    (FOLDERS, GENERAL, CHECKS, FILES_TOPIC, OUTPUT), own=2)
+    "Runs an example, or all below a folder, on a device and compares its outputs\nwith its golden.", (),
+    (FOLDERS, CHECKS, FILES_TOPIC, OUTPUT, GENERAL))
 
 COMMANDS = (
     Command("run", "run an example and compare its outputs with its golden",
-            "Compiles the kernels and the orchestration of the example in FOLDER, runs them on a device and compares\n"
-            "the outputs with golden.py. On a2a3sim the run is checked, too.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py (default: this one)"),),
-            (WHAT, GENERAL, CHECKS, FILES_TOPIC, OUTPUT), own=2,
+            "Compiles the kernels and the orchestration of the example in FOLDER, runs them\n"
+            "on a device and compares the outputs with golden.py. On a2a3sim the run is\n"
+            "checked, too.",
+            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
+            (WHAT, CHECKS, FILES_TOPIC, OUTPUT, GENERAL),
             examples=(("tilegraph run my_program", "run it on the virtual device"),
                       ("tilegraph run --all examples -p cpu", "run every example on this computer"))),
     Command("check", "run an example under all checks and 8 schedules",
-            "Runs the example on the virtual device with every check and under 8 schedules, and prints what that\n"
-            "proves. Exit code 3: something was found.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py (default: this one)"),),
+            "Runs the example on the virtual device with every check and under 8 schedules,\n"
+            "and prints what that proves. Exit code 3: something was found.",
+            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
             (Topic("what", "What runs", (WHAT.options[0], WHAT.options[1], *CHECKS.options[3:])),
-             GENERAL, FILES_TOPIC, OUTPUT), own=2,
+             FILES_TOPIC, OUTPUT, GENERAL),
             examples=(("tilegraph check my_program", "look for missing flags, edges and races"),
                       ("tilegraph check my_program --pipes late", "the same, each result as late as allowed"))),
     Command("new", "make a program that runs at once",
-            "Writes a small program into FOLDER: two kernels, an orchestration and a golden. It runs as it is.",
+            "Writes a small program into FOLDER: two kernels, an orchestration and a golden.\n"
+            "It runs as it is.",
             (("FOLDER", "a folder that does not exist, or is empty"),),
             (Topic("what", "What is made", (
-                Option("language", "c (default) or c++", "NAME", choices=("c", "c++")),)), GENERAL, PLAIN_OUTPUT), own=3,
+                Option("language", "c (default) or c++", "NAME", choices=("c", "c++")),)), PLAIN_OUTPUT, GENERAL),
             examples=(("tilegraph new my_program && tilegraph run my_program", "a first program"),)),
     Command("report", "write the HTML page of a run",
-            "Runs the example, prints where the time went, and writes one HTML page with swimlane, critical path\n"
-            "and tables. It needs nothing but a browser.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py (default: this one)"),),
+            "Runs the example, prints where the time went, and writes one HTML page with\n"
+            "swimlane, critical path and tables. It needs nothing but a browser.",
+            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
             (Topic("what", "What runs", (
                 Option("output", "the page (default report.html); -: standard output", "FILE", "-o", file=True),
-                *WHAT.options[2:4])), GENERAL, CHECKS, OUTPUT), own=2,
+                *WHAT.options[2:4])), CHECKS, OUTPUT, GENERAL),
             examples=(("tilegraph report my_program -o page.html", "write page.html"),)),
     Command("info", "print platforms, instruction sets, memory and versions",
             "Prints what this installation and this computer offer.", (),
-            (PLAIN_OUTPUT, GENERAL), own=2),
+            (PLAIN_OUTPUT, GENERAL)),
     Command("bench", "time an example: first run and later runs",
-            "Runs the example once, compares it with its golden, and then times more runs of the same program. The\n"
-            "first run is cold: memory and threads are new. Later ones are warm.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py (default: this one)"),),
+            "Runs the example once, compares it with its golden, and then times more runs of\n"
+            "the same program. The first run is cold: memory and threads are new. Later\n"
+            "runs are warm. Times are the device's.",
+            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
             (Topic("what", "What runs", (
                 Option("runs", "warm runs (default 20)", "N"),
                 Option("platform", "where to run: cpu (default) or a2a3sim", "NAME", "-p"), WHAT.options[3])),
-             GENERAL, OUTPUT), own=2,
+             OUTPUT, GENERAL),
             examples=(("tilegraph bench my_program", "on the processors of this computer"),)),
     Command("help", "print a screen of help",
             "Prints the screen of a command or a topic.", (("[COMMAND] [TOPIC]", "what to explain"),), (GENERAL,)),
@@ -148,7 +150,7 @@ COMMANDS = (
 )
 
 VARIABLES = (
-    ("PTO_DEVICE_ID, TILE_FWK_DEVICE_ID", "device, when -d is not given"),
+    ("PTO_DEVICE_ID", "device without -d; or TILE_FWK_DEVICE_ID"),
     ("PTO_LOG_LEVEL", "log level, when no option sets it"),
     ("PTO_LOG_FILE", "file that log lines are added to"),
     ("CC", "compiler of .c sources"),

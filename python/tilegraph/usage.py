@@ -9,7 +9,7 @@ WIDTH = 80  # columns of a screen
 # ---- screens ---------------------------------------------------------------------------------------------------------
 
 def _rows(pairs):
-    """Two columns; a left side that is too long has a line of its own."""
+    """Two columns, WIDTH at most; a left side that is too long has a line of its own."""
     pairs = [(str(left), right) for left, right in pairs]
     width = min(24, max(len(left) for left, _ in pairs))
     lines = []
@@ -39,13 +39,12 @@ def of_command(command, program):
     lines = [f"Usage: {synopsis(command, program)}", "", *command.text.split("\n")]
     if command.arguments:
         lines += ["", *_rows(command.arguments)]
-    for topic in command.topics[:command.own]:
-        lines += ["", f"{topic.title}:", *_rows((_spelled(option), option.help) for option in topic.options)]
-    more = [topic.name for topic in command.topics[command.own:]]
+    topic = command.topics[0]
+    lines += ["", f"{topic.title}:", *_rows((_spelled(option), option.help) for option in topic.options)]
     if command.examples:
         lines += ["", "Examples:", *(f"  {line}" for line, _ in command.examples)]
-    topics = more + ["environment", "exit-codes"]
-    return [*lines, "", f"More: --help {' | '.join(topics)}"]
+    topics = [topic.name for topic in command.topics[1:]] + ["environment", "exit-codes"]
+    return [*lines, "", f"More: --help TOPIC, with {', '.join(topics)}"]
 
 
 def of_topic(command, name):
