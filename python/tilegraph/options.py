@@ -17,7 +17,10 @@ STANDARD = "-"  # the name of standard input and output
 # ---- words -----------------------------------------------------------------------------------------------------------
 
 class Words:
-    """A command line, read by the table: `given` has the text of each option by its long name, True of a switch."""
+    """A command line, read by the table: `given` has the text of each option by its long name, True of a switch.
+
+    The last one counts if an option is given twice: a script may add its own after a user's.
+    """
 
     def __init__(self, command, program, argv):
         self.command, self.program = command, program
@@ -57,8 +60,6 @@ class Words:
                 self._refuse(f"{option.both} takes no value")
             elif option.name == "help" and value is None and rest and not rest[0].startswith("-"):
                 value = rest.pop(0)  # --help TOPIC
-            if option.name in self.given:
-                self._refuse(f"{option.both} is given twice")
             self.given[option.name] = value if value is not None else True
 
     def _find(self, word):
