@@ -168,7 +168,7 @@ static inline float tg_arg_f32(int64_t arg)
 /* Bytes of one element; 0 for an invalid element type. */
 static inline uint32_t tg_dtype_bytes(uint32_t dtype)
 {
-    return dtype < TG_DTYPES ? (uint32_t)(0x422114224u >> (4u * dtype)) & 7u : 0u; /* a digit for each type */
+    return dtype < TG_DTYPES ? (uint32_t)(0x11422114224u >> (4u * dtype)) & 7u : 0u; /* a digit for each type */
 }
 
 /* `n` rounded up to a multiple of `step`, which is a power of two. */
@@ -329,8 +329,8 @@ static inline TG_UNSEEN void tg_issue_order(uint32_t op, uint32_t src_pipe, uint
 enum tg_cast { TG_CAST_NONE = 0, TG_CAST_RINT, TG_CAST_ROUND, TG_CAST_FLOOR, TG_CAST_CEIL, TG_CAST_TRUNC, TG_CAST_ODD };
 
 /* The result of TCVT for a number outside an integer type: the nearest value of the type (ON), or the low bits of the
- * number as int32 (OFF). DEFAULT is OFF for fp32 and fp16 to int16, fp16 to int8 and uint8, int32 to int16, and ON
- * elsewhere. */
+ * number as int32 (OFF). For fp8, OFF gives infinity in E5M2 and NaN in E4M3FN. DEFAULT is OFF for fp32 and fp16 to
+ * int16, fp16 to int8 and uint8, int32 to int16, and ON elsewhere. */
 enum tg_saturation { TG_SATURATION_DEFAULT = 0, TG_SATURATION_ON, TG_SATURATION_OFF };
 
 /* How TCMP compares. With a NaN only NE is true. */

@@ -44,17 +44,31 @@ static bool goes_up(enum tg_cast cast, bool negative, uint64_t kept, uint64_t re
     }
 }
 
-/* `value` in a binary format of IEEE 754, rounded once. An overflow becomes infinity when rounding is away from zero or
- * to nearest, otherwise the largest number. */
-static uint32_t rounded_bits(double value, uint32_t exponent_bits, uint32_t fraction_bits, enum tg_cast cast)
+/* A binary format: sign, exponent, fraction. The code behind the largest number is infinity, in E4M3FN NaN. */
+struct format {
+    uint8_t exponent_bits, fraction_bits;
+    uint32_t largest, nan; /* the codes without sign */
+    bool saturates;        /* a number that is too large, and infinity, become the largest number */
+};
+
+/* An overflow becomes infinity when rounding is away from zero or to nearest, otherwise the largest number. */
+static uint32_t overflowed(const struct format *f, bool negative, enum tg_cast cast)
+{
+    const bool stays = cast == TG_CAST_TRUNC || cast == TG_CAST_ODD || (cast == TG_CAST_FLOOR && !negative) ||
+                       (cast == TG_CAST_CEIL && negative);
+    return stays || f->saturates ? f->largest : f->largest + 1;
+}
+
+/* `value` in the format, rounded once. */
+static uint32_t rounded_bits(double value, const struct format *f, enum tg_cast cast)
 {
     enum { F64_FRACTION = 52, F64_BIAS = 1023 };
+    const uint32_t exponent_bits = f->exponent_bits, fraction_bits = f->fraction_bits;
     const int32_t bias = (1 << (exponent_bits - 1)) - 1;
     const uint64_t bits = bits_of_f64(value), magnitude = bits & INT64_MAX;
     const uint32_t sign = (uint32_t)(bits >> 63) << (exponent_bits + fraction_bits);
-    const uint32_t infinity = ((1u << exponent_bits) - 1u) << fraction_bits;
-    if (value != value) return sign | infinity | 1u << (fraction_bits - 1);
-    if (isinf(value)) return sign | infinity;
+    if (value != value) return sign | f->nan;
+    if (isinf(value)) return sign | (f->saturates ? f->largest : f->largest + 1);
     if (magnitude == 0) return sign;
 
     const int32_t exponent = (int32_t)(magnitude >> F64_FRACTION) - F64_BIAS;
@@ -71,20 +85,27 @@ static uint32_t rounded_bits(double value, uint32_t exponent_bits, uint32_t frac
     /* A carry out of the fraction is one more in the exponent, as it should be. */
     const int32_t above = subnormal ? 0 : exponent + bias - 1;
     if (above >= (1 << exponent_bits)) kept = 0;
-    const uint64_t result = above >= (1 << exponent_bits) ? infinity : ((uint64_t)above << fraction_bits) + kept;
-    if (result < infinity) return sign | (uint32_t)result;
-    const bool stays = cast == TG_CAST_TRUNC || cast == TG_CAST_ODD || (cast == TG_CAST_FLOOR && !sign) ||
-                       (cast == TG_CAST_CEIL && sign);
-    return sign | (stays ? infinity - 1 : infinity);
+    const uint64_t result = above >= (1 << exponent_bits) ? UINT64_MAX : ((uint64_t)above << fraction_bits) + kept;
+    return sign | (result <= f->largest ? (uint32_t)result : overflowed(f, sign != 0, cast));
 }
 
 /* ---- TCVT ---- */
 
-static void store_float(uint8_t *to, double value, uint32_t dtype, enum tg_cast cast)
+static struct format format_of(uint32_t dtype, bool saturates)
 {
-    const uint32_t bits = dtype == TG_FP16   ? rounded_bits(value, 5, 10, cast)
-                          : dtype == TG_BF16 ? rounded_bits(value, 8, 7, cast)
-                                             : rounded_bits(value, 8, 23, cast);
+    switch (dtype) {
+    case TG_FP16: return (struct format){5, 10, 0x7BFF, 0x7E00, false};
+    case TG_BF16: return (struct format){8, 7, 0x7F7F, 0x7FC0, false};
+    case TG_FP8_E5M2: return (struct format){5, 2, 0x7B, 0x7E, saturates};
+    case TG_FP8_E4M3: return (struct format){4, 3, 0x7E, 0x7F, saturates};
+    default: return (struct format){8, 23, 0x7F7FFFFF, 0x7FC00000, false};
+    }
+}
+
+static void store_float(uint8_t *to, double value, uint32_t dtype, enum tg_cast cast, bool saturates)
+{
+    const struct format format = format_of(dtype, saturates);
+    const uint32_t bits = rounded_bits(value, &format, cast);
     memcpy(to, &bits, tg_dtype_bytes(dtype));
 }
 
@@ -106,13 +127,13 @@ void tg_execute_convert(const struct tg_instr *instr, const struct tg_buffers *b
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
     const enum tg_cast cast = (enum tg_cast)(instr->mode & 7u);
-    const bool to_float = dst->dtype == TG_FP32 || dst->dtype == TG_FP16 || dst->dtype == TG_BF16;
+    const bool to_float = TG_TYPES_BINARY >> dst->dtype & 1;
     const bool saturates = tg_convert_saturates(instr), whole = src->dtype == TG_FP32 && dst->dtype == TG_FP32;
     for (uint32_t row = 0; row < dst->valid_rows; row++)
         for (uint32_t col = 0; col < dst->valid_cols; col++) {
             const double value = tg_load_f64(element_at(buffers, src, row, col), src->dtype);
             uint8_t *to = element_at(buffers, dst, row, col);
-            if (to_float) store_float(to, whole ? whole_number(value, cast) : value, dst->dtype, cast);
+            if (to_float) store_float(to, whole ? whole_number(value, cast) : value, dst->dtype, cast, saturates);
             else store_integer(to, whole_number(value, cast), dst->dtype, saturates);
         }
 }

@@ -56,6 +56,44 @@ static inline uint16_t tg_f16_of_f32(float value)
     return (uint16_t)(sign | half);
 }
 
+/* fp8 of the OCP specification. E4M3FN: 1 sign, 4 exponent (bias 7), 3 fraction bits, as fp16 above; only the bits that
+ * are all ones are NaN. E5M2: the upper half of an fp16. */
+static inline float tg_f32_of_e4m3(uint8_t code)
+{
+    uint32_t sign = (uint32_t)(code & 0x80u) << 24, magnitude = code & 0x7Fu;
+    uint32_t bits = tg_bits_of_f32(tg_f32_of_bits(magnitude << 20) * 0x1p120f);
+    return tg_f32_of_bits(sign | (magnitude == 0x7Fu ? 0x7FC00000u : bits));
+}
+
+static inline float tg_f32_of_e5m2(uint8_t code) { return tg_f32_of_f16((uint16_t)(code << 8)); }
+
+/* A number beyond the largest, and infinity, become the largest. */
+static inline uint8_t tg_e4m3_of_f32(float value)
+{
+    uint32_t bits = tg_bits_of_f32(value);
+    uint32_t sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    uint32_t code = (magnitude + 0x7FFFFu + ((magnitude >> 20) & 1u) - 0x3C000000u) >> 20;
+    /* Below 2^-6: adding 2^14 leaves the fraction in units of 2^-9. */
+    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0x1p14f) - 0x46800000u;
+    code = magnitude < 0x3C800000u ? subnormal : code;
+    code = magnitude > 0x43E00000u ? 0x7Eu : code; /* 448 */
+    code = magnitude > 0x7F800000u ? 0x7Fu : code;
+    return (uint8_t)(sign | code);
+}
+
+static inline uint8_t tg_e5m2_of_f32(float value)
+{
+    uint32_t bits = tg_bits_of_f32(value);
+    uint32_t sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
+    uint32_t code = (magnitude + 0xFFFFFu + ((magnitude >> 21) & 1u) - 0x38000000u) >> 21;
+    /* Below 2^-14: adding 2^7 leaves the fraction in units of 2^-16. */
+    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0x1p7f) - 0x43000000u;
+    code = magnitude < 0x38800000u ? subnormal : code;
+    code = magnitude > 0x47600000u ? 0x7Bu : code; /* 57344 */
+    code = magnitude > 0x7F800000u ? 0x7Eu : code;
+    return (uint8_t)(sign | code);
+}
+
 /* fp64 to fp32, rounded to odd: toward zero, with the last bit set if the result is inexact. Rounding that to fewer
  * bits rounds only once. */
 static inline float tg_f32_to_odd(double value)
@@ -68,7 +106,7 @@ static inline float tg_f32_to_odd(double value)
 }
 
 /* An fp64 number as an element, rounded once to nearest even. Integers are truncated toward zero and saturate; NaN
- * becomes 0. */
+ * becomes 0. fp8 saturates, too. */
 static inline void tg_store_f64(void *to, double value, uint32_t dtype)
 {
     static const struct {
@@ -81,7 +119,16 @@ static inline void tg_store_f64(void *to, double value, uint32_t dtype)
                            [TG_UINT32] = {0, 4294967295.0}};
     const float single = (float)value;
     uint16_t half;
+    uint8_t code;
     switch (dtype) {
+    case TG_FP8_E4M3:
+        code = tg_e4m3_of_f32(tg_f32_to_odd(value));
+        memcpy(to, &code, sizeof code);
+        return;
+    case TG_FP8_E5M2:
+        code = tg_e5m2_of_f32(tg_f32_to_odd(value));
+        memcpy(to, &code, sizeof code);
+        return;
     case TG_FP32: memcpy(to, &single, sizeof single); return;
     case TG_FP16: half = tg_f16_of_f32(tg_f32_to_odd(value)); break;
     case TG_BF16: half = tg_bf16_of_f32(tg_f32_to_odd(value)); break;
@@ -105,6 +152,8 @@ static inline double tg_load_f64(const void *from, uint32_t dtype)
     case TG_FP32: return (double)tg_f32_of_bits(word);
     case TG_FP16: return (double)tg_f32_of_f16((uint16_t)word);
     case TG_BF16: return (double)tg_f32_of_bf16((uint16_t)word);
+    case TG_FP8_E4M3: return (double)tg_f32_of_e4m3((uint8_t)word);
+    case TG_FP8_E5M2: return (double)tg_f32_of_e5m2((uint8_t)word);
     case TG_INT32: return (int32_t)word;
     case TG_INT16: return (int16_t)word;
     case TG_INT8: return (int8_t)word;

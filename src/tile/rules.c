@@ -13,8 +13,8 @@ static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
 static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
 static const char *const pipe_names[] = {"PIPE_S",    "PIPE_V",    "PIPE_M",   "PIPE_MTE1",
                                          "PIPE_MTE2", "PIPE_MTE3", "PIPE_FIX", "PIPE_ALL"};
-static const char *const dtype_names[TG_DTYPES] = {"fp32",  "fp16",  "bf16",   "int32", "int8",
-                                                   "uint8", "int16", "uint16", "uint32"};
+static const char *const dtype_names[TG_DTYPES] = {"fp32",  "fp16",   "bf16",   "int32",    "int8",    "uint8",
+                                                   "int16", "uint16", "uint32", "fp8_e4m3", "fp8_e5m2"};
 
 const char *tg_pipe_symbol(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
 
@@ -123,6 +123,8 @@ static bool is_row_major(const struct check *c, const char *name, const struct t
     return t->layout == TG_ROW_MAJOR || broken(c, name, t, "has to be row-major");
 }
 
+enum { TYPE_LIST = 128 }; /* bytes for the names of all types */
+
 /* "fp32, fp16 and int32" */
 static void list_types(uint32_t types, char *text, size_t n_bytes)
 {
@@ -145,7 +147,7 @@ static bool has_type(const struct check *c, const char *name, const struct tg_ti
 {
     const uint32_t types = tg_op_info(c->instr->op)->types;
     if (types >> t->dtype & 1u) return true;
-    char text[96];
+    char text[TYPE_LIST];
     list_types(types, text, sizeof text);
     return broken(c, name, t, "%s takes %s; convert with TCVT", tg_op_name(c->instr->op), text);
 }
@@ -349,15 +351,17 @@ static bool check_binary(const struct check *c)
 
 static bool check_unary(const struct check *c) { return check_elementwise(c, "a", c->instr->a); }
 
-/* The element types that TCVT reaches from each, on A2/A3. */
+/* The element types that TCVT reaches from each, on A2/A3. Those of fp8 are beyond A2/A3. */
 static const uint32_t conversions[TG_DTYPES] = {
-    [TG_FP32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT32 | 1 << TG_INT16,
-    [TG_FP16] = 1 << TG_FP32 | 1 << TG_INT32 | 1 << TG_INT16 | 1 << TG_INT8 | 1 << TG_UINT8,
-    [TG_BF16] = 1 << TG_FP32 | 1 << TG_INT32,
+    [TG_FP32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT32 | 1 << TG_INT16 | TG_TYPES_FP8,
+    [TG_FP16] = 1 << TG_FP32 | 1 << TG_INT32 | 1 << TG_INT16 | 1 << TG_INT8 | 1 << TG_UINT8 | TG_TYPES_FP8,
+    [TG_BF16] = 1 << TG_FP32 | 1 << TG_INT32 | TG_TYPES_FP8,
     [TG_INT32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_INT16,
     [TG_INT16] = 1 << TG_FP32 | 1 << TG_FP16,
     [TG_INT8] = 1 << TG_FP16,
     [TG_UINT8] = 1 << TG_FP16,
+    [TG_FP8_E4M3] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
+    [TG_FP8_E5M2] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
 };
 
 static bool check_convert(const struct check *c)
@@ -367,7 +371,7 @@ static bool check_convert(const struct check *c)
     if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
     if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_shape(c, "src", src, dst)) return false;
     if (!(conversions[src->dtype] >> dst->dtype & 1u)) {
-        char text[96];
+        char text[TYPE_LIST];
         list_types(conversions[src->dtype], text, sizeof text);
         return broken(c, "src", src, "TCVT goes from %s to %s, not to %s", dtype_names[src->dtype],
                       text[0] ? text : "no type", dtype_names[dst->dtype]);

@@ -97,6 +97,8 @@ enum {
     TG_TYPES_INTEGERS = 1 << TG_INT32 | 1 << TG_UINT32 | 1 << TG_INT16 | 1 << TG_UINT16,
     TG_TYPES_WORDS = TG_TYPES_INTEGERS | TG_TYPES_FLOATS | 1 << TG_BF16, /* 2 or 4 bytes */
     TG_TYPES_CUBE = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT8,
+    TG_TYPES_FP8 = 1 << TG_FP8_E4M3 | 1 << TG_FP8_E5M2,
+    TG_TYPES_BINARY = TG_TYPES_FLOATS | 1 << TG_BF16 | TG_TYPES_FP8, /* floating point */
     TG_TYPES_ANY = (1 << TG_DTYPES) - 1
 };
 

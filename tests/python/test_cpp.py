@@ -123,6 +123,37 @@ def test_integers_are_rounded_once(conversions, name, is_half):
         assert Fraction(float(result)) == (nearest if value > 0 else -nearest), value
 
 
+def fp8_values(name):
+    """The numbers of the codes 0 to the largest: sign, exponent and fraction by definition."""
+    fraction_bits, bias, largest = (3, 7, 0x7E) if name == "e4m3" else (2, 15, 0x7B)
+    codes = np.arange(largest + 1)
+    exponent, fraction = codes >> fraction_bits, codes & ((1 << fraction_bits) - 1)
+    lead = np.where(exponent > 0, 1 << fraction_bits, 0)
+    return (lead + fraction) * 2.0 ** (np.maximum(exponent, 1) - bias - fraction_bits)
+
+
+@pytest.mark.parametrize("name", ["e4m3", "e5m2"])
+def test_fp8_is_that_of_the_specification(conversions, name):
+    values = fp8_values(name)
+    codes = np.arange(values.size, dtype=np.uint8)
+    every = converted(conversions, f"float_of_{name}", np.arange(256, dtype=np.uint8), np.float32)
+    np.testing.assert_array_equal(every[:values.size], values)
+    np.testing.assert_array_equal(every[128:128 + values.size], -values)
+    assert np.signbit(every[128])
+    rest = every[values.size:128]
+    assert (np.isinf(rest[0]) and np.isnan(rest[1:]).all()) if name == "e5m2" else np.isnan(rest).all()
+    for source, kind in (("float", np.float32), ("double", np.float64)):
+        middle = ((values[1:] + values[:-1]) / 2).astype(kind)  # exact
+        even = np.where(codes[:-1] % 2 == 0, codes[:-1], codes[1:])
+        for sign, bit in ((1, 0), (-1, 0x80)):
+            for numbers, expected in ((values.astype(kind), codes), (middle, even),
+                                      (np.nextafter(middle, kind(0)), codes[:-1]),
+                                      (np.nextafter(middle, kind(np.inf)), codes[1:]),
+                                      (np.array([1e9, np.inf], dtype=kind), codes[[-1, -1]])):
+                got = converted(conversions, f"{name}_of_{source}", np.ascontiguousarray(sign * numbers), np.uint8)
+                np.testing.assert_array_equal(got, expected | bit)
+
+
 def test_another_version_of_the_headers_is_refused(tmp_path):
     """A plugin that says another version of orchestration.h is refused when it is loaded."""
     folder = CPP / "host_build_graph" / "types"

@@ -37,22 +37,52 @@ static inline double ref_value(uint32_t bits, int exponent_bits, int fraction_bi
     return negative ? -value : value;
 }
 
-/* The bits of that format nearest to `value`, ties to even; any NaN gives one NaN. Steps along the format's grid. */
+/* The code of the number nearest to |value|, which is finite, on that format's grid, as if the grid never ended; ties to
+ * even. */
+static inline uint32_t ref_nearest(double value, int exponent_bits, int fraction_bits)
+{
+    int bias = (1 << (exponent_bits - 1)) - 1, exponent;
+    (void)frexp(value, &exponent);                              /* 2^(exponent - 1) <= |value| */
+    if (value == 0 || exponent < 2 - bias) exponent = 2 - bias; /* below that the grid is that of the subnormals */
+    double steps = nearbyint(ldexp(fabs(value), fraction_bits + 1 - exponent));
+    /* A carry out of the fraction is one more in the exponent, as it should be. */
+    return ((uint32_t)(exponent - 2 + bias) << fraction_bits) + (uint32_t)steps;
+}
+
+/* The bits of that format nearest to `value`, ties to even; any NaN gives one NaN. */
 static inline uint32_t ref_bits(double value, int exponent_bits, int fraction_bits)
 {
-    int bias = (1 << (exponent_bits - 1)) - 1;
     uint32_t sign = signbit(value) ? 1u << (exponent_bits + fraction_bits) : 0;
     uint32_t infinity = ((1u << exponent_bits) - 1) << fraction_bits;
     if (isnan(value)) return sign | infinity | 1u << (fraction_bits - 1);
     if (isinf(value)) return sign | infinity;
-    if (value == 0) return sign;
-    int exponent;
-    (void)frexp(value, &exponent);                /* 2^(exponent - 1) <= |value| */
-    if (exponent < 2 - bias) exponent = 2 - bias; /* below that the grid is that of the subnormals */
-    double steps = nearbyint(ldexp(fabs(value), fraction_bits + 1 - exponent));
-    uint32_t magnitude = (uint32_t)(exponent - 2 + bias) << fraction_bits;
-    magnitude += (uint32_t)steps; /* a carry out of the fraction is one more in the exponent, as it should be */
+    const uint32_t magnitude = ref_nearest(value, exponent_bits, fraction_bits);
     return sign | (magnitude < infinity ? magnitude : infinity);
+}
+
+/* fp8 by the list of its numbers, in ascending order: those of the codes 0, 1, ... to the largest. */
+static inline double ref_fp8(uint32_t dtype, uint32_t code)
+{
+    const int fraction_bits = dtype == TG_FP8_E4M3 ? 3 : 2, bias = dtype == TG_FP8_E4M3 ? 7 : 15;
+    const int exponent = (int)(code & 0x7F) >> fraction_bits, lead = exponent > 0 ? 1 << fraction_bits : 0;
+    double value = ldexp(lead + (int)(code & ((1u << fraction_bits) - 1)),
+                         (exponent > 0 ? exponent : 1) - bias - fraction_bits);
+    if (dtype == TG_FP8_E4M3 && (code & 0x7F) == 0x7F) value = (double)NAN;
+    if (dtype == TG_FP8_E5M2 && (code & 0x7F) >= 0x7C) value = (code & 3) ? (double)NAN : (double)INFINITY;
+    return code & 0x80 ? -value : value;
+}
+
+static inline uint32_t ref_fp8_largest(uint32_t dtype) { return dtype == TG_FP8_E4M3 ? 0x7E : 0x7B; }
+static inline bool ref_is_fp8(uint32_t dtype) { return dtype == TG_FP8_E4M3 || dtype == TG_FP8_E5M2; }
+
+/* The nearest number's code; what is too large, and infinity, is the largest. */
+static inline uint8_t ref_fp8_code(uint32_t dtype, double value)
+{
+    const uint32_t sign = signbit(value) ? 0x80u : 0u, largest = ref_fp8_largest(dtype);
+    if (isnan(value)) return 0x7F;
+    if (fabs(value) > 1e6) return (uint8_t)(sign | largest);
+    const uint32_t code = dtype == TG_FP8_E4M3 ? ref_nearest(value, 4, 3) : ref_nearest(value, 5, 2);
+    return (uint8_t)(sign | (code < largest ? code : largest));
 }
 
 static inline double ref_load(uint32_t dtype, const void *at)
@@ -69,6 +99,8 @@ static inline double ref_load(uint32_t dtype, const void *at)
     case TG_UINT16: memcpy(&half, at, 2); return half;
     case TG_INT8: return *(const int8_t *)at;
     case TG_UINT8: return *(const uint8_t *)at;
+    case TG_FP8_E4M3:
+    case TG_FP8_E5M2: return ref_fp8(dtype, *(const uint8_t *)at);
     default: memcpy(&single, at, 4); return (double)single;
     }
 }
@@ -98,6 +130,8 @@ static inline void ref_store(uint32_t dtype, double value, void *at)
         double near = isnan(value) ? 0 : nearbyint(value);
         int64_t whole = (int64_t)(near > high ? high : near < low ? low : near);
         memcpy(at, &whole, tg_dtype_bytes(dtype));
+    } else if (ref_is_fp8(dtype)) {
+        *(uint8_t *)at = ref_fp8_code(dtype, value);
     } else {
         uint16_t half = (uint16_t)(dtype == TG_FP16 ? ref_bits(value, 5, 10) : ref_bits(value, 8, 7));
         memcpy(at, &half, 2);

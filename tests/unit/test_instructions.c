@@ -150,6 +150,33 @@ static double expected_float(uint32_t dtype, double value, enum tg_cast cast)
     }
 }
 
+/* By the list of numbers. Numbers that are too large become infinity in E5M2 and NaN in E4M3, unless they saturate. */
+static double expected_fp8(uint32_t dtype, double value, enum tg_cast cast, bool saturates)
+{
+    const double size = fabs(value), largest = ref_fp8(dtype, ref_fp8_largest(dtype));
+    const double beyond = dtype == TG_FP8_E5M2 ? (double)INFINITY : (double)NAN;
+    const double sign = signbit(value) ? -1 : 1;
+    uint32_t low = 0;
+    if (isnan(value)) return value;
+    if (isinf(value)) return sign * (saturates ? largest : beyond);
+    while (low < ref_fp8_largest(dtype) && ref_fp8(dtype, low + 1) <= size) low++;
+    const double down = ref_fp8(dtype, low);
+    if (down == size) return value;
+    const bool ends = low == ref_fp8_largest(dtype);
+    const double up = ends ? 2 * down - ref_fp8(dtype, low - 1) : ref_fp8(dtype, low + 1); /* as if it went on */
+    bool away = false;
+    switch (cast) {
+    case TG_CAST_FLOOR: away = sign < 0; break;
+    case TG_CAST_CEIL: away = sign > 0; break;
+    case TG_CAST_TRUNC: break;
+    case TG_CAST_ODD: break;
+    case TG_CAST_ROUND: away = size - down >= up - size; break;
+    default: away = size - down > up - size || (size - down == up - size && low % 2 == 1); break;
+    }
+    if (!away) return sign * down;
+    return sign * (!ends ? up : saturates ? largest : beyond);
+}
+
 static double whole(double value, enum tg_cast cast)
 {
     const double down = floor(value), rest = value - down;
@@ -177,11 +204,15 @@ static double expected_integer(uint32_t dtype, double value, enum tg_cast cast, 
 static const struct conversion {
     uint8_t from, to;
     bool wraps; /* without being asked */
-} conversions[] = {{TG_FP32, TG_FP16, 0},  {TG_FP32, TG_BF16, 0},  {TG_FP32, TG_INT32, 0},  {TG_FP32, TG_INT16, 1},
-                   {TG_FP32, TG_FP32, 0},  {TG_FP16, TG_FP32, 0},  {TG_FP16, TG_INT32, 0},  {TG_FP16, TG_INT16, 1},
-                   {TG_FP16, TG_INT8, 1},  {TG_FP16, TG_UINT8, 1}, {TG_BF16, TG_FP32, 0},   {TG_BF16, TG_INT32, 0},
-                   {TG_INT32, TG_FP32, 0}, {TG_INT32, TG_FP16, 0}, {TG_INT32, TG_INT16, 1}, {TG_INT16, TG_FP32, 0},
-                   {TG_INT16, TG_FP16, 0}, {TG_INT8, TG_FP16, 0},  {TG_UINT8, TG_FP16, 0}};
+} conversions[] = {
+    {TG_FP32, TG_FP16, 0},     {TG_FP32, TG_BF16, 0},     {TG_FP32, TG_INT32, 0},    {TG_FP32, TG_INT16, 1},
+    {TG_FP32, TG_FP32, 0},     {TG_FP16, TG_FP32, 0},     {TG_FP16, TG_INT32, 0},    {TG_FP16, TG_INT16, 1},
+    {TG_FP16, TG_INT8, 1},     {TG_FP16, TG_UINT8, 1},    {TG_BF16, TG_FP32, 0},     {TG_BF16, TG_INT32, 0},
+    {TG_INT32, TG_FP32, 0},    {TG_INT32, TG_FP16, 0},    {TG_INT32, TG_INT16, 1},   {TG_INT16, TG_FP32, 0},
+    {TG_INT16, TG_FP16, 0},    {TG_INT8, TG_FP16, 0},     {TG_UINT8, TG_FP16, 0},    {TG_FP32, TG_FP8_E4M3, 0},
+    {TG_FP16, TG_FP8_E4M3, 0}, {TG_BF16, TG_FP8_E4M3, 0}, {TG_FP32, TG_FP8_E5M2, 0}, {TG_FP16, TG_FP8_E5M2, 0},
+    {TG_BF16, TG_FP8_E5M2, 0}, {TG_FP8_E4M3, TG_FP32, 0}, {TG_FP8_E4M3, TG_FP16, 0}, {TG_FP8_E4M3, TG_BF16, 0},
+    {TG_FP8_E5M2, TG_FP32, 0}, {TG_FP8_E5M2, TG_FP16, 0}, {TG_FP8_E5M2, TG_BF16, 0}};
 enum { N_CONVERSIONS = sizeof conversions / sizeof conversions[0] };
 
 /* Numbers on which conversions turn: halves, the ends of each type, the smallest ones; then any. */
@@ -221,6 +252,25 @@ static double turning_point(uint32_t n)
                                     0x1.ffcp-15,
                                     0x1.ffep-15,
                                     0x1p-149,
+                                    448,
+                                    464,
+                                    0x1.d00002p8,
+                                    480,
+                                    57344,
+                                    61440,
+                                    0x1p-6,
+                                    0x1p-9,
+                                    0x1p-10,
+                                    0x1.8p-10,
+                                    0x1.8p-9,
+                                    0x1p-14,
+                                    0x1p-16,
+                                    0x1p-17,
+                                    0x1.8p-16,
+                                    1.0625,
+                                    1.1875,
+                                    1.125,
+                                    1.375,
                                     3.3e38,
                                     0x1.fffffep127,
                                     0x1.fep127,
@@ -260,6 +310,8 @@ static void conversions_round_and_saturate_as_asked(void **state)
                             expected = expected_integer(pair->to, value, (enum tg_cast)cast, saturates);
                         else if (pair->from == TG_FP32 && pair->to == TG_FP32)
                             expected = isfinite(value) ? whole(value, (enum tg_cast)cast) : value;
+                        else if (ref_is_fp8(pair->to))
+                            expected = expected_fp8(pair->to, value, (enum tg_cast)cast, saturates);
                         else expected = expected_float(pair->to, value, (enum tg_cast)cast);
                         if (!ref_equal(get(&dst, row, col), expected))
                             fail_msg("%s: type %u to %u, cast %d, saturation %d: %.17g gives %.17g, not %.17g",

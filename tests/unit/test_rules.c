@@ -211,7 +211,7 @@ static const struct {
     const char *rule;
 } tile_rules[] = {
     {"of no kind", no_kind, "unknown tile kind 5"},
-    {"of no type", no_dtype, "unknown element type 9"},
+    {"of no type", no_dtype, "unknown element type 11"},
     {"of the other core", other_core, " core has no "},
     {"without valid rows", no_valid_rows, "the valid part is empty"},
     {"without valid columns", no_valid_cols, "the valid part is empty"},
@@ -382,7 +382,8 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TCVT, TG_OP_TCVT, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TCVT, TG_OP_TCVT, a_col_major, "src", ROW_MAJOR},
     {TG_OP_TCVT, TG_OP_TCVT, a_fewer_rows, "src", SHAPE ", 12 x 20"},
-    {TG_OP_TCVT, TG_OP_TCVT, halves, "src", "TCVT goes from fp16 to fp32, int32, int8, uint8 and int16, not to bf16"},
+    {TG_OP_TCVT, TG_OP_TCVT, halves, "src",
+     "TCVT goes from fp16 to fp32, int32, int8, uint8, int16, fp8_e4m3 and fp8_e5m2, not to bf16"},
 
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, a_col_major, "src", ROW_MAJOR},
@@ -595,7 +596,7 @@ static void a_tensor_has_to_be_sound(void **state)
         void (*change)(struct sample *s);
         const char *rule;
     } cases[] = {
-        {no_global_type, "unknown element type 9 or layout 0"},
+        {no_global_type, "unknown element type 11 or layout 0"},
         {no_global_layout, "unknown element type 0 or layout 2"},
         {crooked_address, "address 0x1002 is not a multiple of its element's 4 bytes"},
         {gaps_in_rows, "ND needs stride 1 along its columns"},

@@ -1,9 +1,8 @@
-// pto/common/types.hpp - element types: half and bfloat16_t as classes of two bytes, and the number of every type.
+// pto/common/types.hpp - element types: half, bfloat16_t and fp8 as classes, and the number of every type.
 #ifndef TILEGRAPH_PTO_COMMON_TYPES_HPP
 #define TILEGRAPH_PTO_COMMON_TYPES_HPP
 
 #include <cstdint>
-#include <cstring>
 #include <type_traits>
 
 #include <tilegraph/types.h>
@@ -13,23 +12,12 @@ namespace pto
 namespace detail
 {
 
-inline uint32_t bits_of(float value)
-{
-    uint32_t bits;
-    std::memcpy(&bits, &value, sizeof bits);
-    return bits;
-}
-
-inline float float_of(uint32_t bits)
-{
-    float value;
-    std::memcpy(&value, &bits, sizeof value);
-    return value;
-}
+constexpr uint32_t bits_of(float value) { return __builtin_bit_cast(uint32_t, value); }
+constexpr float float_of(uint32_t bits) { return __builtin_bit_cast(float, bits); }
 
 // The float nearest to x. If it differs from x, the neighbour of x whose last bit is odd (rounding to odd). A second
 // rounding, to a type that is at least two bits shorter, then equals one rounding of x.
-template <typename X> float round_to_odd(X x)
+template <typename X> constexpr float round_to_odd(X x)
 {
     const float near = static_cast<float>(x);
     const uint32_t bits = bits_of(near);
@@ -41,7 +29,7 @@ template <typename X> float round_to_odd(X x)
 }
 
 // To nearest, ties to even; a number that is too large becomes infinite; NaN stays NaN.
-inline uint16_t half_bits(float value)
+constexpr uint16_t half_bits(float value)
 {
     const uint32_t bits = bits_of(value), sign = bits >> 16 & 0x8000u, size = bits & 0x7fffffffu;
     if (size > 0x7f800000u) return static_cast<uint16_t>(sign | 0x7e00u | (size >> 13 & 0x3ffu));
@@ -57,7 +45,7 @@ inline uint16_t half_bits(float value)
     return static_cast<uint16_t>(sign | (exponent < 113u ? rounded : ((exponent - 113u) << 10) + rounded));
 }
 
-inline float float_of_half(uint16_t half)
+constexpr float float_of_half(uint16_t half)
 {
     const uint32_t sign = (half & 0x8000u) << 16, exponent = half >> 10 & 0x1fu, significand = half & 0x3ffu;
     if (exponent == 0x1fu) return float_of(sign | 0x7f800000u | significand << 13);
@@ -66,51 +54,82 @@ inline float float_of_half(uint16_t half)
     return sign ? -size : size;
 }
 
-inline uint16_t bfloat16_bits(float value)
+constexpr uint16_t bfloat16_bits(float value)
 {
     const uint32_t bits = bits_of(value);
     if ((bits & 0x7fffffffu) > 0x7f800000u) return static_cast<uint16_t>(bits >> 16 | 0x40u);
     return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
+// fp8: a sign, an exponent and `fraction_bits`. `largest` is the code of the largest number, which larger ones and
+// infinity become.
+struct fp8_format {
+    uint32_t fraction_bits, bias, largest, nan;
+};
+inline constexpr fp8_format e4m3 = {3, 7, 0x7e, 0x7f}, e5m2 = {2, 15, 0x7b, 0x7e};
+
+constexpr uint8_t fp8_bits(float value, const fp8_format &f)
+{
+    const uint32_t bits = bits_of(value), sign = bits >> 24 & 0x80u, size = bits & 0x7fffffffu;
+    if (size > 0x7f800000u) return static_cast<uint8_t>(sign | f.nan);
+    const uint32_t exponent = size >> 23, least = 128u - f.bias; // the exponent of the smallest normal number
+    const uint32_t drop = 23u - f.fraction_bits + (exponent < least ? least - exponent : 0u);
+    const uint32_t significand = (size & 0x7fffffu) | 0x800000u;
+    uint32_t code = 0;
+    if (drop <= 24u) { // more is less than half of the smallest number
+        const uint32_t kept = significand >> drop, rest = significand & ((1u << drop) - 1u), middle = 1u << (drop - 1u);
+        code = kept + (rest > middle || (rest == middle && (kept & 1u)) ? 1u : 0u);
+        if (exponent > least) code += (exponent - least) << f.fraction_bits;
+    }
+    return static_cast<uint8_t>(sign | (code > f.largest ? f.largest : code));
+}
+
+constexpr float float_of_fp8(uint8_t bits, const fp8_format &f)
+{
+    const uint32_t sign = static_cast<uint32_t>(bits & 0x80u) << 24, code = bits & 0x7fu;
+    const uint32_t exponent = code >> f.fraction_bits, fraction = code & ((1u << f.fraction_bits) - 1u);
+    if (code > f.largest) return float_of(sign | (code == f.largest + 1u && code != f.nan ? 0x7f800000u : 0x7fc00000u));
+    if (exponent > 0) return float_of(sign | (exponent + 127u - f.bias) << 23 | fraction << (23u - f.fraction_bits));
+    const float step = float_of((128u - f.bias - f.fraction_bits) << 23);
+    return sign ? -static_cast<float>(fraction) * step : static_cast<float>(fraction) * step;
+}
+
 } // namespace detail
 } // namespace pto
 
-// IEEE 754 binary16. Converts from every number by one rounding to nearest, ties to even, and to float exactly. It has
-// no arithmetic. A variable without an initial value has undefined bytes, like a float.
-class half
-{
-  public:
-    half() = default;
-    half(float value) : bits_(pto::detail::half_bits(value)) {}
-    template <typename X, typename = std::enable_if_t<std::is_arithmetic_v<X>>>
-    half(X value) : half(pto::detail::round_to_odd(value))
-    {
-    }
-    operator float() const { return pto::detail::float_of_half(bits_); }
+// What the classes of short numbers share: they convert from every number by one rounding to nearest, ties to even, and
+// to float exactly. Arithmetic is that of float; its result is rounded when it is assigned.
+#define TG_PTO_SHORT_FLOAT(name, word, of_float, to_float)                                                             \
+    class name                                                                                                         \
+    {                                                                                                                  \
+      public:                                                                                                          \
+        name() = default;                                                                                              \
+        constexpr name(float value) : bits_(of_float) {}                                                               \
+        template <typename X, typename = std::enable_if_t<std::is_arithmetic_v<X>>>                                    \
+        constexpr name(X value) : name(pto::detail::round_to_odd(value))                                               \
+        {                                                                                                              \
+        }                                                                                                              \
+        constexpr operator float() const { return to_float; }                                                          \
+        constexpr name &operator+=(float x) { return *this = *this + x; }                                              \
+        constexpr name &operator-=(float x) { return *this = *this - x; }                                              \
+        constexpr name &operator*=(float x) { return *this = *this * x; }                                              \
+        constexpr name &operator/=(float x) { return *this = *this / x; }                                              \
+                                                                                                                       \
+      private:                                                                                                         \
+        word bits_;                                                                                                    \
+    };                                                                                                                 \
+    static_assert(sizeof(name) == sizeof(word) && std::is_trivial_v<name>, "arrays of it are arrays of device memory")
 
-  private:
-    uint16_t bits_;
-};
-
-// The upper half of a float. Converts as half does.
-class bfloat16_t
-{
-  public:
-    bfloat16_t() = default;
-    bfloat16_t(float value) : bits_(pto::detail::bfloat16_bits(value)) {}
-    template <typename X, typename = std::enable_if_t<std::is_arithmetic_v<X>>>
-    bfloat16_t(X value) : bfloat16_t(pto::detail::round_to_odd(value))
-    {
-    }
-    operator float() const { return pto::detail::float_of(static_cast<uint32_t>(bits_) << 16); }
-
-  private:
-    uint16_t bits_;
-};
-
-static_assert(sizeof(half) == 2 && sizeof(bfloat16_t) == 2 && std::is_trivial_v<half> && std::is_trivial_v<bfloat16_t>,
-              "arrays of them are arrays of device memory");
+// IEEE 754 binary16; the upper half of a float; fp8 of the OCP specification, which saturates. A variable without an
+// initial value has undefined bytes, like a float.
+TG_PTO_SHORT_FLOAT(half, uint16_t, pto::detail::half_bits(value), pto::detail::float_of_half(bits_));
+TG_PTO_SHORT_FLOAT(bfloat16_t, uint16_t, pto::detail::bfloat16_bits(value),
+                   pto::detail::float_of(static_cast<uint32_t>(bits_) << 16));
+TG_PTO_SHORT_FLOAT(float8_e4m3_t, uint8_t, pto::detail::fp8_bits(value, pto::detail::e4m3),
+                   pto::detail::float_of_fp8(bits_, pto::detail::e4m3));
+TG_PTO_SHORT_FLOAT(float8_e5m2_t, uint8_t, pto::detail::fp8_bits(value, pto::detail::e5m2),
+                   pto::detail::float_of_fp8(bits_, pto::detail::e5m2));
+#undef TG_PTO_SHORT_FLOAT
 
 using float16_t = half;
 using float32_t = float;
@@ -139,6 +158,10 @@ template <> struct dtype_of<int16_t> : std::integral_constant<tg_dtype, TG_INT16
 template <> struct dtype_of<uint16_t> : std::integral_constant<tg_dtype, TG_UINT16> {
 };
 template <> struct dtype_of<uint32_t> : std::integral_constant<tg_dtype, TG_UINT32> {
+};
+template <> struct dtype_of<float8_e4m3_t> : std::integral_constant<tg_dtype, TG_FP8_E4M3> {
+};
+template <> struct dtype_of<float8_e5m2_t> : std::integral_constant<tg_dtype, TG_FP8_E5M2> {
 };
 
 template <typename T, typename = void> struct has_dtype : std::false_type {
