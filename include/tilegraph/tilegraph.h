@@ -132,8 +132,9 @@ struct tg_device_config {
                              status (docs/hostile.md). While a run waits, the process has handlers for these signals
                              and for SIGURG or a real-time signal; they are chained and restored. false: a fault of a
                              kernel or plugin hits the process. Off by default; the command line turns it on. */
-    const char *isa;   /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "amx". NULL: the
-                             value of the environment variable TG_ISA, or the highest of this computer. NULL */
+    const char *isa;   /* the highest instruction set that tiles may use: "portable", "avx2", "avx512", "avx512bf16",
+                             "amx". NULL: the value of the environment variable TG_ISA, or the highest of this
+                             computer. NULL */
 };
 
 /* Fill in the defaults; config->size says how many bytes there are. TG_ERR_ARGUMENT: the size is smaller than the first
@@ -163,7 +164,7 @@ TG_API uint32_t tg_device_blocks(const struct tg_device *device);
 /* Threads that run the device's tasks. 0: the device has blocks of cores instead. */
 TG_API uint32_t tg_device_workers(const struct tg_device *device);
 
-/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512" or "amx". */
+/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512", "avx512bf16" or "amx". */
 TG_API const char *tg_device_isa(const struct tg_device *device);
 
 /* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source. Copy and change the file to

@@ -6,10 +6,11 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* From the slowest to the fastest; each contains the ones before it. */
-enum tg_isa { TG_ISA_PORTABLE = 0, TG_ISA_AVX2, TG_ISA_AVX512, TG_ISA_AMX, TG_N_ISAS };
+/* From the slowest to the fastest; each contains the ones before it. AVX512BF16 counts as usable only where its products
+ * are faster than those of AVX512: on AMD's processors. */
+enum tg_isa { TG_ISA_PORTABLE = 0, TG_ISA_AVX2, TG_ISA_AVX512, TG_ISA_AVX512BF16, TG_ISA_AMX, TG_N_ISAS };
 
-/* "portable", "avx2", "avx512", "amx". */
+/* "portable", "avx2", "avx512", "avx512bf16", "amx". */
 const char *tg_isa_name(enum tg_isa isa);
 
 /* Store the instruction set of that name in *isa. false: unknown name, *isa is unchanged. */

@@ -56,7 +56,7 @@ static void a_reproducible_run_has_the_bytes_of_a2a3sim(void **state)
 {
     (void)state;
     static const char *const cases[] = {"ragged", "gqa", "fp16", "bf16", "large-scores"};
-    static const char *const isas[] = {"portable", "avx2", "avx512", "amx"};
+    static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct pa_problem expected, problem;
         struct rig rig;

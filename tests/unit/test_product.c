@@ -43,7 +43,9 @@ static double number_of(uint32_t dtype)
 static uint8_t *right_at(const struct problem *p, uint32_t row, uint32_t col)
 {
     const struct tg_product *q = &p->product;
-    return p->right[row / q->piece_rows] + (row % q->piece_rows * q->right_ld + col) * tg_dtype_bytes(q->dtype);
+    const size_t panel = 32 / tg_dtype_bytes(q->dtype);
+    return p->right[row / q->piece_rows] +
+           (row % q->piece_rows * q->right_ld + col / panel * q->panel_ld + col % panel) * tg_dtype_bytes(q->dtype);
 }
 
 static void problem_free(struct problem *p)
@@ -63,13 +65,21 @@ static void problem_make(struct problem *p, uint32_t dtype, uint32_t m, uint32_t
     q->fresh = ref_between(&random_state, 0, 1);
     q->piece_rows = ref_between(&random_state, 0, 1) ? k : ref_between(&random_state, 1, k);
     q->left_ld = k + ref_between(&random_state, 0, 3);
-    q->right_ld = n + ref_between(&random_state, 0, 1) * ref_between(&random_state, 1, 20);
+    const uint32_t panel = 32 / bytes;
+    if (ref_between(&random_state, 0, 1)) { /* NZ */
+        q->right_ld = panel;
+        q->panel_ld = (q->piece_rows + ref_between(&random_state, 0, 3)) * panel;
+    } else {
+        q->right_ld = n + ref_between(&random_state, 0, 1) * ref_between(&random_state, 1, 20);
+        q->panel_ld = panel;
+    }
     q->block_ld = (m + ref_between(&random_state, 0, 3)) * 16;
     p->left = malloc(((m - 1) * q->left_ld + k) * sizeof *p->left);
     assert_non_null(p->left);
     for (uint32_t j = 0; j < k; j += q->piece_rows) {
         const uint32_t n_rows = k - j < q->piece_rows ? k - j : q->piece_rows;
-        p->right[j / q->piece_rows] = malloc(((n_rows - 1) * q->right_ld + n) * bytes);
+        const size_t last = (n_rows - 1) * q->right_ld + (n - 1) / panel * q->panel_ld + (n - 1) % panel;
+        p->right[j / q->piece_rows] = malloc((last + 1) * bytes);
         assert_non_null(p->right[j / q->piece_rows]);
     }
     for (uint32_t i = 0; i < m; i++)

@@ -339,6 +339,7 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
             pieces[0] = part->at;
             product.sum = sum + tg_at_nz(acc->rows, 16, 0, part->col);
             product.right_ld = part->ld;
+            product.panel_ld = 32 / tg_dtype_bytes(product.dtype);
             product.n = part->n_cols;
             lazy->product->multiply(&product, &lazy->stream);
         }

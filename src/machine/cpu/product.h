@@ -11,8 +11,9 @@
  * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
 * Shapes    left [m][k] fp32, left_ld elements apart; each value is one that dtype can represent. right [k][n] of dtype
- *           (fp32, fp16, bf16), in pieces of piece_rows rows below each other; the last piece has the rest. Rows are
- *           right_ld elements apart in each piece.
+ *           (fp32, fp16, bf16), in pieces of piece_rows rows below each other; the last piece has the rest. In a piece
+ *           rows are right_ld elements apart. A panel is 32 bytes of a row; panels are panel_ld elements apart: 32
+ *           bytes in rows that are contiguous, a whole column block in the NZ layout.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
  * Writes    sum, m rows of every block that holds one of the n columns; the block's other columns get values without a
  *           meaning.
@@ -24,7 +25,7 @@ struct tg_product {
     const float *left;
     const uint8_t *const *right; /* where each piece begins */
     float *sum;
-    size_t left_ld, right_ld, block_ld;
+    size_t left_ld, right_ld, panel_ld, block_ld;
     uint32_t piece_rows; /* 1 to k */
     uint32_t m, k, n, dtype;
     bool fresh; /* the old contents of sum do not count */

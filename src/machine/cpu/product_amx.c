@@ -3,9 +3,9 @@
  * The tile instruction multiplies pairs of rows of right whose numbers alternate. Registers bring them into that order,
  * on the way from device memory to a scratch that stays in L1:
  *
- *     right, 32 rows x 32 columns           two tiles, 16 pairs x 16 columns each
- *     row 2p      a0  a1  a2  a3  ...       low   row p   a0  b0  a1  b1  ...  a15 b15
- *     row 2p + 1  b0  b1  b2  b3  ...       high  row p   a16 b16 a17 b17 ...  a31 b31
+ *     right, 32 rows x 16 columns           a tile, 16 pairs x 16 columns
+ *     row 2p      a0  a1  a2  a3  ...       row p   a0  b0  a1  b1  ...  a15 b15
+ *     row 2p + 1  b0  b1  b2  b3  ...
  *
  * Missing rows and columns of right are zero there. Blocks of sums are tiles in their memory layout. */
 #include <assert.h>
@@ -36,7 +36,7 @@ struct panel {
     struct tg_stream *stream; /* NULL: no reports */
     const float *left;        /* at the panel's first column */
     const uint8_t *right;
-    size_t right_bytes; /* from row to row */
+    size_t row_bytes, block_bytes; /* from row to row, from block to block of 16 columns */
     uint32_t k, n_steps;
     bool fresh; /* sums begin at zero */
     alignas(64) uint16_t left_tiles[DEEP_STEPS][PART_ROWS][STEP];
@@ -67,30 +67,29 @@ static void pack_left(struct panel *p)
     }
 }
 
-static inline __m512i row_of(const uint8_t *from, bool exists, __mmask32 mask)
+static inline __m256i row_of(const uint8_t *from, bool exists, __mmask16 mask)
 {
-    return exists ? _mm512_maskz_loadu_epi16(mask, from) : _mm512_setzero_si512();
+    return exists ? _mm256_maskz_loadu_epi16(mask, from) : _mm256_setzero_si256();
 }
 
-/* One step of the columns that begin at `column` and are in the mask. Four shuffles for two lines. */
-static void interleave(struct panel *p, uint32_t step, const uint8_t *column, __mmask32 mask)
+/* One step of a block of 16 columns, those in the mask. A permutation for two rows. */
+static void interleave(struct panel *p, uint32_t step, uint32_t half, const uint8_t *column, __mmask16 mask)
 {
-    const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11),
-                  high = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
-    const uint32_t n_rows = p->k - step * STEP, half_lines = mask >> BLOCK ? 2 : 1; /* of a row */
-    const size_t row_bytes = p->right_bytes;
+    static const uint16_t place[32] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+                                       8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+    const __m512i alternating = _mm512_loadu_si512(place);
+    const uint32_t n_rows = p->k - step * STEP;
+    const size_t row_bytes = p->row_bytes;
     struct tg_stream *const stream = p->stream;
     const uint8_t *from = column + step * STEP * row_bytes;
     for (uint32_t pair = 0; pair < PAIRS; pair++, from += 2 * row_bytes) {
-        const __m512i even = row_of(from, 2 * pair < n_rows, mask);
-        const __m512i odd = row_of(from + row_bytes, 2 * pair + 1 < n_rows, mask);
-        /* In each 128 bits of a row, the first four columns and the last four. */
-        const __m512i front = _mm512_unpacklo_epi16(even, odd), back = _mm512_unpackhi_epi16(even, odd);
-        _mm512_store_si512(p->right_tiles[step][0][pair], _mm512_permutex2var_epi64(front, low, back));
-        _mm512_store_si512(p->right_tiles[step][1][pair], _mm512_permutex2var_epi64(front, high, back));
+        const __m256i even = row_of(from, 2 * pair < n_rows, mask);
+        const __m256i odd = row_of(from + row_bytes, 2 * pair + 1 < n_rows, mask);
+        const __m512i rows = _mm512_inserti64x4(_mm512_castsi256_si512(even), odd, 1);
+        _mm512_store_si512(p->right_tiles[step][half][pair], _mm512_permutexvar_epi16(alternating, rows));
         if (!stream || pair % TELL_PAIRS != 0 || 2 * pair >= n_rows) continue;
         const uint32_t n_told = n_rows - 2 * pair < 2 * TELL_PAIRS ? n_rows - 2 * pair : 2 * TELL_PAIRS;
-        tg_stream_used(stream, (n_told * half_lines + 1) / 2);
+        tg_stream_used(stream, (n_told + 1) / 2);
     }
 }
 
@@ -122,8 +121,11 @@ static void multiply_panel(struct panel *p)
     const struct tg_product *product = p->product;
     pack_left(p);
     for (uint32_t col = 0; col < product->n; col += STEP) {
-        const __mmask32 mask = first(product->n - col);
-        for (uint32_t step = 0; step < p->n_steps; step++) interleave(p, step, p->right + col * sizeof(uint16_t), mask);
+        const uint32_t mask = first(product->n - col);
+        const uint8_t *column = p->right + col / BLOCK * p->block_bytes;
+        for (uint32_t step = 0; step < p->n_steps; step++) interleave(p, step, 0, column, (__mmask16)mask);
+        for (uint32_t step = 0; mask >> BLOCK && step < p->n_steps; step++)
+            interleave(p, step, 1, column + p->block_bytes, (__mmask16)(mask >> BLOCK));
         for (uint32_t row = 0; row < product->m; row += TG_AMX_ROWS)
             multiply_rows(p, row, product->sum + col / BLOCK * product->block_ld, mask >> BLOCK);
     }
@@ -148,12 +150,13 @@ static void multiply_piece(const struct tg_product *product, struct tg_stream *s
     struct panel p;
     p.product = product;
     p.stream = stream;
-    p.right_bytes = product->right_ld * sizeof(uint16_t);
+    p.row_bytes = product->right_ld * sizeof(uint16_t);
+    p.block_bytes = product->panel_ld * sizeof(uint16_t);
     p.fresh = product->fresh;
     configure(product->m < TG_AMX_ROWS ? product->m : TG_AMX_ROWS);
     for (uint32_t k = 0; k < product->k; k += depth) {
         p.left = product->left + k;
-        p.right = *product->right + k * p.right_bytes;
+        p.right = *product->right + k * p.row_bytes;
         p.k = product->k - k < depth ? product->k - k : depth;
         p.n_steps = (p.k + STEP - 1) / STEP;
         multiply_panel(&p);

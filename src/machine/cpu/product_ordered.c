@@ -23,7 +23,8 @@ static void widen(float *to, const void *from, uint32_t dtype, uint32_t n)
 static void multiply(const struct tg_product *p, struct tg_stream *stream)
 {
     (void)stream; /* no prefetching */
-    const size_t row_bytes = p->right_ld * tg_dtype_bytes(p->dtype);
+    const size_t bytes = tg_dtype_bytes(p->dtype), row_bytes = p->right_ld * bytes;
+    const uint32_t panel = 32 / (uint32_t)bytes;
     for (uint32_t col = 0; col < p->n; col += LANES) {
         const uint32_t n_cols = p->n - col < LANES ? p->n - col : LANES;
         float *block = p->sum + col / LANES * p->block_ld;
@@ -31,7 +32,9 @@ static void multiply(const struct tg_product *p, struct tg_stream *stream)
         for (uint32_t j = 0; j < p->k; j++) {
             const uint8_t *row = p->right[j / p->piece_rows] + j % p->piece_rows * row_bytes;
             float line[LANES] = {0};
-            widen(line, row + col * tg_dtype_bytes(p->dtype), p->dtype, n_cols);
+            for (uint32_t at = 0; at < n_cols; at += panel)
+                widen(line + at, row + (col + at) / panel * p->panel_ld * bytes, p->dtype,
+                      n_cols - at < panel ? n_cols - at : panel);
             for (uint32_t i = 0; i < p->m; i++) {
                 const float factor = p->left[i * p->left_ld + j];
                 for (uint32_t lane = 0; lane < LANES; lane++) block[i * LANES + lane] += factor * line[lane];
