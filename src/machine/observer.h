@@ -1,8 +1,8 @@
 /*
- * observer.h - what an observer of a launch is told: what a task did, and what a core executed.
+ * observer.h - the events of a launch that an observer is told of: the deeds of tasks and the instructions of cores.
  *
- * The trace and the checks are observers. The host registers them for a launch; the machine, the control program and the
- * builder do not know them. Without observers a launch pays one comparison with NULL for each event.
+ * The trace and the checks are observers. The host registers them for a launch; the machine, the control program and
+ * the builder do not know them. Without observers a launch pays one comparison with NULL for each event.
  *
  *     builder          added, edge, published, labelled, waited, allocated, freed, entry_begins, entry_ends
  *     control thread   ran, span

@@ -79,8 +79,8 @@ static bool amx_is_granted(void)
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
 }
 
-/* On Zen 4 and 5 VDPBF16PS multiplies twice as many numbers a cycle as an FMA of fp32. On Intel's processors it multiplies
- * as many, and widening leaves the FMA faster. */
+/* On Zen 4 and 5 VDPBF16PS multiplies twice as many numbers a cycle as an FMA of fp32. On Intel's processors it
+ * multiplies as many, and widening leaves the FMA faster. */
 static bool has_fast_bf16(void)
 {
     return has(cpuid(7, 1).eax, CPUID_AVX512_BF16) && cpuid(0, 0).ebx == signature_AMD_ebx;

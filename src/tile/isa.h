@@ -6,8 +6,8 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* From the slowest to the fastest; each contains the ones before it. AVX512BF16 counts as usable only where its products
- * are faster than those of AVX512: on AMD's processors. */
+/* From the slowest to the fastest; each contains the ones before it. AVX512BF16 counts as usable only where its
+ * products are faster than those of AVX512: on AMD's processors. */
 enum tg_isa { TG_ISA_PORTABLE = 0, TG_ISA_AVX2, TG_ISA_AVX512, TG_ISA_AVX512BF16, TG_ISA_AMX, TG_N_ISAS };
 
 /* "portable", "avx2", "avx512", "avx512bf16", "amx". */

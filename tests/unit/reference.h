@@ -37,8 +37,8 @@ static inline double ref_value(uint32_t bits, int exponent_bits, int fraction_bi
     return negative ? -value : value;
 }
 
-/* The code of the number nearest to |value|, which is finite, on that format's grid, as if the grid never ended; ties to
- * even. */
+/* The code of the number nearest to |value|, which is finite, on that format's grid, as if the grid never ended; ties
+ * to even. */
 static inline uint32_t ref_nearest(double value, int exponent_bits, int fraction_bits)
 {
     int bias = (1 << (exponent_bits - 1)) - 1, exponent;
@@ -75,7 +75,7 @@ static inline double ref_fp8(uint32_t dtype, uint32_t code)
 static inline uint32_t ref_fp8_largest(uint32_t dtype) { return dtype == TG_FP8_E4M3 ? 0x7E : 0x7B; }
 static inline bool ref_is_fp8(uint32_t dtype) { return dtype == TG_FP8_E4M3 || dtype == TG_FP8_E5M2; }
 
-/* The nearest number's code; what is too large, and infinity, is the largest. */
+/* The nearest number's code. Numbers beyond the range, and infinity, become the largest. */
 static inline uint8_t ref_fp8_code(uint32_t dtype, double value)
 {
     const uint32_t sign = signbit(value) ? 0x80u : 0u, largest = ref_fp8_largest(dtype);
