@@ -164,8 +164,8 @@ TG_API uint32_t tg_device_blocks(const struct tg_device *device);
 /* Threads that run the device's tasks. 0: the device has blocks of cores instead. */
 TG_API uint32_t tg_device_workers(const struct tg_device *device);
 
-/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512", "avx512bf16" or
- * "amx". */
+/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512", "avx512bf16"
+ * or "amx". */
 TG_API const char *tg_device_isa(const struct tg_device *device);
 
 /* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source. Copy and change the file to

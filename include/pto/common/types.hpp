@@ -97,8 +97,8 @@ constexpr float float_of_fp8(uint8_t bits, const fp8_format &f)
 } // namespace detail
 } // namespace pto
 
-// The classes of short numbers have this in common: they convert from every number by one rounding to nearest, ties to even, and
-// to float exactly. Arithmetic is that of float; its result is rounded when it is assigned.
+// The classes of short numbers have this in common: they convert from every number by one rounding to nearest, ties to
+// even, and to float exactly. Arithmetic is that of float; its result is rounded when it is assigned.
 #define TG_PTO_SHORT_FLOAT(name, word, of_float, to_float)                                                             \
     class name                                                                                                         \
     {                                                                                                                  \
