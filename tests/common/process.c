@@ -16,6 +16,8 @@ enum { ARGS_MAX = 64, LIMIT_S = 60 };
 #define TG_TEST_EMULATOR ""
 #endif
 
+static int exit_code_of(int state) { return WIFSIGNALED(state) ? 128 + WTERMSIG(state) : WEXITSTATUS(state); }
+
 static FILE *open_output(void)
 {
     FILE *file = tmpfile();
@@ -64,7 +66,7 @@ void process_run(struct process *process, const char *const *argv)
     if (pid == 0) become(argv, out, err);
     int state = 0;
     while (waitpid(pid, &state, 0) < 0 && errno == EINTR) continue;
-    process->exit_code = WIFSIGNALED(state) ? 128 + WTERMSIG(state) : WEXITSTATUS(state);
+    process->exit_code = exit_code_of(state);
     process->out = take_output(out);
     process->err = take_output(err);
     CHECK(process->exit_code != 127, "%s", process->err);
@@ -76,6 +78,26 @@ void process_free(struct process *process)
     free(process->out);
     free(process->err);
     memset(process, 0, sizeof *process);
+}
+
+int process_copy(void (*fn)(void *arg), void *arg)
+{
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        fn(arg);
+        exit(0);
+    }
+    int state = 0;
+    assert_int_equal(waitpid(child, &state, 0), child);
+    return exit_code_of(state);
+}
+
+void process_expect_race(void (*fn)(void *arg), void *arg)
+{
+    enum { TSAN_EXIT_CODE = 66 };
+    assert_int_equal(process_copy(fn, arg), TSAN_EXIT_CODE);
 }
 
 const char *process_binary(const char *name)

@@ -14,6 +14,14 @@ struct process {
 void process_run(struct process *process, const char *const *argv);
 void process_free(struct process *process);
 
+/* Call fn(arg) in a copy of this process, which ends with 0 after it. Returns its exit code, or 128 + the signal that
+ * ended it. */
+int process_copy(void (*fn)(void *arg), void *arg);
+
+/* The same call has a data race, and the thread sanitizer must report it: it ends the process for that, or lets it end
+ * with the same exit code. */
+void process_expect_race(void (*fn)(void *arg), void *arg);
+
 /* The path of a program of this build; in a static buffer. */
 const char *process_binary(const char *name);
 

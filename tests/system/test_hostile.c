@@ -469,7 +469,6 @@ enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };
 static void hostile_module(void **state)
 {
     const struct load_row *row = *state;
-    if (TEST_ASAN && strcmp(row->module, "exit_handlers_in_destructor") == 0) SKIP("%s under a sanitizer", row->name);
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "it", rig_module(row->module));

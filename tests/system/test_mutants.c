@@ -4,11 +4,10 @@
  */
 #include <stdbool.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "common/check.h"
 #include "common/flagship.h"
+#include "common/process.h"
 
 #define GM_BYTES (256ull << 20)
 enum { N_SEEDS = 20 };
@@ -145,8 +144,9 @@ static void try_mutant(struct rig *rig, enum rig_mode mode, const struct mutant 
     pa_problem_free(&problem);
 }
 
-static void try_modes(const struct mutant *mutant)
+static void try_modes(void *arg)
 {
+    const struct mutant *mutant = arg;
     struct rig rig;
     rig_open(&rig, GM_BYTES);
     for (enum rig_mode mode = RIG_CONCURRENT; mode < RIG_MODES; mode++) {
@@ -157,29 +157,12 @@ static void try_modes(const struct mutant *mutant)
     rig_close(&rig);
 }
 
-/* Tasks that a missing edge leaves unordered race, and the thread sanitizer must say so: it ends a process for that, or
- * lets it end with the same exit code. */
-static void expect_race(const struct mutant *mutant)
-{
-    enum { TSAN_EXIT_CODE = 66 };
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        try_modes(mutant);
-        exit(0);
-    }
-    int state = 0;
-    assert_int_equal(waitpid(child, &state, 0), child);
-    assert_true(WIFEXITED(state));
-    assert_int_equal(WEXITSTATUS(state), TSAN_EXIT_CODE);
-}
-
 static void found_out(void **state)
 {
     const struct mutant *mutant = *state;
-    if (TEST_TSAN && mutant->verdict == WRONG_IN_SOME) expect_race(mutant);
-    else try_modes(mutant);
+    /* Tasks that a missing edge leaves unordered race. */
+    if (TEST_TSAN && mutant->verdict == WRONG_IN_SOME) process_expect_race(try_modes, *state);
+    else try_modes(*state);
 }
 
 int main(int argc, char **argv)

@@ -6,6 +6,7 @@
 
 #include "common/check.h"
 #include "common/flagship.h"
+#include "common/process.h"
 
 #define GM_BYTES (256ull << 20)
 
@@ -90,10 +91,18 @@ static void late_shows_a_read_before_the_load(void **state)
     expect_shown(FLAGSHIP_SF, "mutant_no_wait_sf", TG_PIPE_ORDER_LATE);
 }
 
+static void show_a_missing_barrier(void *arg)
+{
+    (void)arg;
+    expect_shown(FLAGSHIP_UP, "mutant_no_barrier_up", TG_PIPE_ORDER_LATE);
+}
+
+/* The mutant does not wait for its last store either: it lands while a task on another core writes the same bytes. */
 static void late_shows_a_missing_barrier(void **state)
 {
     (void)state;
-    expect_shown(FLAGSHIP_UP, "mutant_no_barrier_up", TG_PIPE_ORDER_LATE);
+    if (TEST_TSAN) process_expect_race(show_a_missing_barrier, NULL);
+    else show_a_missing_barrier(NULL);
 }
 
 static void early_shows_a_load_before_the_last_read(void **state)
