@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -33,6 +34,10 @@ FILE *tg_descriptor_stream(const char *path, const char *mode)
     errno = why;
     return stream;
 }
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
 
 /* Strict systems require a flag that says whether a file in memory is a program. Older systems do not know the flags.
  */
@@ -77,6 +82,24 @@ static bool may_grow(int fd, size_t n_bytes)
     return false;
 }
 
+bool tg_descriptor_fill(const struct tg_descriptor *file, int byte, size_t n_bytes)
+{
+    uint8_t piece[8 << 10]; /* small: the caller's stack may be */
+    struct iovec pieces[64];
+    memset(piece, byte, sizeof piece);
+    if (!may_grow(file->fd, n_bytes)) return false;
+    for (size_t left = n_bytes; left > 0;) {
+        int n = 0;
+        for (size_t room = left; room > 0 && n < (int)(sizeof pieces / sizeof pieces[0]); room -= pieces[n++].iov_len)
+            pieces[n] = (struct iovec){piece, room < sizeof piece ? room : sizeof piece};
+        const ssize_t written = writev(file->fd, pieces, n);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        left -= (size_t)written;
+    }
+    return true;
+}
+
 bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes)
 {
     const char *at = bytes;
@@ -91,9 +114,13 @@ bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, s
     return true;
 }
 
+/* F_SEAL_WRITE fails with EBUSY where another processor still has a reference to a page that was just written, as on a
+ * busy computer. The other seal (Linux 5.1) only forbids future writes, and there are no writable mappings yet. */
 bool tg_descriptor_seal(const struct tg_descriptor *file)
 {
-    return fcntl(file->fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0;
+    const int size = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW;
+    if (fcntl(file->fd, F_ADD_SEALS, size | F_SEAL_FUTURE_WRITE) == 0) return true;
+    return errno == EINVAL && fcntl(file->fd, F_ADD_SEALS, size | F_SEAL_WRITE) == 0;
 }
 
 bool tg_descriptor_is_ours(const struct tg_descriptor *file)

@@ -40,6 +40,9 @@ bool tg_descriptor_program(struct tg_descriptor *file, const char *name);
 /* Append to a file in memory. false: errno has the reason; EFBIG: RLIMIT_FSIZE allows no file of this size. */
 bool tg_descriptor_append(const struct tg_descriptor *file, const void *bytes, size_t n_bytes);
 
+/* The same with n_bytes times `byte`. */
+bool tg_descriptor_fill(const struct tg_descriptor *file, int byte, size_t n_bytes);
+
 /* The content of a file in memory is final: no process can change it. */
 bool tg_descriptor_seal(const struct tg_descriptor *file);
 

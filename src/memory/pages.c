@@ -58,12 +58,9 @@ static uint64_t default_capacity(void)
  * says what the system lacks. */
 static bool poison_file(struct tg_descriptor *file)
 {
-    uint8_t poison[8 << 10]; /* small: the caller's stack may be */
-    memset(poison, 0xFF, sizeof poison);
-    bool made = tg_descriptor_memory(file, "tilegraph-poison");
-    for (size_t done = 0; made && done < POISON_FILE_BYTES; done += sizeof poison)
-        made = tg_descriptor_append(file, poison, sizeof poison);
-    if (made && tg_descriptor_seal(file)) return true;
+    if (tg_descriptor_memory(file, "tilegraph-poison") && tg_descriptor_fill(file, 0xFF, POISON_FILE_BYTES) &&
+        tg_descriptor_seal(file))
+        return true;
     const int why = errno;
     tg_descriptor_close(file);
     errno = why;

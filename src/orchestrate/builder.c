@@ -287,38 +287,34 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
 
 /* ---- the entry ---- */
 
-typedef int aicpu_entry_fn(struct tg_runtime *rt);
-typedef int host_entry_fn(struct tg_runtime *rt, uint64_t *args, int n_args);
-
-typedef void *view_fn(struct tg_runtime *rt);
-
 struct entry_call {
     struct tg_builder *builder;
-    void *view; /* a view_fn, or NULL: the plugin's entry takes a struct tg_runtime */
-    void *entry;
+    void *view;  /* void *view(struct tg_runtime *), or NULL: the entry takes a struct tg_runtime */
+    void *entry; /* int entry(void *rt), or with n_host_args > 0 int entry(void *rt, uint64_t *args, int n_args) */
     uint64_t *host_args;
     int n_host_args;
     int result;
 };
 
+/* ISO C has no cast from object to function pointers. */
+static void call_foreign(struct tg_guard *guard, void *symbol, void *a, void *b, uint64_t c)
+{
+    tg_foreign_fn *fn;
+    memcpy(&fn, &symbol, sizeof fn);
+    tg_guard_foreign(guard, fn, a, b, c);
+}
+
 static void call_entry(void *arg)
 {
     struct entry_call *call = arg;
-    struct tg_runtime *rt = &call->builder->rt;
+    struct tg_guard *guard = call->builder->guard;
+    void *rt = &call->builder->rt;
     if (call->view) {
-        view_fn *view;
-        memcpy(&view, &call->view, sizeof view); /* ISO C has no cast from object to function pointers */
-        rt = view(rt);
+        call_foreign(guard, call->view, rt, NULL, 0);
+        rt = (void *)(uintptr_t)guard->coro->foreign_result;
     }
-    if (call->n_host_args > 0) {
-        host_entry_fn *entry;
-        memcpy(&entry, &call->entry, sizeof entry);
-        call->result = entry(rt, call->host_args, call->n_host_args);
-    } else {
-        aicpu_entry_fn *entry;
-        memcpy(&entry, &call->entry, sizeof entry);
-        call->result = entry(rt);
-    }
+    call_foreign(guard, call->entry, rt, call->host_args, (uint64_t)call->n_host_args);
+    call->result = (int)guard->coro->foreign_result;
 }
 
 void tg_builder_report(struct tg_builder *b, const char *function_name, const struct tg_guard *how)

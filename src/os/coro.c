@@ -2,10 +2,7 @@
 
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "base/error.h"
 #include "os/state.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -16,17 +13,6 @@
 #endif
 #endif
 /* TG_TSAN comes from the build: this file is not instrumented itself. */
-
-/* valgrind must know the stacks. Its header only emits instructions that have no effect without it. */
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-#endif
-#ifndef VALGRIND_STACK_REGISTER
-#define VALGRIND_STACK_REGISTER(start, end) 0
-#define VALGRIND_STACK_DEREGISTER(id) ((void)(id))
-#endif
 
 #ifdef TG_ASAN
 #include <sanitizer/asan_interface.h>
@@ -55,27 +41,10 @@ struct tg_coro *tg_coro_first(void)
     return tg_coro_running;
 }
 
-static size_t page_bytes(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
-/* Large, so that a frame of many kilobytes cannot step over it; it costs addresses, not memory. */
-enum { GUARD_BYTES = 1 << 20 };
-
 enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes)
 {
     memset(coro, 0, sizeof *coro);
-    size_t page = page_bytes();
-    size_t all = (stack_bytes + page - 1) / page * page + GUARD_BYTES;
-    char *stack = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
-                       0);
-    if (stack == MAP_FAILED) return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", stack_bytes);
-    if (mprotect(stack, GUARD_BYTES, PROT_NONE) != 0) {
-        munmap(stack, all);
-        return tg_error(TG_ERR_MEMORY, "no guard region for a stack of %zu bytes", stack_bytes);
-    }
-    coro->stack = stack;
-    coro->stack_bytes = all;
-    coro->valgrind_stack = VALGRIND_STACK_REGISTER(stack + GUARD_BYTES, stack + all);
-    return TG_OK;
+    return tg_stack_map(&coro->stack, stack_bytes, stack_bytes);
 }
 
 void tg_coro_fini(struct tg_coro *coro)
@@ -83,17 +52,28 @@ void tg_coro_fini(struct tg_coro *coro)
 #ifdef TG_TSAN
     if (coro->sanitizer_fiber) __tsan_destroy_fiber(coro->sanitizer_fiber);
 #endif
-    if (coro->stack) {
-        VALGRIND_STACK_DEREGISTER(coro->valgrind_stack);
-        munmap(coro->stack, coro->stack_bytes);
-    }
+    tg_stack_unmap(&coro->stack);
     memset(coro, 0, sizeof *coro);
 }
 
+static void set_foreign_part(struct tg_coro *coro, const struct tg_stack *stack)
+{
+    coro->fence = coro->foreign_top = stack->fence;
+    coro->own_sp = NULL;
+}
+
+void tg_coro_adopt(const struct tg_stack *stack) { set_foreign_part(tg_coro_current(), stack); }
+
+static bool is_in(const void *address, const char *low, size_t bytes)
+{
+    return low && (uintptr_t)address >= (uintptr_t)low && (uintptr_t)address < (uintptr_t)low + bytes;
+}
+
+/* While foreign code runs, its stack ends in the guard region, and the fence is above it. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address)
 {
-    uintptr_t low = (uintptr_t)coro->stack;
-    return coro->stack && (uintptr_t)address >= low && (uintptr_t)address < low + GUARD_BYTES;
+    return is_in(address, coro->stack.low, TG_STACK_GUARD_BYTES) ||
+           (coro->foreign_top && is_in(address, coro->fence, TG_STACK_FENCE_BYTES));
 }
 
 /* The new side of a switch has the processor: tell the sanitizers. */
@@ -118,8 +98,8 @@ static void enter(void)
 static void prepare(struct tg_coro *coro)
 {
     getcontext(&coro->context);
-    coro->context.uc_stack.ss_sp = coro->stack + GUARD_BYTES;
-    coro->context.uc_stack.ss_size = coro->stack_bytes - GUARD_BYTES;
+    coro->context.uc_stack.ss_sp = tg_stack_own(&coro->stack);
+    coro->context.uc_stack.ss_size = coro->stack.own_bytes;
     coro->context.uc_link = NULL;
     makecontext(&coro->context, enter, 0);
 }
@@ -137,7 +117,7 @@ extern const unsigned tg_coro_frame_words, tg_coro_function_word, tg_coro_return
 
 static void prepare(struct tg_coro *coro)
 {
-    void **top = (void **)(void *)(coro->stack + coro->stack_bytes) - 2; /* 16-byte aligned, ends backtraces */
+    void **top = (void **)(void *)(coro->stack.low + coro->stack.bytes) - 2; /* 16-byte aligned, ends backtraces */
     void **frame = top - tg_coro_frame_words;
     memset(frame, 0, (size_t)((char *)(top + 2) - (char *)frame));
     frame[tg_coro_function_word] = (void *)(uintptr_t)enter;
@@ -154,11 +134,12 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg)
     coro->entry = entry;
     coro->arg = arg;
     coro->guard = NULL;
+    set_foreign_part(coro, &coro->stack);
 #ifdef TG_ASAN
-    __asan_unpoison_memory_region(coro->stack + GUARD_BYTES, coro->stack_bytes - GUARD_BYTES);
     coro->fake_stack = NULL;
-    coro->asan_bottom = coro->stack + GUARD_BYTES;
-    coro->asan_bytes = coro->stack_bytes - GUARD_BYTES;
+    coro->asan_bottom = coro->stack.low + TG_STACK_GUARD_BYTES;
+    coro->asan_bytes = coro->stack.bytes - TG_STACK_GUARD_BYTES;
+    __asan_unpoison_memory_region(coro->asan_bottom, coro->asan_bytes);
 #endif
 #ifdef TG_TSAN
     if (coro->sanitizer_fiber) __tsan_destroy_fiber(coro->sanitizer_fiber);
@@ -176,7 +157,7 @@ void tg_coro_switch(struct tg_coro *to)
     __sanitizer_start_switch_fiber(&from->fake_stack, to->asan_bottom, to->asan_bytes);
 #endif
 #ifdef TG_TSAN
-    if (!from->stack) from->sanitizer_fiber = __tsan_get_current_fiber();
+    if (!from->stack.low) from->sanitizer_fiber = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(to->sanitizer_fiber, keeps_order ? 0 : TSAN_NO_ORDER);
 #endif
     swap(from, to);

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #ifdef TG_CORO_UCONTEXT
 #include <ucontext.h>
@@ -20,29 +21,35 @@
 
 #include <tilegraph/tilegraph.h>
 
+#include "os/stack.h"
+
 struct tg_guard;
 
 /* The body of a coroutine. It never returns; at its end it switches away for good. */
 typedef void tg_coro_fn(void *arg);
 
 struct tg_coro {
+    /* Calls of foreign code (foreign.h); assembly code knows the places of these three. */
+    char *foreign_top;      /* where its frames begin. NULL: the stack has no such part, or it is in use */
+    void *own_sp;           /* of the innermost call */
+    int64_t foreign_result; /* of the last call that returned */
+    char *fence;            /* end of the foreign part; NULL: it has no such part */
     void *sp;               /* where it stopped; only while it is not running */
-    char *stack;            /* lowest address: the guard region. NULL: an operating-system thread's own stack */
-    size_t stack_bytes;     /* guard region included */
+    struct tg_stack stack;  /* no stack: an operating-system thread's own */
     struct tg_guard *guard; /* innermost guarded call that it is in, or NULL */
     tg_coro_fn *entry;
     void *arg;
 #ifdef TG_CORO_UCONTEXT
     ucontext_t context;
 #endif
-    unsigned valgrind_stack; /* valgrind's handle */
-    void *sanitizer_fiber;   /* the thread sanitizer's handle */
-    void *fake_stack;        /* the address sanitizer's handle */
+    void *sanitizer_fiber; /* the thread sanitizer's handle */
+    void *fake_stack;      /* the address sanitizer's handle */
     const void *asan_bottom;
     size_t asan_bytes;
 };
 
-/* Allocate a stack of `stack_bytes` and its guard region. TG_ERR_MEMORY. */
+/* Allocate a stack: `stack_bytes` for the library's frames, as much for foreign code, and the regions between them.
+ * TG_ERR_MEMORY. */
 enum tg_status tg_coro_init(struct tg_coro *coro, size_t stack_bytes);
 void tg_coro_fini(struct tg_coro *coro);
 
@@ -70,7 +77,10 @@ void tg_coro_observe(void *token);
  * outside the observed code, reads all coroutines in turn. Races between them are not found then. */
 void tg_coro_keep_order(bool keep);
 
-/* Is `address` in the guard region below the stack of `coro`? Safe in a signal handler. */
+/* The calling thread runs on `stack`: its foreign code gets the foreign part. */
+void tg_coro_adopt(const struct tg_stack *stack);
+
+/* Is `address` in the guard region below the frames of `coro`? Safe in a signal handler. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address);
 
 #endif

@@ -45,7 +45,8 @@ enum { BELOW_STACK_BYTES = 1 << 20, ABOVE_STACK_BYTES = 64 << 10 };
 static bool overflowed(const struct tg_coro *coro, const void *address)
 {
     const uintptr_t at = (uintptr_t)address;
-    if (coro->stack) return tg_coro_overflowed(coro, address);
+    if (tg_coro_overflowed(coro, address)) return true;
+    if (coro->stack.low) return false;
     const uintptr_t low = own_pulse.watch ? own_pulse.watch->stack_low : 0;
     return low != 0 && at + BELOW_STACK_BYTES >= low && at < low + ABOVE_STACK_BYTES;
 }
@@ -147,6 +148,8 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->sent = false;
     guard->inside = 0;
     guard->expired = 0;
+    guard->foreign_top = coro->foreign_top;
+    guard->own_sp = coro->own_sp;
     const struct tg_state ours = tg_state_enter();
     /* The handlers block only ticks, so there is no mask to save. */
     if (sigsetjmp(guard->jump, 0) == 0) {
@@ -159,6 +162,8 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     tg_coro_current()->guard = guard->outer;
     fence_lower(guard);
     if (guard->end == TG_GUARD_RETURNED) return TG_GUARD_RETURNED;
+    guard->coro->foreign_top = guard->foreign_top; /* calls of foreign code that did not return */
+    guard->coro->own_sp = guard->own_sp;
     tg_guard_alive();
     unblock_ticks();
     return guard->end;
@@ -181,6 +186,8 @@ void tg_guard_leave_runtime(void)
     struct tg_guard *guard = tg_coro_current()->guard;
     if (guard) tg_guard_leave(guard);
 }
+
+_Noreturn void tg_guard_break(struct tg_guard *guard) { leave(guard, TG_GUARD_BROKEN); }
 
 _Noreturn void tg_guard_raise(void) { leave(tg_coro_current()->guard, TG_GUARD_RAISED); }
 
@@ -226,6 +233,9 @@ void tg_guard_describe(const struct tg_guard *guard, char *text, size_t n_bytes)
         snprintf(text, n_bytes, "does not end within the time limit (kernel_limit_ms %u)", guard->limit_ms);
         break;
     case TG_GUARD_EXITED: snprintf(text, n_bytes, "calls %s(%d)", guard->call, guard->code); break;
+    case TG_GUARD_BROKEN:
+        snprintf(text, n_bytes, "returns with another stack or other registers than those of its caller");
+        break;
     case TG_GUARD_ENDED: snprintf(text, n_bytes, "ends its thread"); break;
     case TG_GUARD_RAISED: snprintf(text, n_bytes, "a tile instruction outside of a task"); break;
     case TG_GUARD_RETURNED: snprintf(text, n_bytes, "returned"); break;

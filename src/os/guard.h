@@ -5,6 +5,7 @@
  *
  *     it returns
  *     it raises: an instruction breaks a rule
+ *     it returns, and its caller's registers are other ones
  *     it asks for the end of the process
  *     it crashes                                  these three need a watch
  *     it overflows its stack
@@ -36,11 +37,13 @@
 #include <tilegraph/tilegraph.h>
 
 #include "os/coro.h"
+#include "os/foreign.h"
 #include "os/state.h"
 
 enum tg_guard_end {
     TG_GUARD_RETURNED = 0,
     TG_GUARD_RAISED,
+    TG_GUARD_BROKEN, /* it returned against the calling convention */
     TG_GUARD_EXITED, /* asked for the end of its process or thread */
     TG_GUARD_CRASHED,
     TG_GUARD_OVERFLOWED,
@@ -84,6 +87,8 @@ struct tg_guard {
     struct tg_text_range text; /* foreign code, where a stuck call can be ended */
     struct tg_guard *outer;
     struct tg_coro *coro;   /* of the call */
+    char *foreign_top;      /* of coro, at the call */
+    void *own_sp;           /* the same */
     struct tg_pulse *pulse; /* of this thread */
     enum tg_guard_end end;
     int signal;                    /* CRASHED, OVERFLOWED */
@@ -97,6 +102,8 @@ struct tg_guard {
 };
 
 typedef void tg_guarded_fn(void *arg);
+
+_Noreturn void tg_guard_break(struct tg_guard *guard);
 
 /* Call fn(arg) on this stack, in the default state of the processor (os/state.h). `text` is the range of the foreign
  * code's shared object. */
@@ -120,6 +127,13 @@ static inline void tg_guard_resume(struct tg_guard *guard, struct tg_text_range 
     guard->text = text;
     tg_pulse_beat(guard->pulse);
     guard->coro->guard = guard;
+}
+
+/* Call a function of a loaded object inside the guarded call; guard->coro->foreign_result is its result. If it breaks
+ * the calling convention, the guarded call ends with TG_GUARD_BROKEN. */
+static inline void tg_guard_foreign(struct tg_guard *guard, tg_foreign_fn *fn, void *a, void *b, uint64_t c)
+{
+    if (!tg_foreign_call(guard->coro, fn, a, b, c)) tg_guard_break(guard);
 }
 
 /* Leave the innermost guarded call of this coroutine with TG_GUARD_RAISED. */

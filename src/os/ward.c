@@ -6,11 +6,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "os/coro.h"
 #include "os/state.h"
 
-/* A stack for plugins with large frames, whatever `ulimit -s` says. Behind it is a region that no frame can step over.
- * Both take addresses, not memory. */
-enum { STACK_BYTES = 8 << 20, GUARD_BYTES = 1 << 20 };
+/* Stacks for plugins with large frames, whatever `ulimit -s` says. The library's part also holds the thread's
+ * thread-local variables. */
+enum { OWN_BYTES = 1 << 20, FOREIGN_BYTES = 8 << 20 };
 
 static void *ward_main(void *arg)
 {
@@ -39,15 +40,17 @@ enum tg_status tg_ward_start(struct tg_ward *ward, tg_ward_fn *fn, void *arg, co
     ward->fn = fn;
     ward->arg = arg;
     atomic_init(&ward->returned, false);
+    TG_TRY(tg_stack_map(&ward->stack, OWN_BYTES, FOREIGN_BYTES));
     pthread_attr_t attr;
     int error = pthread_attr_init(&attr);
     if (error == 0) {
-        pthread_attr_setstacksize(&attr, STACK_BYTES);
-        pthread_attr_setguardsize(&attr, GUARD_BYTES);
+        pthread_attr_setstack(&attr, ward->stack.low + TG_STACK_GUARD_BYTES, ward->stack.bytes - TG_STACK_GUARD_BYTES);
         error = start(ward, &attr);
         pthread_attr_destroy(&attr);
     }
-    return error == 0 ? TG_OK : tg_error(TG_ERR_MEMORY, "%s: no thread: %s", what, strerror(error));
+    if (error == 0) return TG_OK;
+    tg_stack_unmap(&ward->stack);
+    return tg_error(TG_ERR_MEMORY, "%s: no thread: %s", what, strerror(error));
 }
 
 /* The thread sanitizer does not know pthread_clockjoin_np, and takes a thread that it has joined for a leak. */
@@ -76,6 +79,7 @@ enum tg_ward_state tg_ward_wait(struct tg_ward *ward, uint32_t limit_ms)
         until.tv_sec++;
     }
     if (join_until(ward->thread, &until) != 0) return TG_WARD_RUNS;
+    tg_stack_unmap(&ward->stack);
     /* Acquire, pairs with the release in ward_main(). */
     return atomic_load_explicit(&ward->returned, memory_order_acquire) ? TG_WARD_RETURNED : TG_WARD_ENDED;
 }
@@ -92,6 +96,7 @@ struct watched {
 static void call_watched(void *arg)
 {
     struct watched *watched = arg;
+    tg_coro_adopt(&watched->ward.stack);
     watched->status = tg_watch_begin(&watched->watch, watched->call->limit_ms);
     if (watched->status == TG_OK) watched->call->fn(watched->call->arg);
     snprintf(watched->message, sizeof watched->message, "%s", tg_last_message());

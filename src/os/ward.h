@@ -2,9 +2,9 @@
 * ward.h - threads of the library that run foreign code, and their ends.
  *
  * Foreign code can end its thread: pthread_exit, the system call exit. A ward is a thread that may end so. It begins
- * with all signals blocked, so that the process's own threads get the signals of the process. Its stack has a known
- * end, and it cannot be cancelled. The thread that started it waits for it, is never interrupted, and learns how it
- * ended.
+ * with all signals blocked, so that the process's own threads get the signals of the process. It has a stack of its
+ * own (stack.h), and it cannot be cancelled. The thread that started it waits for it, is never interrupted, and learns
+ * how it ended.
  *
  *     waiting thread                      ward
  *     tg_ward_start  ------------------>  fn(arg)
@@ -27,6 +27,7 @@ typedef void tg_ward_fn(void *arg);
 
 struct tg_ward {
     pthread_t thread;
+    struct tg_stack stack;
     tg_ward_fn *fn;
     void *arg;
     atomic_bool returned; /* writer: the ward. Publishes what fn did. */

@@ -22,7 +22,8 @@
 enum {
     LOOKS_PER_LIMIT = 8,
     LOOK_MS_MAX = 100,
-    CUT_OFF_MS_MAX = 500,  /* after the limit: a call that sleeps in a library is ended there */
+    CUT_OFF_MS_MIN = 250,  /* after the limit: a call that sleeps in a library is ended there. */
+    CUT_OFF_MS_MAX = 500,  /* A call that does not sleep returns in that time, on a busy computer, too. */
     ANSWER_MS = 800,       /* after the limit: a thread that blocks signals is given up */
     ANSWER_MS_MAX = 10000, /* after the limit: any thread that does not answer is given up */
 };
@@ -35,7 +36,10 @@ uint32_t tg_watch_look_ms(uint32_t limit_ms)
 
 uint32_t tg_watch_cut_off_ms(uint32_t limit_ms)
 {
-    return limit_ms < CUT_OFF_MS_MAX ? 2 * limit_ms : limit_ms + CUT_OFF_MS_MAX;
+    const uint32_t after = limit_ms < CUT_OFF_MS_MIN   ? CUT_OFF_MS_MIN
+                           : limit_ms > CUT_OFF_MS_MAX ? CUT_OFF_MS_MAX
+                                                       : limit_ms;
+    return limit_ms > UINT32_MAX - after ? UINT32_MAX : limit_ms + after;
 }
 
 /* ---- the watched thread -------------------------------------------------------------------------------------------

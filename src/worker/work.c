@@ -218,7 +218,9 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->n_kernels++;
     tg_graph_expect_complete(all->config.graph, task);
     tg_guard_resume(w->guard, kernel->module->text);
-    kernel->entry(w->args);
+    /* Where no fault is caught, a damaged kernel ends the process in any case. A plain call is 4 ns faster. */
+    if (w->guard->coro->fence) tg_guard_foreign(w->guard, (tg_foreign_fn *)kernel->entry, w->args, NULL, 0);
+    else kernel->entry(w->args);
     tg_guard_pause(w->guard);
     w->core->running = false;
     if (recorded) record(w, task, start, n_instructions);

@@ -13,6 +13,7 @@ enum hostile_act {
     HOSTILE_ABORT,       /* abort() */
     HOSTILE_OVERFLOW,    /* recursion without end in small frames */
     HOSTILE_STEP_OVER,   /* recursion without end in frames of 64 KiB of which one byte is touched */
+    HOSTILE_SMASH,       /* overwrite the frames of its callers */
     HOSTILE_SPIN,        /* a loop without end in its own code */
     HOSTILE_PAUSE,       /* a loop without end in a system call */
     HOSTILE_MALLOC,      /* a loop without end that allocates and frees host memory */

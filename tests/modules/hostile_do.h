@@ -37,6 +37,12 @@ static __attribute__((noinline)) int hostile_leap(int depth)
     return hostile_leap(depth + 1) + frame[0];
 }
 
+/* Without end: what is above the frames has to stop it. */
+static __attribute__((noinline)) void hostile_smash(void)
+{
+    for (volatile char *at = __builtin_frame_address(0);; at++) *at = 0x5A;
+}
+
 static void hostile_illegal(void)
 {
 #if defined(__x86_64__)
@@ -159,6 +165,7 @@ static void hostile_do(int64_t act)
     case HOSTILE_ABORT: abort();
     case HOSTILE_OVERFLOW: hostile_sink = hostile_recurse(0); break;
     case HOSTILE_STEP_OVER: hostile_sink = hostile_leap(0); break;
+    case HOSTILE_SMASH: hostile_smash(); break;
     case HOSTILE_SPIN:
         while (hostile_zero == 0) continue;
         break;

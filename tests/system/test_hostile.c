@@ -82,6 +82,7 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: abort", HOSTILE_ABORT, 0, TG_ERR_KERNEL_FAULT, "SIGABRT"},
     {"kernel: stack overflow", HOSTILE_OVERFLOW, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
     {"kernel: stack overflow in large frames", HOSTILE_STEP_OVER, 0, TG_ERR_KERNEL_FAULT, "stack overflow"},
+    {"kernel: overwrites the frames of its callers", HOSTILE_SMASH, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x"},
     {"kernel: endless loop", HOSTILE_SPIN, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless wait in a system call", HOSTILE_PAUSE, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
     {"kernel: endless loop in malloc", HOSTILE_MALLOC, 0, TG_ERR_KERNEL_TIMEOUT, NULL},
@@ -205,6 +206,8 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: stack overflow", HOSTILE_OVERFLOW, ON_DEVICE, TG_ERR_PLUGIN_FAULT, "stack overflow"},
     {"plugin: stack overflow on the host", HOSTILE_OVERFLOW, HOST, TG_ERR_PLUGIN_FAULT, NULL},
     {"plugin: stack overflow in large frames", HOSTILE_STEP_OVER, ON_DEVICE, TG_ERR_PLUGIN_FAULT, "stack overflow"},
+    {"plugin: overwrites the frames of its callers", HOSTILE_SMASH, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x"},
     {"plugin: endless loop", HOSTILE_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless wait in a system call", HOSTILE_PAUSE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
     {"plugin: endless loop in malloc", HOSTILE_MALLOC, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -552,6 +555,37 @@ static void run_kernel_act(struct rig *rig, int64_t act)
 }
 
 static void on_signal(int signal) { _exit(100 + signal); }
+
+/* A kernel and a plugin that do not restore their caller's registers, or its stack pointer. */
+static void code_that_breaks_the_calling_convention_fails(void **state)
+{
+    (void)state;
+#if !defined(__x86_64__) && !defined(__aarch64__)
+    SKIP("there is no assembly code for this processor");
+#endif
+    static const char *const modules[] = {"breaks_registers", "breaks_stack"};
+    for (int i = 0; i < 2; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            struct rig rig;
+            struct script s;
+            rig_open_on(&rig, i ? "cpu" : "a2a3sim", GM_BYTES);
+            script_init(&s);
+            script_publish(&s, script_visit(&s, TG_AIV, 0, 0, NULL));
+            rig_clear(&rig);
+            rig_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "visit", rig_module(modules[k]));
+            rig_plugin(&rig, rig_module("script"), "orchestration");
+            script_run(&rig, &s);
+            rig_expect(&rig, TG_ERR_KERNEL_FAULT, "task 0 (visit", "with another stack or other registers", NULL);
+            rig_clear(&rig);
+            rig_plugin(&rig, rig_module(modules[k]), "orchestration");
+            script_run(&rig, &s);
+            rig_expect(&rig, TG_ERR_PLUGIN_FAULT, "with another stack or other registers", NULL);
+            script_fini(&s);
+            script_prove(&rig, RIG_CONCURRENT);
+            rig_close(&rig);
+        }
+    }
+}
 
 static void handlers_are_the_process_own_again_after_a_run(void **state)
 {
@@ -940,6 +974,7 @@ static void the_document_lists_these_tests_and_no_others(void **state)
 static const struct CMUnitTest others[] = {
     cmocka_unit_test(bytes_that_are_no_shared_object_are_refused),
     cmocka_unit_test(tensors_larger_than_the_device_are_refused),
+    cmocka_unit_test(code_that_breaks_the_calling_convention_fails),
     cmocka_unit_test(handlers_are_the_process_own_again_after_a_run),
     cmocka_unit_test(faults_are_the_process_own_when_not_asked_for),
     cmocka_unit_test(faults_of_others_go_to_the_handler_before),

@@ -206,7 +206,7 @@ static void everybody_knows_who_runs(void **state)
     struct generator generator;
     struct tg_coro *outside = tg_coro_current();
     assert_non_null(outside);
-    assert_null(outside->stack); /* the thread's own */
+    assert_null(outside->stack.low); /* the thread's own */
     open_generator(&generator, STACK_BYTES, look_around);
     resume(&generator);
     assert_ptr_equal(seen_inside, &generator.coro);
@@ -289,11 +289,11 @@ static void a_stack_is_aligned_and_ours(void **state)
     for (size_t bytes = 64 * 1024; bytes < 66 * 1024; bytes += 100) {
         struct generator generator;
         open_generator(&generator, bytes, look_at_the_stack);
-        uint64_t at = resume(&generator), low = (uint64_t)(uintptr_t)generator.coro.stack;
+        uint64_t at = resume(&generator), low = (uint64_t)(uintptr_t)generator.coro.stack.low;
         assert_int_equal(at % 16, 0);
         /* Under the address sanitizer variables may live elsewhere. */
-        if (!TEST_ASAN) assert_true(at > low && at < low + generator.coro.stack_bytes);
-        assert_true(generator.coro.stack_bytes > bytes);
+        if (!TEST_ASAN) assert_true(at > low && at < low + generator.coro.stack.bytes);
+        assert_true(generator.coro.stack.bytes > bytes);
         tg_coro_fini(&generator.coro);
     }
 }
@@ -335,15 +335,20 @@ static void an_address_below_the_stack_is_an_overflow(void **state)
     (void)state;
     struct tg_coro coro;
     assert_int_equal(tg_coro_init(&coro, STACK_BYTES), TG_OK);
-    size_t guard = coro.stack_bytes - STACK_BYTES, page = (size_t)sysconf(_SC_PAGESIZE);
-    assert_true(guard >= page);
-    assert_true(tg_coro_overflowed(&coro, coro.stack));
-    assert_true(tg_coro_overflowed(&coro, coro.stack + guard - 1));
-    assert_false(tg_coro_overflowed(&coro, coro.stack + guard));
-    assert_false(tg_coro_overflowed(&coro, coro.stack - 1));
-    assert_false(tg_coro_overflowed(&coro, coro.stack + coro.stack_bytes - 1));
+    const char *low = coro.stack.low, *fence = coro.stack.fence;
+    const size_t guard = TG_STACK_GUARD_BYTES;
+    assert_true(tg_coro_overflowed(&coro, low));
+    assert_true(tg_coro_overflowed(&coro, low + guard - 1));
+    assert_false(tg_coro_overflowed(&coro, low + guard));
+    assert_false(tg_coro_overflowed(&coro, low - 1));
+    assert_false(tg_coro_overflowed(&coro, low + coro.stack.bytes - 1));
     assert_false(tg_coro_overflowed(&coro, NULL));
-    assert_false(tg_coro_overflowed(tg_coro_current(), coro.stack));
+    assert_false(tg_coro_overflowed(tg_coro_current(), low));
+    /* Frames of the library end at the fence. It is above those of foreign code. */
+    tg_coro_start(&coro, use_most_of_it, NULL);
+    assert_true(tg_coro_overflowed(&coro, fence));
+    coro.foreign_top = NULL;
+    assert_false(tg_coro_overflowed(&coro, fence));
     tg_coro_fini(&coro);
 }
 
@@ -353,7 +358,7 @@ static void a_stack_that_cannot_be_had_is_refused(void **state)
     struct tg_coro coro;
     assert_int_equal(tg_coro_init(&coro, (size_t)1 << 60), TG_ERR_MEMORY);
     assert_non_null(strstr(tg_last_message(), "1152921504606846976 bytes"));
-    assert_null(coro.stack);
+    assert_null(coro.stack.low);
     tg_coro_fini(&coro); /* harmless */
 }
 

@@ -205,8 +205,8 @@ void tg_plain_listen(const struct tg_module *module, bool listen)
 void tg_plain_begin(struct tg_watcher *watcher)
 {
     const struct tg_coro *coro = tg_coro_current();
-    watcher->stack_low = (uintptr_t)coro->stack;
-    watcher->stack_high = coro->stack ? (uintptr_t)coro->stack + coro->stack_bytes : 0;
+    watcher->stack_low = (uintptr_t)coro->stack.low;
+    watcher->stack_high = watcher->stack_low + coro->stack.bytes;
     watcher->blocks = NULL;
     watcher->n_blocks = watcher->blocks_max = 0;
     watcher->in_library = 0;

@@ -23,6 +23,7 @@
 #include "machine/cpu/lazy.h"
 #include "machine/cpu/topology.h"
 #include "machine/machine.h"
+#include "os/coro.h"
 #include "os/guard.h"
 #include "os/ward.h"
 #include "tile/rules.h"
@@ -263,6 +264,7 @@ static void thread_main(void *arg)
     struct thread *thread = arg;
     struct cpu *cpu = thread->cpu;
     uint64_t seen = thread->seen;
+    if (cpu->machine.catch_faults) tg_coro_adopt(&thread->ward.stack);
     pthread_mutex_lock(&cpu->lock);
     for (;;) {
         while (cpu->launch == seen && !cpu->closing) pthread_cond_wait(&cpu->launched, &cpu->lock);

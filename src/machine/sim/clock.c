@@ -168,8 +168,8 @@ enum tg_status tg_clock_add(struct tg_clock *clock, uint64_t start, size_t stack
                             tg_coro_fn *entry, void *arg)
 {
     struct tg_actor *actor = &clock->actors[clock->n_actors];
-    if (actor->coro.stack && actor->coro.stack_bytes < stack_bytes) tg_coro_fini(&actor->coro);
-    if (!actor->coro.stack) TG_TRY(tg_coro_init(&actor->coro, stack_bytes));
+    if (actor->coro.stack.own_bytes < stack_bytes) tg_coro_fini(&actor->coro);
+    if (!actor->coro.stack.low) TG_TRY(tg_coro_init(&actor->coro, stack_bytes));
     tg_coro_start(&actor->coro, entry, arg);
     actor->now = start;
     actor->wake_at = TG_NEVER;

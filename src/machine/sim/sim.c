@@ -343,7 +343,7 @@ static bool core_memory(const struct sim *sim, struct core *core)
 static void call_kernel(void *arg)
 {
     const struct tg_kernel_call *call = arg;
-    call->kernel->entry(call->args);
+    tg_guard_foreign(tg_coro_current()->guard, (tg_foreign_fn *)call->kernel->entry, call->args, NULL, 0);
 }
 
 static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
