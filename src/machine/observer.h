@@ -82,7 +82,8 @@ struct tg_observer_ops {
 
     /* false: no memory, and the kernel does not run. */
     bool (*kernel_begins)(void *context, const struct tg_kernel_begin *begin);
-    /* The next instruction of the kernel. `broken`: the rule that it breaks, and the kernel ends there; or NULL. */
+    /* The next instruction of the kernel. `broken`: the rule that it breaks, or NULL. With a broken rule the kernel
+     * ends there, and `pipe` has no meaning. */
     void (*instruction)(void *context, uint32_t core, const struct tg_instr *instr, enum tg_pipe pipe,
                         const char *broken);
     /* The instruction is about to access device memory. false: the machine must not do that. */

@@ -3,8 +3,8 @@
  *
  * A compiler's code keeps the calling convention. Damaged code may not: it returns with another stack pointer, or with
  * other values in the registers that belong to its caller. So the call runs on the foreign part of the coroutine's
- * stack (stack.h), passes no value of the library in a register except its arguments, and restores the caller's
- * registers from memory.
+ * stack (stack.h). It passes no value of the library in a register except its arguments. Afterwards it restores the
+ * caller's registers from memory.
  *
  *     own part        caller | tg_foreign_call: its registers
  *     fence           no access

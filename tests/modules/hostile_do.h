@@ -37,7 +37,7 @@ static __attribute__((noinline)) int hostile_leap(int depth)
     return hostile_leap(depth + 1) + frame[0];
 }
 
-/* Without end: what is above the frames has to stop it. */
+/* Without end: an inaccessible page above the frames has to stop it. */
 static __attribute__((noinline)) void hostile_smash(void)
 {
     for (volatile char *at = __builtin_frame_address(0);; at++) *at = 0x5A;

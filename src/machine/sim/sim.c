@@ -274,7 +274,8 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
     /* The checks take time that is not the kernel's. The limit on signs of life still ends an endless loop. */
     if (sim->judged && core->n_instructions <= JUDGED_ALIVE_MAX) tg_guard_alive();
     const bool allowed = tg_rules_check(instr, core->type, end->message, sizeof end->message);
-    TG_OBSERVE(sim->machine.observers, instruction, core_index(sim), instr, tg_op_pipe(instr),
+    /* Only an instruction that keeps the rules has a pipe. */
+    TG_OBSERVE(sim->machine.observers, instruction, core_index(sim), instr, allowed ? tg_op_pipe(instr) : PIPE_S,
                allowed ? NULL : end->message);
     if (!allowed) stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(sim, core, instr);
