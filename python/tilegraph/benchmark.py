@@ -24,7 +24,7 @@ def run(options, n_runs):
 
 def _case(session, name, params, n_runs):
     made = tensors.generate(session.golden, dict(params))
-    given = tensors.for_device(made)
+    given = tensors.for_device(made, runner.initial_values(made, session.golden.inouts))
     first = runner.CaseResult(name)
     supervise.phase(f"{name}: the run", EXIT_FAULT)
     findings = runner.launch(session, first, given)
@@ -34,7 +34,7 @@ def _case(session, name, params, n_runs):
     device, host = [], []
     supervise.phase(f"{name}: the timed runs", EXIT_FAULT)
     for _ in range(n_runs):
-        with session.lib.run(session.program, session.run_config, runner.rows_of(given)) as run:
+        with session.lib.run(session.program, session.run_config, runner.rows_of(given, session.golden.inouts)) as run:
             session.lib.wait(run)
             result = session.lib.result(run)
         device.append(result.device_ns)

@@ -52,6 +52,7 @@ class Golden:
     expects_zero: object  # or None
     params_list: tuple
     outputs: object     # tuple of names, or None
+    inouts: frozenset   # outputs that the program reads before it writes them
     tensor_order: object  # tuple of names, or None: the order of generate_inputs
     rtol: float
     atol: float
@@ -280,6 +281,7 @@ def load_golden(path):
                   getattr(module, "expects_zero", None),
                   params_list=_params_list(path, getattr(module, "PARAMS_LIST", [{}])),
                   outputs=_names(path, module, "__outputs__"),
+                  inouts=frozenset(_names(path, module, "__inouts__") or ()),
                   tensor_order=_names(path, module, "TENSOR_ORDER"),
                   rtol=_tolerance(path, module, "RTOL"), atol=_tolerance(path, module, "ATOL"))
 

@@ -133,73 +133,184 @@ def _run_all(session):
     return results
 
 
+@dataclass(frozen=True)
+class _Attempt:
+    """A run that has ended, or that its checks have ended, and what is to be said of it."""
+    outcome: CaseResult
+    arrays: list     # of tensors.for_device
+    error: object    # the Error with which the example fails, or None
+    news: object     # the Error of outputs that differ in a run that fails for its findings, or None
+    said: tuple      # functions that say what the user gets to see, in order
+
+
 def _run_case(session, result, params):
-    name = result.name
     start = time.monotonic()
     made = tensors.generate(session.golden, dict(params))
-    drawn = time.monotonic()
-    given = tensors.for_device(made)
-    supervise.phase(f"{name}: the run", EXIT_FAULT)
-    findings = launch(session, result, given)
-    tensors.check_inputs(made, given)
-    launched = time.monotonic()
-    try:
-        computed = tensors.compute(session.golden, made, params)
-        log.info("%s: inputs %.2f s, run %.2f s, golden %.2f s", name, drawn - start, launched - drawn,
-                 time.monotonic() - launched)
-        tensors.verdict(session.golden, made, computed, name, params, given)
-    except Error as error:
+    log.info("%s: inputs %.2f s", result.name, time.monotonic() - start)
+    case = _Case(session, result, params, made)
+    attempt = case.attempt(session.golden.inouts)
+    read = _read_before_written(attempt) - session.golden.inouts
+    if read:
+        attempt = _with_initial_values(case, attempt, session.golden.inouts | read)
+        vars(result).update(vars(attempt.outcome))
+    for say in attempt.said:
+        say()
+    if attempt.news is not None:
+        log.error("%s: %s", result.name, described(attempt.news))
+    if attempt.error is not None:
+        raise attempt.error
+
+
+class _Case:
+    """An entry of PARAMS_LIST, which may be run more than once. Its golden is computed when it is first asked for."""
+
+    def __init__(self, session, result, params, made):
+        self.session, self.result, self.params, self.made = session, result, params, made
+        self._computed = None
+
+    def attempt(self, inouts):
+        """Run and compare once. Raises Error if the run gives no outputs."""
+        name, golden = self.result.name, self.session.golden
+        given = tensors.for_device(self.made, initial_values(self.made, inouts))
+        supervise.phase(f"{name}: the run", EXIT_FAULT)
+        start = time.monotonic()
+        outcome = self.result if self._computed is None else CaseResult(name)
+        findings, said = _launch(self.session, outcome, given, inouts)
+        tensors.check_inputs(self.made, given)
+        launched = time.monotonic()
+        differs = None
+        try:
+            if self._computed is None:
+                self._computed = tensors.compute(golden, self.made, self.params)
+            log.info("%s: run %.2f s, golden %.2f s", name, launched - start, time.monotonic() - launched)
+            tensors.verdict(golden, self.made, self._computed, name, self.params, given)
+        except Error as error:
+            differs = error
         if findings is None:
-            raise
-        log.error("%s: %s", name, described(error))  # news beside the findings, which are what the run fails with
-    if findings is not None:
-        raise findings
+            return _Attempt(outcome, given, differs, None, said)
+        return _Attempt(outcome, given, findings, differs, said)
+
+    def run_from(self, before, inouts):
+        """The tensors after a run that started with `before` (arrays by name). Raises Error."""
+        given = tensors.for_device(self.made, before)
+        _launch(self.session, CaseResult(self.result.name), given, inouts)
+        return given
+
+
+def initial_values(made, inouts):
+    """What generate_inputs gave for the outputs `inouts`, by name."""
+    return {name: made.arrays[name] for name in inouts}
+
+
+# ---- outputs that the program reads before it writes them ------------------------------------------------------------
+
+def _read_before_written(attempt):
+    """The outputs whose initial values a failed attempt may have missed: they have come out as poison, or have been
+    computed from it."""
+    differs = attempt.error if attempt.news is None else attempt.news
+    if differs is None or differs.exit_code != EXIT_MISMATCH:
+        return frozenset()
+    return frozenset(name for name, array, is_output in attempt.arrays
+                     if is_output and (array.dtype.kind != "f" or tensors.has_nan(array)))
+
+
+def _with_initial_values(case, first, inouts):
+    """A program of the family may read an output, which then holds what generate_inputs gave: a sum that grows, for
+    example. So the run is repeated with these values. The repetition counts if it is right in everything, and if the
+    program leaves no element alone; otherwise `first` does, and its hint names __inouts__."""
+    try:
+        again = case.attempt(inouts)
+        if again.error is not None:
+            return first
+        if _leaves_alone(case, first, again, inouts):
+            first.error.hint = ("the run is right if outputs start with what generate_inputs gave; if the program reads "
+                                f"them before it writes them, say so in golden.py: __inouts__ = {sorted(inouts)}")
+            return first
+    except Error:
+        return first
+    log.warning("%s: the program reads what outputs held before the run, which is what generate_inputs gave; "
+                "__inouts__ = %s in golden.py saves the second run", case.result.name, sorted(inouts))
+    return again
+
+
+def _leaves_alone(case, first, again, inouts):
+    """Is there an element that the program does not write? It is poison in one run and what generate_inputs gave in the
+    other. Adding 0 looks the same; then a third run starts with numbers that arithmetic changes in any case."""
+    given = initial_values(case.made, inouts)
+    poison = {name: tensors.poisoned(array) for name, array in given.items()}
+    after_poison, after_given = tensors.left_alone(poison, first.arrays), tensors.left_alone(given, again.arrays)
+    alone = {name: after_poison[name] & after_given[name] for name in inouts}
+    suspects = {name for name in inouts if alone[name].any()}
+    if not suspects:
+        return False
+    before = {name: tensors.signalling(array) if name in suspects else array for name, array in given.items()}
+    after = tensors.left_alone(before, case.run_from(before, inouts))
+    return any((after[name] & alone[name]).any() for name in suspects)
 
 
 # ---- the run ---------------------------------------------------------------------------------------------------------
 
 def launch(session, outcome, given):
-    """Run once. Returns None, or the Error of checks that have found something in a run that has outputs.
+    """Run once and say what there is to say. Returns None, or the Error of checks that have found something in a run
+    that has outputs. Writes the figures and the findings of the run into `outcome`, a CaseResult."""
+    findings, said = _launch(session, outcome, given, session.golden.inouts)
+    for say in said:
+        say()
+    return findings
 
-    Writes the figures and the findings of the run into `outcome`, a CaseResult.
-    """
+
+def _launch(session, outcome, given, inouts):
+    """Run once. Returns (None or the Error of checks, as launch; the functions that say what there is to say)."""
     lib, options, name = session.lib, session.options, outcome.name
     failure = None
-    with lib.run(session.program, session.run_config, rows_of(given)) as run:
+    with lib.run(session.program, session.run_config, rows_of(given, inouts)) as run:
         try:
             lib.wait(run)
         except Error as error:
             failure = error
         outcome.take(lib, run)
-        _say_findings(lib, run, options)
+        said = _findings(lib, run, options)
         if failure is not None:
             _files_of_failed_run(session, name, run)
             if failure.exit_code != EXIT_FINDING or not lib.result(run).has_outputs:
+                for say in said:
+                    say()
                 raise failure
-            return failure
+            return failure, said
         _write_files(session, name, run)
         if options.summary:
-            log.result(lib.summary(run))
+            said += (_text(log.result, lib.summary(run)),)
         if options.proof:
-            log.result(lib.proof(run))
+            said += (_text(log.result, lib.proof(run)),)
         result = lib.result(run)
-    _report(session, name, result)
+    said += (lambda: _report(session, name, result),)
     if result.n_tasks == 0:
+        for say in said:
+            say()
         raise ExampleError("the orchestration added no task", "add and publish tasks in its entry function",
                            EXIT_MISMATCH)
+    return None, said
 
 
-def rows_of(given):
-    """Tensors (a list of tensors.for_device) as the library takes them."""
-    return [(tensor, arrays.view(tensor, array), binding.TG_OUT if is_output else binding.TG_IN)
-            for tensor, array, is_output in given]
+def _text(say, text):
+    return lambda: say(text)
 
 
-def _say_findings(lib, run, options):
+def _findings(lib, run, options):
     """Findings always; what is proven is news, unless it is asked for by itself."""
-    log.plain(lib.findings(run))
+    said = (_text(log.plain, lib.findings(run)),)
     if log.wants("info") and not options.proof:
-        log.plain(lib.proof(run))
+        said += (_text(log.plain, lib.proof(run)),)
+    return said
+
+
+def rows_of(given, inouts):
+    """Tensors (a list of tensors.for_device) as the library takes them; the outputs `inouts` start with what they
+    hold."""
+    def direction(name, is_output):
+        return binding.TG_IN if not is_output else binding.TG_INOUT if name in inouts else binding.TG_OUT
+
+    return [(name, arrays.view(name, array), direction(name, is_output)) for name, array, is_output in given]
 
 
 def trace_path(label, name):

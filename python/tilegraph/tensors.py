@@ -95,6 +95,10 @@ def arguments(golden, names):
         if not outputs:
             raise ExampleError(f"{golden.path}: no outputs: no tensor's name begins with out_",
                                f"define __outputs__, a list of some of {', '.join(names)}")
+    for name in golden.inouts:
+        if name not in outputs:
+            raise ExampleError(f"{golden.path}: __inouts__ names '{name}', which is no output",
+                               f"outputs are {', '.join(outputs)}")
     for attribute, listed in (("TENSOR_ORDER", order), ("__outputs__", outputs)):
         for name in listed:
             if name not in names:
@@ -116,10 +120,36 @@ def poisoned(array):
     return poison
 
 
-def for_device(tensors):
-    """(name, array, is_output) in the order of arguments: copies of the inputs; outputs that hold nothing of the golden."""
-    return [(name, poisoned(tensors.arrays[name]), True) if name in tensors.outputs
-            else (name, tensors.arrays[name].copy(order="C"), False) for name in tensors.order]
+def for_device(tensors, before=None):
+    """(name, array, is_output) in the order of arguments: copies of the inputs; the outputs hold what `before` has for
+    them (arrays by name), and otherwise nothing of the golden."""
+    def start(name):
+        if name not in tensors.outputs:
+            return tensors.arrays[name].copy(order="C")
+        return before[name].copy(order="C") if before and name in before else poisoned(tensors.arrays[name])
+
+    return [(name, start(name), name in tensors.outputs) for name in tensors.order]
+
+
+def has_nan(array):
+    return bool(np.isnan(array).any())
+
+
+def signalling(array):
+    """An array of that shape and type whose numbers show whether they have been computed with: signalling NaN, which
+    arithmetic makes quiet. Of integers, what poisoned gives."""
+    if array.dtype.kind != "f" or array.dtype.itemsize not in (2, 4, 8):
+        return poisoned(array)
+    fraction_bits = {2: 10, 4: 23, 8: 52}[array.dtype.itemsize]
+    infinity = int(bits(np.full(1, np.inf, array.dtype))[0])
+    word = np.array([infinity | 1 << (fraction_bits - 2) | 1], f"u{array.dtype.itemsize}")
+    return np.broadcast_to(word.view(array.dtype), array.shape).copy()
+
+
+def left_alone(before, run):
+    """The outputs of `run`, a list of for_device that started with `before` (arrays by name), of which an element is
+    what it was."""
+    return {name: bits(array) == bits(before[name]) for name, array, is_output in run if is_output and name in before}
 
 
 def check_inputs(tensors, run):

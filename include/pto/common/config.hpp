@@ -5,6 +5,8 @@
 #ifndef TILEGRAPH_PTO_COMMON_CONFIG_HPP
 #define TILEGRAPH_PTO_COMMON_CONFIG_HPP
 
+#include <cstdio>
+
 #ifndef __gm__
 #define __gm__
 #endif
@@ -34,7 +36,28 @@
 #define PTO_INTERNAL PTO_INLINE
 #define PTO_INST __attribute__((visibility("default"))) PTO_INLINE
 
-// With the text or without.
+// With the text or without. A device checks PTO_ASSERT in debug builds only; a false PTO_CPU_ASSERT ends the kernel.
 #define PTO_STATIC_ASSERT(...) static_assert(__VA_ARGS__)
+#if defined(_DEBUG)
+#define PTO_ASSERT(...) PTO_CPU_ASSERT(__VA_ARGS__)
+#else
+#define PTO_ASSERT(condition, ...) static_cast<void>(sizeof((condition) ? 1 : 0))
+#endif
+#define PTO_CPU_ASSERT(condition, ...) ((condition) ? static_cast<void>(0) : pto::detail::is_false(#condition))
+
+namespace pto
+{
+namespace detail
+{
+
+[[noreturn]] inline void is_false(const char *condition, const char *file = __builtin_FILE(),
+                                  int line = __builtin_LINE())
+{
+    std::fprintf(stderr, "%s:%d: the assertion %s is false\n", file, line, condition);
+    __builtin_trap();
+}
+
+} // namespace detail
+} // namespace pto
 
 #endif

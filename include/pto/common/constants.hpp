@@ -67,6 +67,15 @@ enum class AccToVecMode { SingleModeVec0, SingleModeVec1, DualModeSplitM, DualMo
 enum class STPhase { Unspecified, Partial, Final };
 enum class AccPhase { Unspecified, Partial, Final };
 enum class TFillPadMode { Normal, InPlace, Expand };
+enum class GatherAxis { Element, Row, Col };
+
+// The precision of divisions and functions. A2 and A3 have one.
+enum class DivAlgorithm { DEFAULT, HIGH_PRECISION };
+using ExpAlgorithm = DivAlgorithm;
+using LogAlgorithm = DivAlgorithm;
+using SqrtAlgorithm = DivAlgorithm;
+using RsqrtAlgorithm = DivAlgorithm;
+using RecipAlgorithm = DivAlgorithm;
 
 // The elements of a row that TGATHER takes. The pattern is read from the right: P0101 takes elements 0, 2, 4 and so on.
 enum class MaskPattern { P0101 = 1, P1010, P0001, P0010, P0100, P1000, P1111 };

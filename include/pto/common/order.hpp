@@ -67,6 +67,32 @@ inline void dsb(int what, const char *file = __builtin_FILE(), int line = __buil
 }
 #endif
 
+// Scalars of device memory past the scalar unit's cache; `offset` in bytes.
+template <typename T>
+T ld_dev(T *address, int64_t offset = 0, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+{
+    T *at = reinterpret_cast<T *>(reinterpret_cast<uintptr_t>(address) + static_cast<uintptr_t>(offset));
+    tg_issue_cache(reinterpret_cast<uintptr_t>(at), TG_CACHE_LINE, file, line);
+    return *static_cast<volatile T *>(at);
+}
+template <typename V, typename T>
+void st_dev(V value, T *address, int64_t offset = 0, const char *file = __builtin_FILE(), int line = __builtin_LINE())
+{
+    T *at = reinterpret_cast<T *>(reinterpret_cast<uintptr_t>(address) + static_cast<uintptr_t>(offset));
+    *static_cast<volatile T *>(at) = static_cast<T>(value);
+    tg_issue_cache(reinterpret_cast<uintptr_t>(at), TG_CACHE_LINE, file, line);
+    tg_issue_tiles(TG_OP_DSB, nullptr, nullptr, nullptr, nullptr, 0, file, line);
+}
+
+// The end of a kernel that cannot go on: the run fails with it.
+[[noreturn]] inline void trap() { __builtin_trap(); }
+
+// The hardware's numbers of a block. A task here is one block on one core; intrinsic.h has the forms with args.
+inline int64_t get_block_idx() { return 0; }
+inline int64_t get_block_num() { return 1; }
+inline int64_t get_subblockid() { return 0; }
+inline int64_t get_subblockdim() { return 1; }
+
 // The mask of vector instructions. Tile instructions set their own.
 inline void set_mask_norm() {}
 template <typename High, typename Low> void set_vector_mask(High, Low) {}

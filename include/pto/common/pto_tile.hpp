@@ -81,6 +81,12 @@ struct Stride {
     }
 };
 
+// The shape and the stride of rows x cols elements that lie one behind the other.
+template <typename T, int64_t rows, int64_t cols, Layout L = Layout::ND> using TileShape2D = Shape<1, 1, 1, rows, cols>;
+template <typename T, int64_t rows, int64_t cols, Layout L = Layout::ND>
+using BaseShape2D = std::conditional_t<L == Layout::DN, Stride<rows * cols, rows * cols, rows * cols, 1, rows>,
+                                       Stride<rows * cols, rows * cols, rows * cols, cols, 1>>;
+
 // A view of device memory. Layout::ND: rows are contiguous; DN: columns are.
 template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> class GlobalTensor
 {
@@ -253,8 +259,23 @@ class Tile
                       "one size is given to a tile of which either the valid rows or the valid columns are DYNAMIC");
     }
 
-    int GetValidRow() const { return static_cast<int>(tile_.valid_rows); }
-    int GetValidCol() const { return static_cast<int>(tile_.valid_cols); }
+    // Static sizes are constants, also of the type alone: TileT::GetValidRow().
+    template <int R = ValidRow_, std::enable_if_t<R != DYNAMIC, int> = 0> static constexpr int GetValidRow()
+    {
+        return R;
+    }
+    template <int R = ValidRow_, std::enable_if_t<R == DYNAMIC, int> = 0> int GetValidRow() const
+    {
+        return static_cast<int>(tile_.valid_rows);
+    }
+    template <int C = ValidCol_, std::enable_if_t<C != DYNAMIC, int> = 0> static constexpr int GetValidCol()
+    {
+        return C;
+    }
+    template <int C = ValidCol_, std::enable_if_t<C == DYNAMIC, int> = 0> int GetValidCol() const
+    {
+        return static_cast<int>(tile_.valid_cols);
+    }
     template <typename R> void SetValidRow(R rows)
     {
         static_assert(ValidRow == DYNAMIC, "the valid rows of this tile are static");
@@ -271,6 +292,10 @@ class Tile
         SetValidRow(rows);
         SetValidCol(cols);
     }
+
+    // Products of float read K in steps of 8 or 16 elements on a device. Fractals are not visible here.
+    void SetKAligned(bool aligned) { k_aligned_ = aligned; }
+    bool GetKAligned() const { return k_aligned_; }
 
     // One element of a Vec tile, by its number from the tile's start, on the scalar pipe.
     T GetValue(uint64_t at, const char *file = __builtin_FILE(), int line = __builtin_LINE()) const
@@ -300,6 +325,7 @@ class Tile
     }
 
     tg_tile tile_;
+    bool k_aligned_ = false;
 };
 
 template <typename T, int Rows, int Cols, int ValidRow = Rows, int ValidCol = Cols>

@@ -3,6 +3,7 @@
 // args   0 x [24][40] float, 1 y [24][40] float, written: x times 2; 2 z [16] bfloat16_t, written: 1.5 by TEXPANDS;
 //        3 w [16] float, written: z by TCVT; 4 rows that are done with dynamic sizes: 8, as an int64_t
 #define __aicore__ [aicore]
+#include "intrinsic.h"
 #include "pipe_sync.h"
 #include "tensor.h"
 #include <cstdint>
@@ -20,7 +21,7 @@ template <typename Global, typename TileT>
 static AICORE void twice(Global &from, Global &to, TileT &tile, __gm__ float *x, __gm__ float *y, int row)
 {
     Event<Op::TLOAD, Op::TMULS> loaded;
-    Event<Op::TMULS, Op::TSTORE_VEC> doubled;
+    Event<Op::TMULS, Op::TSTORE_VEC, false, EVENT_ID6> doubled;
     TASSIGN(from, x + row * C);
     TASSIGN(to, y + row * C);
     loaded = TLOAD(tile, from);
@@ -37,6 +38,10 @@ extern "C" __aicore__ __attribute__((always_inline)) void kernel_entry(__gm__ in
     set_mask_norm();
     set_vector_mask(-1, -1);
     if (get_sys_cnt() <= 0) return;
+    // A task is one block on one core.
+    if (get_block_idx(args) != get_block_idx() || get_block_num(args) != 1 || get_sub_block_id(args) != 0) trap();
+    PTO_CPU_ASSERT(get_subblockid() == 0, "the only one");
+    PTO_ASSERT(false, "checked by a device in debug builds");
 
     // Static everything.
     using StaticGlobal = GlobalTensor<float, Shape<1, 1, 1, 4, C>, Stride<4 * C, 4 * C, 4 * C, C, 1>>;
@@ -44,6 +49,9 @@ extern "C" __aicore__ __attribute__((always_inline)) void kernel_entry(__gm__ in
                             CompactMode::Null>;
     static_assert(StaticTile::RowStride == C && StaticTile::ColStride == 1 && StaticTile::Numel == 4 * C);
     static_assert(StaticGlobal::GetShape<3>() == 4 && StaticGlobal::GetStride<3>() == C);
+    static_assert(StaticTile::GetValidRow() == 4 && StaticTile::GetValidCol() == C);
+    static_assert(std::is_same_v<Shape<1, 1, 1, 4, C>, TileShape2D<float, 4, C>> &&
+                  std::is_same_v<StaticGlobal::Stride, BaseShape2D<float, 4, C>>);
     StaticGlobal a0, b0;
     StaticTile t0;
     TASSIGN<0>(t0);
@@ -81,8 +89,10 @@ extern "C" __aicore__ __attribute__((always_inline)) void kernel_entry(__gm__ in
     TASSIGN(t3, 0x3000);
     twice(a3, b3, t3, x, y, 16);
 
-    // The other element types. Scalars are converted to them once.
-    const bfloat16_t one_and_a_half = 1.5f;
+    // The other element types. Scalars are converted to them once; arithmetic is that of float.
+    constexpr half one = 1.0f;
+    bfloat16_t one_and_a_half = one / 2;
+    one_and_a_half += float8_e4m3_t(one);
     Tile<TileType::Vec, bfloat16_t, 1, 16> z;
     Tile<TileType::Vec, float, 1, 16> w;
     TASSIGN(z, 0x4000);
@@ -100,6 +110,11 @@ extern "C" __aicore__ __attribute__((always_inline)) void kernel_entry(__gm__ in
     for (int event = 0; event < 2; event++) wait_flag(PIPE_V, PIPE_MTE3, static_cast<::event_t>(event));
     TSTORE(zGlobal, z);
     TSTORE(wGlobal, w);
+    // A scalar past the cache, there and back.
+    pipe_barrier(PIPE_ALL);
+    __gm__ float *first = reinterpret_cast<__gm__ float *>(args[3]);
+    st_dev(1.5, first, 8);
+    if (ld_dev(first, 8) != 1.5f) trap();
     dcci(reinterpret_cast<__gm__ void *>(0), cache_line_t::ENTIRE_DATA_CACHE);
     dcci(x, SINGLE_CACHE_LINE, CACHELINE_OUT);
     dsb(DSB_DDR);
