@@ -45,8 +45,8 @@ mutants: ## every single-point mutant of paged attention, and what finds it: a t
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -V -R '^test_all_mutants$$'
 
-test-slow: ## the slow tests: long random runs, weakened memory orders, mutants (minutes)
-	@tools/install_deps.sh build test
+test-slow: ## the slow tests: long random runs, weakened memory orders, mutants, packages (minutes)
+	@tools/install_deps.sh build test package
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -L slow

@@ -69,13 +69,25 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     add_test(NAME document_code COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER}
         ${CHECKS}/check_doc_code.sh ${PROJECT_BINARY_DIR})
     tg_test_properties(document_code project)
-    add_test(NAME builds_of_others COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_build.sh
-        ${PROJECT_BINARY_DIR})
+    add_test(NAME builds_of_others COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_build.sh)
     tg_test_properties(builds_of_others project)
+    add_test(NAME installation COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_install.sh
+        ${PROJECT_BINARY_DIR})
+    tg_test_properties(installation project)
     add_test(NAME gdb_backtrace COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gdb_backtrace.sh ${PROJECT_BINARY_DIR})
     tg_test_properties(gdb_backtrace project)
     add_test(NAME readme_output COMMAND ${CHECKS}/readme_output.sh ${PROJECT_BINARY_DIR} --check)
     tg_test_properties(readme_output project)
+endif()
+
+# Packages that others install, and the flagship out of each.
+if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING AND CMAKE_BUILD_TYPE STREQUAL "Release" AND TG_GIT
+        AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
+    foreach(name debian wheel)
+        add_test(NAME package_${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${name}.sh)
+        tg_test_properties(package_${name} slow)
+        set_tests_properties(package_${name} PROPERTIES TIMEOUT 1800 PROCESSORS 2)
+    endforeach()
 endif()
 
 # Minutes under a sanitizer, and gigabytes. PROCESSORS: drawing inputs takes all there are.

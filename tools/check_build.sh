@@ -4,7 +4,6 @@
 # recognized.
 set -euo pipefail
 
-build=$(cd "$1" && pwd)
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -14,37 +13,6 @@ fail() {
     echo "FAILED: $1" >&2
     n_failed=$((n_failed + 1))
 }
-
-# ---- pkg-config ----
-cat >"$work/host.c" <<'END'
-#include <stdio.h>
-#include <tilegraph/tilegraph.h>
-int main(void)
-{
-    struct tg_device_config config;
-    struct tg_device *device;
-    tg_device_config_init(&config);
-    config.platform = "cpu";
-    if (tg_device_open(&config, &device) != TG_OK) return 1;
-    tg_device_close(device);
-    return 0;
-}
-END
-if command -v pkg-config >/dev/null; then
-    cmake --install "$build" --prefix "$work/prefix" >/dev/null
-    PKG_CONFIG_PATH=$(dirname "$(find "$work/prefix" -name tilegraph.pc)")
-    export PKG_CONFIG_PATH
-    libdir=$(pkg-config --variable=libdir tilegraph)
-    # shellcheck disable=SC2046 # words, not one argument
-    ${CC:-cc} "$work/host.c" -o "$work/shared" $(pkg-config --cflags --libs tilegraph) "-Wl,-rpath,$libdir" &&
-        "$work/shared" || fail "a program does not link with the shared library through pkg-config"
-    rm "$libdir"/libtilegraph.so*
-    # shellcheck disable=SC2046
-    ${CC:-cc} "$work/host.c" -o "$work/static" $(pkg-config --static --cflags --libs tilegraph) &&
-        "$work/static" || fail "a program does not link with the static library through pkg-config --static"
-else
-    echo "no pkg-config: the installed file is not tried"
-fi
 
 # ---- flags ----
 for flags in -ffast-math -Ofast "-O2 -funsafe-math-optimizations"; do

@@ -7,6 +7,7 @@
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
 #   lint      clang-format, clang-tidy
 #   coverage  gcovr
+#   package   Debian packages and wheels: dpkg-dev, debhelper, venv
 #   peers     other runtimes, for the benchmarks beside them: libomp, oneTBB, StarPU; ONNX Runtime, which is a Python
 #             package, into build/peers-python
 #
@@ -75,13 +76,20 @@ need_peers() {
     "$peers_python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null || python_packages="numpy onnx onnxruntime"
 }
 
+need_package() {
+    has dpkg-buildpackage || lacks dpkg-dev
+    has dh || lacks debhelper
+    has dh_python3 || lacks dh-python
+    python3 -c 'import ensurepip, venv' 2>/dev/null || lacks python3 python3-venv
+}
+
 need_coverage() { has gcovr || lacks gcovr; }
 
 for group in "$@"; do
     case $group in
-        build | test | full | aarch64 | lint | coverage | peers) "need_$group" ;;
+        build | test | full | aarch64 | lint | coverage | package | peers) "need_$group" ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint, coverage or peers" >&2
+            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint, coverage, package or peers" >&2
             exit 2
             ;;
     esac

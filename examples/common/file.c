@@ -137,3 +137,22 @@ char *file_executable_folder(const char *argv0)
     if (slash) slash[slash == path ? 1 : 0] = '\0'; /* the root keeps its slash */
     return path;
 }
+
+static char *program_below(const char *here, const char *root, const char *example, bool checked)
+{
+    char place[512];
+    (void)snprintf(place, sizeof place, "%s/aicpu_build_graph/%s%s", root, example, checked ? "/checked" : "");
+    return file_join(here, place);
+}
+
+char *file_program_folder(const char *argv0, const char *example, bool checked)
+{
+    char *here = file_executable_folder(argv0);
+    char *folder = here ? program_below(here, "../examples", example, checked) : NULL; /* of the build folder */
+    if (folder && !file_exists(folder)) {
+        free(folder);
+        folder = program_below(here, EXAMPLES_INSTALLED, example, checked);
+    }
+    free(here);
+    return folder;
+}

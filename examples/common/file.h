@@ -39,4 +39,9 @@ char *file_join(const char *folder, const char *name);
  * what the program was called by, for systems that do not tell. */
 char *file_executable_folder(const char *argv0);
 
+/* The folder of the compiled kernels and the orchestration of an example, as "paged_attention", in memory of the
+ * caller's, to be freed; NULL when out of memory. `checked`: those that tell a checked run of their plain accesses. The
+ * last place that was looked at if there is no such folder: reading from it says what is missing. */
+char *file_program_folder(const char *argv0, const char *example, bool checked);
+
 #endif

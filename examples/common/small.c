@@ -164,15 +164,10 @@ static enum tg_status load(struct tg_program *program, const struct small_exampl
 static enum tg_status load_built(struct tg_program *program, const struct small_example *example,
                                  const struct options *options, const char *argv0, struct failure *failure)
 {
-    char place[256];
-    (void)snprintf(place, sizeof place, "../examples/aicpu_build_graph/%s%s", example->name,
-                   options->run.check ? "/checked" : "");
-    char *here = file_executable_folder(argv0);
-    char *folder = here ? file_join(here, place) : NULL;
+    char *folder = file_program_folder(argv0, example->name, options->run.check);
     const enum tg_status status = folder ? load(program, example, folder, options, failure)
                                          : failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
     free(folder);
-    free(here);
     return status;
 }
 

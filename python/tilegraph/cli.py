@@ -1,5 +1,6 @@
 """The command `tilegraph`: finds the command in the table, reads its options, does it, and ends with its exit code."""
 import os
+import sys
 
 from . import command, document, options, usage
 from .errors import Error
@@ -16,6 +17,11 @@ def main(argv):
     keep_standard_descriptors()
     log.start("info")
     return command.guarded(lambda: _main(argv))
+
+
+def entry():
+    """The script that pip installs."""
+    sys.exit(main(sys.argv[1:]))
 
 
 def _main(argv):

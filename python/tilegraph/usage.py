@@ -1,4 +1,7 @@
 """Screens of help, man pages and completion scripts, made from the table."""
+import os
+import sys
+
 from .errors import Error
 from .nearest import unknown
 from .table import COMMANDS, EXIT_CODES, VARIABLES, options_of
@@ -223,3 +226,19 @@ _tilegraph()
 }}
 if [ "$funcstack[1]" = _tilegraph ]; then _tilegraph "$@"; else compdef _tilegraph tilegraph; fi
 """
+
+
+def write_all(folder, version):
+    """Write man1/*.1, tilegraph (of bash) and _tilegraph (of zsh) into `folder`."""
+    files = {f"man1/{name}": text for name, text in man_pages(version).items()}
+    files.update({"tilegraph": bash_completion(), "_tilegraph": zsh_completion()})
+    for name, text in files.items():
+        path = os.path.join(folder, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+if __name__ == "__main__":  # of the build: python3 -m tilegraph.usage FOLDER
+    from .places import places
+    write_all(sys.argv[1], places().version)

@@ -39,10 +39,6 @@ static const struct {
     {3, TG_AIV, "aiv_online_update", "aiv_online_update.so"},
 };
 
-/* Where the build puts them, seen from the folder of this executable; those for checked runs tell of plain accesses. */
-static const char default_program_dir[] = "../examples/aicpu_build_graph/paged_attention";
-static const char checked_program_dir[] = "../examples/aicpu_build_graph/paged_attention/checked";
-
 static double now_s(void)
 {
     struct timespec now;
@@ -92,15 +88,13 @@ static enum tg_status add_orchestration(struct tg_program *program, const char *
 static enum tg_status load_program(struct tg_program *program, const struct pa_options *options, const char *argv0,
                                    struct failure *failure)
 {
-    char *here = file_executable_folder(argv0);
-    char *built = here ? file_join(here, options->run.check ? checked_program_dir : default_program_dir) : NULL;
-    const char *folder = options->program_dir ? options->program_dir : built;
+    char *own = file_program_folder(argv0, "paged_attention", options->run.check);
+    const char *folder = options->program_dir ? options->program_dir : own;
     enum tg_status status = TG_OK;
     if (!folder) status = failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a folder");
     if (status == TG_OK) status = add_kernels(program, folder, failure);
     if (status == TG_OK) status = add_orchestration(program, folder, options->run.runtime, failure);
-    free(built);
-    free(here);
+    free(own);
     return status;
 }
 
