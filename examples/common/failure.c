@@ -20,3 +20,15 @@ enum tg_status failure_from_library(struct failure *failure, enum tg_status stat
     if (status == TG_OK) return status;
     return failure_set(failure, status, "%s", tg_last_message());
 }
+
+enum tg_status failure_unknown(struct failure *failure, const char *what, const char *given, const char *const *names,
+                               size_t n)
+{
+    const char *meant = tg_nearest_name(given, names, n);
+    if (meant) return failure_set(failure, TG_ERR_ARGUMENT, "unknown %s '%s': did you mean %s?", what, given, meant);
+    char list[1024] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < n && used < sizeof list; i++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i > 0 ? ", " : "", names[i]);
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown %s '%s'; there are %s", what, given, list);
+}

@@ -19,4 +19,9 @@ enum tg_status failure_set(struct failure *failure, enum tg_status status, const
 /* Keep what the library says of its call that just returned `status`; returns `status`, TG_OK included. */
 enum tg_status failure_from_library(struct failure *failure, enum tg_status status);
 
+/* Say that `given` is no `what` ("case"), and which of the n names was meant or, if none is close, which there are.
+ * Returns TG_ERR_ARGUMENT. */
+enum tg_status failure_unknown(struct failure *failure, const char *what, const char *given, const char *const *names,
+                               size_t n);
+
 #endif

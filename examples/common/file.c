@@ -138,6 +138,34 @@ char *file_executable_folder(const char *argv0)
     return path;
 }
 
+enum tg_status file_pass_open(struct file_passed *passed, struct failure *failure)
+{
+    const char *folder = getenv("TMPDIR");
+    const int n = snprintf(passed->path, sizeof passed->path, "%s/tilegraph-XXXXXX",
+                           folder && *folder ? folder : "/tmp");
+    const int fd = n < (int)sizeof passed->path ? mkstemp(passed->path) : -1;
+    if (fd >= 0) {
+        close(fd);
+        return TG_OK;
+    }
+    passed->path[0] = '\0';
+    return failure_set(failure, TG_ERR_FILE, "no temporary file in %s: set TMPDIR to a folder that can be written",
+                       folder && *folder ? folder : "/tmp");
+}
+
+enum tg_status file_pass_close(struct file_passed *passed, enum tg_status status, FILE *stream, struct failure *failure)
+{
+    if (passed->path[0] == '\0') return status;
+    void *bytes = NULL;
+    size_t n_bytes = 0;
+    if (status == TG_OK) status = file_read(passed->path, &bytes, &n_bytes, failure);
+    if (status == TG_OK && fwrite(bytes, 1, n_bytes, stream) != n_bytes)
+        status = failure_set(failure, TG_ERR_FILE, "standard output cannot be written: %s", strerror(errno));
+    free(bytes);
+    unlink(passed->path);
+    return status;
+}
+
 static char *program_below(const char *here, const char *root, const char *example, bool checked)
 {
     char place[512];

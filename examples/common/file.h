@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "failure.h"
 
@@ -31,6 +32,18 @@ bool file_exists(const char *path);
  * no file behind.
  * Errors    TG_ERR_FILE: no such folder, no permission, or `path` is a folder */
 enum tg_status file_check_writable(const char *path, struct failure *failure);
+
+/* A file without a place of its own, on its way to a stream. */
+struct file_passed {
+    char path[64]; /* "": there is no file */
+};
+
+/* Make an empty file that the caller may write by its name. TG_ERR_FILE. */
+enum tg_status file_pass_open(struct file_passed *passed, struct failure *failure);
+
+/* If `status` is TG_OK, copy the content to `stream`. Remove the file. Returns `status`, or TG_ERR_FILE. */
+enum tg_status file_pass_close(struct file_passed *passed, enum tg_status status, FILE *stream,
+                               struct failure *failure);
 
 /* "folder/name" in memory of the caller's, to be freed; NULL when out of memory. */
 char *file_join(const char *folder, const char *name);

@@ -5,75 +5,118 @@
 #include <string.h>
 
 /* ---- the options ---------------------------------------------------------------------------------------------------
- * One line each: name, what its value is called (NULL: it has none), help. */
+ * One line each: topic of help, name, what its value is called (NULL: it has none), help. */
 #define OPTIONS(X)                                                                                                     \
-    X(PLATFORM, "-p", "PLATFORM", "where to run: a2a3sim (default) or cpu")                                            \
-    X(CASE, "--case", "NAME", "a problem of the list below (default Case1)")                                           \
-    X(BATCH, "--batch", "B", "sequences; this and the six options below change the case")                              \
-    X(HEADS, "--heads", "H", "query heads")                                                                            \
-    X(KV_HEADS, "--kv-heads", "G", "KV heads; they divide the query heads")                                            \
-    X(HEAD_DIM, "--head-dim", "D", "elements of a head")                                                               \
-    X(BLOCK_SIZE, "--block-size", "S", "tokens in a block of the KV cache")                                            \
-    X(CONTEXT, "--context", "L1,L2,...", "context length of every sequence, or one for all")                           \
-    X(DTYPE, "--dtype", "TYPE", "fp32, fp16 or bf16")                                                                  \
-    X(SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                                      \
-    X(LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                               \
-    X(SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                         \
-    X(BLOCKS_PER_TASK, "--blocks-per-task", "N",                                                                       \
-      "KV blocks that a task covers, 1 to 64 (default 1; cpu: by the shape)")                                          \
-    X(RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                                 \
-    X(BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                      \
-    X(BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV cores (default: all of the device)")                   \
-    X(AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 3 that schedule)")               \
-    X(WORKERS, "--workers", "N", "cpu: threads that run tasks (default: one a processor)")                             \
-    X(NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                       \
-    X(REPRODUCIBLE, "--reproducible", NULL, "cpu: the bytes of a2a3sim, on every computer; slow")                      \
-    X(MACHINE, "--machine", "FILE", "figures of another device; machines/a2a3.txt has those of this one")              \
-    X(WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                                 \
-    X(SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0: first come, first served (default)")               \
-    X(SCHEDULES, "--schedules", "K", "run K schedules, from that seed on, and compare the outputs bit by bit")         \
-    X(PIPES, "--pipes", "ORDER", "run each core's pipes in program order (default), late or early")                    \
-    X(PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                                 \
-    X(TRACE, "--trace", "FILE", "write a swimlane as Chrome trace JSON, for ui.perfetto.dev")                          \
-    X(TRACE_PIPES, "--trace-pipes", NULL, "with --trace: each instruction of each pipe, too")                          \
-    X(GRAPH, "--graph", "FILE", "write the task graph as Graphviz DOT")                                                \
-    X(REPORT, "--report", "FILE", "write swimlane, critical path and summary as one HTML page")                        \
-    X(CHECK, "--check", NULL, "name hazards, races and wrong memory on stderr; exit code 3")                           \
-    X(EDGES, "--edges", NULL, "list the edges that no conflict needs; includes --check")                               \
-    X(JSON, "--json", NULL, "print the result as one JSON object")                                                     \
-    X(VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                               \
-    X(HELP, "--help", NULL, "print this")
+    X(PROBLEM, CASE, "--case", "NAME", "a problem of the list below (default Case1)")                                  \
+    X(PROBLEM, BATCH, "--batch", "B", "sequences; this and the next six change the case")                              \
+    X(PROBLEM, HEADS, "--heads", "H", "query heads")                                                                   \
+    X(PROBLEM, KV_HEADS, "--kv-heads", "G", "KV heads; they divide the query heads")                                   \
+    X(PROBLEM, HEAD_DIM, "--head-dim", "D", "elements of a head")                                                      \
+    X(PROBLEM, BLOCK_SIZE, "--block-size", "S", "tokens in a block of the KV cache")                                   \
+    X(PROBLEM, CONTEXT, "--context", "L1,L2,...", "context length of every sequence, or one for all")                  \
+    X(PROBLEM, DTYPE, "--dtype", "TYPE", "fp32, fp16 or bf16")                                                         \
+    X(PROBLEM, SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                             \
+    X(PROBLEM, LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                      \
+    X(PROBLEM, SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                \
+    X(RUN, PLATFORM, "-p", "PLATFORM", "a2a3sim (default) or cpu")                                                     \
+    X(RUN, BLOCKS_PER_TASK, "--blocks-per-task", "N", "KV blocks of a task, to 64 (default 1; cpu: by shape)")         \
+    X(RUN, RUNTIME, "--runtime", "NAME", "aicpu_build_graph (default) or host_build_graph")                            \
+    X(RUN, BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                 \
+    X(RUN, BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV (default: all there are)")                        \
+    X(RUN, AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 4)")                        \
+    X(RUN, WORKERS, "--workers", "N", "cpu: threads that run tasks (default: processors)")                             \
+    X(RUN, NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                  \
+    X(RUN, REPRODUCIBLE, "--reproducible", NULL, "cpu: the bytes of a2a3sim, on every computer; slow")                 \
+    X(RUN, MACHINE, "--machine", "FILE", "figures of a device, as machines/a2a3.txt; -: stdin")                        \
+    X(RUN, WINDOW, "--window", "N", "published, unfinished tasks before the builder waits")                            \
+    X(RUN, PROGRAM, "--program", "DIR", "folder of the compiled kernels and orchestration")                            \
+    X(CHECKS, SCHEDULE_SEED, "--schedule-seed", "N", "draw the schedule; 0 (default): first come, first served")       \
+    X(CHECKS, SCHEDULES, "--schedules", "K", "run K schedules and compare the outputs bit by bit")                     \
+    X(CHECKS, PIPES, "--pipes", "ORDER", "program (default), late or early, of each core's pipes")                     \
+    X(CHECKS, CHECK, "--check", NULL, "name hazards, races and wrong memory on stderr")                                \
+    X(CHECKS, EDGES, "--edges", NULL, "list edges that no conflict needs; includes --check")                           \
+    X(FILES, TRACE, "--trace", "FILE", "swimlane as Chrome trace JSON, for ui.perfetto.dev")                           \
+    X(FILES, TRACE_PIPES, "--trace-pipes", NULL, "with --trace: each instruction of each pipe, too")                   \
+    X(FILES, GRAPH, "--graph", "FILE", "task graph as Graphviz DOT")                                                   \
+    X(FILES, REPORT, "--report", "FILE", "swimlane, critical path and summary as one HTML page")                       \
+    X(OUTPUT, JSON, "--json", NULL, "print the result as one JSON object (schemas/)")                                  \
+    X(OUTPUT, VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                       \
+    X(OUTPUT, HELP, "--help", NULL, "this; --help TOPIC: another screen")                                              \
+    X(OUTPUT, SUMMARY, "--summary", NULL, "print where the time went: cores, pipes, kernels, tasks")                   \
+    X(OUTPUT, QUIET, "--quiet", NULL, "print errors, findings and what is asked for, no more")                         \
+    X(OUTPUT, VERSION, "--version", NULL, "print the version")
 
 enum option {
-#define OPTION_ID(id, name, value, help) OPT_##id,
+#define OPTION_ID(topic, id, name, value, help) OPT_##id,
     OPTIONS(OPTION_ID)
 #undef OPTION_ID
         OPTION_COUNT
 };
 
+enum topic {
+    TOPIC_PROBLEM,
+    TOPIC_RUN,
+    TOPIC_CHECKS,
+    TOPIC_FILES,
+    TOPIC_OUTPUT,
+    TOPIC_CASES,
+    TOPIC_EXIT_CODES,
+    N_TOPICS
+};
+
+static const char *const topic_names[N_TOPICS] = {"problem", "run", "checks", "files", "output", "cases", "exit-codes"};
+static const char *const topic_titles[N_TOPICS] = {
+    "The problem",
+    "The run",
+    "Checks; exit code 3: something was found",
+    "Files to write; - is standard output",
+    "Output",
+    "Cases",
+    "Exit codes",
+};
+
 static const struct {
+    enum topic topic;
     const char *name, *value, *help;
 } options[OPTION_COUNT] = {
-#define OPTION_ROW(id, name, value, help) {name, value, help},
+#define OPTION_ROW(topic, id, name, value, help) {TOPIC_##topic, name, value, help},
     OPTIONS(OPTION_ROW)
 #undef OPTION_ROW
 };
 
-void pa_options_print_help(FILE *stream)
+static void print_topic(FILE *stream, enum topic topic)
 {
-    fprintf(stream, "Usage: paged_attention [option...]\n\n"
-                    "Run paged attention on a device whose control processor builds the task graph, and compare the\n"
-                    "result with a double-precision softmax over all keys.\n\nOptions:\n");
+    fprintf(stream, "%s:\n", topic_titles[topic]);
     for (int i = 0; i < OPTION_COUNT; i++) {
-        const char *value = options[i].value ? options[i].value : "";
-        int width = 24 - (int)strlen(options[i].name) - 1;
-        fprintf(stream, "  %s %-*s %s\n", options[i].name, width, value, options[i].help);
+        if (options[i].topic != topic) continue;
+        const int width = 20 - (int)strlen(options[i].name);
+        fprintf(stream, "  %s %-*s %s\n", options[i].name, width, options[i].value ? options[i].value : "",
+                options[i].help);
     }
-    fprintf(stream, "\nCases:\n");
-    for (size_t i = 0; i < pa_n_cases; i++) fprintf(stream, "  %-24s %s\n", pa_cases[i].name, pa_cases[i].text);
-    fprintf(stream,
-            "\nExit codes: 0 pass, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock, 5 capacity,\n"
-            "6 device or kernel fault, 7 platform not available, 8 program does not load.\n");
+    for (size_t i = 0; topic == TOPIC_CASES && i < pa_n_cases; i++)
+        fprintf(stream, "  %-21s %s\n", pa_cases[i].name, pa_cases[i].text);
+    if (topic == TOPIC_EXIT_CODES)
+        fputs("  0 pass, 1 mismatch, 2 usage or input, 3 finding of a check, 4 deadlock,\n"
+              "  5 capacity, 6 device or kernel fault, 7 platform not available,\n"
+              "  8 program does not load\n",
+              stream);
+}
+
+void pa_options_print_help(FILE *stream, const char *topic)
+{
+    for (int i = 0; i < N_TOPICS; i++)
+        if (strcmp(topic, topic_names[i]) == 0) {
+            print_topic(stream, (enum topic)i);
+            return;
+        }
+    fputs("Usage: paged_attention [option...]\n\n"
+          "Runs paged attention on a device whose control processor builds the task graph,\n"
+          "and compares the result with a double-precision softmax over all keys.\n\n",
+          stream);
+    print_topic(stream, TOPIC_PROBLEM);
+    fputs("\nMore: --help TOPIC, with", stream);
+    for (int i = 0; i < N_TOPICS; i++) fprintf(stream, "%s %s", i > 0 ? "," : "", topic_names[i]);
+    fputs("\n", stream);
 }
 
 /* ---- which options are there ------------------------------------------------------------------------------------- */
@@ -84,18 +127,15 @@ struct given {
     uint32_t verbosity;
 };
 
-/* Append a name to a list in `text`, a comma between two. */
-static void list_name(char *text, size_t size, const char *name)
-{
-    size_t n = strlen(text);
-    (void)snprintf(text + n, size - n, "%s%s", n > 0 ? ", " : "", name);
-}
-
 static enum tg_status refuse_option(const char *argument, struct failure *failure)
 {
-    char list[512] = "";
-    for (int i = 0; i < OPTION_COUNT; i++) list_name(list, sizeof list, options[i].name);
-    return failure_set(failure, TG_ERR_ARGUMENT, "unknown option '%s'; there are %s", argument, list);
+    const char *names[OPTION_COUNT];
+    char name[64];
+    (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(argument, "="), argument);
+    for (int i = 0; i < OPTION_COUNT; i++) names[i] = options[i].name;
+    const char *meant = tg_nearest_name(name, names, OPTION_COUNT);
+    if (meant) return failure_set(failure, TG_ERR_ARGUMENT, "unknown option '%s': did you mean %s?", argument, meant);
+    return failure_set(failure, TG_ERR_ARGUMENT, "unknown option '%s'; --help lists the options", argument);
 }
 
 /* The option that `argument` names, as NAME or NAME=VALUE; OPTION_COUNT if none. */
@@ -111,6 +151,13 @@ static enum option find_option(const char *argument, const char **value)
     return strcmp(argument, "-h") == 0 ? OPT_HELP : OPTION_COUNT;
 }
 
+static bool is_topic(const char *name)
+{
+    for (int i = 0; i < N_TOPICS; i++)
+        if (strcmp(name, topic_names[i]) == 0) return true;
+    return false;
+}
+
 static enum tg_status collect(int argc, char **argv, struct given *given, struct failure *failure)
 {
     for (int i = 1; i < argc; i++) {
@@ -123,6 +170,9 @@ static enum tg_status collect(int argc, char **argv, struct given *given, struct
             if (!value || value[0] == '\0') {
                 return failure_set(failure, TG_ERR_ARGUMENT, "%s needs a value: %s", name, options[option].value);
             }
+        } else if (option == OPT_HELP) {
+            if (!value && i + 1 < argc && argv[i + 1][0] != '-') value = argv[++i];
+            if (value && !is_topic(value)) return failure_unknown(failure, "topic", value, topic_names, N_TOPICS);
         } else if (value) {
             return failure_set(failure, TG_ERR_ARGUMENT, "%s takes no value", name);
         }
@@ -203,7 +253,8 @@ static enum tg_status read_dtype(const char *text, struct pa_options *out, struc
 {
     out->has_dtype = pa_dtype_by_name(text, &out->drawn.shape.dtype);
     if (out->has_dtype) return TG_OK;
-    return failure_set(failure, TG_ERR_ARGUMENT, "unknown --dtype '%s'; there are fp32, fp16, bf16", text);
+    static const char *const names[] = {"fp32", "fp16", "bf16"};
+    return failure_unknown(failure, "--dtype", text, names, 3);
 }
 
 /* ---- the problem ------------------------------------------------------------------------------------------------- */
@@ -215,9 +266,10 @@ static enum tg_status read_case(const char *text, struct pa_options *out, struct
         out->drawn = *found;
         return TG_OK;
     }
-    char list[512] = "";
-    for (size_t i = 0; i < pa_n_cases; i++) list_name(list, sizeof list, pa_cases[i].name);
-    return failure_set(failure, TG_ERR_ARGUMENT, "unknown case '%s'; there are %s", text, list);
+    const char *names[64];
+    const size_t n = pa_n_cases < 64 ? pa_n_cases : 64;
+    for (size_t i = 0; i < n; i++) names[i] = pa_cases[i].name;
+    return failure_unknown(failure, "case", text, names, n);
 }
 
 /* As many lengths as sequences. A list says the batch itself if --batch does not. */
@@ -263,13 +315,13 @@ static enum tg_status read_problem(const struct given *given, struct pa_options 
 
 static enum tg_status read_build_mode(const char *text, uint32_t *out, struct failure *failure)
 {
-    if (strcmp(text, "concurrent") == 0) *out = TG_BUILD_CONCURRENT;
-    else if (strcmp(text, "sequential") == 0) *out = TG_BUILD_SEQUENTIAL;
-    else {
-        return failure_set(failure, TG_ERR_ARGUMENT, "unknown --build-mode '%s'; there are concurrent, sequential",
-                           text);
+    static const char *const names[] = {"concurrent", "sequential"}; /* [enum tg_build_mode] */
+    for (uint32_t i = 0; i < 2; i++) {
+        if (strcmp(text, names[i]) != 0) continue;
+        *out = i;
+        return TG_OK;
     }
-    return TG_OK;
+    return failure_unknown(failure, "--build-mode", text, names, 2);
 }
 
 static enum tg_status read_pipes(const char *text, uint32_t *out, struct failure *failure)
@@ -280,7 +332,7 @@ static enum tg_status read_pipes(const char *text, uint32_t *out, struct failure
         *out = i;
         return TG_OK;
     }
-    return failure_set(failure, TG_ERR_ARGUMENT, "unknown --pipes '%s'; there are program, late, early", text);
+    return failure_unknown(failure, "--pipes", text, names, 3);
 }
 
 static enum tg_status read_run(const struct given *given, struct tg_run_config *run, struct failure *failure)
@@ -305,10 +357,11 @@ static enum tg_status read_run(const struct given *given, struct tg_run_config *
     return status;
 }
 
+static const enum option files[] = {OPT_TRACE, OPT_GRAPH, OPT_REPORT};
+
 /* Two options that would write one file. */
 static enum tg_status check_files(const struct given *given, struct failure *failure)
 {
-    static const enum option files[] = {OPT_TRACE, OPT_GRAPH, OPT_REPORT};
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         for (size_t k = 0; k < i; k++) {
             const char *a = given->text[files[k]], *b = given->text[files[i]];
@@ -319,6 +372,8 @@ static enum tg_status check_files(const struct given *given, struct failure *fai
     }
     return TG_OK;
 }
+
+static bool is_standard(const char *path) { return path && strcmp(path, PA_STANDARD) == 0; }
 
 /* Options of which one says that the other means nothing. */
 static enum tg_status check_combinations(const struct given *given, const struct tg_run_config *run,
@@ -331,6 +386,11 @@ static enum tg_status check_combinations(const struct given *given, const struct
         return failure_set(failure, TG_ERR_ARGUMENT,
                            "%s does not combine with --load, whose files say what the problem is; leave one out",
                            options[drawing[i]].name);
+    }
+    for (size_t i = 0; given->text[OPT_JSON] && i < sizeof files / sizeof files[0]; i++) {
+        if (!is_standard(given->text[files[i]])) continue;
+        return failure_set(failure, TG_ERR_ARGUMENT, "--json and %s - would both write standard output; name the file",
+                           options[files[i]].name);
     }
     if (run->record_pipes && !given->text[OPT_TRACE])
         return failure_set(failure, TG_ERR_ARGUMENT, "--trace-pipes says what --trace writes; give --trace FILE, too");
@@ -400,14 +460,20 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->report_path = given->text[OPT_REPORT];
     out->program_dir = given->text[OPT_PROGRAM];
     out->machine_file = given->text[OPT_MACHINE];
+    if (out->machine_file && strcmp(out->machine_file, PA_STANDARD) == 0) out->machine_file = "/dev/stdin";
     out->pin = !given->text[OPT_NO_PIN];
     out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
-    out->help = given->text[OPT_HELP] != NULL;
+    out->help = given->text[OPT_HELP];
+    out->version = given->text[OPT_VERSION] != NULL;
+    out->quiet = given->text[OPT_QUIET] != NULL;
+    out->summary = given->text[OPT_SUMMARY] != NULL;
     out->edges = given->text[OPT_EDGES] != NULL;
     out->run.check = out->edges || given->text[OPT_CHECK] != NULL;
-    out->json = given->text[OPT_JSON] != NULL && !out->help;
+    out->json = given->text[OPT_JSON] != NULL && !out->help && !out->version;
     out->verbosity = given->verbosity;
-    if (out->help) return TG_OK; /* nothing else is going to happen */
+    if (out->help || out->version) return TG_OK; /* nothing else is going to happen */
+    out->stdout_is_taken = is_standard(out->trace_path) || is_standard(out->graph_path) ||
+                           is_standard(out->report_path);
     enum tg_status status = check_platform(given, out->platform, failure);
     if (status == TG_OK) status = read_run(given, &out->run, failure);
     if (status == TG_OK) status = read_u32(given, OPT_WORKERS, 1, UINT32_MAX, &out->workers, failure);

@@ -29,8 +29,11 @@ struct pa_options {
     bool has_block_dim; /* else run.block_dim is to be all blocks of the device */
     bool has_dtype;     /* --dtype was given: drawn.shape.dtype is what loaded files have to be */
     struct tg_run_config run;
-    bool json, help;
-    uint32_t verbosity; /* how often -v was given */
+    const char *help; /* a topic, "" for the first screen; NULL: not asked for */
+    bool json, version, quiet;
+    bool summary;         /* print the page about where the time went */
+    bool stdout_is_taken; /* a file goes there, so that the text goes to stderr */
+    uint32_t verbosity;   /* how often -v was given */
 };
 
 /*
@@ -46,7 +49,10 @@ enum tg_status pa_options_parse(int argc, char **argv, struct pa_options *out, s
 
 void pa_options_free(struct pa_options *options);
 
-/* Print usage, every option and every case. */
-void pa_options_print_help(FILE *stream);
+/* Print the screen of a topic, whose name --help takes; of "" and others: usage, and the topics. */
+void pa_options_print_help(FILE *stream, const char *topic);
+
+/* The name that stands for standard input or output in options of files. */
+#define PA_STANDARD "-"
 
 #endif

@@ -142,6 +142,10 @@ static void print_page(FILE *stream, const char *page)
 
 void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options)
 {
+    if (options->quiet) {
+        if (options->summary) print_page(stream, report->summary);
+        return;
+    }
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
     print_page(stream, report->summary);

@@ -58,6 +58,9 @@ static enum tg_status runtime_by_name(const char *name, uint32_t *runtime, struc
     return status;
 }
 
+static const char *const option_names[] = {"-p", "--runtime", "--build-mode", "--check", "--help"};
+enum { N_OPTIONS = sizeof option_names / sizeof option_names[0] };
+
 static enum tg_status parse(int argc, char **argv, struct options *out, struct failure *failure)
 {
     memset(out, 0, sizeof *out);
@@ -75,9 +78,7 @@ static enum tg_status parse(int argc, char **argv, struct options *out, struct f
         else if (strcmp(name, "--build-mode") == 0) status = build_mode_by_name(value, &out->run.build_mode, failure);
         else if (strcmp(name, "--check") == 0) out->run.check = true;
         else if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) out->help = true;
-        else
-            status = failure_set(failure, TG_ERR_ARGUMENT,
-                                 "unknown option '%s'; there are -p, --runtime, --build-mode, --check, --help", name);
+        else status = failure_unknown(failure, "option", name, option_names, N_OPTIONS);
     }
     return status;
 }

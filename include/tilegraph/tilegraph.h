@@ -99,6 +99,10 @@ TG_API int tg_status_exit_code(enum tg_status status);
  * call into the library. */
 TG_API const char *tg_last_message(void);
 
+/* The one of n_names names that somebody may have meant who typed `given`; NULL: none is close. Case does not count.
+ * For messages: "unknown option '--versoin': did you mean --version?". Any thread. */
+TG_API const char *tg_nearest_name(const char *given, const char *const *names, size_t n_names);
+
 /* ---- log -------------------------------------------------------------------------------------------------------- */
 
 enum tg_log_level { TG_LOG_SILENT = 0, TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };

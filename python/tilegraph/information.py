@@ -8,7 +8,7 @@ import sys
 from . import binding, cache, compile, library
 from .places import part, places
 
-ISAS = ("portable", "avx2", "avx512", "amx")  # each includes those before it
+ISAS = ("portable", "avx2", "avx512", "avx512bf16", "amx")  # each includes those before it
 
 
 def _memory_bytes():

@@ -166,7 +166,6 @@ static bool write_file(const char *path, tg_output_fn *write, const void *contex
 {
     struct stat info;
     const bool there = stat(path, &info) == 0;
-    if (there && !S_ISREG(info.st_mode)) return write_through(path, write, context);
     if (there && access(path, W_OK) != 0) return false; /* a protected file stays as it is */
     char *temporary = temporary_name(path);
     if (!temporary) return false;
@@ -180,8 +179,11 @@ static bool write_file(const char *path, tg_output_fn *write, const void *contex
 enum tg_status tg_output(const char *path, tg_output_fn *write, const void *context)
 {
     errno = 0;
-    char *place = follow_links(path);
-    const bool done = place && write_file(place, write, context);
+    /* First: a link of /proc to a pipe has no name that could be followed. */
+    struct stat info;
+    const bool is_special = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    char *place = is_special ? NULL : follow_links(path);
+    const bool done = is_special ? write_through(path, write, context) : place && write_file(place, write, context);
     const int why = errno;
     free(place);
     if (done) return TG_OK;

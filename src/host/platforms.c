@@ -27,5 +27,9 @@ enum tg_status tg_machine_open(const struct tg_device_config *config, struct tg_
         return tg_error(TG_ERR_PLATFORM, "platform '%s' %s; there are: %s", platforms[i].name, platforms[i].why_not,
                         tg_platforms());
     }
-    return tg_error(TG_ERR_PLATFORM, "there is no platform '%s'; there are: %s", config->platform, tg_platforms());
+    const char *names[N_PLATFORMS];
+    for (int i = 0; i < N_PLATFORMS; i++) names[i] = platforms[i].name;
+    const char *meant = tg_nearest_name(config->platform, names, N_PLATFORMS);
+    return tg_error(TG_ERR_PLATFORM, "there is no platform '%s'; there are: %s%s%s", config->platform, tg_platforms(),
+                    meant ? "; did you mean " : "", meant ? meant : "");
 }

@@ -65,7 +65,9 @@ enum tg_status tg_runtime_by_name(const char *name, enum tg_runtime_kind *out)
         return TG_OK;
     }
     const char *known = strcmp(name, "tensormap_and_ringbuffer") == 0 ? "is known and not offered" : "is unknown";
-    return tg_error(TG_ERR_ARGUMENT, "runtime '%s' %s; there are: aicpu_build_graph host_build_graph", name, known);
+    const char *meant = tg_nearest_name(name, runtime_names, 2);
+    return tg_error(TG_ERR_ARGUMENT, "runtime '%s' %s; there are: aicpu_build_graph host_build_graph%s%s", name, known,
+                    meant ? "; did you mean " : "", meant ? meant : "");
 }
 
 /* Requests that a machine with cores refuses. */

@@ -34,8 +34,11 @@ enum tg_status tg_isa_choose(const char *name, enum tg_isa *out)
     if (!name) name = getenv("TG_ISA");
     const enum tg_isa usable = tg_isa_usable();
     enum tg_isa cap = usable;
-    if (name && name[0] && !tg_isa_by_name(name, &cap))
-        return tg_error(TG_ERR_ARGUMENT, "%s is '%s'; there are: portable, avx2, avx512, avx512bf16, amx", from, name);
+    if (name && name[0] && !tg_isa_by_name(name, &cap)) {
+        const char *meant = tg_nearest_name(name, names, TG_N_ISAS);
+        return tg_error(TG_ERR_ARGUMENT, "%s is '%s'; there are: portable, avx2, avx512, avx512bf16, amx%s%s", from,
+                        name, meant ? "; did you mean " : "", meant ? meant : "");
+    }
     *out = cap < usable ? cap : usable;
     if (cap > usable)
         tg_log(TG_LOG_WARN, "%s is '%s', which this computer or its system does not offer: tiles use up to %s", from,

@@ -95,7 +95,35 @@ static void help_is_no_failure(void **state)
     struct process process = run_command(ARGS("--help"));
     assert_int_equal(process.exit_code, 0);
     assert_non_null(strstr(process.out, "Usage: paged_attention"));
+    process_free(&process);
+    process = run_command(ARGS("--help", "cases"));
     for (size_t i = 0; i < pa_n_cases; i++) assert_non_null(strstr(process.out, pa_cases[i].name));
+    process_free(&process);
+}
+
+static void a_dash_is_standard_output(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--graph", "-"));
+    assert_int_equal(process.exit_code, 0);
+    assert_true(strncmp(process.out, "digraph", 7) == 0);
+    assert_non_null(strstr(process.err, "PASS"));
+    process_free(&process);
+    process = run_command(ARGS("--trace", "/dev/stdout")); /* a pipe by its name */
+    assert_int_equal(process.exit_code, 0);
+    assert_non_null(strstr(process.out, "{\"displayTimeUnit\""));
+    process_free(&process);
+    expect(2, ARGS("--trace", "-", "--json"), ARGS("would both write standard output"));
+    expect(2, ARGS("--trace", "-", "--graph", "-"), ARGS("would both write -"));
+}
+
+static void quiet_says_nothing_of_a_success(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--quiet"));
+    assert_int_equal(process.exit_code, 0);
+    assert_string_equal(process.out, "");
+    assert_string_equal(process.err, "");
     process_free(&process);
 }
 
@@ -207,7 +235,7 @@ static void runtimes(void **state)
 static void cases(void **state)
 {
     (void)state;
-    struct process process = run_command(ARGS("--case", "Case17"));
+    struct process process = run_command(ARGS("--case", "nothing-like-it"));
     assert_int_equal(process.exit_code, 2);
     for (size_t i = 0; i < pa_n_cases; i++)
         CHECK(strstr(process.err, pa_cases[i].name), "%s is not in %s", pa_cases[i].name, process.err);
@@ -582,6 +610,8 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(every_case_runs_on_this_computer),
     cmocka_unit_test(this_computer_says_what_happened),
     cmocka_unit_test(help_is_no_failure),
+    cmocka_unit_test(a_dash_is_standard_output),
+    cmocka_unit_test(quiet_says_nothing_of_a_success),
     cmocka_unit_test(json_of_a_success),
     cmocka_unit_test(json_of_a_checked_run),
     cmocka_unit_test(json_of_the_edges),

@@ -132,10 +132,15 @@ static void one_length_holds_for_all_and_a_list_says_the_batch(void **state)
 static void unknown_names_are_answered_with_the_known_ones(void **state)
 {
     (void)state;
-    refuse("x --colour red", "unknown option '--colour'; there are -p, --case, --batch");
+    refuse("x --colour red", "unknown option '--colour'; --help lists the options");
     refuse("x Case1", "unknown option 'Case1'");
-    refuse("x --case Case3", "unknown case 'Case3'; there are Case1, Case2, shared-blocks");
-    refuse("x --dtype fp64", "there are fp32, fp16, bf16");
+    refuse("x --case Case3", "unknown case 'Case3': did you mean Case1?");
+    refuse("x --case nothing-near", "unknown case 'nothing-near'; there are Case1, Case2, shared-blocks");
+    refuse("x --versoin", "unknown option '--versoin': did you mean --version?");
+    refuse("x --cas=Case1", "unknown option '--cas=Case1': did you mean --case?");
+    refuse("x --help chekcs", "unknown topic 'chekcs': did you mean checks?");
+    refuse("x --dtype fp33", "unknown --dtype 'fp33': did you mean fp32?");
+    refuse("x --dtype double", "there are fp32, fp16, bf16");
     refuse("x --build-mode lazy", "there are concurrent, sequential");
     refuse("x --runtime other", "aicpu_build_graph");
     refuse("x --runtime other", "host_build_graph");
@@ -205,22 +210,46 @@ static void json_is_known_even_of_a_refused_line(void **state)
     assert_true(o.json);
 }
 
-static void help_lists_options_and_cases(void **state)
+/* The screen of a topic, as text that is valid until the next call. */
+static char *screen(const char *topic)
 {
-    (void)state;
-    struct pa_options o = accept("x --case Case9 -h");
-    assert_true(o.help);
-    char text[8192];
+    static char text[8192];
     FILE *stream = tmpfile();
     assert_non_null(stream);
-    pa_options_print_help(stream);
+    pa_options_print_help(stream, topic);
     rewind(stream);
     text[fread(text, 1, sizeof text - 1, stream)] = '\0';
     fclose(stream);
-    static const char *const wanted[] = {"--schedule-seed N", "--context L1,L2,...", "-p PLATFORM", "Exit codes"};
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) assert_non_null(strstr(text, wanted[i]));
-    for (size_t i = 0; i < pa_n_cases; i++) assert_non_null(strstr(text, pa_cases[i].name));
-    for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) assert_true(strlen(line) <= 100);
+    return text;
+}
+
+static void help_has_a_screen_for_each_topic(void **state)
+{
+    (void)state;
+    assert_string_equal(accept("x --case Case9 -h").help, "");
+    assert_string_equal(accept("x --help checks").help, "checks");
+    assert_true(accept("x --version").version);
+    static const struct {
+        const char *topic, *has;
+    } rows[] = {{"", "Usage: paged_attention"},
+                {"", "problem, run, checks, files, output, cases, exit-codes"},
+                {"problem", "--context L1,L2,..."},
+                {"run", "-p PLATFORM"},
+                {"checks", "--schedule-seed N"},
+                {"files", "--trace FILE"},
+                {"output", "--json"},
+                {"cases", "PA-1"},
+                {"exit-codes", "3 finding"}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *text = screen(rows[i].topic);
+        assert_non_null(strstr(text, rows[i].has));
+        int n_lines = 0;
+        for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n"), n_lines++)
+            if (strlen(line) > 80) fail_msg("too wide: %s", line);
+        assert_true(n_lines <= 24);
+    }
+    const char *cases = screen("cases");
+    for (size_t i = 0; i < pa_n_cases; i++) assert_non_null(strstr(cases, pa_cases[i].name));
 }
 
 int main(void)
@@ -235,7 +264,7 @@ int main(void)
         cmocka_unit_test(values_are_needed_where_there_are_any),
         cmocka_unit_test(options_that_do_not_combine_are_refused),
         cmocka_unit_test(json_is_known_even_of_a_refused_line),
-        cmocka_unit_test(help_lists_options_and_cases),
+        cmocka_unit_test(help_has_a_screen_for_each_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

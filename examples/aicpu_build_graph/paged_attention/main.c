@@ -100,15 +100,26 @@ static enum tg_status load_program(struct tg_program *program, const struct pa_o
 
 /* ---- run --------------------------------------------------------------------------------------------------------- */
 
+/* Write a file of a run's record; PA_STANDARD is standard output. */
+static enum tg_status write_one(const struct tg_run *run, enum tg_status (*write)(const struct tg_run *, const char *),
+                                const char *path, struct failure *failure)
+{
+    if (strcmp(path, PA_STANDARD) != 0) return failure_from_library(failure, write(run, path));
+    struct file_passed passed;
+    enum tg_status status = file_pass_open(&passed, failure);
+    if (status == TG_OK) status = failure_from_library(failure, write(run, passed.path));
+    return file_pass_close(&passed, status, stdout, failure);
+}
+
 /* Where a run's record goes, if the command line says so. */
 static enum tg_status write_files(const struct tg_run *run, const struct pa_options *options, struct failure *failure)
 {
     enum tg_status status = TG_OK;
-    if (options->trace_path) status = failure_from_library(failure, tg_run_write_trace(run, options->trace_path));
+    if (options->trace_path) status = write_one(run, tg_run_write_trace, options->trace_path, failure);
     if (status == TG_OK && options->graph_path)
-        status = failure_from_library(failure, tg_run_write_graph(run, options->graph_path));
+        status = write_one(run, tg_run_write_graph, options->graph_path, failure);
     if (status == TG_OK && options->report_path)
-        status = failure_from_library(failure, tg_run_write_report(run, options->report_path));
+        status = write_one(run, tg_run_write_report, options->report_path, failure);
     return status;
 }
 
@@ -218,7 +229,7 @@ static enum tg_status check_files(const struct pa_options *options, struct failu
     const char *const paths[] = {options->trace_path, options->graph_path, options->report_path};
     enum tg_status status = TG_OK;
     for (size_t i = 0; i < sizeof paths / sizeof paths[0] && status == TG_OK; i++) {
-        if (paths[i]) status = file_check_writable(paths[i], failure);
+        if (paths[i] && strcmp(paths[i], PA_STANDARD) != 0) status = file_check_writable(paths[i], failure);
     }
     return status;
 }
@@ -284,11 +295,12 @@ __attribute__((noinline)) static int command(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     report.status = pa_options_parse(argc, argv, &options, &report.failure);
-    if (report.status == TG_OK && options.help) pa_options_print_help(stdout);
+    if (report.status == TG_OK && options.help) pa_options_print_help(stdout, options.help);
+    else if (report.status == TG_OK && options.version) puts("paged_attention of tilegraph " TG_VERSION);
     else if (report.status == TG_OK) report.status = work(&options, argv[0], &report);
 
     if (options.json) pa_report_json(stdout, &report, &options);
-    else if (report.shape.batch > 0) pa_report_text(stdout, &report, &options);
+    else if (report.shape.batch > 0) pa_report_text(options.stdout_is_taken ? stderr : stdout, &report, &options);
     if (fflush(stdout) != 0 && report.status == TG_OK) {
         report.status = failure_set(&report.failure, TG_ERR_FILE, "standard output cannot be written: %s",
                                     strerror(errno));

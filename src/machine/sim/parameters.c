@@ -88,9 +88,14 @@ static enum tg_status read_line(struct tg_sim_machine *machine, struct place *at
     if (equals == line) return tg_error(TG_ERR_ARGUMENT, "%s:%d: '%s' has no name", at->path, at->line, line);
     *equals = '\0';
     const char *name = trim(line), *value = trim(equals + 1);
-    for (int i = 0; i < N_PARAMETERS; i++)
+    const char *names[N_PARAMETERS];
+    for (int i = 0; i < N_PARAMETERS; i++) {
         if (strcmp(parameters[i].name, name) == 0) return read_value(machine, at, &parameters[i], value);
-    return tg_error(TG_ERR_ARGUMENT, "%s:%d: there is no parameter '%s'", at->path, at->line, name);
+        names[i] = parameters[i].name;
+    }
+    const char *meant = tg_nearest_name(name, names, N_PARAMETERS);
+    return tg_error(TG_ERR_ARGUMENT, "%s:%d: there is no parameter '%s'%s%s", at->path, at->line, name,
+                    meant ? "; did you mean " : "", meant ? meant : "");
 }
 
 static enum tg_status read_lines(struct tg_sim_machine *machine, struct place *at, FILE *file)
