@@ -28,7 +28,7 @@ arrows='
     aicpu         base graph launch machine orchestrate os
     worker        base graph launch machine orchestrate os
     host          base check check/memory check/observe finding graph launch machine orchestrate os trace
-    attention
+    attention     base
     examples
 '
 # cstring is string.h as C++ has it: access.h has to come after it there.

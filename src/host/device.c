@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 #include "os/state.h"
 
 static const struct tg_sized sized_config = {"tg_device_config", sizeof(struct tg_device_config),

@@ -1,8 +1,8 @@
 /* The findings of a checked run, and its proof. */
 #include <inttypes.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 #include "os/state.h"
 
 static const char *text_of(const char *text) { return text ? text : ""; }

@@ -2,8 +2,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 #include "os/state.h"
 #include "trace/analysis.h"
 #include "trace/chrome.h"

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 
 enum { TENSORS_MAX = 1000 };
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 #include "os/state.h"
 #include "trace/cause.h"
 #include "trace/retime.h"

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sized.h"
 #include "host/host.h"
-#include "host/sized.h"
 #include "os/state.h"
 
 static enum tg_status check_device(const struct tg_device *device)

@@ -5,8 +5,8 @@
  *     library:        [size | fields ........ | new fields]
  *     caller newer:   [size | fields ........ | new fields | later fields]     taken if the later fields are zero
  */
-#ifndef TG_HOST_SIZED_H
-#define TG_HOST_SIZED_H
+#ifndef TG_BASE_SIZED_H
+#define TG_BASE_SIZED_H
 
 #include <stddef.h>
 

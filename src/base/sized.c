@@ -1,4 +1,4 @@
-#include "host/sized.h"
+#include "base/sized.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,0 +1,563 @@
+/* The operator: options are checked when it is opened, batches when they are planned, data when a step runs. */
+#include <tilegraph/attention.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attention/kernels/arguments.h"
+#include "attention/kernels/step.h"
+#include "attention/layout.h"
+#include "attention/program.h"
+#include "base/error.h"
+#include "base/sized.h"
+
+#include <tilegraph/tile.h>
+
+enum {
+    DIM_STEP = 8,
+    DIM_MAX = 576,
+    BLOCK_TOKENS_MAX = 1024,
+    HEADS_MAX = 65536,
+    SPAN_TOKENS = 512,    /* of a span, about: scores of 128 rows are 256 KiB */
+    TOKENS_MAX = 1 << 24, /* positions are exact in fp32 */
+    TENSORS_MAX = STEP_TENSORS + 2
+};
+
+TG_EMBEDDED_OBJECTS(aic_qk);
+TG_EMBEDDED_OBJECTS(aiv_softmax);
+TG_EMBEDDED_OBJECTS(aic_pv);
+TG_EMBEDDED_OBJECTS(aiv_merge);
+TG_EMBEDDED_OBJECTS(aiv_query);
+TG_EMBEDDED_OBJECTS(attention_graph);
+
+/* In the order of enum func of attention_graph.c. */
+static const struct tg_embedded kernels[] = {
+    TG_EMBEDDED(aic_qk, TG_AIC),    TG_EMBEDDED(aiv_softmax, TG_AIV), TG_EMBEDDED(aic_pv, TG_AIC),
+    TG_EMBEDDED(aiv_merge, TG_AIV), TG_EMBEDDED(aiv_query, TG_AIV),
+};
+static const struct tg_embedded plugin = TG_EMBEDDED(attention_graph, TG_AIV);
+
+/* A block id of the plan, and where it stands in the batch. */
+struct place {
+    uint32_t sequence;
+    uint64_t block;
+    int32_t id;
+};
+
+/* A batch as a descriptor (step.h) in host memory, whose head and per-head values each run fills in. */
+struct plan {
+    unsigned char *descriptor; /* [room], owned */
+    uint64_t room, used;       /* bytes */
+    uint64_t n_tokens;         /* of all queries */
+    uint32_t n_sequences;      /* with query tokens */
+    int32_t longest;           /* context */
+    struct place highest;      /* block id */
+};
+
+struct tg_attention {
+    struct tg_device *device;
+    struct tg_program *program;
+    struct tg_attention_config config; /* with value_dim and scale filled in; run points to `run` */
+    struct tg_run_config run;
+    tg_address constants; /* arguments.h */
+    struct plan plans[2]; /* the present one, and room for the next */
+    int current;
+    bool planned;
+    struct tg_run *last_run; /* NULL: none */
+};
+
+/* ---- the structures of callers ----------------------------------------------------------------------------------- */
+
+static const struct tg_attention_config defaults = {.size = sizeof defaults,
+                                                    .heads = 1,
+                                                    .kv_heads = 1,
+                                                    .key_dim = 128,
+                                                    .block_tokens = 16,
+                                                    .window_left = -1,
+                                                    .window_right = -1};
+static const struct tg_sized sized_config = {"tg_attention_config", sizeof defaults, sizeof defaults};
+static const struct tg_sized sized_batch = {"tg_attention_batch", sizeof(struct tg_attention_batch),
+                                            sizeof(struct tg_attention_batch)};
+static const struct tg_sized sized_step = {"tg_attention_step", sizeof(struct tg_attention_step),
+                                           sizeof(struct tg_attention_step)};
+
+enum tg_status tg_attention_config_fill(struct tg_attention_config *config)
+{
+    return tg_sized_give(&sized_config, config, &defaults);
+}
+
+#define REQUIRE(pointer)                                                                                               \
+    do {                                                                                                               \
+        if (!(pointer)) return tg_error(TG_ERR_ARGUMENT, "%s: %s is NULL", __func__, #pointer);                        \
+    } while (0)
+
+/* ---- opening ----------------------------------------------------------------------------------------------------- */
+
+static enum tg_status check_dim(const char *name, uint32_t dim)
+{
+    if (dim >= DIM_STEP && dim <= DIM_MAX && dim % DIM_STEP == 0) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s is %u: a multiple of %d up to %d is possible", name, dim, DIM_STEP, DIM_MAX);
+}
+
+static bool is_float(uint32_t dtype) { return dtype == TG_FP32 || dtype == TG_FP16 || dtype == TG_BF16; }
+
+static enum tg_status check_dtype(const char *name, uint32_t dtype)
+{
+    if (is_float(dtype)) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s is %u: TG_FP32, TG_FP16 and TG_BF16 are possible", name, dtype);
+}
+
+static enum tg_status check_window(const char *name, int32_t keys)
+{
+    if (keys >= -1 && keys <= TOKENS_MAX) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s is %d: 0 to %d keys are possible, or -1 for all", name, keys, TOKENS_MAX);
+}
+
+static enum tg_status check_config(const struct tg_attention_config *c)
+{
+    if (c->kv_heads < 1 || c->kv_heads > HEADS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "kv_heads is %u: 1 to %d are possible", c->kv_heads, HEADS_MAX);
+    if (c->heads < 1 || c->heads > HEADS_MAX || c->heads % c->kv_heads)
+        return tg_error(TG_ERR_ARGUMENT, "heads is %u: a multiple of the %u KV heads up to %d is possible", c->heads,
+                        c->kv_heads, HEADS_MAX);
+    TG_TRY(check_dim("key_dim", c->key_dim));
+    TG_TRY(check_dim("value_dim", c->value_dim));
+    if (c->block_tokens < 1 || c->block_tokens > BLOCK_TOKENS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "block_tokens is %u: 1 to %d are possible", c->block_tokens, BLOCK_TOKENS_MAX);
+    TG_TRY(check_dtype("query_dtype", c->query_dtype));
+    TG_TRY(check_dtype("out_dtype", c->out_dtype));
+    TG_TRY(check_dtype("kv_dtype", c->kv_dtype));
+    if (!isfinite(c->scale) || c->scale < 0)
+        return tg_error(TG_ERR_ARGUMENT, "scale is %g: a positive number is possible, or 0 for 1 / sqrt(key_dim)",
+                        (double)c->scale);
+    if (!isfinite(c->soft_cap) || c->soft_cap < 0)
+        return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number is possible, or 0 for none",
+                        (double)c->soft_cap);
+    TG_TRY(check_window("window_left", c->window_left));
+    return check_window("window_right", c->window_right);
+}
+
+/* The constants of arguments.h. */
+static enum tg_status open_constants(struct tg_attention *a)
+{
+    float values[CONSTANTS_BYTES / sizeof(float)];
+    for (int row = 0; row < ROWS_MAX; row++)
+        for (int i = 0; i < 8; i++) values[row * 8 + i] = (float)row;
+    for (int i = 0; i < COUNTS; i++) values[ROWS_MAX * 8 + i] = (float)i;
+    TG_TRY(tg_device_malloc(a->device, sizeof values, &a->constants));
+    return tg_copy_to_device(a->device, a->constants, values, sizeof values);
+}
+
+/* Where parts of a descriptor begin. */
+static uint32_t slopes_at(void) { return (uint32_t)((sizeof(struct step) + 63) / 64 * 64); }
+static uint32_t sinks_at(const struct tg_attention *a)
+{
+    return slopes_at() + a->config.heads * 8 * (uint32_t)sizeof(float);
+}
+static uint32_t sequences_at(const struct tg_attention *a)
+{
+    return sinks_at(a) + a->config.heads * 8 * (uint32_t)sizeof(float);
+}
+
+static enum tg_status open_parts(struct tg_attention *a, struct tg_device *device)
+{
+    const bool checked = a->run.check;
+    TG_TRY(tg_embedded_program_open(device, kernels, sizeof kernels / sizeof *kernels, &plugin, "attention", checked,
+                                    &a->program));
+    a->device = device;
+    return open_constants(a);
+}
+
+enum tg_status tg_attention_open(struct tg_device *device, const struct tg_attention_config *config,
+                                 struct tg_attention **out)
+{
+    REQUIRE(device);
+    REQUIRE(config);
+    REQUIRE(out);
+    struct tg_attention_config c = defaults;
+    TG_TRY(tg_sized_take(&sized_config, &c, config));
+    if (c.value_dim == 0) c.value_dim = c.key_dim;
+    TG_TRY(check_config(&c));
+    if (c.scale == 0) c.scale = (float)(1 / sqrt((double)c.key_dim));
+
+    struct tg_attention *a = calloc(1, sizeof *a);
+    if (!a) return tg_error(TG_ERR_MEMORY, "no memory for an attention operator");
+    a->config = c;
+    tg_run_config_init(&a->run);
+    if (c.run) a->run = *c.run;
+    enum tg_status status = open_parts(a, device);
+    if (status != TG_OK) {
+        tg_attention_close(a);
+        return status;
+    }
+    *out = a;
+    return TG_OK;
+}
+
+void tg_attention_close(struct tg_attention *a)
+{
+    if (!a) return;
+    tg_run_close(a->last_run);
+    if (a->constants) (void)tg_device_free(a->device, a->constants);
+    tg_program_close(a->program);
+    for (int i = 0; i < 2; i++) free(a->plans[i].descriptor);
+    free(a);
+}
+
+struct tg_run *tg_attention_last_run(const struct tg_attention *a) { return a ? a->last_run : NULL; }
+
+/* ---- planning ---------------------------------------------------------------------------------------------------- */
+
+/* A batch in progress of being read. */
+struct reading {
+    const struct tg_attention_batch *batch;
+    uint64_t n_tokens, n_ids;
+    uint32_t n_sequences; /* with query tokens */
+    int32_t longest;
+};
+
+static int32_t query_len(const struct tg_attention_batch *b, uint32_t i)
+{
+    return b->query_lens ? b->query_lens[i] : 1;
+}
+
+/* The row of sequence i in the block table, if it has keys. */
+static enum tg_status check_table(const struct tg_attention *a, const struct tg_attention_batch *b, uint32_t i)
+{
+    const uint64_t n = ((uint64_t)b->context_lens[i] + a->config.block_tokens - 1) / a->config.block_tokens;
+    if (n > 0 && b->table_rows && b->table_rows[i] < 0)
+        return tg_error(TG_ERR_ARGUMENT, "table_rows[%u] is %d: rows count from 0", i, b->table_rows[i]);
+    if (n > 0 && (b->n_sequences > 1 || b->table_rows) && (b->table_stride < 0 || (uint64_t)b->table_stride < n))
+        return tg_error(TG_ERR_ARGUMENT, "table_stride is %lld: sequence %u has %llu blocks",
+                        (long long)b->table_stride, i, (unsigned long long)n);
+    return TG_OK;
+}
+
+static enum tg_status check_lengths(const struct tg_attention *a, struct reading *r)
+{
+    const struct tg_attention_batch *b = r->batch;
+    for (uint32_t i = 0; i < b->n_sequences; i++) {
+        const int32_t q = query_len(b, i), context = b->context_lens[i];
+        if (q < 0 || q > TOKENS_MAX)
+            return tg_error(TG_ERR_ARGUMENT, "query_lens[%u] is %d: 0 to %d tokens are possible", i, q, TOKENS_MAX);
+        if (context < 0 || context > TOKENS_MAX)
+            return tg_error(TG_ERR_ARGUMENT, "context_lens[%u] is %d: 0 to %d keys are possible", i, context,
+                            TOKENS_MAX);
+        if (q == 0) continue;
+        r->n_sequences++;
+        r->n_tokens += (uint64_t)q;
+        r->n_ids += ((uint64_t)context + a->config.block_tokens - 1) / a->config.block_tokens;
+        if (context > r->longest) r->longest = context;
+        TG_TRY(check_table(a, b, i));
+    }
+    if (r->n_ids > 0 && !b->block_table) return tg_error(TG_ERR_ARGUMENT, "block_table is NULL; sequences have keys");
+    if (r->n_tokens > UINT32_MAX || r->n_ids > UINT32_MAX / sizeof(int32_t) / 2)
+        return tg_error(TG_ERR_ARGUMENT, "the batch has %llu query tokens and %llu blocks: too many for a step",
+                        (unsigned long long)r->n_tokens, (unsigned long long)r->n_ids);
+    return TG_OK;
+}
+
+/* Copy the n ids of sequence i and find the highest one. */
+static enum tg_status copy_ids(const struct tg_attention_batch *b, uint32_t i, uint64_t n, int32_t *to,
+                               struct place *highest)
+{
+    const int64_t row = b->table_rows ? b->table_rows[i] : (int64_t)i;
+    const int32_t *from = b->block_table + row * b->table_stride;
+    int32_t least = INT32_MAX, most = -1;
+    memcpy(to, from, n * sizeof *to);
+    for (uint64_t block = 0; block < n; block++) {
+        least = to[block] < least ? to[block] : least;
+        most = to[block] > most ? to[block] : most;
+    }
+    if (least >= 0 && most <= highest->id) return TG_OK;
+    for (uint64_t block = 0; block < n; block++) {
+        if (to[block] < 0)
+            return tg_error(TG_ERR_ARGUMENT, "sequence %u, block %llu: the block table has %d; blocks count from 0", i,
+                            (unsigned long long)block, to[block]);
+        if (to[block] > highest->id) *highest = (struct place){i, block, to[block]};
+    }
+    return TG_OK;
+}
+
+/* Make room for a descriptor of `bytes`. Its old contents are lost. */
+static enum tg_status reserve(struct plan *plan, uint64_t bytes)
+{
+    if (bytes <= plan->room) return TG_OK;
+    unsigned char *more = calloc(1, bytes + bytes / 2);
+    if (!more) return tg_error(TG_ERR_MEMORY, "no memory for a plan of %llu bytes", (unsigned long long)bytes);
+    free(plan->descriptor);
+    plan->descriptor = more;
+    plan->room = bytes + bytes / 2;
+    return TG_OK;
+}
+
+/* Write the sequences and their block ids. */
+static enum tg_status fill_plan(const struct tg_attention *a, const struct reading *r, struct plan *plan)
+{
+    const struct tg_attention_batch *b = r->batch;
+    const uint64_t ids_at = sequences_at(a) + r->n_sequences * sizeof(struct step_sequence);
+    TG_TRY(reserve(plan, ids_at + r->n_ids * sizeof(int32_t)));
+    struct step_sequence *sequence = (struct step_sequence *)(void *)(plan->descriptor + sequences_at(a));
+    int32_t *ids = (int32_t *)(void *)(plan->descriptor + ids_at);
+    uint32_t token = 0, table = 0;
+    plan->highest = (struct place){0, 0, -1};
+    for (uint32_t i = 0; i < b->n_sequences; i++) {
+        const uint32_t q = (uint32_t)query_len(b, i), context = (uint32_t)b->context_lens[i];
+        if (q == 0) continue;
+        const uint32_t n = (context + a->config.block_tokens - 1) / a->config.block_tokens;
+        *sequence++ = (struct step_sequence){token, q, context, table};
+        TG_TRY(copy_ids(b, i, n, ids + table, &plan->highest));
+        token += q;
+        table += n;
+    }
+    plan->used = ids_at + r->n_ids * sizeof(int32_t);
+    plan->n_sequences = r->n_sequences;
+    plan->n_tokens = r->n_tokens;
+    plan->longest = r->longest;
+    return TG_OK;
+}
+
+enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attention_batch *batch)
+{
+    REQUIRE(a);
+    REQUIRE(batch);
+    struct tg_attention_batch b;
+    TG_TRY(tg_sized_take(&sized_batch, &b, batch));
+    if (b.n_sequences > 0 && !b.context_lens) return tg_error(TG_ERR_ARGUMENT, "context_lens is NULL");
+    struct reading r = {.batch = &b};
+    TG_TRY(check_lengths(a, &r));
+    TG_TRY(fill_plan(a, &r, &a->plans[1 - a->current]));
+    a->current = 1 - a->current;
+    a->planned = true;
+    return TG_OK;
+}
+
+/* ---- running ----------------------------------------------------------------------------------------------------- */
+
+/* The tensors of a run in the making. */
+struct launch {
+    const struct tg_attention_step *step;
+    struct tg_kv_view kv;
+    struct step *head; /* of the descriptor */
+    struct tg_tensor tensors[TENSORS_MAX];
+    uint32_t n;
+};
+
+static enum tg_status differs(const char *name, uint32_t value, uint32_t planned)
+{
+    return tg_error(TG_ERR_ARGUMENT, "the cache has %s %u, the operator was opened with %u", name, value, planned);
+}
+
+static enum tg_status check_view(const struct tg_attention *a, const struct tg_kv_view *v)
+{
+    const struct tg_attention_config *c = &a->config;
+    const struct place *most = &a->plans[a->current].highest;
+    if (v->kv_heads != c->kv_heads) return differs("kv_heads", v->kv_heads, c->kv_heads);
+    if (v->key_dim != c->key_dim) return differs("key_dim", v->key_dim, c->key_dim);
+    if (v->value_dim != c->value_dim) return differs("value_dim", v->value_dim, c->value_dim);
+    if (v->block_tokens != c->block_tokens) return differs("block_tokens", v->block_tokens, c->block_tokens);
+    if (v->dtype != c->kv_dtype) return differs("dtype", v->dtype, c->kv_dtype);
+    const int64_t distances[] = {v->key_block,   v->key_head,   v->key_token,  v->key_dim_stride,
+                                 v->value_block, v->value_head, v->value_token};
+    for (size_t i = 0; i < sizeof distances / sizeof *distances; i++)
+        if (distances[i] < 1 || distances[i] > INT32_MAX)
+            return tg_error(TG_ERR_ARGUMENT, "distance %zu of the cache is %lld elements: 1 to %d are possible", i,
+                            (long long)distances[i], INT32_MAX);
+    if (v->key_token != 1 && v->key_dim_stride != 1)
+        return tg_error(TG_ERR_ARGUMENT, "key_token is %lld and key_dim_stride %lld: one of them has to be 1",
+                        (long long)v->key_token, (long long)v->key_dim_stride);
+    if (most->id >= 0 && (uint32_t)most->id >= v->n_blocks)
+        return tg_error(TG_ERR_ARGUMENT, "sequence %u, block %llu: the block table has %d; the cache has %u blocks",
+                        most->sequence, (unsigned long long)most->block, most->id, v->n_blocks);
+    return TG_OK;
+}
+
+/* An array of a step as its tensor: [tokens][heads][cols]. */
+struct array {
+    const char *name;
+    struct tg_attention_data data;
+    uint32_t dtype, heads, cols;
+    uint32_t direction; /* of host memory */
+};
+
+/* Fill in the distances of an array without gaps, and check them. */
+static enum tg_status check_array(struct array *x, uint64_t n_tokens)
+{
+    struct tg_attention_data *d = &x->data;
+    if (!d->data) return tg_error(TG_ERR_ARGUMENT, "%s is NULL", x->name);
+    if (d->token_stride == 0 && d->head_stride == 0) {
+        d->head_stride = x->cols;
+        d->token_stride = (int64_t)x->heads * x->cols;
+    }
+    const bool writes = x->direction != TG_IN;
+    const int64_t limit = INT32_MAX;
+    if (d->token_stride < 0 || d->token_stride > limit || d->head_stride < 0 || d->head_stride > limit)
+        return tg_error(TG_ERR_ARGUMENT, "%s has strides of %lld and %lld elements: 0 to %lld are possible", x->name,
+                        (long long)d->token_stride, (long long)d->head_stride, (long long)limit);
+    if ((uint64_t)(uintptr_t)d->data % tg_dtype_bytes(x->dtype))
+        return tg_error(TG_ERR_ARGUMENT, "%s: %p is no address of an element of %u bytes", x->name, d->data,
+                        tg_dtype_bytes(x->dtype));
+    const int64_t tokens = (int64_t)n_tokens, heads = x->heads, cols = x->cols;
+    const bool heads_inside = d->head_stride >= cols && d->token_stride >= (heads - 1) * d->head_stride + cols;
+    const bool tokens_inside = d->token_stride >= cols && d->head_stride >= (tokens - 1) * d->token_stride + cols;
+    const bool apart = heads_inside || tokens_inside || (heads == 1 && d->token_stride >= cols) ||
+                       (tokens == 1 && d->head_stride >= cols);
+    if (writes && !apart)
+        return tg_error(TG_ERR_ARGUMENT, "%s: with strides of %lld and %lld elements its rows of %u overlap", x->name,
+                        (long long)d->token_stride, (long long)d->head_stride, x->cols);
+    return TG_OK;
+}
+
+/* Add the array as the next tensor. Gaps of an output are copied in, so that they are copied back as they were. */
+static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens)
+{
+    const struct tg_attention_data *d = &x->data;
+    const uint64_t elements = (n_tokens - 1) * (uint64_t)d->token_stride + (x->heads - 1) * (uint64_t)d->head_stride +
+                              x->cols;
+    const bool dense = elements == n_tokens * x->heads * x->cols;
+    uint32_t direction = d->resident ? TG_RESIDENT : x->direction;
+    if (direction == TG_OUT && !dense) direction = TG_INOUT;
+    l->tensors[l->n++] = (struct tg_tensor){x->name, d->data, elements * tg_dtype_bytes(x->dtype), elements, direction};
+}
+
+static void add_resident(struct launch *l, const char *name, tg_address address, uint64_t bytes)
+{
+    l->tensors[l->n++] = (struct tg_tensor){name, (void *)(uintptr_t)address, bytes, bytes, TG_RESIDENT};
+}
+
+/* fp32 [heads] as [heads][8], each value eight times. */
+static uint32_t spread(const struct tg_attention *a, const float *values, uint32_t at)
+{
+    if (!values) return 0;
+    float *to = (float *)(void *)(a->plans[a->current].descriptor + at);
+    for (uint32_t head = 0; head < a->config.heads; head++)
+        for (uint32_t i = 0; i < 8; i++) to[head * 8 + i] = values[head];
+    return at;
+}
+
+static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
+
+/* KV blocks of a span. With a mask of bits a span begins at a whole byte. */
+static uint32_t span_blocks(const struct tg_attention *a, bool bits)
+{
+    const uint32_t n = a->config.block_tokens, step = bits ? 8 / gcd(8, n) : 1;
+    uint32_t blocks = (SPAN_TOKENS + n - 1) / n;
+    if (blocks > SPAN_BLOCKS_MAX) blocks = SPAN_BLOCKS_MAX;
+    return (blocks + step - 1) / step * step;
+}
+
+/* The part of the descriptor's head that the options and the cache give. */
+static void fill_head(const struct tg_attention *a, struct launch *l)
+{
+    const struct tg_attention_config *c = &a->config;
+    const struct plan *plan = &a->plans[a->current];
+    const bool bits = l->step->mask.data && l->step->mask_dtype == TG_UINT8;
+    *l->head = (struct step){
+        .n_sequences = plan->n_sequences,
+        .sequences = sequences_at(a),
+        .ids = sequences_at(a) + plan->n_sequences * (uint32_t)sizeof(struct step_sequence),
+        .slopes = spread(a, l->step->slopes, slopes_at()),
+        .sinks = spread(a, l->step->sinks, sinks_at(a)),
+        .heads = c->heads,
+        .kv_heads = c->kv_heads,
+        .key_dim = c->key_dim,
+        .value_dim = c->value_dim,
+        .block_tokens = c->block_tokens,
+        .query_dtype = c->query_dtype,
+        .kv_dtype = c->kv_dtype,
+        .compute_dtype = c->kv_dtype,
+        .out_dtype = c->out_dtype,
+        .span_blocks = span_blocks(a, bits),
+        .key_align = bits ? c->block_tokens * (8 / gcd(8, c->block_tokens)) : c->block_tokens,
+        .scale = c->scale,
+        .soft_cap = c->soft_cap,
+        .left = c->window_left,
+        .right = c->causal && c->window_right != 0 ? 0 : c->window_right,
+        .mask_dtype = l->step->mask_dtype,
+        .key_block_ld = l->kv.key_block,
+        .key_head_ld = l->kv.key_head,
+        .key_token_ld = l->kv.key_token,
+        .key_dim_ld = l->kv.key_dim_stride,
+        .value_block_ld = l->kv.value_block,
+        .value_head_ld = l->kv.value_head,
+        .value_token_ld = l->kv.value_token,
+    };
+}
+
+static enum tg_status add_optional(const struct tg_attention *a, struct launch *l)
+{
+    const struct plan *plan = &a->plans[a->current];
+    const uint32_t keys = (uint32_t)plan->longest;
+    if (l->step->lse.data) {
+        struct array lse = {"lse", l->step->lse, TG_FP32, a->config.heads, 1, TG_OUT};
+        TG_TRY(check_array(&lse, plan->n_tokens));
+        l->head->lse = l->n;
+        l->head->lse_token_ld = lse.data.token_stride;
+        l->head->lse_head_ld = lse.data.head_stride;
+        add_array(l, &lse, plan->n_tokens);
+    }
+    if (l->step->mask.data && keys > 0) {
+        const uint32_t dtype = l->step->mask_dtype;
+        if (!is_float(dtype) && dtype != TG_UINT8)
+            return tg_error(TG_ERR_ARGUMENT, "mask_dtype is %u: TG_FP32, TG_FP16, TG_BF16 and TG_UINT8 are possible",
+                            dtype);
+        struct array mask = {"mask", l->step->mask, dtype, a->config.heads, keys, TG_IN};
+        if (dtype == TG_UINT8) mask.cols = (keys + 7) / 8;
+        TG_TRY(check_array(&mask, plan->n_tokens));
+        l->head->mask = l->n;
+        l->head->mask_token_ld = mask.data.token_stride;
+        l->head->mask_head_ld = mask.data.head_stride;
+        add_array(l, &mask, plan->n_tokens);
+    }
+    return TG_OK;
+}
+
+/* All tensors of the run, in the order of enum step_tensor, and the head of the descriptor. */
+static enum tg_status prepare(struct tg_attention *a, struct launch *l)
+{
+    const struct tg_attention_config *c = &a->config;
+    const struct plan *plan = &a->plans[a->current];
+    struct array query = {"query", l->step->query, c->query_dtype, c->heads, c->key_dim, TG_IN};
+    struct array out = {"out", l->step->out, c->out_dtype, c->heads, c->value_dim, TG_OUT};
+    TG_TRY(check_view(a, &l->kv));
+    TG_TRY(check_array(&query, plan->n_tokens));
+    TG_TRY(check_array(&out, plan->n_tokens));
+    l->head = (struct step *)(void *)plan->descriptor;
+    fill_head(a, l);
+    l->head->query_token_ld = query.data.token_stride;
+    l->head->query_head_ld = query.data.head_stride;
+    l->head->out_token_ld = out.data.token_stride;
+    l->head->out_head_ld = out.data.head_stride;
+
+    l->tensors[l->n++] = (struct tg_tensor){"step", plan->descriptor, plan->used, plan->used, TG_IN};
+    add_array(l, &query, plan->n_tokens);
+    add_array(l, &out, plan->n_tokens);
+    add_resident(l, "constants", a->constants, CONSTANTS_BYTES);
+    if (plan->longest > 0) {
+        add_resident(l, "keys", l->kv.key, tg_kv_key_extent(&l->kv));
+        add_resident(l, "values", l->kv.value, tg_kv_value_extent(&l->kv));
+    }
+    return add_optional(a, l);
+}
+
+enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attention_step *step)
+{
+    REQUIRE(a);
+    REQUIRE(step);
+    struct tg_attention_step s = {0};
+    TG_TRY(tg_sized_take(&sized_step, &s, step));
+    if (!a->planned) return tg_error(TG_ERR_ARGUMENT, "tg_attention_run: nothing is planned; call tg_attention_plan");
+    if (!s.kv) return tg_error(TG_ERR_ARGUMENT, "kv is NULL");
+    if (a->plans[a->current].n_tokens == 0) return TG_OK;
+
+    struct launch l = {.step = &s};
+    TG_TRY(tg_kv_view_take(&l.kv, s.kv));
+    TG_TRY(prepare(a, &l));
+    struct tg_run *run;
+    TG_TRY(tg_run_open(a->program, &a->run, l.tensors, l.n, &run));
+    const enum tg_status status = tg_run_wait(run);
+    tg_run_close(a->last_run);
+    a->last_run = run;
+    return status;
+}

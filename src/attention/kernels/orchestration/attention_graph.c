@@ -1,0 +1,524 @@
+/*
+ * attention_graph.c - a step of attention as a graph of tasks.
+ *
+ * A chain is some query tokens of one sequence and some of the query heads that share one KV head: up to ROWS_MAX rows.
+ * Its keys are cut into spans, which begin at multiples of span_blocks KV blocks. So a sequence has the same spans in
+ * every batch. Each span has a softmax of its own, which is merged into that of the chain in the order of keys:
+ *
+ *     span 0   QK -> SM -> PV -> MG
+ *                                |
+ *     span 1   QK -> SM -> PV -> MG
+ *                                |
+ *     span 2   QK -> SM -> PV -> MG -> out
+ *
+ * Where the rows are apart in the query, or of another type than keys, a QU task before the chain gathers them.
+ *
+ * Blocks that no row of the chain sees have no task. A chain without keys is one MG task, which writes zeros.
+ *
+ * Up to TURN_CHAINS chains take turns, so that their MG tasks, one after the other inside a chain, run side by side. A
+ * turn is a wave of up to WAVE_SPANS spans of one chain: their QK tasks are published first, so that as many cube cores
+ * start together.
+ *
+ * Memory. The tasks of a span share a slot of a ring. A chain has a place of another ring for its running softmax and
+ * its gathered rows. Both rings are as short as the graph allows and of bounded length. Edges alone order their reuse.
+ * Each task of a slot lies on the path from the span's first task to its MG, which has an edge to the first task of the
+ * slot's next span. Each task of a place lies on a path to the chain's last MG, which has an edge to the first tasks of
+ * the place's next chain.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <tilegraph/orchestration.h>
+
+#include "../arguments.h"
+#include "../step.h"
+
+enum { FUNC_QK, FUNC_SOFTMAX, FUNC_PV, FUNC_MERGE, FUNC_QUERY };
+
+enum {
+    WAVE_SPANS = 8,
+    TURN_CHAINS = 32,
+    /* A slot for a wave of each chain, if together they stay in half of L2, which is 192 MiB; at least a slot for each
+     * chain. So the spans of a wave have different slots. */
+    SLOTS_MAX = TURN_CHAINS * WAVE_SPANS,
+    SLOTS_MIN = TURN_CHAINS,
+    PLACES_MAX = SLOTS_MAX / 2, /* a chain with two spans, the usual one that needs a place */
+    GM_ALIGN = 512,             /* transfers are fastest from multiples of it */
+    L0C_BYTES = 128 * 1024,
+    NO_TASK = -1
+};
+static const uint64_t slots_bytes = (uint64_t)96 << 20;
+
+static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
+static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+static uint64_t round_up(uint64_t bytes) { return (bytes + GM_ALIGN - 1) / GM_ALIGN * GM_ALIGN; }
+static uint64_t bytes_of(uint32_t dtype) { return dtype == TG_FP32 ? 4 : dtype == TG_FP16 || dtype == TG_BF16 ? 2 : 1; }
+
+/* A softmax that is not yet divided: device addresses. */
+struct partial {
+    uint64_t m, l; /* fp32 [rows] */
+    uint64_t o;    /* fp32 [rows][value_dim] */
+};
+
+/* The memory that the tasks of a span share: device addresses. */
+struct slot {
+    uint64_t s, p; /* fp32 and compute type [rows][span_tokens] */
+    struct partial part;
+};
+
+/* Places of equal size that are handed out in turn, and the last task that uses each. */
+struct ring {
+    uint64_t base, place_bytes, n_places, n_taken;
+    int user[SLOTS_MAX];
+};
+
+struct builder {
+    struct tg_runtime *rt;
+    const struct step *step;
+    const struct step_sequence *sequences;
+    const int32_t *ids;
+    const uint64_t *tensors;          /* device addresses */
+    uint64_t group;                   /* query heads that share a KV head */
+    uint64_t tokens_most, heads_most; /* of a chain */
+    uint64_t rows_most;
+    uint64_t span_tokens;
+    struct ring slots, places;
+};
+
+struct chain {
+    const struct step_sequence *sequence;
+    uint32_t seq, kv_head;
+    uint32_t head, n_heads;   /* of the KV head's query heads */
+    uint32_t token, n_tokens; /* of the sequence's query */
+    uint64_t rows;
+    uint64_t low, high; /* the keys that its rows see */
+    uint64_t first_span, n_spans, n_built;
+    struct partial running; /* with two spans or more */
+    uint64_t rows_at;       /* device address of its gathered rows; 0: they are used where they are */
+    int gather;             /* task that gathers them, or NO_TASK */
+    int last_merge;         /* task, or NO_TASK */
+    int place;              /* of b->places, or -1 */
+};
+
+struct span {
+    uint64_t low, high; /* keys; low is the first of a block */
+    struct slot slot;
+    uint64_t slot_idx;
+    int qk; /* task */
+    char label[96];
+};
+
+/* ---- memory between tasks ---------------------------------------------------------------------------------------- */
+
+static uint64_t row_bytes(const struct builder *b) { return round_up(b->rows_most * sizeof(float)); }
+static uint64_t partial_bytes(const struct builder *b)
+{
+    return 2 * row_bytes(b) + round_up(b->rows_most * b->step->value_dim * sizeof(float));
+}
+static uint64_t place_bytes(const struct builder *b)
+{
+    return partial_bytes(b) + round_up(b->rows_most * b->step->key_dim * bytes_of(b->step->compute_dtype));
+}
+static uint64_t scores_of_span(const struct builder *b) { return b->rows_most * b->span_tokens; }
+
+static struct partial partial_at(const struct builder *b, uint64_t base)
+{
+    const struct partial part = {base, base + row_bytes(b), base + 2 * row_bytes(b)};
+    return part;
+}
+
+static uint64_t slot_bytes(const struct builder *b)
+{
+    const uint64_t scores = scores_of_span(b);
+    return round_up(scores * sizeof(float)) + round_up(scores * bytes_of(b->step->compute_dtype)) + partial_bytes(b);
+}
+
+static struct slot slot_at(const struct builder *b, uint64_t base)
+{
+    const uint64_t scores = scores_of_span(b), p = base + round_up(scores * sizeof(float));
+    const struct slot slot = {base, p, partial_at(b, p + round_up(scores * bytes_of(b->step->compute_dtype)))};
+    return slot;
+}
+
+/* One allocation for `wanted` places, at most `most`. A ring of none allocates nothing. */
+static int ring_open(struct tg_runtime *rt, struct ring *ring, uint64_t place_bytes, uint64_t wanted, uint64_t most)
+{
+    ring->n_places = smaller(wanted, most);
+    ring->place_bytes = place_bytes;
+    ring->n_taken = 0;
+    for (uint64_t i = 0; i < ring->n_places; i++) ring->user[i] = NO_TASK;
+    ring->base = ring->n_places ? tg_device_malloc_addr(rt, (size_t)(ring->n_places * place_bytes)) : 0;
+    return ring->n_places && !ring->base ? -1 : 0;
+}
+
+/* The index of the next place. */
+static uint64_t ring_take(struct ring *ring) { return ring->n_taken++ % ring->n_places; }
+static uint64_t ring_at(const struct ring *ring, uint64_t idx) { return ring->base + idx * ring->place_bytes; }
+
+/* ---- chains ------------------------------------------------------------------------------------------------------ */
+
+/* The keys that rows [token, token + n_tokens) of the sequence's query see: those that at least one of them sees. */
+static void find_keys(const struct builder *b, struct chain *c)
+{
+    const int64_t context = c->sequence->context, first = context - c->sequence->query_tokens + c->token;
+    const int64_t last = first + c->n_tokens - 1;
+    int64_t low = 0, high = context;
+    if (b->step->left >= 0) low = larger(0, first - b->step->left);
+    if (b->step->right >= 0 && last + b->step->right + 1 < high) high = last + b->step->right + 1;
+    c->low = c->high = 0;
+    if (high <= low) return;
+    c->low = (uint64_t)low / b->step->key_align * b->step->key_align;
+    c->high = (uint64_t)high;
+    c->first_span = c->low / b->span_tokens;
+    c->n_spans = (c->high + b->span_tokens - 1) / b->span_tokens - c->first_span;
+}
+
+/* Chains of a sequence: its tokens in parts of tokens_most, the heads of each KV head in parts of heads_most. */
+static uint64_t token_parts(const struct builder *b, const struct step_sequence *s)
+{
+    return (s->query_tokens + b->tokens_most - 1) / b->tokens_most;
+}
+static uint64_t head_parts(const struct builder *b) { return (b->group + b->heads_most - 1) / b->heads_most; }
+static uint64_t chains_of(const struct builder *b, const struct step_sequence *s)
+{
+    return token_parts(b, s) * head_parts(b) * b->step->kv_heads;
+}
+
+/* Chain number `idx` of sequence `seq`. */
+static struct chain chain_make(const struct builder *b, uint32_t seq, uint64_t idx)
+{
+    struct chain c;
+    memset(&c, 0, sizeof c);
+    c.sequence = &b->sequences[seq];
+    c.seq = seq;
+    c.head = (uint32_t)(idx % head_parts(b) * b->heads_most);
+    c.kv_head = (uint32_t)(idx / head_parts(b) % b->step->kv_heads);
+    c.token = (uint32_t)(idx / head_parts(b) / b->step->kv_heads * b->tokens_most);
+    c.n_heads = (uint32_t)smaller(b->group - c.head, b->heads_most);
+    c.n_tokens = (uint32_t)smaller(c.sequence->query_tokens - c.token, b->tokens_most);
+    c.rows = (uint64_t)c.n_heads * c.n_tokens;
+    c.gather = c.last_merge = NO_TASK;
+    c.place = -1;
+    find_keys(b, &c);
+    return c;
+}
+
+/* Has QK to read the rows from a copy? */
+static bool gathers(const struct builder *b, const struct chain *c)
+{
+    return c->n_spans > 0 && ((c->n_tokens > 1 && c->n_heads > 1) || b->step->query_dtype != b->step->compute_dtype);
+}
+
+static bool needs_place(const struct builder *b, const struct chain *c) { return c->n_spans > 1 || gathers(b, c); }
+
+/* The chain's first query head, and its first token in the batch. */
+static uint64_t first_head(const struct builder *b, const struct chain *c) { return c->kv_head * b->group + c->head; }
+static uint64_t first_token(const struct chain *c) { return (uint64_t)c->sequence->first_token + c->token; }
+
+/* The device address of the chain's first row in a tensor. */
+static uint64_t row_address(const struct builder *b, const struct chain *c, uint32_t tensor, uint32_t dtype,
+                            int64_t token_ld, int64_t head_ld)
+{
+    const int64_t at = (int64_t)first_token(c) * token_ld + (int64_t)first_head(b, c) * head_ld;
+    return b->tensors[tensor] + (uint64_t)(at * (int64_t)bytes_of(dtype));
+}
+
+/* fp32 [heads][8] of the descriptor, from the chain's first head on; 0: the step has none. */
+static uint64_t per_head(const struct builder *b, const struct chain *c, uint32_t offset)
+{
+    return offset ? b->tensors[STEP_DESCRIPTOR] + offset + first_head(b, c) * 8 * sizeof(float) : 0;
+}
+
+/* ---- tasks ------------------------------------------------------------------------------------------------------- */
+
+/* Write the addresses of the span's blocks in the cache to `args`, and return how many they are. */
+static int put_blocks(const struct builder *b, const struct chain *c, const struct span *k, uint64_t cache,
+                      int64_t block_ld, int64_t head_ld, uint64_t *args)
+{
+    const uint64_t bytes = bytes_of(b->step->kv_dtype), block_tokens = b->step->block_tokens;
+    const int32_t *ids = b->ids + c->sequence->table;
+    int n = 0;
+    for (uint64_t block = k->low / block_tokens; block * block_tokens < k->high; block++)
+        args[n++] = cache + ((uint64_t)ids[block] * (uint64_t)block_ld + c->kv_head * (uint64_t)head_ld) * bytes;
+    return n;
+}
+
+static uint64_t query_address(const struct builder *b, const struct chain *c)
+{
+    const struct step *s = b->step;
+    return row_address(b, c, STEP_QUERY, s->query_dtype, s->query_token_ld, s->query_head_ld);
+}
+
+static int add_gather(struct builder *b, const struct chain *c)
+{
+    const struct step *s = b->step;
+    uint64_t args[QU_ARGUMENTS];
+    args[QU_FROM] = query_address(b, c);
+    args[QU_TO] = c->rows_at;
+    args[QU_ROWS] = c->rows;
+    args[QU_GROUP] = c->n_heads;
+    args[QU_DIM] = s->key_dim;
+    args[QU_FROM_DTYPE] = s->query_dtype;
+    args[QU_TO_DTYPE] = s->compute_dtype;
+    args[QU_TOKEN_LD] = (uint64_t)s->query_token_ld;
+    args[QU_HEAD_LD] = (uint64_t)s->query_head_ld;
+    return tg_add_task(b->rt, args, QU_ARGUMENTS, FUNC_QUERY, TG_AIV);
+}
+
+static int add_qk(struct builder *b, const struct chain *c, const struct span *k)
+{
+    const struct step *s = b->step;
+    uint64_t args[QK_BLOCKS + SPAN_BLOCKS_MAX];
+    args[QK_Q] = c->rows_at ? c->rows_at : query_address(b, c);
+    args[QK_Q_LD] = c->rows_at ? s->key_dim : (uint64_t)(c->n_tokens == 1 ? s->query_head_ld : s->query_token_ld);
+    args[QK_S] = k->slot.s;
+    args[QK_LD] = b->span_tokens;
+    args[QK_ROWS] = c->rows;
+    args[QK_DIM] = s->key_dim;
+    args[QK_DTYPE] = s->compute_dtype;
+    args[QK_TOKENS] = k->high - k->low;
+    args[QK_BLOCK_TOKENS] = s->block_tokens;
+    args[QK_TOKEN_LD] = (uint64_t)s->key_token_ld;
+    args[QK_DIM_LD] = (uint64_t)s->key_dim_ld;
+    const int n = put_blocks(b, c, k, b->tensors[STEP_KEYS], s->key_block_ld, s->key_head_ld, args + QK_BLOCKS);
+    return tg_add_task(b->rt, args, QK_BLOCKS + n, FUNC_QK, TG_AIC);
+}
+
+static int add_softmax(struct builder *b, const struct chain *c, const struct span *k)
+{
+    const struct step *s = b->step;
+    const int64_t position = (int64_t)c->sequence->context - c->sequence->query_tokens + c->token;
+    uint64_t args[SM_ARGUMENTS];
+    args[SM_S] = k->slot.s;
+    args[SM_P] = k->slot.p;
+    args[SM_M] = k->slot.part.m;
+    args[SM_L] = k->slot.part.l;
+    args[SM_ROWS] = c->rows;
+    args[SM_GROUP] = c->n_heads;
+    args[SM_LD] = b->span_tokens;
+    args[SM_TOKENS] = k->high - k->low;
+    args[SM_DTYPE] = s->compute_dtype;
+    args[SM_SCALE] = tg_pack_f32(s->scale);
+    args[SM_SOFT_CAP] = tg_pack_f32(s->soft_cap);
+    args[SM_DISTANCE] = (uint64_t)((int64_t)k->low - position);
+    args[SM_LEFT] = (uint64_t)(int64_t)s->left;
+    args[SM_RIGHT] = (uint64_t)(int64_t)s->right;
+    args[SM_COUNTS] = b->tensors[STEP_CONSTANTS];
+    args[SM_SLOPES] = per_head(b, c, s->slopes);
+    args[SM_MASK] = 0;
+    if (s->mask) {
+        const uint64_t key_bytes = s->mask_dtype == TG_UINT8 ? k->low / 8 : k->low * bytes_of(s->mask_dtype);
+        args[SM_MASK] = row_address(b, c, s->mask, s->mask_dtype, s->mask_token_ld, s->mask_head_ld) + key_bytes;
+    }
+    args[SM_MASK_DTYPE] = s->mask_dtype;
+    args[SM_MASK_TOKEN_LD] = (uint64_t)s->mask_token_ld;
+    args[SM_MASK_HEAD_LD] = (uint64_t)s->mask_head_ld;
+    return tg_add_task(b->rt, args, SM_ARGUMENTS, FUNC_SOFTMAX, TG_AIV);
+}
+
+static int add_pv(struct builder *b, const struct chain *c, const struct span *k)
+{
+    const struct step *s = b->step;
+    uint64_t args[PV_BLOCKS + SPAN_BLOCKS_MAX];
+    args[PV_P] = k->slot.p;
+    args[PV_LD] = b->span_tokens;
+    args[PV_O] = k->slot.part.o;
+    args[PV_ROWS] = c->rows;
+    args[PV_DIM] = s->value_dim;
+    args[PV_DTYPE] = s->compute_dtype;
+    args[PV_TOKENS] = k->high - k->low;
+    args[PV_BLOCK_TOKENS] = s->block_tokens;
+    args[PV_TOKEN_LD] = (uint64_t)s->value_token_ld;
+    const int n = put_blocks(b, c, k, b->tensors[STEP_VALUES], s->value_block_ld, s->value_head_ld, args + PV_BLOCKS);
+    return tg_add_task(b->rt, args, PV_BLOCKS + n, FUNC_PV, TG_AIC);
+}
+
+/* Merge `part`, what span `idx` of the chain has by itself; NULL: the chain has no span. */
+static int add_merge(struct builder *b, const struct chain *c, const struct partial *part, uint64_t idx)
+{
+    const struct step *s = b->step;
+    const bool last = idx + 1 >= c->n_spans;
+    uint64_t args[MG_ARGUMENTS] = {0};
+    if (part) {
+        args[MG_M_J] = part->m;
+        args[MG_L_J] = part->l;
+        args[MG_O_J] = part->o;
+    }
+    args[MG_M] = c->running.m;
+    args[MG_L] = c->running.l;
+    args[MG_O] = c->running.o;
+    args[MG_ROWS] = c->rows;
+    args[MG_GROUP] = c->n_heads;
+    args[MG_DIM] = s->value_dim;
+    args[MG_FLAGS] = (part ? MG_HAS_SPAN : 0u) | (idx > 0 ? MG_HAS_RUNNING : 0u) | (last ? MG_LAST : 0u);
+    args[MG_OUT] = row_address(b, c, STEP_OUT, s->out_dtype, s->out_token_ld, s->out_head_ld);
+    args[MG_OUT_DTYPE] = s->out_dtype;
+    args[MG_OUT_TOKEN_LD] = (uint64_t)s->out_token_ld;
+    args[MG_OUT_HEAD_LD] = (uint64_t)s->out_head_ld;
+    args[MG_LSE] = s->lse ? row_address(b, c, s->lse, TG_FP32, s->lse_token_ld, s->lse_head_ld) : 0;
+    args[MG_LSE_TOKEN_LD] = (uint64_t)s->lse_token_ld;
+    args[MG_LSE_HEAD_LD] = (uint64_t)s->lse_head_ld;
+    args[MG_SINKS] = per_head(b, c, s->sinks);
+    return tg_add_task(b->rt, args, MG_ARGUMENTS, FUNC_MERGE, TG_AIV);
+}
+
+/* ---- the graph --------------------------------------------------------------------------------------------------- */
+
+/* Give `task` the label and an edge from each of the tasks that is not NO_TASK. -1: there is no task. */
+static int join(struct builder *b, int task, const char *label, int before, int before_too)
+{
+    if (task < 0) return -1;
+    b->rt->aicpu_build_api.label_task(b->rt, task, label);
+    if (before != NO_TASK) tg_add_edge(b->rt, before, task);
+    if (before_too != NO_TASK) tg_add_edge(b->rt, before_too, task);
+    return 0;
+}
+
+/* Take a slot for the chain's span `idx` and add its first task, after the last user of the slot. It is not yet
+ * published. */
+static int begin_span(struct builder *b, struct chain *c, uint64_t idx, struct span *k)
+{
+    const uint64_t from = (c->first_span + idx) * b->span_tokens;
+    k->low = from > c->low ? from : c->low;
+    k->high = smaller(from + b->span_tokens, c->high);
+    k->slot_idx = ring_take(&b->slots);
+    k->slot = slot_at(b, ring_at(&b->slots, k->slot_idx));
+    (void)snprintf(k->label, sizeof k->label, "seq %u token %u head %u keys %u to %u", c->seq, c->token,
+                   (unsigned)first_head(b, c), (unsigned)k->low, (unsigned)k->high - 1);
+    k->qk = add_qk(b, c, k);
+    return join(b, k->qk, k->label, b->slots.user[k->slot_idx], c->gather);
+}
+
+/* The span's other tasks. */
+static int finish_span(struct builder *b, struct chain *c, const struct span *k, uint64_t idx)
+{
+    const int softmax = add_softmax(b, c, k);
+    if (join(b, softmax, k->label, k->qk, NO_TASK)) return -1;
+    tg_publish(b->rt, softmax);
+
+    const int pv = add_pv(b, c, k);
+    if (join(b, pv, k->label, softmax, NO_TASK)) return -1;
+    tg_publish(b->rt, pv);
+
+    const int merge = add_merge(b, c, &k->slot.part, idx);
+    if (join(b, merge, k->label, pv, c->last_merge)) return -1;
+    tg_publish(b->rt, merge);
+    c->last_merge = b->slots.user[k->slot_idx] = merge;
+    if (c->place >= 0) b->places.user[c->place] = merge;
+    return 0;
+}
+
+/* The chain's next spans, up to WAVE_SPANS. They have slots of their own: the ring is longer, or enough for all. */
+static int build_wave(struct builder *b, struct chain *c)
+{
+    const uint64_t n = smaller(c->n_spans - c->n_built, WAVE_SPANS);
+    struct span spans[WAVE_SPANS];
+    for (uint64_t i = 0; i < n; i++)
+        if (begin_span(b, c, c->n_built + i, &spans[i])) return -1;
+    for (uint64_t i = 0; i < n; i++) tg_publish(b->rt, spans[i].qk);
+    for (uint64_t i = 0; i < n; i++)
+        if (finish_span(b, c, &spans[i], c->n_built + i)) return -1;
+    c->n_built += n;
+    return 0;
+}
+
+/* The one task of a chain without keys. */
+static int build_empty(struct builder *b, const struct chain *c)
+{
+    char text[64];
+    (void)snprintf(text, sizeof text, "seq %u token %u head %u without keys", c->seq, c->token,
+                   (unsigned)first_head(b, c));
+    const int merge = add_merge(b, c, NULL, 0);
+    if (join(b, merge, text, NO_TASK, NO_TASK)) return -1;
+    tg_publish(b->rt, merge);
+    return 0;
+}
+
+/* A place for the running softmax and the gathered rows of a chain, and the task that gathers them. */
+static int take_place(struct builder *b, struct chain *c)
+{
+    if (!needs_place(b, c)) return 0;
+    c->place = (int)ring_take(&b->places);
+    const uint64_t base = ring_at(&b->places, (uint64_t)c->place);
+    const int before = b->places.user[c->place];
+    c->running = partial_at(b, base);
+    c->last_merge = before; /* the first merge follows the last one of the chain before */
+    if (!gathers(b, c)) return 0;
+
+    char text[64];
+    (void)snprintf(text, sizeof text, "seq %u token %u head %u", c->seq, c->token, (unsigned)first_head(b, c));
+    c->rows_at = base + partial_bytes(b);
+    c->gather = add_gather(b, c);
+    if (join(b, c->gather, text, before, NO_TASK)) return -1;
+    tg_publish(b->rt, c->gather);
+    return 0;
+}
+
+/* n chains, wave by wave in turn. */
+static int build_turns(struct builder *b, struct chain *chains, uint64_t n)
+{
+    uint64_t n_left = 0; /* spans */
+    for (uint64_t i = 0; i < n; i++) {
+        n_left += chains[i].n_spans;
+        if (chains[i].n_spans == 0 && build_empty(b, &chains[i])) return -1;
+        if (take_place(b, &chains[i])) return -1;
+    }
+    for (uint64_t i = 0; n_left; i = (i + 1) % n) {
+        const uint64_t n_built = chains[i].n_built;
+        if (build_wave(b, &chains[i])) return -1;
+        n_left -= chains[i].n_built - n_built;
+    }
+    return 0;
+}
+
+/* How the work is divided, and memory for it. */
+static int builder_init(struct builder *b, struct tg_runtime *rt)
+{
+    const uint64_t base = rt->orch_args[STEP_DESCRIPTOR];
+    const struct step *s = (const struct step *)(uintptr_t)base;
+    b->rt = rt;
+    b->step = s;
+    b->tensors = rt->orch_args;
+    b->sequences = (const struct step_sequence *)(uintptr_t)(base + s->sequences);
+    b->ids = (const int32_t *)(uintptr_t)(base + s->ids);
+    b->group = s->heads / s->kv_heads;
+    b->span_tokens = (uint64_t)s->span_blocks * s->block_tokens;
+
+    /* aic_pv.c keeps all of o in L0C, in slices of 128 columns. */
+    const uint64_t rows = smaller(ROWS_MAX, L0C_BYTES / ((s->value_dim + 127) / 128 * 128 * sizeof(float)) / 16 * 16);
+    b->heads_most = smaller(b->group, rows);
+    b->tokens_most = rows / b->heads_most;
+    b->rows_most = b->heads_most * b->tokens_most;
+
+    uint64_t n_spans = 0, n_places = 0, rows_most = 0;
+    for (uint32_t seq = 0; seq < s->n_sequences; seq++)
+        for (uint64_t i = 0; i < chains_of(b, &b->sequences[seq]); i++) {
+            const struct chain c = chain_make(b, seq, i);
+            n_spans += c.n_spans;
+            n_places += needs_place(b, &c);
+            if (c.rows > rows_most) rows_most = c.rows;
+        }
+    b->rows_most = rows_most;
+    const uint64_t slots = (uint64_t)larger(SLOTS_MIN, (int64_t)smaller(slots_bytes / slot_bytes(b), SLOTS_MAX));
+    if (ring_open(rt, &b->slots, slot_bytes(b), n_spans, slots)) return -1;
+    return ring_open(rt, &b->places, place_bytes(b), n_places, PLACES_MAX);
+}
+
+TG_PLUGIN_EXPORT int attention(struct tg_runtime *rt);
+
+/* The whole graph. The rings are not freed here, for tasks still use them: they are freed when the run ends. */
+int attention(struct tg_runtime *rt)
+{
+    struct builder b;
+    if (builder_init(&b, rt)) return -1;
+    struct chain chains[TURN_CHAINS];
+    uint64_t n = 0;
+    for (uint32_t seq = 0; seq < b.step->n_sequences; seq++)
+        for (uint64_t i = 0; i < chains_of(&b, &b.sequences[seq]); i++) {
+            chains[n++] = chain_make(&b, seq, i);
+            if (n < TURN_CHAINS) continue;
+            if (build_turns(&b, chains, n)) return -1;
+            n = 0;
+        }
+    return n ? build_turns(&b, chains, n) : 0;
+}

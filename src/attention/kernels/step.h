@@ -1,0 +1,45 @@
+/*
+ * step.h - the description of a step that the host gives the plugin, tensor STEP_DESCRIPTOR:
+ *
+ *     struct step | fp32 [heads][8] slopes | fp32 [heads][8] sinks | struct step_sequence [n_sequences] | int32 ids
+ *
+ * The host has checked all of it. The arrays of the step are further tensors.
+ */
+#ifndef TG_ATTENTION_STEP_H
+#define TG_ATTENTION_STEP_H
+
+#include <stdint.h>
+
+/* The tensors of a run. Keys and values are there if a sequence has keys. Optional ones follow; struct step has their
+ * numbers. */
+enum step_tensor { STEP_DESCRIPTOR, STEP_QUERY, STEP_OUT, STEP_CONSTANTS, STEP_KEYS, STEP_VALUES, STEP_TENSORS };
+
+/* The most KV blocks that one task covers: their addresses are arguments of the task. */
+enum { SPAN_BLOCKS_MAX = 960 };
+
+struct step_sequence {
+    uint32_t first_token;  /* of the query, among those of the batch */
+    uint32_t query_tokens; /* 1 or more */
+    uint32_t context;      /* keys */
+    uint32_t table;        /* where its block ids begin, counted in ids */
+};
+
+struct step {
+    uint32_t n_sequences;
+    uint32_t sequences, ids, slopes, sinks; /* bytes from the start of the descriptor; slopes, sinks 0: none */
+    uint32_t heads, kv_heads, key_dim, value_dim, block_tokens;
+    uint32_t query_dtype, kv_dtype, compute_dtype, out_dtype;
+    uint32_t span_blocks; /* KV blocks of a whole span */
+    uint32_t key_align;   /* a chain begins at a key that is a multiple of it: whole blocks, and bytes of a mask */
+    float scale, soft_cap;
+    int32_t left, right; /* keys that a token sees before and behind its own; -1: all */
+    uint32_t lse, mask;  /* tensors; 0: none */
+    uint32_t mask_dtype; /* enum tg_dtype; uint8: bits */
+    /* elements */
+    int64_t query_token_ld, query_head_ld, out_token_ld, out_head_ld, lse_token_ld, lse_head_ld;
+    int64_t mask_token_ld, mask_head_ld; /* of bits: bytes */
+    int64_t key_block_ld, key_head_ld, key_token_ld, key_dim_ld;
+    int64_t value_block_ld, value_head_ld, value_token_ld;
+};
+
+#endif

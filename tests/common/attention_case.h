@@ -1,0 +1,55 @@
+/*
+ * attention_case.h - attention problems for tests: drawn at random, run on a device, compared with another algorithm:
+ * softmax over all keys of a row at once, in double precision.
+ */
+#ifndef TESTS_COMMON_ATTENTION_CASE_H
+#define TESTS_COMMON_ATTENTION_CASE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tilegraph/attention.h>
+
+enum { CASE_SEQUENCES = 12 };
+
+struct attention_case {
+    struct tg_attention_config config;
+    enum tg_kv_layout layout;
+    uint32_t n_sequences;
+    int32_t query_lens[CASE_SEQUENCES], context_lens[CASE_SEQUENCES], rows[CASE_SEQUENCES];
+    bool has_slopes, has_sinks, has_lse, resident;
+    bool has_mask;
+    uint32_t mask_dtype;
+    bool mask_per_head;
+    int64_t gap; /* elements between the heads of query and out */
+    uint64_t seed;
+    /* Drawn: */
+    uint32_t n_blocks, n_tokens, n_columns; /* columns of the block table */
+    int32_t *table;                         /* [CASE_SEQUENCES][n_columns] */
+    double *query, *keys, *values;          /* [token][head][dim]; [block][token][kv_head][dim], as stored */
+    double *mask;                           /* [token][head][longest context]; -infinity: hidden */
+    float *slopes, *sinks;                  /* [heads] */
+    /* Of the last run: */
+    float *out, *lse; /* [token][head][dim], [token][head] */
+    unsigned char *out_bytes;
+    uint64_t n_out_bytes;
+};
+
+/* Draw lengths, options and contents from `seed`: every combination that the operator takes. `most`: the longest
+ * context, in keys. */
+void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most);
+
+/* Draw the contents of a case whose fields up to `seed` are set. */
+void attention_case_fill(struct attention_case *c);
+void attention_case_free(struct attention_case *c);
+
+/* Run it on a device with an operator of its own. The message of a failure is left in tg_last_message. */
+enum tg_status attention_case_run(struct attention_case *c, struct tg_device *device);
+
+/* Elements of out and lse that are wrong; the first of them is described in `text`. */
+uint64_t attention_case_wrong(const struct attention_case *c, char *text, size_t n_bytes);
+
+/* One line that says which case it is. */
+void attention_case_describe(const struct attention_case *c, char *text, size_t n_bytes);
+
+#endif
