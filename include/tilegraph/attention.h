@@ -38,12 +38,19 @@ struct tg_attention_config {
     uint32_t key_dim;      /* elements of a query and a key: a multiple of 8, up to 576 */
     uint32_t value_dim;    /* elements of a value and an output: a multiple of 8, up to 576. 0: key_dim */
     uint32_t block_tokens; /* of a KV block: 1 to 1024 */
-    uint32_t query_dtype, out_dtype, kv_dtype; /* enum tg_dtype: fp32, fp16, bf16 */
-    float scale;                               /* of the scores; 0: 1 / sqrt(key_dim) */
-    float soft_cap;                            /* c: x becomes c * tanh(x / c); 0: none */
+    uint32_t query_dtype, out_dtype; /* enum tg_dtype: fp32, fp16, bf16 */
+    uint32_t kv_dtype;               /* the same, or int8. Products are of query_dtype if this is 8-bit, of fp32 if
+                                        the two are different floating-point types */
+    float scale;                     /* of the scores; 0: 1 / sqrt(key_dim) */
+    float soft_cap;                  /* c: x becomes c * tanh(x / c); 0: none */
     bool causal;
     int32_t window_left, window_right; /* keys before and behind a token's own that it sees; -1: all. -1, -1 */
-    const struct tg_run_config *run;   /* how steps run: checks, records, schedules. Copied. NULL: the defaults */
+    uint32_t rotary_dims;      /* the first dimensions of the query, which the operator rotates by their position; an
+                                    even number. 0: none. The keys are in the cache as rotated */
+    bool rotary_interleaved;   /* pairs are dimensions 2 i and 2 i + 1; else i and i + rotary_dims / 2 */
+    uint32_t rotary_positions; /* rows of the tables */
+    const float *rotary_cos, *rotary_sin; /* [rotary_positions][rotary_dims / 2], host memory, copied */
+    const struct tg_run_config *run;      /* how steps run: checks, records, schedules. Copied. NULL: the defaults */
 };
 
 /* Fill in the defaults: fp32, all keys, 16 tokens a block. config->size says how many bytes there are. */

@@ -21,7 +21,7 @@ enum {
     HEADS_MAX = 65536,
     SPAN_TOKENS = 512,    /* of a span, about: scores of 128 rows are 256 KiB */
     TOKENS_MAX = 1 << 24, /* positions are exact in fp32 */
-    TENSORS_MAX = STEP_TENSORS + 2
+    TENSORS_MAX = STEP_TENSORS + 5
 };
 
 TG_EMBEDDED_OBJECTS(aic_qk);
@@ -29,12 +29,13 @@ TG_EMBEDDED_OBJECTS(aiv_softmax);
 TG_EMBEDDED_OBJECTS(aic_pv);
 TG_EMBEDDED_OBJECTS(aiv_merge);
 TG_EMBEDDED_OBJECTS(aiv_query);
+TG_EMBEDDED_OBJECTS(aiv_convert);
 TG_EMBEDDED_OBJECTS(attention_graph);
 
 /* In the order of enum func of attention_graph.c. */
 static const struct tg_embedded kernels[] = {
     TG_EMBEDDED(aic_qk, TG_AIC),    TG_EMBEDDED(aiv_softmax, TG_AIV), TG_EMBEDDED(aic_pv, TG_AIC),
-    TG_EMBEDDED(aiv_merge, TG_AIV), TG_EMBEDDED(aiv_query, TG_AIV),
+    TG_EMBEDDED(aiv_merge, TG_AIV), TG_EMBEDDED(aiv_query, TG_AIV),   TG_EMBEDDED(aiv_convert, TG_AIV),
 };
 static const struct tg_embedded plugin = TG_EMBEDDED(attention_graph, TG_AIV);
 
@@ -61,6 +62,7 @@ struct tg_attention {
     struct tg_attention_config config; /* with value_dim and scale filled in; run points to `run` */
     struct tg_run_config run;
     tg_address constants; /* arguments.h */
+    tg_address rotary;    /* step.h; 0: queries are not rotated */
     struct plan plans[2]; /* the present one, and room for the next */
     int current;
     bool planned;
@@ -102,6 +104,8 @@ static enum tg_status check_dim(const char *name, uint32_t dim)
 
 static bool is_float(uint32_t dtype) { return dtype == TG_FP32 || dtype == TG_FP16 || dtype == TG_BF16; }
 
+static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8; }
+
 static enum tg_status check_dtype(const char *name, uint32_t dtype)
 {
     if (is_float(dtype)) return TG_OK;
@@ -112,6 +116,21 @@ static enum tg_status check_window(const char *name, int32_t keys)
 {
     if (keys >= -1 && keys <= TOKENS_MAX) return TG_OK;
     return tg_error(TG_ERR_ARGUMENT, "%s is %d: 0 to %d keys are possible, or -1 for all", name, keys, TOKENS_MAX);
+}
+
+static enum tg_status check_rotary(const struct tg_attention_config *c)
+{
+    if (c->rotary_dims == 0) return TG_OK;
+    if (c->rotary_dims % 2 || c->rotary_dims > c->key_dim)
+        return tg_error(TG_ERR_ARGUMENT, "rotary_dims is %u: an even number up to key_dim, %u, is possible",
+                        c->rotary_dims, c->key_dim);
+    if (!c->rotary_cos || !c->rotary_sin)
+        return tg_error(TG_ERR_ARGUMENT, "rotary_dims is %u, and %s is NULL", c->rotary_dims,
+                        c->rotary_cos ? "rotary_sin" : "rotary_cos");
+    if (c->rotary_positions < 1 || c->rotary_positions > TOKENS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "rotary_positions is %u: 1 to %d are possible", c->rotary_positions,
+                        TOKENS_MAX);
+    return TG_OK;
 }
 
 static enum tg_status check_config(const struct tg_attention_config *c)
@@ -127,7 +146,9 @@ static enum tg_status check_config(const struct tg_attention_config *c)
         return tg_error(TG_ERR_ARGUMENT, "block_tokens is %u: 1 to %d are possible", c->block_tokens, BLOCK_TOKENS_MAX);
     TG_TRY(check_dtype("query_dtype", c->query_dtype));
     TG_TRY(check_dtype("out_dtype", c->out_dtype));
-    TG_TRY(check_dtype("kv_dtype", c->kv_dtype));
+    if (!is_float(c->kv_dtype) && !is_narrow(c->kv_dtype))
+        return tg_error(TG_ERR_ARGUMENT, "kv_dtype is %u: TG_FP32, TG_FP16, TG_BF16 and TG_INT8 are possible",
+                        c->kv_dtype);
     if (!isfinite(c->scale) || c->scale < 0)
         return tg_error(TG_ERR_ARGUMENT, "scale is %g: a positive number is possible, or 0 for 1 / sqrt(key_dim)",
                         (double)c->scale);
@@ -135,7 +156,14 @@ static enum tg_status check_config(const struct tg_attention_config *c)
         return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number is possible, or 0 for none",
                         (double)c->soft_cap);
     TG_TRY(check_window("window_left", c->window_left));
-    return check_window("window_right", c->window_right);
+    TG_TRY(check_window("window_right", c->window_right));
+    return check_rotary(c);
+}
+
+static uint64_t rotary_bytes(const struct tg_attention_config *c)
+{
+    const uint64_t rows = 2 * (uint64_t)c->rotary_positions + query_slice_rows(c->key_dim);
+    return rows * c->rotary_dims * sizeof(float);
 }
 
 /* The constants of arguments.h. */
@@ -147,6 +175,41 @@ static enum tg_status open_constants(struct tg_attention *a)
     for (int i = 0; i < COUNTS; i++) values[ROWS_MAX * 8 + i] = (float)i;
     TG_TRY(tg_device_malloc(a->device, sizeof values, &a->constants));
     return tg_copy_to_device(a->device, a->constants, values, sizeof values);
+}
+
+/* The partner of a dimension in its pair, and the column of the pair in the caller's tables. */
+static uint32_t partner(const struct tg_attention_config *c, uint32_t d)
+{
+    const uint32_t half = c->rotary_dims / 2;
+    return c->rotary_interleaved ? d ^ 1u : d < half ? d + half : d - half;
+}
+static uint32_t pair_of(const struct tg_attention_config *c, uint32_t d)
+{
+    return c->rotary_interleaved ? d / 2 : d % (c->rotary_dims / 2);
+}
+
+/* The rotary tensor of step.h: (x, y) becomes (x cos - y sin, y cos + x sin). */
+static enum tg_status open_rotary(struct tg_attention *a)
+{
+    const struct tg_attention_config *c = &a->config;
+    const uint32_t dims = c->rotary_dims, n_index = query_slice_rows(c->key_dim);
+    const uint64_t table = (uint64_t)c->rotary_positions * dims;
+    float *cos = malloc(rotary_bytes(c));
+    if (!cos) return tg_error(TG_ERR_MEMORY, "no memory for rotary tables of %u positions", c->rotary_positions);
+    float *sin = cos + table;
+    int32_t *index = (int32_t *)(void *)(sin + table);
+    for (uint64_t row = 0; row < c->rotary_positions; row++)
+        for (uint32_t d = 0; d < dims; d++) {
+            const uint64_t from = row * (dims / 2) + pair_of(c, d);
+            cos[row * dims + d] = c->rotary_cos[from];
+            sin[row * dims + d] = partner(c, d) > d ? -c->rotary_sin[from] : c->rotary_sin[from];
+        }
+    for (uint32_t row = 0; row < n_index; row++)
+        for (uint32_t d = 0; d < dims; d++) index[row * dims + d] = (int32_t)(row * c->key_dim + partner(c, d));
+    enum tg_status status = tg_device_malloc(a->device, rotary_bytes(c), &a->rotary);
+    if (status == TG_OK) status = tg_copy_to_device(a->device, a->rotary, cos, rotary_bytes(c));
+    free(cos);
+    return status;
 }
 
 /* Where parts of a descriptor begin. */
@@ -166,7 +229,8 @@ static enum tg_status open_parts(struct tg_attention *a, struct tg_device *devic
     TG_TRY(tg_embedded_program_open(device, kernels, sizeof kernels / sizeof *kernels, &plugin, "attention", checked,
                                     &a->program));
     a->device = device;
-    return open_constants(a);
+    TG_TRY(open_constants(a));
+    return a->config.rotary_dims ? open_rotary(a) : TG_OK;
 }
 
 enum tg_status tg_attention_open(struct tg_device *device, const struct tg_attention_config *config,
@@ -200,6 +264,7 @@ void tg_attention_close(struct tg_attention *a)
     if (!a) return;
     tg_run_close(a->last_run);
     if (a->constants) (void)tg_device_free(a->device, a->constants);
+    if (a->rotary) (void)tg_device_free(a->device, a->rotary);
     tg_program_close(a->program);
     for (int i = 0; i < 2; i++) free(a->plans[i].descriptor);
     free(a);
@@ -234,6 +299,19 @@ static enum tg_status check_table(const struct tg_attention *a, const struct tg_
     return TG_OK;
 }
 
+/* The rotation of query tokens needs a row of the tables for each. */
+static enum tg_status check_positions(const struct tg_attention *a, uint32_t i, int32_t q, int32_t context)
+{
+    if (a->config.rotary_dims == 0) return TG_OK;
+    if (q > context)
+        return tg_error(TG_ERR_ARGUMENT, "sequence %u has %d query tokens and %d keys: a rotated token has a position",
+                        i, q, context);
+    if ((uint32_t)context > a->config.rotary_positions)
+        return tg_error(TG_ERR_ARGUMENT, "context_lens[%u] is %d: the rotary tables have %u positions", i, context,
+                        a->config.rotary_positions);
+    return TG_OK;
+}
+
 static enum tg_status check_lengths(const struct tg_attention *a, struct reading *r)
 {
     const struct tg_attention_batch *b = r->batch;
@@ -245,6 +323,7 @@ static enum tg_status check_lengths(const struct tg_attention *a, struct reading
             return tg_error(TG_ERR_ARGUMENT, "context_lens[%u] is %d: 0 to %d keys are possible", i, context,
                             TOKENS_MAX);
         if (q == 0) continue;
+        TG_TRY(check_positions(a, i, q, context));
         r->n_sequences++;
         r->n_tokens += (uint64_t)q;
         r->n_ids += ((uint64_t)context + a->config.block_tokens - 1) / a->config.block_tokens;
@@ -367,6 +446,13 @@ static enum tg_status check_view(const struct tg_attention *a, const struct tg_k
     if (v->key_token != 1 && v->key_dim_stride != 1)
         return tg_error(TG_ERR_ARGUMENT, "key_token is %lld and key_dim_stride %lld: one of them has to be 1",
                         (long long)v->key_token, (long long)v->key_dim_stride);
+    const float scales[] = {v->key_scale, v->value_scale};
+    for (int i = 0; i < 2; i++)
+        if (!isfinite(scales[i]) || scales[i] <= 0)
+            return tg_error(TG_ERR_ARGUMENT, "%s is %g: a positive number is possible", i ? "value_scale" : "key_scale",
+                            (double)scales[i]);
+    if (!is_narrow(v->dtype) && (v->key_scale != 1 || v->value_scale != 1 || v->key_scales || v->value_scales))
+        return tg_error(TG_ERR_ARGUMENT, "the cache has scales; only 8-bit elements have some");
     if (most->id >= 0 && (uint32_t)most->id >= v->n_blocks)
         return tg_error(TG_ERR_ARGUMENT, "sequence %u, block %llu: the block table has %d; the cache has %u blocks",
                         most->sequence, (unsigned long long)most->block, most->id, v->n_blocks);
@@ -436,14 +522,22 @@ static uint32_t spread(const struct tg_attention *a, const float *values, uint32
     return at;
 }
 
+/* The type of the products. */
+static uint32_t compute_dtype(const struct tg_attention_config *c)
+{
+    if (is_narrow(c->kv_dtype) || c->kv_dtype == c->query_dtype) return c->query_dtype;
+    return TG_FP32;
+}
+
 static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
 
 /* KV blocks of a span. With a mask of bits a span begins at a whole byte. */
 static uint32_t span_blocks(const struct tg_attention *a, bool bits)
 {
     const uint32_t n = a->config.block_tokens, step = bits ? 8 / gcd(8, n) : 1;
+    const uint32_t most = compute_dtype(&a->config) == a->config.kv_dtype ? SPAN_BLOCKS_MAX : CONVERTED_BLOCKS_MAX;
     uint32_t blocks = (SPAN_TOKENS + n - 1) / n;
-    if (blocks > SPAN_BLOCKS_MAX) blocks = SPAN_BLOCKS_MAX;
+    if (blocks > most) blocks = most;
     return (blocks + step - 1) / step * step;
 }
 
@@ -466,11 +560,14 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
         .block_tokens = c->block_tokens,
         .query_dtype = c->query_dtype,
         .kv_dtype = c->kv_dtype,
-        .compute_dtype = c->kv_dtype,
+        .compute_dtype = compute_dtype(c),
         .out_dtype = c->out_dtype,
         .span_blocks = span_blocks(a, bits),
         .key_align = bits ? c->block_tokens * (8 / gcd(8, c->block_tokens)) : c->block_tokens,
-        .scale = c->scale,
+        .scale = c->scale * l->kv.key_scale,
+        .value_scale = l->kv.value_scale,
+        .rotated = c->rotary_dims,
+        .positions = c->rotary_positions,
         .soft_cap = c->soft_cap,
         .left = c->window_left,
         .right = c->causal && c->window_right != 0 ? 0 : c->window_right,
@@ -485,10 +582,26 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
     };
 }
 
+/* fp32 [n_blocks][kv_heads], a tensor if it is there. */
+static uint32_t add_scales(struct launch *l, const char *name, tg_address scales)
+{
+    if (!scales) return 0;
+    add_resident(l, name, scales, (uint64_t)l->kv.n_blocks * l->kv.kv_heads * sizeof(float));
+    return l->n - 1;
+}
+
 static enum tg_status add_optional(const struct tg_attention *a, struct launch *l)
 {
     const struct plan *plan = &a->plans[a->current];
     const uint32_t keys = (uint32_t)plan->longest;
+    if (keys > 0) {
+        l->head->key_scales = add_scales(l, "key_scales", l->kv.key_scales);
+        l->head->value_scales = add_scales(l, "value_scales", l->kv.value_scales);
+    }
+    if (a->rotary) {
+        l->head->rotary = l->n;
+        add_resident(l, "rotary", a->rotary, rotary_bytes(&a->config));
+    }
     if (l->step->lse.data) {
         struct array lse = {"lse", l->step->lse, TG_FP32, a->config.heads, 1, TG_OUT};
         TG_TRY(check_array(&lse, plan->n_tokens));

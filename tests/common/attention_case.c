@@ -10,6 +10,8 @@
 #include "normal.h"
 #include "pa_dtype.h"
 
+static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8; }
+
 static uint32_t bytes_of(uint32_t dtype)
 {
     return dtype == TG_FP32 ? 4 : dtype == TG_UINT8 || dtype == TG_INT8 ? 1 : 2;
@@ -42,6 +44,47 @@ static double *draw_numbers(uint64_t stream, uint64_t n, uint32_t dtype, float d
     free(drawn);
     free(stored);
     return numbers;
+}
+
+/* The number that an 8-bit code stands for. */
+static double decode(uint32_t dtype, unsigned code)
+{
+    (void)dtype;
+    return code < 128 ? (double)code : (double)code - 256;
+}
+
+/* n codes, and the numbers that they are with the scales, one for each block and head. */
+static double *draw_codes(uint64_t *state, const struct attention_case *c, uint32_t dim, float scale,
+                          const float *block_scales, double **numbers)
+{
+    const struct tg_attention_config *f = &c->config;
+    const uint64_t n = (uint64_t)c->n_blocks * f->block_tokens * f->kv_heads * dim;
+    double *codes = fresh(n, sizeof *codes);
+    *numbers = fresh(n, sizeof **numbers);
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t head = i / dim % f->kv_heads, block = i / dim / f->kv_heads / f->block_tokens;
+        do codes[i] = random_below(state, 256);
+        while (!(fabs(decode(f->kv_dtype, (unsigned)codes[i])) < 1000));
+        (*numbers)[i] = decode(f->kv_dtype, (unsigned)codes[i]) * (double)scale;
+        if (c->has_block_scales) (*numbers)[i] *= (double)block_scales[block * f->kv_heads + head];
+    }
+    return codes;
+}
+
+static void draw_cache(struct attention_case *c, uint64_t *state)
+{
+    const struct tg_attention_config *f = &c->config;
+    const uint64_t rows = (uint64_t)c->n_blocks * f->block_tokens * f->kv_heads, n = c->n_blocks * f->kv_heads;
+    const uint64_t stream = random_next(state) << 2;
+    c->block_scales = fresh(2 * n, sizeof *c->block_scales);
+    for (uint64_t i = 0; i < 2 * n; i++) c->block_scales[i] = (float)(1 + random_below(state, 31)) / 16.0f;
+    if (is_narrow(f->kv_dtype)) {
+        c->stored_keys = draw_codes(state, c, f->key_dim, c->key_scale, c->block_scales, &c->keys);
+        c->stored_values = draw_codes(state, c, f->value_dim, c->value_scale, c->block_scales + n, &c->values);
+        return;
+    }
+    c->keys = draw_numbers(stream + 1, rows * f->key_dim, f->kv_dtype, 1);
+    c->values = draw_numbers(stream + 2, rows * f->value_dim, f->kv_dtype, 1);
 }
 
 /* Blocks in random order; sequences share some of them. Entries behind a context are -1. */
@@ -82,6 +125,23 @@ static void draw_mask(struct attention_case *c, uint64_t *state)
             }
 }
 
+static void draw_rotary(struct attention_case *c)
+{
+    struct tg_attention_config *f = &c->config;
+    const uint32_t half = f->rotary_dims / 2, positions = longest(c) + 1;
+    c->cos = fresh((uint64_t)positions * half, sizeof *c->cos);
+    c->sin = fresh((uint64_t)positions * half, sizeof *c->sin);
+    for (uint32_t p = 0; p < positions; p++)
+        for (uint32_t i = 0; i < half; i++) {
+            const double angle = p * pow(10000, -2.0 * i / f->rotary_dims);
+            c->cos[p * half + i] = (float)cos(angle);
+            c->sin[p * half + i] = (float)sin(angle);
+        }
+    f->rotary_positions = positions;
+    f->rotary_cos = c->cos;
+    f->rotary_sin = c->sin;
+}
+
 void attention_case_fill(struct attention_case *c)
 {
     uint64_t state = c->seed;
@@ -89,11 +149,9 @@ void attention_case_fill(struct attention_case *c)
     c->n_tokens = 0;
     for (uint32_t i = 0; i < c->n_sequences; i++) c->n_tokens += (uint32_t)c->query_lens[i];
     draw_table(c, &state);
-    const uint64_t rows = (uint64_t)c->n_blocks * f->block_tokens * f->kv_heads;
-    const uint64_t stream = random_next(&state) << 2;
-    c->query = draw_numbers(stream, (uint64_t)c->n_tokens * f->heads * f->key_dim, f->query_dtype, 1);
-    c->keys = draw_numbers(stream + 1, rows * f->key_dim, f->kv_dtype, 1);
-    c->values = draw_numbers(stream + 2, rows * f->value_dim, f->kv_dtype, 1);
+    c->query = draw_numbers(random_next(&state), (uint64_t)c->n_tokens * f->heads * f->key_dim, f->query_dtype, 1);
+    draw_cache(c, &state);
+    draw_rotary(c);
     if (c->has_mask) draw_mask(c, &state);
     c->slopes = fresh(f->heads, sizeof *c->slopes);
     c->sinks = fresh(f->heads, sizeof *c->sinks);
@@ -111,6 +169,11 @@ void attention_case_free(struct attention_case *c)
     free(c->query);
     free(c->keys);
     free(c->values);
+    free(c->stored_keys);
+    free(c->stored_values);
+    free(c->block_scales);
+    free(c->cos);
+    free(c->sin);
     free(c->mask);
     free(c->slopes);
     free(c->sinks);
@@ -130,6 +193,7 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     static const uint32_t blocks[] = {1, 2, 3, 5, 8, 13, 16, 16, 16, 24, 32, 64, 100, 128, 256};
     static const uint32_t groups[] = {1, 1, 2, 3, 4, 4, 7, 8, 16, 33};
     static const uint32_t types[] = {TG_FP32, TG_FP16, TG_BF16};
+    static const uint32_t caches[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_INT8};
     static const uint32_t masks[] = {TG_FP32, TG_FP16, TG_BF16, TG_UINT8};
     struct tg_attention_config *f = &c->config;
     f->kv_heads = 1 + (uint32_t)random_below(state, 3);
@@ -138,7 +202,12 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     f->value_dim = random_chance(state, 70) ? f->key_dim : DRAW_OF(state, dims);
     f->block_tokens = DRAW_OF(state, blocks);
     f->query_dtype = DRAW_OF(state, types);
-    f->kv_dtype = f->query_dtype;
+    f->kv_dtype = random_chance(state, 60) ? f->query_dtype : DRAW_OF(state, caches);
+    c->key_scale = is_narrow(f->kv_dtype) ? (float)(1 + random_below(state, 3)) / 64.0f : 1.0f;
+    c->value_scale = is_narrow(f->kv_dtype) ? (float)(1 + random_below(state, 3)) / 50.0f : 1.0f;
+    c->has_block_scales = is_narrow(f->kv_dtype) && random_chance(state, 50);
+    if (random_chance(state, 30)) f->rotary_dims = 2 * (1 + (uint32_t)random_below(state, (int)f->key_dim / 2));
+    f->rotary_interleaved = random_chance(state, 50);
     f->out_dtype = random_chance(state, 60) ? f->query_dtype : DRAW_OF(state, types);
     f->scale = random_chance(state, 50) ? 0.0f : (float)(1 + random_below(state, 40)) / 100.0f;
     f->soft_cap = random_chance(state, 30) ? (float)(1 + random_below(state, 60)) / 2.0f : 0.0f;
@@ -171,6 +240,7 @@ void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
         c->context_lens[i] = random_below(&state, (int)most + 1);
         c->query_lens[i] = random_chance(&state, 50) ? 1 : random_below(&state, 12);
         if (random_chance(&state, 15)) c->query_lens[i] = random_below(&state, (int)most / 2 + 1);
+        if (c->config.rotary_dims && c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     }
     attention_case_fill(c);
 }
@@ -180,10 +250,11 @@ void attention_case_describe(const struct attention_case *c, char *text, size_t 
     const struct tg_attention_config *f = &c->config;
     int n = snprintf(text, n_bytes,
                      "heads %u/%u dims %u,%u block %u types %u,%u,%u scale %g cap %g causal %d window %d,%d layout %d "
-                     "slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
+                     "scales %g,%g,%d rotary %u,%d slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
                      f->heads, f->kv_heads, f->key_dim, f->value_dim, f->block_tokens, f->query_dtype, f->kv_dtype,
                      f->out_dtype, (double)f->scale, (double)f->soft_cap, f->causal, f->window_left, f->window_right,
-                     (int)c->layout, c->has_slopes, c->has_sinks, c->has_lse, c->has_mask, c->mask_dtype,
+                     (int)c->layout, (double)c->key_scale, (double)c->value_scale, c->has_block_scales, f->rotary_dims,
+                     f->rotary_interleaved, c->has_slopes, c->has_sinks, c->has_lse, c->has_mask, c->mask_dtype,
                      c->mask_per_head, c->resident, (int)c->gap);
     for (uint32_t i = 0; i < c->n_sequences && n > 0 && (size_t)n < n_bytes; i++)
         n += snprintf(text + n, n_bytes - (size_t)n, " %d/%d", c->query_lens[i], c->context_lens[i]);
@@ -193,6 +264,10 @@ void attention_case_describe(const struct attention_case *c, char *text, size_t 
 
 static void store(uint32_t dtype, void *elements, uint64_t index, double value)
 {
+    if (is_narrow(dtype)) {
+        ((unsigned char *)elements)[index] = (unsigned char)value;
+        return;
+    }
     pa_store((enum pa_dtype)dtype, elements, index, (float)value);
 }
 
@@ -201,7 +276,17 @@ static void place_cache(const struct attention_case *c, struct tg_device *device
 {
     const struct tg_attention_config *f = &c->config;
     const uint32_t bytes = bytes_of(f->kv_dtype);
+    const double *keys = c->stored_keys ? c->stored_keys : c->keys;
+    const double *values = c->stored_values ? c->stored_values : c->values;
     tg_kv_view_init(view);
+    view->key_scale = c->key_scale;
+    view->value_scale = c->value_scale;
+    if (c->has_block_scales) {
+        const uint64_t scale_bytes = (uint64_t)c->n_blocks * f->kv_heads * sizeof(float);
+        assert_int_equal(tg_device_malloc(device, 2 * scale_bytes, &view->key_scales), TG_OK);
+        assert_int_equal(tg_copy_to_device(device, view->key_scales, c->block_scales, 2 * scale_bytes), TG_OK);
+        view->value_scales = view->key_scales + scale_bytes;
+    }
     view->n_blocks = c->n_blocks;
     view->block_tokens = f->block_tokens;
     view->kv_heads = f->kv_heads;
@@ -226,8 +311,7 @@ static void place_cache(const struct attention_case *c, struct tg_device *device
                 const uint64_t value_at = view->value + (uint64_t)(block * view->value_block + head * view->value_head +
                                                                    token * view->value_token) *
                                                             bytes;
-                for (uint32_t d = 0; d < f->key_dim; d++)
-                    store(f->kv_dtype, elements, d, c->keys[row * f->key_dim + d]);
+                for (uint32_t d = 0; d < f->key_dim; d++) store(f->kv_dtype, elements, d, keys[row * f->key_dim + d]);
                 if (view->key_dim_stride == 1)
                     assert_int_equal(tg_copy_to_device(device, key_at, elements, (uint64_t)f->key_dim * bytes), TG_OK);
                 else
@@ -236,7 +320,7 @@ static void place_cache(const struct attention_case *c, struct tg_device *device
                                                            elements + d * bytes, bytes),
                                          TG_OK);
                 for (uint32_t d = 0; d < f->value_dim; d++)
-                    store(f->kv_dtype, elements, d, c->values[row * f->value_dim + d]);
+                    store(f->kv_dtype, elements, d, values[row * f->value_dim + d]);
                 assert_int_equal(tg_copy_to_device(device, value_at, elements, (uint64_t)f->value_dim * bytes), TG_OK);
             }
         }
@@ -384,6 +468,7 @@ enum tg_status attention_case_run(struct attention_case *c, struct tg_device *de
     array_close(&out, device);
     array_close(&lse, device);
     array_close(&mask, device);
+    if (view.key_scales) assert_int_equal(tg_device_free(device, view.key_scales), TG_OK);
     assert_int_equal(tg_device_free(device, view.key), TG_OK);
     tg_attention_close(attention);
     return status;
@@ -397,6 +482,20 @@ struct row {
     double lse, largest;        /* score before the soft cap, in magnitude */
 };
 
+/* The query of a token and head, rotated to position p. */
+static void rotated_query(const struct attention_case *c, const double *query, int64_t p, double *out)
+{
+    const struct tg_attention_config *f = &c->config;
+    const uint32_t half = f->rotary_dims / 2;
+    memcpy(out, query, f->key_dim * sizeof *out);
+    for (uint32_t i = 0; i < half; i++) {
+        const uint32_t x = f->rotary_interleaved ? 2 * i : i, y = f->rotary_interleaved ? 2 * i + 1 : i + half;
+        const double cosine = (double)c->cos[p * half + i], sine = (double)c->sin[p * half + i];
+        out[x] = query[x] * cosine - query[y] * sine;
+        out[y] = query[y] * cosine + query[x] * sine;
+    }
+}
+
 static void reference(const struct attention_case *c, uint32_t seq, uint32_t token, uint32_t head, uint32_t first,
                       double *x, struct row *r)
 {
@@ -406,6 +505,8 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
     const double scale = f->scale > 0 ? (double)f->scale : 1 / sqrt((double)f->key_dim);
     const uint64_t query_row = ((uint64_t)first + token) * f->heads + head;
     double top = c->has_sinks ? (double)c->sinks[head] : -INFINITY;
+    double query[576];
+    rotated_query(c, c->query + query_row * f->key_dim, p, query);
     memset(r, 0, sizeof *r);
     for (int64_t key = 0; key < context; key++) {
         x[key] = -INFINITY;
@@ -416,7 +517,7 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
         const uint64_t row = (block * f->block_tokens + (uint64_t)key % f->block_tokens) * f->kv_heads + kv_head;
         double score = 0, size = 0;
         for (uint32_t d = 0; d < f->key_dim; d++) {
-            const double term = c->query[query_row * f->key_dim + d] * c->keys[row * f->key_dim + d];
+            const double term = query[d] * c->keys[row * f->key_dim + d];
             score += term;
             size += fabs(term);
         }
@@ -448,14 +549,16 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
     r->lse = sum > 0 ? top + log(sum) : -INFINITY;
 }
 
-/* Relative to the mean value: sums, exp and division in fp32; the rounding of a score, which exp makes relative; the
+/* Relative to the mean value: queries or keys that are rounded once more; sums, exp and division in fp32; the rounding of a score, which exp makes relative; the
  * rounding of weights to the type. */
 static double tolerance(const struct attention_case *c, const struct row *r)
 {
     const struct tg_attention_config *f = &c->config;
-    const double u = f->kv_dtype == TG_FP32 ? 0 : pa_dtype_roundoff((enum pa_dtype)f->kv_dtype);
+    const bool mixed = !is_narrow(f->kv_dtype) && f->kv_dtype != f->query_dtype;
+    const double u = mixed || f->query_dtype == TG_FP32 ? 0 : pa_dtype_roundoff((enum pa_dtype)f->query_dtype);
     const double cap = f->soft_cap > 0 ? (double)f->soft_cap * 2e-7 : 0;
-    return 2e-5 + cap + 0x1p-22 * r->largest + 3 * u;
+    const bool rounds = f->rotary_dims > 0 || c->has_block_scales;
+    return 2e-5 + cap + (0x1p-22 + (rounds ? 2 * u : 0)) * r->largest + 3 * u;
 }
 
 static uint64_t compare_row(const struct attention_case *c, const struct row *r, uint64_t row, bool first, char *text,

@@ -21,12 +21,17 @@ struct attention_case {
     bool has_mask;
     uint32_t mask_dtype;
     bool mask_per_head;
+    bool has_block_scales; /* of an 8-bit cache */
+    float key_scale, value_scale;
     int64_t gap; /* elements between the heads of query and out */
     uint64_t seed;
     /* Drawn: */
     uint32_t n_blocks, n_tokens, n_columns; /* columns of the block table */
     int32_t *table;                         /* [CASE_SEQUENCES][n_columns] */
-    double *query, *keys, *values;          /* [token][head][dim]; [block][token][kv_head][dim], as stored */
+    double *query, *keys, *values;          /* [token][head][dim]; [block][token][kv_head][dim] */
+    double *stored_keys, *stored_values;    /* before scales; of 8-bit types the codes */
+    float *block_scales;                    /* [2][block][kv_head] */
+    float *cos, *sin;                       /* [position][rotary_dims / 2] */
     double *mask;                           /* [token][head][longest context]; -infinity: hidden */
     float *slopes, *sinks;                  /* [heads] */
     /* Of the last run: */

@@ -7,6 +7,8 @@
 #ifndef TG_ATTENTION_ARGUMENTS_H
 #define TG_ATTENTION_ARGUMENTS_H
 
+#include <stdint.h>
+
 /* The most rows of a task. */
 enum { ROWS_MAX = 128 };
 
@@ -25,7 +27,31 @@ enum query_argument {
     QU_TO_DTYPE,
     QU_TOKEN_LD, /* elements of the query from token to token */
     QU_HEAD_LD,  /* and from head to head */
+    QU_ROTATED,  /* dimensions that are rotated, an even number; 0: none */
+    QU_COS,      /* device addresses of fp32 [token][QU_ROTATED]: cos ... */
+    QU_SIN,      /* ... and sin, negative for the first dimension of a pair */
+    QU_INDEX,    /* device address of int32 [slice row][QU_ROTATED]: row * QU_DIM + the partner of the dimension */
     QU_ARGUMENTS
+};
+
+/* aiv_query.c works off slices of QUERY_FLOATS elements. */
+enum { QUERY_FLOATS = 4096 };
+
+/* The rows of a slice: 32, or fewer of more than 128 dimensions. */
+static inline uint32_t query_slice_rows(uint32_t dim) { return dim <= 128 ? 32 : QUERY_FLOATS / dim; }
+
+/* aiv_convert.c */
+enum convert_argument {
+    CV_TO,  /* device address of the copy, written: [CV_DIM][CV_TO_LD] if dims are rows, else [CV_TOKENS][CV_TO_LD] */
+    CV_DIM, /* a multiple of 8 up to 576 */
+    CV_FROM_DTYPE, /* fp32, fp16, bf16, int8 */
+    CV_TO_DTYPE,   /* fp32, fp16, bf16 */
+    CV_TOKENS,     /* of the span */
+    CV_BLOCK_TOKENS,
+    CV_DIMS_ARE_ROWS, /* 1 or 0 */
+    CV_FROM_LD,       /* elements from row to row of a block */
+    CV_TO_LD,
+    CV_BLOCKS /* and behind: for each block its device address, and the float by which its elements are multiplied */
 };
 
 /* aic_qk.c */
@@ -95,6 +121,7 @@ enum merge_argument {
     MG_GROUP,
     MG_DIM,          /* of values */
     MG_FLAGS,        /* enum merge_flag */
+    MG_SCALE,        /* float: the output is multiplied by it */
     MG_OUT,          /* device address of the first row of the output ... */
     MG_OUT_DTYPE,    /* ... fp32, fp16 or bf16 ... */
     MG_OUT_TOKEN_LD, /* ... elements from token to token ... */

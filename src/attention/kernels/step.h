@@ -14,8 +14,11 @@
  * numbers. */
 enum step_tensor { STEP_DESCRIPTOR, STEP_QUERY, STEP_OUT, STEP_CONSTANTS, STEP_KEYS, STEP_VALUES, STEP_TENSORS };
 
-/* The most KV blocks that one task covers: their addresses are arguments of the task. */
-enum { SPAN_BLOCKS_MAX = 960 };
+/* The most KV blocks that one task covers: its arguments have the address of each, aiv_convert.c's also a scale. */
+enum { SPAN_BLOCKS_MAX = 960, CONVERTED_BLOCKS_MAX = 480 };
+
+/* The rotary tensor: fp32 cos [positions][rotated], fp32 sin of the same shape, and int32 [slice rows][rotated], as
+ * aiv_query.c takes them (arguments.h). */
 
 struct step_sequence {
     uint32_t first_token;  /* of the query, among those of the batch */
@@ -32,9 +35,14 @@ struct step {
     uint32_t span_blocks; /* KV blocks of a whole span */
     uint32_t key_align;   /* a chain begins at a key that is a multiple of it: whole blocks, and bytes of a mask */
     float scale, soft_cap;
-    int32_t left, right; /* keys that a token sees before and behind its own; -1: all */
-    uint32_t lse, mask;  /* tensors; 0: none */
-    uint32_t mask_dtype; /* enum tg_dtype; uint8: bits */
+    float value_scale;                 /* of all values: the output is multiplied by it */
+    int32_t left, right;               /* keys that a token sees before and behind its own; -1: all */
+    uint32_t lse, mask;                /* tensors; 0: none */
+    uint32_t key_scales, value_scales; /* tensors, fp32 [block][kv_head]; 0: none */
+    uint32_t rotary;                   /* tensor (below); 0: none */
+    uint32_t rotated;                  /* dimensions of the query that are rotated */
+    uint32_t positions;                /* of the rotary tables */
+    uint32_t mask_dtype;               /* enum tg_dtype; uint8: bits */
     /* elements */
     int64_t query_token_ld, query_head_ld, out_token_ld, out_head_ld, lse_token_ld, lse_head_ld;
     int64_t mask_token_ld, mask_head_ld; /* of bits: bytes */

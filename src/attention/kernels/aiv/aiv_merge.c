@@ -6,7 +6,7 @@
  *
  * and at the end, with a sink as one more key of score `sink` and value 0,
  *
- *     out = o' / l'     lse = m' + ln l'
+ *     out = scale * o' / l'     lse = m' + ln l'
  *
  * Rows that no key has reached (l is 0) get zeros and -infinity. arguments.h lists the arguments.
  *
@@ -41,6 +41,7 @@ struct task {
     uint64_t m_j, l_j, o_j, m, l, o, out, lse, sinks;
     uint32_t rows, group, dim, out_dtype;
     bool has_span, has_running, last;
+    float scale;
     int64_t out_token_ld, out_head_ld, lse_token_ld, lse_head_ld;
     uint32_t n_slices;
 };
@@ -181,6 +182,10 @@ static void finish(const struct task *t, struct slice *s)
     }
     TMAXS(s->l, s->l, FLT_MIN); /* without a key 0 / 0 would be NaN */
     pipe_barrier(PIPE_V);
+    if (t->scale != 1.0f) {
+        TMULS(s->l, s->l, 1.0f / t->scale);
+        pipe_barrier(PIPE_V);
+    }
     const struct tg_tile l = as_column(&s->l);
     TROWEXPANDDIV(s->o, s->o, l);
     if (s->out.dtype == TG_FP32) return;
@@ -249,6 +254,7 @@ void kernel_entry(int64_t *args)
     t.has_span = flags & MG_HAS_SPAN;
     t.has_running = flags & MG_HAS_RUNNING;
     t.last = flags & MG_LAST;
+    t.scale = tg_arg_f32(args[MG_SCALE]);
     t.out = tg_arg_addr(args[MG_OUT]);
     t.out_dtype = tg_arg_u32(args[MG_OUT_DTYPE]);
     t.out_token_ld = args[MG_OUT_TOKEN_LD];

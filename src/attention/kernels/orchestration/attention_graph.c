@@ -13,10 +13,12 @@
  *
  * Where the rows are apart in the query, or of another type than keys, a QU task before the chain gathers them.
  *
+ * Keys and values of another type are converted first, by two CV tasks of the span before QK and PV.
+ *
  * Blocks that no row of the chain sees have no task. A chain without keys is one MG task, which writes zeros.
  *
  * Up to TURN_CHAINS chains take turns, so that their MG tasks, one after the other inside a chain, run side by side. A
- * turn is a wave of up to WAVE_SPANS spans of one chain: their QK tasks are published first, so that as many cube cores
+ * turn is a wave of up to WAVE_SPANS spans of one chain: their first tasks are published first, so that as many cube cores
  * start together.
  *
  * Memory. The tasks of a span share a slot of a ring. A chain has a place of another ring for its running softmax and
@@ -33,7 +35,7 @@
 #include "../arguments.h"
 #include "../step.h"
 
-enum { FUNC_QK, FUNC_SOFTMAX, FUNC_PV, FUNC_MERGE, FUNC_QUERY };
+enum { FUNC_QK, FUNC_SOFTMAX, FUNC_PV, FUNC_MERGE, FUNC_QUERY, FUNC_CONVERT };
 
 enum {
     WAVE_SPANS = 8,
@@ -62,7 +64,8 @@ struct partial {
 
 /* The memory that the tasks of a span share: device addresses. */
 struct slot {
-    uint64_t s, p; /* fp32 and compute type [rows][span_tokens] */
+    uint64_t s, p;         /* fp32 and compute type [rows][span_tokens] */
+    uint64_t keys, values; /* compute type, converted: one block of span_tokens */
     struct partial part;
 };
 
@@ -82,6 +85,8 @@ struct builder {
     uint64_t tokens_most, heads_most; /* of a chain */
     uint64_t rows_most;
     uint64_t span_tokens;
+    bool converts;      /* keys and values are of another type than the products */
+    bool dims_are_rows; /* of a block's keys */
     struct ring slots, places;
 };
 
@@ -104,7 +109,7 @@ struct span {
     uint64_t low, high; /* keys; low is the first of a block */
     struct slot slot;
     uint64_t slot_idx;
-    int qk; /* task */
+    int first, qk; /* tasks: the first one of the slot, and QK, which may be the same */
     char label[96];
 };
 
@@ -127,16 +132,34 @@ static struct partial partial_at(const struct builder *b, uint64_t base)
     return part;
 }
 
+/* Bytes of the parts of a slot, in their order. */
+struct parts {
+    uint64_t s, p, keys, values;
+};
+static struct parts parts_of_slot(const struct builder *b)
+{
+    const uint64_t bytes = bytes_of(b->step->compute_dtype), copied = b->converts ? b->span_tokens : 0;
+    const struct parts parts = {round_up(scores_of_span(b) * sizeof(float)), round_up(scores_of_span(b) * bytes),
+                                round_up(copied * b->step->key_dim * bytes),
+                                round_up(copied * b->step->value_dim * bytes)};
+    return parts;
+}
+
 static uint64_t slot_bytes(const struct builder *b)
 {
-    const uint64_t scores = scores_of_span(b);
-    return round_up(scores * sizeof(float)) + round_up(scores * bytes_of(b->step->compute_dtype)) + partial_bytes(b);
+    const struct parts parts = parts_of_slot(b);
+    return parts.s + parts.p + parts.keys + parts.values + partial_bytes(b);
 }
 
 static struct slot slot_at(const struct builder *b, uint64_t base)
 {
-    const uint64_t scores = scores_of_span(b), p = base + round_up(scores * sizeof(float));
-    const struct slot slot = {base, p, partial_at(b, p + round_up(scores * bytes_of(b->step->compute_dtype)))};
+    const struct parts parts = parts_of_slot(b);
+    struct slot slot;
+    slot.s = base;
+    slot.p = slot.s + parts.s;
+    slot.keys = slot.p + parts.p;
+    slot.values = slot.keys + parts.keys;
+    slot.part = partial_at(b, slot.values + parts.values);
     return slot;
 }
 
@@ -206,7 +229,9 @@ static struct chain chain_make(const struct builder *b, uint32_t seq, uint64_t i
 /* Has QK to read the rows from a copy? */
 static bool gathers(const struct builder *b, const struct chain *c)
 {
-    return c->n_spans > 0 && ((c->n_tokens > 1 && c->n_heads > 1) || b->step->query_dtype != b->step->compute_dtype);
+    const struct step *s = b->step;
+    return c->n_spans > 0 &&
+           ((c->n_tokens > 1 && c->n_heads > 1) || s->query_dtype != s->compute_dtype || s->rotated > 0);
 }
 
 static bool needs_place(const struct builder *b, const struct chain *c) { return c->n_spans > 1 || gathers(b, c); }
@@ -231,16 +256,84 @@ static uint64_t per_head(const struct builder *b, const struct chain *c, uint32_
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
-/* Write the addresses of the span's blocks in the cache to `args`, and return how many they are. */
-static int put_blocks(const struct builder *b, const struct chain *c, const struct span *k, uint64_t cache,
-                      int64_t block_ld, int64_t head_ld, uint64_t *args)
+/* Keys or values in the cache. */
+struct array {
+    uint32_t tensor, scales; /* scales 0: none */
+    int64_t block_ld, head_ld;
+};
+static struct array keys_of(const struct step *s)
 {
-    const uint64_t bytes = bytes_of(b->step->kv_dtype), block_tokens = b->step->block_tokens;
+    const struct array keys = {STEP_KEYS, s->key_scales, s->key_block_ld, s->key_head_ld};
+    return keys;
+}
+static struct array values_of(const struct step *s)
+{
+    const struct array values = {STEP_VALUES, s->value_scales, s->value_block_ld, s->value_head_ld};
+    return values;
+}
+
+/* The number of the span's first block in its sequence, and that behind its last. */
+static uint64_t first_block(const struct builder *b, const struct span *k) { return k->low / b->step->block_tokens; }
+static uint64_t end_block(const struct builder *b, const struct span *k)
+{
+    return (k->high + b->step->block_tokens - 1) / b->step->block_tokens;
+}
+
+static uint64_t block_address(const struct builder *b, const struct chain *c, struct array array, int32_t id)
+{
+    const uint64_t at = (uint64_t)id * (uint64_t)array.block_ld + c->kv_head * (uint64_t)array.head_ld;
+    return b->tensors[array.tensor] + at * bytes_of(b->step->kv_dtype);
+}
+
+/* Write the addresses of the span's blocks to `args`, and return how many they are; `copy`: of the converted ones. */
+static int put_blocks(const struct builder *b, const struct chain *c, const struct span *k, struct array array,
+                      uint64_t copy, uint64_t *args)
+{
     const int32_t *ids = b->ids + c->sequence->table;
     int n = 0;
-    for (uint64_t block = k->low / block_tokens; block * block_tokens < k->high; block++)
-        args[n++] = cache + ((uint64_t)ids[block] * (uint64_t)block_ld + c->kv_head * (uint64_t)head_ld) * bytes;
+    if (b->converts) {
+        args[0] = copy;
+        return 1;
+    }
+    for (uint64_t block = first_block(b, k); block < end_block(b, k); block++)
+        args[n++] = block_address(b, c, array, ids[block]);
     return n;
+}
+
+/* The same with the scale of each block. */
+static int put_scaled_blocks(const struct builder *b, const struct chain *c, const struct span *k, struct array array,
+                             uint64_t *args)
+{
+    const int32_t *ids = b->ids + c->sequence->table;
+    int n = 0;
+    for (uint64_t block = first_block(b, k); block < end_block(b, k); block++) {
+        float scale = 1;
+        if (array.scales) {
+            const float *scales = (const float *)(uintptr_t)b->tensors[array.scales];
+            scale = scales[(uint64_t)ids[block] * b->step->kv_heads + c->kv_head];
+        }
+        args[n++] = block_address(b, c, array, ids[block]);
+        args[n++] = tg_pack_f32(scale);
+    }
+    return n;
+}
+
+static int add_convert(struct builder *b, const struct chain *c, const struct span *k, bool keys)
+{
+    const struct step *s = b->step;
+    uint64_t args[CV_BLOCKS + 2 * CONVERTED_BLOCKS_MAX];
+    const bool turned = keys && b->dims_are_rows;
+    args[CV_TO] = keys ? k->slot.keys : k->slot.values;
+    args[CV_DIM] = keys ? s->key_dim : s->value_dim;
+    args[CV_FROM_DTYPE] = s->kv_dtype;
+    args[CV_TO_DTYPE] = s->compute_dtype;
+    args[CV_TOKENS] = k->high - k->low;
+    args[CV_BLOCK_TOKENS] = s->block_tokens;
+    args[CV_DIMS_ARE_ROWS] = turned;
+    args[CV_FROM_LD] = (uint64_t)(turned ? s->key_dim_ld : keys ? s->key_token_ld : s->value_token_ld);
+    args[CV_TO_LD] = turned ? b->span_tokens : args[CV_DIM];
+    const int n = put_scaled_blocks(b, c, k, keys ? keys_of(s) : values_of(s), args + CV_BLOCKS);
+    return tg_add_task(b->rt, args, CV_BLOCKS + n, FUNC_CONVERT, TG_AIV);
 }
 
 static uint64_t query_address(const struct builder *b, const struct chain *c)
@@ -252,7 +345,7 @@ static uint64_t query_address(const struct builder *b, const struct chain *c)
 static int add_gather(struct builder *b, const struct chain *c)
 {
     const struct step *s = b->step;
-    uint64_t args[QU_ARGUMENTS];
+    uint64_t args[QU_ARGUMENTS] = {0};
     args[QU_FROM] = query_address(b, c);
     args[QU_TO] = c->rows_at;
     args[QU_ROWS] = c->rows;
@@ -262,6 +355,14 @@ static int add_gather(struct builder *b, const struct chain *c)
     args[QU_TO_DTYPE] = s->compute_dtype;
     args[QU_TOKEN_LD] = (uint64_t)s->query_token_ld;
     args[QU_HEAD_LD] = (uint64_t)s->query_head_ld;
+    args[QU_ROTATED] = s->rotated;
+    if (s->rotary) {
+        const uint64_t row_bytes = s->rotated * sizeof(float), table_bytes = s->positions * row_bytes;
+        const uint64_t position = (uint64_t)c->sequence->context - c->sequence->query_tokens + c->token;
+        args[QU_COS] = b->tensors[s->rotary] + position * row_bytes;
+        args[QU_SIN] = args[QU_COS] + table_bytes;
+        args[QU_INDEX] = b->tensors[s->rotary] + 2 * table_bytes;
+    }
     return tg_add_task(b->rt, args, QU_ARGUMENTS, FUNC_QUERY, TG_AIV);
 }
 
@@ -280,7 +381,12 @@ static int add_qk(struct builder *b, const struct chain *c, const struct span *k
     args[QK_BLOCK_TOKENS] = s->block_tokens;
     args[QK_TOKEN_LD] = (uint64_t)s->key_token_ld;
     args[QK_DIM_LD] = (uint64_t)s->key_dim_ld;
-    const int n = put_blocks(b, c, k, b->tensors[STEP_KEYS], s->key_block_ld, s->key_head_ld, args + QK_BLOCKS);
+    if (b->converts) {
+        args[QK_BLOCK_TOKENS] = b->span_tokens;
+        args[QK_TOKEN_LD] = b->dims_are_rows ? 1 : s->key_dim;
+        args[QK_DIM_LD] = b->dims_are_rows ? b->span_tokens : 1;
+    }
+    const int n = put_blocks(b, c, k, keys_of(s), k->slot.keys, args + QK_BLOCKS);
     return tg_add_task(b->rt, args, QK_BLOCKS + n, FUNC_QK, TG_AIC);
 }
 
@@ -327,9 +433,9 @@ static int add_pv(struct builder *b, const struct chain *c, const struct span *k
     args[PV_DIM] = s->value_dim;
     args[PV_DTYPE] = s->compute_dtype;
     args[PV_TOKENS] = k->high - k->low;
-    args[PV_BLOCK_TOKENS] = s->block_tokens;
-    args[PV_TOKEN_LD] = (uint64_t)s->value_token_ld;
-    const int n = put_blocks(b, c, k, b->tensors[STEP_VALUES], s->value_block_ld, s->value_head_ld, args + PV_BLOCKS);
+    args[PV_BLOCK_TOKENS] = b->converts ? b->span_tokens : s->block_tokens;
+    args[PV_TOKEN_LD] = b->converts ? s->value_dim : (uint64_t)s->value_token_ld;
+    const int n = put_blocks(b, c, k, values_of(s), k->slot.values, args + PV_BLOCKS);
     return tg_add_task(b->rt, args, PV_BLOCKS + n, FUNC_PV, TG_AIC);
 }
 
@@ -351,6 +457,7 @@ static int add_merge(struct builder *b, const struct chain *c, const struct part
     args[MG_GROUP] = c->n_heads;
     args[MG_DIM] = s->value_dim;
     args[MG_FLAGS] = (part ? MG_HAS_SPAN : 0u) | (idx > 0 ? MG_HAS_RUNNING : 0u) | (last ? MG_LAST : 0u);
+    args[MG_SCALE] = tg_pack_f32(s->value_scale);
     args[MG_OUT] = row_address(b, c, STEP_OUT, s->out_dtype, s->out_token_ld, s->out_head_ld);
     args[MG_OUT_DTYPE] = s->out_dtype;
     args[MG_OUT_TOKEN_LD] = (uint64_t)s->out_token_ld;
@@ -385,19 +492,33 @@ static int begin_span(struct builder *b, struct chain *c, uint64_t idx, struct s
     k->slot = slot_at(b, ring_at(&b->slots, k->slot_idx));
     (void)snprintf(k->label, sizeof k->label, "seq %u token %u head %u keys %u to %u", c->seq, c->token,
                    (unsigned)first_head(b, c), (unsigned)k->low, (unsigned)k->high - 1);
-    k->qk = add_qk(b, c, k);
-    return join(b, k->qk, k->label, b->slots.user[k->slot_idx], c->gather);
+    const int before = b->slots.user[k->slot_idx];
+    if (b->converts) {
+        k->first = add_convert(b, c, k, true);
+        if (join(b, k->first, k->label, before, NO_TASK)) return -1;
+        k->qk = add_qk(b, c, k);
+        return join(b, k->qk, k->label, k->first, c->gather);
+    }
+    k->first = k->qk = add_qk(b, c, k);
+    return join(b, k->qk, k->label, before, c->gather);
 }
 
 /* The span's other tasks. */
 static int finish_span(struct builder *b, struct chain *c, const struct span *k, uint64_t idx)
 {
+    int values = NO_TASK;
+    if (b->converts) {
+        tg_publish(b->rt, k->qk);
+        values = add_convert(b, c, k, false);
+        if (join(b, values, k->label, b->slots.user[k->slot_idx], NO_TASK)) return -1;
+        tg_publish(b->rt, values);
+    }
     const int softmax = add_softmax(b, c, k);
     if (join(b, softmax, k->label, k->qk, NO_TASK)) return -1;
     tg_publish(b->rt, softmax);
 
     const int pv = add_pv(b, c, k);
-    if (join(b, pv, k->label, softmax, NO_TASK)) return -1;
+    if (join(b, pv, k->label, softmax, values)) return -1;
     tg_publish(b->rt, pv);
 
     const int merge = add_merge(b, c, &k->slot.part, idx);
@@ -415,7 +536,7 @@ static int build_wave(struct builder *b, struct chain *c)
     struct span spans[WAVE_SPANS];
     for (uint64_t i = 0; i < n; i++)
         if (begin_span(b, c, c->n_built + i, &spans[i])) return -1;
-    for (uint64_t i = 0; i < n; i++) tg_publish(b->rt, spans[i].qk);
+    for (uint64_t i = 0; i < n; i++) tg_publish(b->rt, spans[i].first);
     for (uint64_t i = 0; i < n; i++)
         if (finish_span(b, c, &spans[i], c->n_built + i)) return -1;
     c->n_built += n;
@@ -483,6 +604,8 @@ static int builder_init(struct builder *b, struct tg_runtime *rt)
     b->ids = (const int32_t *)(uintptr_t)(base + s->ids);
     b->group = s->heads / s->kv_heads;
     b->span_tokens = (uint64_t)s->span_blocks * s->block_tokens;
+    b->converts = s->kv_dtype != s->compute_dtype;
+    b->dims_are_rows = s->key_dim_ld != 1;
 
     /* aic_pv.c keeps all of o in L0C, in slices of 128 columns. */
     const uint64_t rows = smaller(ROWS_MAX, L0C_BYTES / ((s->value_dim + 127) / 128 * 128 * sizeof(float)) / 16 * 16);
