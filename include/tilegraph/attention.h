@@ -45,6 +45,10 @@ struct tg_attention_config {
     float soft_cap;                  /* c: x becomes c * tanh(x / c); 0: none */
     bool causal;
     int32_t window_left, window_right; /* keys before and behind a token's own that it sees; -1: all. -1, -1 */
+    bool share_prefixes;               /* sequences behind each other in a batch whose tables begin with the same blocks
+                                          read them once, in whole spans. true */
+    uint32_t span_tokens;      /* keys of a span, which a task works off: whole blocks, so about. Positive, up to
+                                          65536; 0: 512. Scratch memory grows with it */
     uint32_t rotary_dims;      /* the first dimensions of the query, which the operator rotates by their position; an
                                     even number. 0: none. The keys are in the cache as rotated */
     bool rotary_interleaved;   /* pairs are dimensions 2 i and 2 i + 1; else i and i + rotary_dims / 2 */

@@ -19,6 +19,7 @@ enum {
     DIM_MAX = 576,
     BLOCK_TOKENS_MAX = 1024,
     HEADS_MAX = 65536,
+    SPAN_TOKENS_MAX = 65536,
     SPAN_TOKENS = 512,    /* of a span, about: scores of 128 rows are 256 KiB */
     TOKENS_MAX = 1 << 24, /* positions are exact in fp32 */
     TENSORS_MAX = STEP_TENSORS + 5
@@ -76,6 +77,7 @@ static const struct tg_attention_config defaults = {.size = sizeof defaults,
                                                     .kv_heads = 1,
                                                     .key_dim = 128,
                                                     .block_tokens = 16,
+                                                    .share_prefixes = true,
                                                     .window_left = -1,
                                                     .window_right = -1};
 static const struct tg_sized sized_config = {"tg_attention_config", sizeof defaults, sizeof defaults};
@@ -155,6 +157,8 @@ static enum tg_status check_config(const struct tg_attention_config *c)
     if (!isfinite(c->soft_cap) || c->soft_cap < 0)
         return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number is possible, or 0 for none",
                         (double)c->soft_cap);
+    if (c->span_tokens > SPAN_TOKENS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "span_tokens is %u: up to %d are possible", c->span_tokens, SPAN_TOKENS_MAX);
     TG_TRY(check_window("window_left", c->window_left));
     TG_TRY(check_window("window_right", c->window_right));
     return check_rotary(c);
@@ -242,6 +246,7 @@ enum tg_status tg_attention_open(struct tg_device *device, const struct tg_atten
     struct tg_attention_config c = defaults;
     TG_TRY(tg_sized_take(&sized_config, &c, config));
     if (c.value_dim == 0) c.value_dim = c.key_dim;
+    if (c.span_tokens == 0) c.span_tokens = SPAN_TOKENS;
     TG_TRY(check_config(&c));
     if (c.scale == 0) c.scale = (float)(1 / sqrt((double)c.key_dim));
 
@@ -371,6 +376,57 @@ static enum tg_status reserve(struct plan *plan, uint64_t bytes)
     return TG_OK;
 }
 
+/* The type of the products. */
+static uint32_t compute_dtype(const struct tg_attention_config *c)
+{
+    if (is_narrow(c->kv_dtype) || c->kv_dtype == c->query_dtype) return c->query_dtype;
+    return TG_FP32;
+}
+
+static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
+
+/* KV blocks of a span. With a mask of bits a span begins at a whole byte. */
+static uint32_t span_blocks(const struct tg_attention *a, bool bits)
+{
+    const uint32_t n = a->config.block_tokens, step = bits ? 8 / gcd(8, n) : 1;
+    const uint32_t most = compute_dtype(&a->config) == a->config.kv_dtype ? SPAN_BLOCKS_MAX : CONVERTED_BLOCKS_MAX;
+    uint32_t blocks = (a->config.span_tokens + n - 1) / n;
+    if (blocks > most) blocks = most;
+    return (blocks + step - 1) / step * step;
+}
+
+/* Whole spans that sequences x and y have in common and that all their query tokens see. */
+static uint32_t common_spans(const struct tg_attention *a, const struct step_sequence *x, const struct step_sequence *y,
+                             const int32_t *ids)
+{
+    const uint32_t span = span_blocks(a, false), span_tokens = span * a->config.block_tokens;
+    const uint32_t least = x->context < y->context ? x->context : y->context;
+    uint32_t keys = least;
+    if (a->config.causal || a->config.window_right >= 0)
+        keys = least >= x->query_tokens ? least - x->query_tokens + 1 : 0;
+    uint32_t n = 0;
+    while ((n + 1) * span_tokens <= keys &&
+           memcmp(ids + x->table + n * span, ids + y->table + n * span, span * sizeof *ids) == 0)
+        n++;
+    return n;
+}
+
+/* Let sequence `at` share the prefix of the one before, if they have as many query tokens, which one chain can hold. */
+static void share(const struct tg_attention *a, struct step_sequence *sequences, uint32_t at, const int32_t *ids)
+{
+    struct step_sequence *s = &sequences[at], *leader = &sequences[sequences[at - 1].leader];
+    const uint32_t group = a->config.heads / a->config.kv_heads;
+    if (!a->config.share_prefixes || a->config.window_left >= 0) return;
+    if (s->query_tokens != leader->query_tokens || s->query_tokens > attention_chain_tokens(group, a->config.value_dim))
+        return;
+    const uint32_t n = common_spans(a, leader, s, ids);
+    if (n == 0 || n < leader->shared_spans) return;
+    if (leader->n_sharing == 1) leader->shared_spans = n;
+    leader->n_sharing++;
+    s->leader = sequences[at - 1].leader;
+    s->shared_spans = leader->shared_spans;
+}
+
 /* Write the sequences and their block ids. */
 static enum tg_status fill_plan(const struct tg_attention *a, const struct reading *r, struct plan *plan)
 {
@@ -379,14 +435,16 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
     TG_TRY(reserve(plan, ids_at + r->n_ids * sizeof(int32_t)));
     struct step_sequence *sequence = (struct step_sequence *)(void *)(plan->descriptor + sequences_at(a));
     int32_t *ids = (int32_t *)(void *)(plan->descriptor + ids_at);
-    uint32_t token = 0, table = 0;
+    uint32_t at = 0, token = 0, table = 0;
     plan->highest = (struct place){0, 0, -1};
     for (uint32_t i = 0; i < b->n_sequences; i++) {
         const uint32_t q = (uint32_t)query_len(b, i), context = (uint32_t)b->context_lens[i];
         if (q == 0) continue;
         const uint32_t n = (context + a->config.block_tokens - 1) / a->config.block_tokens;
-        *sequence++ = (struct step_sequence){token, q, context, table};
+        sequence[at] = (struct step_sequence){token, q, context, table, at, 1, 0};
         TG_TRY(copy_ids(b, i, n, ids + table, &plan->highest));
+        if (at > 0) share(a, sequence, at, ids);
+        at++;
         token += q;
         table += n;
     }
@@ -522,25 +580,6 @@ static uint32_t spread(const struct tg_attention *a, const float *values, uint32
     return at;
 }
 
-/* The type of the products. */
-static uint32_t compute_dtype(const struct tg_attention_config *c)
-{
-    if (is_narrow(c->kv_dtype) || c->kv_dtype == c->query_dtype) return c->query_dtype;
-    return TG_FP32;
-}
-
-static uint32_t gcd(uint32_t a, uint32_t b) { return b ? gcd(b, a % b) : a; }
-
-/* KV blocks of a span. With a mask of bits a span begins at a whole byte. */
-static uint32_t span_blocks(const struct tg_attention *a, bool bits)
-{
-    const uint32_t n = a->config.block_tokens, step = bits ? 8 / gcd(8, n) : 1;
-    const uint32_t most = compute_dtype(&a->config) == a->config.kv_dtype ? SPAN_BLOCKS_MAX : CONVERTED_BLOCKS_MAX;
-    uint32_t blocks = (SPAN_TOKENS + n - 1) / n;
-    if (blocks > most) blocks = most;
-    return (blocks + step - 1) / step * step;
-}
-
 /* The part of the descriptor's head that the options and the cache give. */
 static void fill_head(const struct tg_attention *a, struct launch *l)
 {
@@ -562,6 +601,7 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
         .kv_dtype = c->kv_dtype,
         .compute_dtype = compute_dtype(c),
         .out_dtype = c->out_dtype,
+        .shares = !l->step->mask.data && !l->step->slopes,
         .span_blocks = span_blocks(a, bits),
         .key_align = bits ? c->block_tokens * (8 / gcd(8, c->block_tokens)) : c->block_tokens,
         .scale = c->scale * l->kv.key_scale,

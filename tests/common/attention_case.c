@@ -107,7 +107,10 @@ static void draw_table(struct attention_case *c, uint64_t *state)
     uint32_t next = 0;
     for (uint32_t i = 0; i < c->n_sequences; i++)
         for (uint32_t block = 0; block * bt < (uint32_t)c->context_lens[i]; block++)
-            c->table[(uint32_t)c->rows[i] * c->n_columns + block] = (int32_t)order[next++];
+            c->table[(uint32_t)c->rows[i] * c->n_columns + block] =
+                i > 0 && (block + 1) * bt <= c->shared_keys && (block + 1) * bt <= (uint32_t)c->context_lens[0]
+                    ? c->table[(uint32_t)c->rows[0] * c->n_columns + block]
+                    : (int32_t)order[next++];
     free(order);
 }
 
@@ -193,6 +196,7 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     static const uint32_t blocks[] = {1, 2, 3, 5, 8, 13, 16, 16, 16, 24, 32, 64, 100, 128, 256};
     static const uint32_t groups[] = {1, 1, 2, 3, 4, 4, 7, 8, 16, 33};
     static const uint32_t types[] = {TG_FP32, TG_FP16, TG_BF16};
+    static const uint32_t spans[] = {0, 0, 1, 16, 40, 64, 128, 300, 2048};
     static const uint32_t caches[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_INT8};
     static const uint32_t masks[] = {TG_FP32, TG_FP16, TG_BF16, TG_UINT8};
     struct tg_attention_config *f = &c->config;
@@ -202,6 +206,8 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     f->value_dim = random_chance(state, 70) ? f->key_dim : DRAW_OF(state, dims);
     f->block_tokens = DRAW_OF(state, blocks);
     f->query_dtype = DRAW_OF(state, types);
+    f->span_tokens = DRAW_OF(state, spans);
+    f->share_prefixes = random_chance(state, 80);
     f->kv_dtype = random_chance(state, 60) ? f->query_dtype : DRAW_OF(state, caches);
     c->key_scale = is_narrow(f->kv_dtype) ? (float)(1 + random_below(state, 3)) / 64.0f : 1.0f;
     c->value_scale = is_narrow(f->kv_dtype) ? (float)(1 + random_below(state, 3)) / 50.0f : 1.0f;
@@ -227,6 +233,23 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     c->gap = random_chance(state, 30) ? random_below(state, 9) : 0;
 }
 
+/* Several sequences of as many query tokens that begin with the same blocks. */
+static void share_a_prefix(struct attention_case *c, uint64_t *state, uint32_t most)
+{
+    const int32_t q = random_chance(state, 60) ? 1 : 1 + random_below(state, 5);
+    c->shared_keys = 1 + (uint32_t)random_below(state, (int)most);
+    c->n_sequences = 2 + (uint32_t)random_below(state, CASE_SEQUENCES - 1);
+    for (uint32_t i = 0; i < c->n_sequences; i++) {
+        c->rows[i] = (int32_t)(CASE_SEQUENCES - 1 - i);
+        c->query_lens[i] = random_chance(state, 90) ? q : random_below(state, 7);
+        c->context_lens[i] = (int32_t)c->shared_keys + random_below(state, 40);
+        if (random_chance(state, 5)) c->context_lens[i] = random_below(state, (int)most);
+        if (c->config.rotary_dims && c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
+    }
+    if (random_chance(state, 60)) c->has_mask = c->has_slopes = false;
+    if (random_chance(state, 60)) c->config.window_left = -1;
+}
+
 void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
 {
     uint64_t state = seed;
@@ -242,20 +265,22 @@ void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
         if (random_chance(&state, 15)) c->query_lens[i] = random_below(&state, (int)most / 2 + 1);
         if (c->config.rotary_dims && c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     }
+    if (random_chance(&state, 30)) share_a_prefix(c, &state, most);
     attention_case_fill(c);
 }
 
 void attention_case_describe(const struct attention_case *c, char *text, size_t n_bytes)
 {
     const struct tg_attention_config *f = &c->config;
-    int n = snprintf(text, n_bytes,
-                     "heads %u/%u dims %u,%u block %u types %u,%u,%u scale %g cap %g causal %d window %d,%d layout %d "
-                     "scales %g,%g,%d rotary %u,%d slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
-                     f->heads, f->kv_heads, f->key_dim, f->value_dim, f->block_tokens, f->query_dtype, f->kv_dtype,
-                     f->out_dtype, (double)f->scale, (double)f->soft_cap, f->causal, f->window_left, f->window_right,
-                     (int)c->layout, (double)c->key_scale, (double)c->value_scale, c->has_block_scales, f->rotary_dims,
-                     f->rotary_interleaved, c->has_slopes, c->has_sinks, c->has_lse, c->has_mask, c->mask_dtype,
-                     c->mask_per_head, c->resident, (int)c->gap);
+    int n = snprintf(
+        text, n_bytes,
+        "shared %u span %u heads %u/%u dims %u,%u block %u types %u,%u,%u scale %g cap %g causal %d window %d,%d "
+        "layout %d scales %g,%g,%d rotary %u,%d slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
+        c->shared_keys, f->share_prefixes ? f->span_tokens : 9999, f->heads, f->kv_heads, f->key_dim, f->value_dim,
+        f->block_tokens, f->query_dtype, f->kv_dtype, f->out_dtype, (double)f->scale, (double)f->soft_cap, f->causal,
+        f->window_left, f->window_right, (int)c->layout, (double)c->key_scale, (double)c->value_scale,
+        c->has_block_scales, f->rotary_dims, f->rotary_interleaved, c->has_slopes, c->has_sinks, c->has_lse,
+        c->has_mask, c->mask_dtype, c->mask_per_head, c->resident, (int)c->gap);
     for (uint32_t i = 0; i < c->n_sequences && n > 0 && (size_t)n < n_bytes; i++)
         n += snprintf(text + n, n_bytes - (size_t)n, " %d/%d", c->query_lens[i], c->context_lens[i]);
 }
@@ -549,8 +574,8 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
     r->lse = sum > 0 ? top + log(sum) : -INFINITY;
 }
 
-/* Relative to the mean value: queries or keys that are rounded once more; sums, exp and division in fp32; the rounding of a score, which exp makes relative; the
- * rounding of weights to the type. */
+/* Relative to the mean value: queries or keys that are rounded once more; sums, exp and division in fp32; the rounding
+ * of a score, which exp makes relative; the rounding of weights to the type. */
 static double tolerance(const struct attention_case *c, const struct row *r)
 {
     const struct tg_attention_config *f = &c->config;

@@ -23,7 +23,8 @@ struct attention_case {
     bool mask_per_head;
     bool has_block_scales; /* of an 8-bit cache */
     float key_scale, value_scale;
-    int64_t gap; /* elements between the heads of query and out */
+    int64_t gap;          /* elements between the heads of query and out */
+    uint32_t shared_keys; /* that the tables of all sequences begin with, where they are long enough */
     uint64_t seed;
     /* Drawn: */
     uint32_t n_blocks, n_tokens, n_columns; /* columns of the block table */

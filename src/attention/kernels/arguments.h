@@ -12,6 +12,19 @@
 /* The most rows of a task. */
 enum { ROWS_MAX = 128 };
 
+/* The most query heads of a KV head in a chain, and the most query tokens. aic_pv.c keeps all of o in L0C, in slices of
+ * 128 columns. */
+static inline uint32_t attention_chain_heads(uint32_t group, uint32_t value_dim)
+{
+    const uint32_t l0c_rows = 128u * 1024u / ((value_dim + 127u) / 128u * 128u * 4u) / 16u * 16u;
+    const uint32_t most = l0c_rows < ROWS_MAX ? l0c_rows : ROWS_MAX;
+    return group < most ? group : most;
+}
+static inline uint32_t attention_chain_tokens(uint32_t group, uint32_t value_dim)
+{
+    return attention_chain_heads(ROWS_MAX, value_dim) / attention_chain_heads(group, value_dim);
+}
+
 /* Constants in device memory: fp32 [ROWS_MAX][8], row r holding r eight times; behind it fp32 [COUNTS], element c
  * holding c. */
 enum { COUNTS = 2048, CONSTANTS_BYTES = (ROWS_MAX * 8 + COUNTS) * 4 };

@@ -25,6 +25,9 @@ struct step_sequence {
     uint32_t query_tokens; /* 1 or more */
     uint32_t context;      /* keys */
     uint32_t table;        /* where its block ids begin, counted in ids */
+    uint32_t leader;       /* the first one of the sequences that share its prefix; itself: it shares none, or leads */
+    uint32_t n_sharing; /* of a leader: sequences behind each other that share the prefix, with as many query tokens */
+    uint32_t shared_spans; /* whole spans of the prefix */
 };
 
 struct step {
@@ -32,6 +35,7 @@ struct step {
     uint32_t sequences, ids, slopes, sinks; /* bytes from the start of the descriptor; slopes, sinks 0: none */
     uint32_t heads, kv_heads, key_dim, value_dim, block_tokens;
     uint32_t query_dtype, kv_dtype, compute_dtype, out_dtype;
+    uint32_t shares;      /* 1: prefixes are read once for all sequences that share them */
     uint32_t span_blocks; /* KV blocks of a whole span */
     uint32_t key_align;   /* a chain begins at a key that is a multiple of it: whole blocks, and bytes of a mask */
     float scale, soft_cap;

@@ -46,7 +46,7 @@ static struct piece piece_make(const struct task *t, uint32_t at, uint32_t row)
     return p;
 }
 
-/* false: there is none. */
+/* The piece behind it. false: it was the last. */
 static bool piece_next(const struct task *t, struct piece *p)
 {
     const uint32_t rows = t->dims_are_rows ? t->dim : p->n_tokens;

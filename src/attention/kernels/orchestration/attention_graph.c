@@ -15,10 +15,18 @@
  *
  * Keys and values of another type are converted first, by two CV tasks of the span before QK and PV.
  *
+ * Sequences that share a prefix have a chain together, which works off whole spans of the prefix for all their rows. It
+ * leaves its running softmax to their own chains, which go on from there:
+ *
+ *     prefix        QK -> SM -> PV -> MG --+-----------------+
+ *                                          |                 |
+ *     sequence 0    QK -> SM -> PV ------> MG -> out         |
+ *     sequence 1    QK -> SM -> PV ------------------------> MG -> out
+ *
  * Blocks that no row of the chain sees have no task. A chain without keys is one MG task, which writes zeros.
  *
  * Up to TURN_CHAINS chains take turns, so that their MG tasks, one after the other inside a chain, run side by side. A
- * turn is a wave of up to WAVE_SPANS spans of one chain: their first tasks are published first, so that as many cube cores
+ * turn is a wave of up to WAVE_SPANS spans of one chain. Their first tasks are published first, so that as many cores
  * start together.
  *
  * Memory. The tasks of a span share a slot of a ring. A chain has a place of another ring for its running softmax and
@@ -46,7 +54,6 @@ enum {
     SLOTS_MIN = TURN_CHAINS,
     PLACES_MAX = SLOTS_MAX / 2, /* a chain with two spans, the usual one that needs a place */
     GM_ALIGN = 512,             /* transfers are fastest from multiples of it */
-    L0C_BYTES = 128 * 1024,
     NO_TASK = -1
 };
 static const uint64_t slots_bytes = (uint64_t)96 << 20;
@@ -85,24 +92,29 @@ struct builder {
     uint64_t tokens_most, heads_most; /* of a chain */
     uint64_t rows_most;
     uint64_t span_tokens;
-    bool converts;      /* keys and values are of another type than the products */
-    bool dims_are_rows; /* of a block's keys */
+    uint64_t prefixes;      /* device address of the running softmax of each prefix chain */
+    int32_t *prefix_merges; /* in device memory: the last task of each */
+    uint64_t n_prefixes;    /* chains of the prefixes before the present one */
+    bool converts;          /* keys and values are of another type than the products */
+    bool dims_are_rows;     /* of a block's keys */
     struct ring slots, places;
 };
 
 struct chain {
-    const struct step_sequence *sequence;
+    struct step_sequence sequence; /* of a prefix: all query tokens of those that share it, and its keys */
     uint32_t seq, kv_head;
     uint32_t head, n_heads;   /* of the KV head's query heads */
     uint32_t token, n_tokens; /* of the sequence's query */
     uint64_t rows;
     uint64_t low, high; /* the keys that its rows see */
     uint64_t first_span, n_spans, n_built;
-    struct partial running; /* with two spans or more */
-    uint64_t rows_at;       /* device address of its gathered rows; 0: they are used where they are */
-    int gather;             /* task that gathers them, or NO_TASK */
-    int last_merge;         /* task, or NO_TASK */
-    int place;              /* of b->places, or -1 */
+    struct partial running; /* with two spans or more, or a prefix; else 0 */
+    int64_t prefix;         /* number of the prefix chain that this one is or goes on from; -1: none */
+    bool is_prefix;
+    uint64_t rows_at; /* device address of its gathered rows; 0: they are used where they are */
+    int gather;       /* task that gathers them, or NO_TASK */
+    int last_merge;   /* task, or NO_TASK */
+    int place;        /* of b->places, or -1 */
 };
 
 struct span {
@@ -183,7 +195,7 @@ static uint64_t ring_at(const struct ring *ring, uint64_t idx) { return ring->ba
 /* The keys that rows [token, token + n_tokens) of the sequence's query see: those that at least one of them sees. */
 static void find_keys(const struct builder *b, struct chain *c)
 {
-    const int64_t context = c->sequence->context, first = context - c->sequence->query_tokens + c->token;
+    const int64_t context = c->sequence.context, first = context - c->sequence.query_tokens + c->token;
     const int64_t last = first + c->n_tokens - 1;
     int64_t low = 0, high = context;
     if (b->step->left >= 0) low = larger(0, first - b->step->left);
@@ -196,34 +208,99 @@ static void find_keys(const struct builder *b, struct chain *c)
     c->n_spans = (c->high + b->span_tokens - 1) / b->span_tokens - c->first_span;
 }
 
-/* Chains of a sequence: its tokens in parts of tokens_most, the heads of each KV head in parts of heads_most. */
-static uint64_t token_parts(const struct builder *b, const struct step_sequence *s)
-{
-    return (s->query_tokens + b->tokens_most - 1) / b->tokens_most;
-}
+/* Chains of n_tokens: the tokens in parts of tokens_part, the heads of each KV head in parts of heads_most. */
 static uint64_t head_parts(const struct builder *b) { return (b->group + b->heads_most - 1) / b->heads_most; }
-static uint64_t chains_of(const struct builder *b, const struct step_sequence *s)
+static uint64_t n_chains(const struct builder *b, uint64_t n_tokens, uint64_t tokens_part)
 {
-    return token_parts(b, s) * head_parts(b) * b->step->kv_heads;
+    return (n_tokens + tokens_part - 1) / tokens_part * head_parts(b) * b->step->kv_heads;
 }
 
-/* Chain number `idx` of sequence `seq`. */
-static struct chain chain_make(const struct builder *b, uint32_t seq, uint64_t idx)
+/* Chain number `idx` of them. */
+static struct chain chain_make(const struct builder *b, const struct step_sequence *sequence, uint64_t tokens_part,
+                               uint64_t idx)
 {
     struct chain c;
     memset(&c, 0, sizeof c);
-    c.sequence = &b->sequences[seq];
-    c.seq = seq;
+    c.sequence = *sequence;
     c.head = (uint32_t)(idx % head_parts(b) * b->heads_most);
     c.kv_head = (uint32_t)(idx / head_parts(b) % b->step->kv_heads);
-    c.token = (uint32_t)(idx / head_parts(b) / b->step->kv_heads * b->tokens_most);
+    c.token = (uint32_t)(idx / head_parts(b) / b->step->kv_heads * tokens_part);
     c.n_heads = (uint32_t)smaller(b->group - c.head, b->heads_most);
-    c.n_tokens = (uint32_t)smaller(c.sequence->query_tokens - c.token, b->tokens_most);
+    c.n_tokens = (uint32_t)smaller(sequence->query_tokens - c.token, tokens_part);
     c.rows = (uint64_t)c.n_heads * c.n_tokens;
     c.gather = c.last_merge = NO_TASK;
     c.place = -1;
-    find_keys(b, &c);
+    c.prefix = -1;
     return c;
+}
+
+/* ---- prefixes ---------------------------------------------------------------------------------------------------- */
+
+static bool leads(const struct builder *b, const struct step_sequence *s)
+{
+    return b->step->shares && s->n_sharing > 1;
+}
+
+/* Query tokens of a prefix chain: whole sequences. */
+static uint64_t prefix_part(const struct builder *b, const struct step_sequence *leader)
+{
+    return b->tokens_most / leader->query_tokens * leader->query_tokens;
+}
+
+/* All query tokens of the sequences that share a prefix, and its keys. */
+static struct step_sequence prefix_of(const struct builder *b, const struct step_sequence *leader)
+{
+    struct step_sequence all = *leader;
+    all.query_tokens = leader->query_tokens * leader->n_sharing;
+    all.context = (uint32_t)(leader->shared_spans * b->span_tokens);
+    return all;
+}
+
+static uint64_t n_prefix_chains(const struct builder *b, const struct step_sequence *leader)
+{
+    return n_chains(b, (uint64_t)leader->query_tokens * leader->n_sharing, prefix_part(b, leader));
+}
+
+static struct partial prefix_partial(const struct builder *b, uint64_t prefix, uint64_t row)
+{
+    struct partial part = partial_at(b, b->prefixes + prefix * partial_bytes(b));
+    part.m += row * sizeof(float);
+    part.l += row * sizeof(float);
+    part.o += row * b->step->value_dim * sizeof(float);
+    return part;
+}
+
+/* Chain number `idx` of the prefix of a leader. */
+static struct chain prefix_chain(const struct builder *b, const struct step_sequence *leader, uint64_t idx)
+{
+    const struct step_sequence all = prefix_of(b, leader);
+    struct chain c = chain_make(b, &all, prefix_part(b, leader), idx);
+    c.is_prefix = true;
+    c.prefix = (int64_t)(b->n_prefixes + idx);
+    c.n_spans = leader->shared_spans;
+    c.high = all.context;
+    return c;
+}
+
+/* Chain number `idx` of sequence `seq`. */
+static struct chain sequence_chain(const struct builder *b, uint32_t seq, uint64_t idx)
+{
+    const struct step_sequence *s = &b->sequences[seq], *leader = &b->sequences[s->leader];
+    struct chain c = chain_make(b, s, b->tokens_most, idx);
+    c.seq = seq;
+    find_keys(b, &c);
+    if (!leads(b, leader)) return c;
+    const uint64_t part = (seq - s->leader) * s->query_tokens / prefix_part(b, leader);
+    c.prefix = (int64_t)(b->n_prefixes + part * head_parts(b) * b->step->kv_heads + idx);
+    c.low = smaller(leader->shared_spans * b->span_tokens, c.high);
+    c.first_span = leader->shared_spans;
+    c.n_spans = (c.high - c.low + b->span_tokens - 1) / b->span_tokens;
+    return c;
+}
+
+static uint64_t n_sequence_chains(const struct builder *b, uint32_t seq)
+{
+    return n_chains(b, b->sequences[seq].query_tokens, b->tokens_most);
 }
 
 /* Has QK to read the rows from a copy? */
@@ -234,11 +311,14 @@ static bool gathers(const struct builder *b, const struct chain *c)
            ((c->n_tokens > 1 && c->n_heads > 1) || s->query_dtype != s->compute_dtype || s->rotated > 0);
 }
 
-static bool needs_place(const struct builder *b, const struct chain *c) { return c->n_spans > 1 || gathers(b, c); }
+static bool needs_place(const struct builder *b, const struct chain *c)
+{
+    return (c->n_spans > 1 && c->prefix < 0) || gathers(b, c);
+}
 
 /* The chain's first query head, and its first token in the batch. */
 static uint64_t first_head(const struct builder *b, const struct chain *c) { return c->kv_head * b->group + c->head; }
-static uint64_t first_token(const struct chain *c) { return (uint64_t)c->sequence->first_token + c->token; }
+static uint64_t first_token(const struct chain *c) { return (uint64_t)c->sequence.first_token + c->token; }
 
 /* The device address of the chain's first row in a tensor. */
 static uint64_t row_address(const struct builder *b, const struct chain *c, uint32_t tensor, uint32_t dtype,
@@ -289,7 +369,7 @@ static uint64_t block_address(const struct builder *b, const struct chain *c, st
 static int put_blocks(const struct builder *b, const struct chain *c, const struct span *k, struct array array,
                       uint64_t copy, uint64_t *args)
 {
-    const int32_t *ids = b->ids + c->sequence->table;
+    const int32_t *ids = b->ids + c->sequence.table;
     int n = 0;
     if (b->converts) {
         args[0] = copy;
@@ -304,7 +384,7 @@ static int put_blocks(const struct builder *b, const struct chain *c, const stru
 static int put_scaled_blocks(const struct builder *b, const struct chain *c, const struct span *k, struct array array,
                              uint64_t *args)
 {
-    const int32_t *ids = b->ids + c->sequence->table;
+    const int32_t *ids = b->ids + c->sequence.table;
     int n = 0;
     for (uint64_t block = first_block(b, k); block < end_block(b, k); block++) {
         float scale = 1;
@@ -342,13 +422,14 @@ static uint64_t query_address(const struct builder *b, const struct chain *c)
     return row_address(b, c, STEP_QUERY, s->query_dtype, s->query_token_ld, s->query_head_ld);
 }
 
-static int add_gather(struct builder *b, const struct chain *c)
+/* Gather n tokens of the chain from token `at` on, the first of which stands at `position` of its sequence. */
+static int add_gather(struct builder *b, const struct chain *c, uint64_t at, uint64_t n, uint64_t position)
 {
     const struct step *s = b->step;
     uint64_t args[QU_ARGUMENTS] = {0};
-    args[QU_FROM] = query_address(b, c);
-    args[QU_TO] = c->rows_at;
-    args[QU_ROWS] = c->rows;
+    args[QU_FROM] = query_address(b, c) + at * (uint64_t)s->query_token_ld * bytes_of(s->query_dtype);
+    args[QU_TO] = c->rows_at + at * c->n_heads * s->key_dim * bytes_of(s->compute_dtype);
+    args[QU_ROWS] = n * c->n_heads;
     args[QU_GROUP] = c->n_heads;
     args[QU_DIM] = s->key_dim;
     args[QU_FROM_DTYPE] = s->query_dtype;
@@ -358,7 +439,6 @@ static int add_gather(struct builder *b, const struct chain *c)
     args[QU_ROTATED] = s->rotated;
     if (s->rotary) {
         const uint64_t row_bytes = s->rotated * sizeof(float), table_bytes = s->positions * row_bytes;
-        const uint64_t position = (uint64_t)c->sequence->context - c->sequence->query_tokens + c->token;
         args[QU_COS] = b->tensors[s->rotary] + position * row_bytes;
         args[QU_SIN] = args[QU_COS] + table_bytes;
         args[QU_INDEX] = b->tensors[s->rotary] + 2 * table_bytes;
@@ -393,7 +473,7 @@ static int add_qk(struct builder *b, const struct chain *c, const struct span *k
 static int add_softmax(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct step *s = b->step;
-    const int64_t position = (int64_t)c->sequence->context - c->sequence->query_tokens + c->token;
+    const int64_t position = (int64_t)c->sequence.context - c->sequence.query_tokens + c->token;
     uint64_t args[SM_ARGUMENTS];
     args[SM_S] = k->slot.s;
     args[SM_P] = k->slot.p;
@@ -407,8 +487,9 @@ static int add_softmax(struct builder *b, const struct chain *c, const struct sp
     args[SM_SCALE] = tg_pack_f32(s->scale);
     args[SM_SOFT_CAP] = tg_pack_f32(s->soft_cap);
     args[SM_DISTANCE] = (uint64_t)((int64_t)k->low - position);
-    args[SM_LEFT] = (uint64_t)(int64_t)s->left;
-    args[SM_RIGHT] = (uint64_t)(int64_t)s->right;
+    /* All rows see all of a prefix. */
+    args[SM_LEFT] = (uint64_t)(int64_t)(c->is_prefix ? -1 : s->left);
+    args[SM_RIGHT] = (uint64_t)(int64_t)(c->is_prefix ? -1 : s->right);
     args[SM_COUNTS] = b->tensors[STEP_CONSTANTS];
     args[SM_SLOPES] = per_head(b, c, s->slopes);
     args[SM_MASK] = 0;
@@ -443,7 +524,8 @@ static int add_pv(struct builder *b, const struct chain *c, const struct span *k
 static int add_merge(struct builder *b, const struct chain *c, const struct partial *part, uint64_t idx)
 {
     const struct step *s = b->step;
-    const bool last = idx + 1 >= c->n_spans;
+    const bool last = idx + 1 >= c->n_spans && !c->is_prefix;
+    const bool has_running = idx > 0 || (c->prefix >= 0 && !c->is_prefix);
     uint64_t args[MG_ARGUMENTS] = {0};
     if (part) {
         args[MG_M_J] = part->m;
@@ -456,7 +538,7 @@ static int add_merge(struct builder *b, const struct chain *c, const struct part
     args[MG_ROWS] = c->rows;
     args[MG_GROUP] = c->n_heads;
     args[MG_DIM] = s->value_dim;
-    args[MG_FLAGS] = (part ? MG_HAS_SPAN : 0u) | (idx > 0 ? MG_HAS_RUNNING : 0u) | (last ? MG_LAST : 0u);
+    args[MG_FLAGS] = (part ? MG_HAS_SPAN : 0u) | (has_running ? MG_HAS_RUNNING : 0u) | (last ? MG_LAST : 0u);
     args[MG_SCALE] = tg_pack_f32(s->value_scale);
     args[MG_OUT] = row_address(b, c, STEP_OUT, s->out_dtype, s->out_token_ld, s->out_head_ld);
     args[MG_OUT_DTYPE] = s->out_dtype;
@@ -490,7 +572,7 @@ static int begin_span(struct builder *b, struct chain *c, uint64_t idx, struct s
     k->high = smaller(from + b->span_tokens, c->high);
     k->slot_idx = ring_take(&b->slots);
     k->slot = slot_at(b, ring_at(&b->slots, k->slot_idx));
-    (void)snprintf(k->label, sizeof k->label, "seq %u token %u head %u keys %u to %u", c->seq, c->token,
+    (void)snprintf(k->label, sizeof k->label, "token %u head %u keys %u to %u", (unsigned)first_token(c),
                    (unsigned)first_head(b, c), (unsigned)k->low, (unsigned)k->high - 1);
     const int before = b->slots.user[k->slot_idx];
     if (b->converts) {
@@ -543,36 +625,58 @@ static int build_wave(struct builder *b, struct chain *c)
     return 0;
 }
 
-/* The one task of a chain without keys. */
-static int build_empty(struct builder *b, const struct chain *c)
+/* The one task of a chain without spans of its own. */
+static int build_empty(struct builder *b, struct chain *c)
 {
     char text[64];
-    (void)snprintf(text, sizeof text, "seq %u token %u head %u without keys", c->seq, c->token,
-                   (unsigned)first_head(b, c));
+    (void)snprintf(text, sizeof text, "token %u head %u", (unsigned)first_token(c), (unsigned)first_head(b, c));
     const int merge = add_merge(b, c, NULL, 0);
-    if (join(b, merge, text, NO_TASK, NO_TASK)) return -1;
+    if (join(b, merge, text, c->last_merge, NO_TASK)) return -1;
     tg_publish(b->rt, merge);
     return 0;
 }
 
-/* A place for the running softmax and the gathered rows of a chain, and the task that gathers them. */
+/* The tasks that gather the chain's rows, one after the other. Each sequence has a task, for it has its positions. */
+static int build_gathers(struct builder *b, struct chain *c)
+{
+    const struct step_sequence *own = &c->sequence;
+    const uint64_t n = c->is_prefix ? b->sequences[own->leader].query_tokens : c->n_tokens;
+    char text[64];
+    (void)snprintf(text, sizeof text, "token %u head %u", (unsigned)first_token(c), (unsigned)first_head(b, c));
+    for (uint64_t at = 0; at < c->n_tokens; at += n) {
+        const struct step_sequence *s = c->is_prefix ? &b->sequences[own->leader + (c->token + at) / n] : own;
+        const uint64_t position = (uint64_t)s->context - s->query_tokens + (c->is_prefix ? 0 : c->token);
+        const int task = add_gather(b, c, at, n, position);
+        if (join(b, task, text, c->gather, NO_TASK)) return -1;
+        tg_publish(b->rt, task);
+        c->gather = task;
+    }
+    return 0;
+}
+
+/* A place for the gathered rows of a chain, and the task that gathers them; for its running softmax, too, unless it has
+ * that of a prefix. */
 static int take_place(struct builder *b, struct chain *c)
 {
+    if (c->prefix >= 0) {
+        const struct step_sequence *leader = &b->sequences[c->sequence.leader];
+        const uint64_t seq = c->seq - c->sequence.leader, part = prefix_part(b, leader);
+        const uint64_t row = c->is_prefix ? 0 : seq * c->sequence.query_tokens % part * c->n_heads;
+        c->running = prefix_partial(b, (uint64_t)c->prefix, row);
+        if (!c->is_prefix) c->last_merge = b->prefix_merges[c->prefix];
+    }
     if (!needs_place(b, c)) return 0;
     c->place = (int)ring_take(&b->places);
     const uint64_t base = ring_at(&b->places, (uint64_t)c->place);
     const int before = b->places.user[c->place];
-    c->running = partial_at(b, base);
-    c->last_merge = before; /* the first merge follows the last one of the chain before */
+    if (c->prefix < 0) {
+        c->running = partial_at(b, base);
+        c->last_merge = before; /* the first merge follows the last one of the chain before */
+    }
     if (!gathers(b, c)) return 0;
-
-    char text[64];
-    (void)snprintf(text, sizeof text, "seq %u token %u head %u", c->seq, c->token, (unsigned)first_head(b, c));
     c->rows_at = base + partial_bytes(b);
-    c->gather = add_gather(b, c);
-    if (join(b, c->gather, text, before, NO_TASK)) return -1;
-    tg_publish(b->rt, c->gather);
-    return 0;
+    c->gather = before;
+    return build_gathers(b, c);
 }
 
 /* n chains, wave by wave in turn. */
@@ -581,15 +685,56 @@ static int build_turns(struct builder *b, struct chain *chains, uint64_t n)
     uint64_t n_left = 0; /* spans */
     for (uint64_t i = 0; i < n; i++) {
         n_left += chains[i].n_spans;
-        if (chains[i].n_spans == 0 && build_empty(b, &chains[i])) return -1;
         if (take_place(b, &chains[i])) return -1;
+        if (chains[i].n_spans == 0 && build_empty(b, &chains[i])) return -1;
     }
     for (uint64_t i = 0; n_left; i = (i + 1) % n) {
         const uint64_t n_built = chains[i].n_built;
         if (build_wave(b, &chains[i])) return -1;
         n_left -= chains[i].n_built - n_built;
     }
+    for (uint64_t i = 0; i < n; i++)
+        if (chains[i].is_prefix) b->prefix_merges[chains[i].prefix] = chains[i].last_merge;
     return 0;
+}
+
+struct needs {
+    uint64_t spans, places, rows;
+};
+
+static void count(const struct builder *b, const struct chain *c, struct needs *needs)
+{
+    needs->spans += c->n_spans;
+    needs->places += needs_place(b, c);
+    if (c->rows > needs->rows) needs->rows = c->rows;
+}
+
+/* Memory for the chains of the step. */
+static int reserve(struct builder *b)
+{
+    struct needs needs = {0, 0, 0};
+    uint64_t n_prefixes = 0;
+    for (uint32_t seq = 0; seq < b->step->n_sequences; seq++) {
+        const struct step_sequence *s = &b->sequences[seq];
+        for (uint64_t i = 0; leads(b, s) && i < n_prefix_chains(b, s); i++) {
+            const struct chain c = prefix_chain(b, s, i);
+            count(b, &c, &needs);
+            n_prefixes++;
+        }
+        for (uint64_t i = 0; i < n_sequence_chains(b, seq); i++) {
+            const struct chain c = sequence_chain(b, seq, i);
+            count(b, &c, &needs);
+        }
+    }
+    b->rows_most = needs.rows;
+    if (n_prefixes > 0) {
+        b->prefixes = tg_device_malloc_addr(b->rt, (size_t)(n_prefixes * partial_bytes(b)));
+        b->prefix_merges = (int32_t *)(uintptr_t)tg_device_malloc_addr(b->rt, (size_t)n_prefixes * sizeof(int32_t));
+        if (!b->prefixes || !b->prefix_merges) return -1;
+    }
+    const uint64_t slots = (uint64_t)larger(SLOTS_MIN, (int64_t)smaller(slots_bytes / slot_bytes(b), SLOTS_MAX));
+    if (ring_open(b->rt, &b->slots, slot_bytes(b), needs.spans, slots)) return -1;
+    return ring_open(b->rt, &b->places, place_bytes(b), needs.places, PLACES_MAX);
 }
 
 /* How the work is divided, and memory for it. */
@@ -597,6 +742,7 @@ static int builder_init(struct builder *b, struct tg_runtime *rt)
 {
     const uint64_t base = rt->orch_args[STEP_DESCRIPTOR];
     const struct step *s = (const struct step *)(uintptr_t)base;
+    memset(b, 0, sizeof *b);
     b->rt = rt;
     b->step = s;
     b->tensors = rt->orch_args;
@@ -607,24 +753,29 @@ static int builder_init(struct builder *b, struct tg_runtime *rt)
     b->converts = s->kv_dtype != s->compute_dtype;
     b->dims_are_rows = s->key_dim_ld != 1;
 
-    /* aic_pv.c keeps all of o in L0C, in slices of 128 columns. */
-    const uint64_t rows = smaller(ROWS_MAX, L0C_BYTES / ((s->value_dim + 127) / 128 * 128 * sizeof(float)) / 16 * 16);
-    b->heads_most = smaller(b->group, rows);
-    b->tokens_most = rows / b->heads_most;
-    b->rows_most = b->heads_most * b->tokens_most;
+    b->heads_most = attention_chain_heads((uint32_t)b->group, s->value_dim);
+    b->tokens_most = attention_chain_tokens((uint32_t)b->group, s->value_dim);
 
-    uint64_t n_spans = 0, n_places = 0, rows_most = 0;
-    for (uint32_t seq = 0; seq < s->n_sequences; seq++)
-        for (uint64_t i = 0; i < chains_of(b, &b->sequences[seq]); i++) {
-            const struct chain c = chain_make(b, seq, i);
-            n_spans += c.n_spans;
-            n_places += needs_place(b, &c);
-            if (c.rows > rows_most) rows_most = c.rows;
-        }
-    b->rows_most = rows_most;
-    const uint64_t slots = (uint64_t)larger(SLOTS_MIN, (int64_t)smaller(slots_bytes / slot_bytes(b), SLOTS_MAX));
-    if (ring_open(rt, &b->slots, slot_bytes(b), n_spans, slots)) return -1;
-    return ring_open(rt, &b->places, place_bytes(b), n_places, PLACES_MAX);
+    return reserve(b);
+}
+
+/* Chains that wait to be built. */
+struct turn {
+    struct chain chains[TURN_CHAINS];
+    uint64_t n;
+};
+
+static int build_all(struct builder *b, struct turn *turn)
+{
+    const uint64_t n = turn->n;
+    turn->n = 0;
+    return n ? build_turns(b, turn->chains, n) : 0;
+}
+
+static int add_chain(struct builder *b, struct turn *turn, struct chain c)
+{
+    turn->chains[turn->n++] = c;
+    return turn->n < TURN_CHAINS ? 0 : build_all(b, turn);
 }
 
 TG_PLUGIN_EXPORT int attention(struct tg_runtime *rt);
@@ -633,15 +784,20 @@ TG_PLUGIN_EXPORT int attention(struct tg_runtime *rt);
 int attention(struct tg_runtime *rt)
 {
     struct builder b;
+    struct turn turn = {.n = 0};
+    uint64_t n_prefixes = 0;
     if (builder_init(&b, rt)) return -1;
-    struct chain chains[TURN_CHAINS];
-    uint64_t n = 0;
-    for (uint32_t seq = 0; seq < b.step->n_sequences; seq++)
-        for (uint64_t i = 0; i < chains_of(&b, &b.sequences[seq]); i++) {
-            chains[n++] = chain_make(&b, seq, i);
-            if (n < TURN_CHAINS) continue;
-            if (build_turns(&b, chains, n)) return -1;
-            n = 0;
+    for (uint32_t seq = 0; seq < b.step->n_sequences; seq++) {
+        const struct step_sequence *s = &b.sequences[seq];
+        if (s->leader == seq) b.n_prefixes = n_prefixes;
+        if (leads(&b, s)) {
+            for (uint64_t i = 0; i < n_prefix_chains(&b, s); i++)
+                if (add_chain(&b, &turn, prefix_chain(&b, s, i))) return -1;
+            if (build_all(&b, &turn)) return -1; /* the chains behind need its last tasks */
+            n_prefixes += n_prefix_chains(&b, s);
         }
-    return n ? build_turns(&b, chains, n) : 0;
+        for (uint64_t i = 0; i < n_sequence_chains(&b, seq); i++)
+            if (add_chain(&b, &turn, sequence_chain(&b, seq, i))) return -1;
+    }
+    return build_all(&b, &turn);
 }
