@@ -39,7 +39,7 @@ struct tg_attention_config {
     uint32_t value_dim;    /* elements of a value and an output: a multiple of 8, up to 576. 0: key_dim */
     uint32_t block_tokens; /* of a KV block: 1 to 1024 */
     uint32_t query_dtype, out_dtype; /* enum tg_dtype: fp32, fp16, bf16 */
-    uint32_t kv_dtype;               /* the same, or int8. Products are of query_dtype if this is 8-bit, of fp32 if
+    uint32_t kv_dtype;               /* the same, int8, or fp8. Products are of query_dtype if this is 8-bit, of fp32 if
                                         the two are different floating-point types */
     float scale;                     /* of the scores; 0: 1 / sqrt(key_dim) */
     float soft_cap;                  /* c: x becomes c * tanh(x / c); 0: none */

@@ -33,7 +33,7 @@ struct tg_kv_view {
     size_t size;                           /* of the structure, set by tg_kv_view_init */
     uint32_t n_blocks, block_tokens;       /* blocks of 1 to 1024 tokens */
     uint32_t kv_heads, key_dim, value_dim; /* dims are multiples of 8 up to 576 */
-    uint32_t dtype;                        /* enum tg_dtype: fp32, fp16, bf16, int8 */
+    uint32_t dtype;                        /* enum tg_dtype: fp32, fp16, bf16, int8, fp8 (e4m3, e5m2) */
     tg_address key, value;                 /* of element 0; each array is in one allocation of tg_device_malloc */
     int64_t key_block, key_head, key_token, key_dim_stride;
     int64_t value_block, value_head, value_token;

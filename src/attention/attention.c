@@ -106,7 +106,7 @@ static enum tg_status check_dim(const char *name, uint32_t dim)
 
 static bool is_float(uint32_t dtype) { return dtype == TG_FP32 || dtype == TG_FP16 || dtype == TG_BF16; }
 
-static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8; }
+static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8 || dtype == TG_FP8_E4M3 || dtype == TG_FP8_E5M2; }
 
 static enum tg_status check_dtype(const char *name, uint32_t dtype)
 {
@@ -149,7 +149,8 @@ static enum tg_status check_config(const struct tg_attention_config *c)
     TG_TRY(check_dtype("query_dtype", c->query_dtype));
     TG_TRY(check_dtype("out_dtype", c->out_dtype));
     if (!is_float(c->kv_dtype) && !is_narrow(c->kv_dtype))
-        return tg_error(TG_ERR_ARGUMENT, "kv_dtype is %u: TG_FP32, TG_FP16, TG_BF16 and TG_INT8 are possible",
+        return tg_error(TG_ERR_ARGUMENT,
+                        "kv_dtype is %u: TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_FP8_E4M3 and TG_FP8_E5M2 are possible",
                         c->kv_dtype);
     if (!isfinite(c->scale) || c->scale < 0)
         return tg_error(TG_ERR_ARGUMENT, "scale is %g: a positive number is possible, or 0 for 1 / sqrt(key_dim)",

@@ -10,11 +10,11 @@
 #include "normal.h"
 #include "pa_dtype.h"
 
-static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8; }
+static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8 || dtype == TG_FP8_E4M3 || dtype == TG_FP8_E5M2; }
 
 static uint32_t bytes_of(uint32_t dtype)
 {
-    return dtype == TG_FP32 ? 4 : dtype == TG_UINT8 || dtype == TG_INT8 ? 1 : 2;
+    return dtype == TG_FP32 ? 4 : dtype == TG_UINT8 || is_narrow(dtype) ? 1 : 2;
 }
 
 static void *fresh(uint64_t n, size_t bytes)
@@ -49,7 +49,14 @@ static double *draw_numbers(uint64_t stream, uint64_t n, uint32_t dtype, float d
 /* The number that an 8-bit code stands for. */
 static double decode(uint32_t dtype, unsigned code)
 {
-    (void)dtype;
+    if (dtype != TG_INT8) {
+        const int mantissa_bits = dtype == TG_FP8_E4M3 ? 3 : 2, bias = dtype == TG_FP8_E4M3 ? 7 : 15;
+        const int exponent = (int)(code & 0x7Fu) >> mantissa_bits;
+        const double mantissa = code & ((1u << mantissa_bits) - 1), unit = ldexp(1, -mantissa_bits);
+        if (dtype == TG_FP8_E4M3 ? (code & 0x7Fu) == 0x7F : exponent == 31) return NAN;
+        const double size = exponent ? ldexp(1 + mantissa * unit, exponent - bias) : ldexp(mantissa * unit, 1 - bias);
+        return code & 0x80u ? -size : size;
+    }
     return code < 128 ? (double)code : (double)code - 256;
 }
 
@@ -64,7 +71,7 @@ static double *draw_codes(uint64_t *state, const struct attention_case *c, uint3
     for (uint64_t i = 0; i < n; i++) {
         const uint64_t head = i / dim % f->kv_heads, block = i / dim / f->kv_heads / f->block_tokens;
         do codes[i] = random_below(state, 256);
-        while (!(fabs(decode(f->kv_dtype, (unsigned)codes[i])) < 1000));
+        while (!(fabs(decode(f->kv_dtype, (unsigned)codes[i])) < 128));
         (*numbers)[i] = decode(f->kv_dtype, (unsigned)codes[i]) * (double)scale;
         if (c->has_block_scales) (*numbers)[i] *= (double)block_scales[block * f->kv_heads + head];
     }
@@ -197,7 +204,8 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     static const uint32_t groups[] = {1, 1, 2, 3, 4, 4, 7, 8, 16, 33};
     static const uint32_t types[] = {TG_FP32, TG_FP16, TG_BF16};
     static const uint32_t spans[] = {0, 0, 1, 16, 40, 64, 128, 300, 2048};
-    static const uint32_t caches[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_INT8};
+    static const uint32_t caches[] = {TG_FP32, TG_FP16,     TG_BF16,     TG_INT8,
+                                      TG_INT8, TG_FP8_E4M3, TG_FP8_E4M3, TG_FP8_E5M2};
     static const uint32_t masks[] = {TG_FP32, TG_FP16, TG_BF16, TG_UINT8};
     struct tg_attention_config *f = &c->config;
     f->kv_heads = 1 + (uint32_t)random_below(state, 3);

@@ -57,7 +57,7 @@ static inline uint32_t query_slice_rows(uint32_t dim) { return dim <= 128 ? 32 :
 enum convert_argument {
     CV_TO,  /* device address of the copy, written: [CV_DIM][CV_TO_LD] if dims are rows, else [CV_TOKENS][CV_TO_LD] */
     CV_DIM, /* a multiple of 8 up to 576 */
-    CV_FROM_DTYPE, /* fp32, fp16, bf16, int8 */
+    CV_FROM_DTYPE, /* fp32, fp16, bf16, int8, fp8 */
     CV_TO_DTYPE,   /* fp32, fp16, bf16 */
     CV_TOKENS,     /* of the span */
     CV_BLOCK_TOKENS,

@@ -65,13 +65,19 @@ static struct tg_tile convert(const struct task *t, const struct piece *p, struc
 {
     const struct tg_tile half = vec_at(TG_FP16, p->n_rows, p->n_cols, set + SET_HALF);
     const struct tg_tile wide = vec_at(TG_FP32, p->n_rows, p->n_cols, set + SET_WIDE);
-    const struct tg_tile out = vec_at(t->to_dtype, p->n_rows, p->n_cols, set + SET_OUT);
+    const bool to_wide = t->to_dtype == TG_FP32;
+    const struct tg_tile out = vec_at(t->to_dtype, p->n_rows, p->n_cols, set + (to_wide ? SET_WIDE : SET_OUT));
     if (tile.dtype == TG_INT8) {
         TCVT(half, tile);
         pipe_barrier(PIPE_V);
         tile = half;
     }
     if (tile.dtype == t->to_dtype && scale == 1.0f) return tile;
+    const bool fp8 = tile.dtype == TG_FP8_E4M3 || tile.dtype == TG_FP8_E5M2;
+    if (fp8 && scale == 1.0f) {
+        TCVT(out, tile);
+        return out;
+    }
     if (tile.dtype != TG_FP32) {
         TCVT(wide, tile);
         pipe_barrier(PIPE_V);
@@ -81,7 +87,7 @@ static struct tg_tile convert(const struct task *t, const struct piece *p, struc
         TMULS(tile, tile, scale);
         pipe_barrier(PIPE_V);
     }
-    if (t->to_dtype == TG_FP32) return tile;
+    if (to_wide) return tile;
     TCVT(out, tile);
     return out;
 }
