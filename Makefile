@@ -60,6 +60,7 @@ test-full: ## what is slow: formatting, mutants, sanitizers, clang, ucontext, va
 	@$(MAKE) test-ucontext
 	@$(MAKE) test-valgrind
 
+# LABEL=unit: only the tests with that label.
 test-debug: ## the tests with asserts
 test-asan: ## the tests under the address and undefined-behaviour sanitizers
 test-tsan: ## the tests under the thread sanitizer; then races are planted, which it has to find
@@ -76,7 +77,7 @@ $(PRESETS:%=test-%): test-%:
 	@tools/install_deps.sh $(GROUPS)
 	@$(CONFIGURE) $* $(STRICT) >/dev/null
 	@$(call COMPILE,build/$*) || $(HINT)
-	cd build/$* && $(CTEST) -LE slow
+	cd build/$* && $(CTEST) -LE slow $(if $(LABEL),-L $(LABEL))
 	$(AFTERWARDS)
 
 test-valgrind: build ## the main job under valgrind

@@ -13,7 +13,7 @@ static int64_t seconds(void)
 
 void kernel_entry(int64_t *args)
 {
-    volatile uint32_t *words = (volatile uint32_t *)(uintptr_t)tg_arg_addr(args[0]);
+    _Atomic uint32_t *words = (_Atomic uint32_t *)(uintptr_t)tg_arg_addr(args[0]);
     const int64_t end = seconds() + 8;
     if (args[1] == 0) return;
     words[0] = 1;

@@ -14,7 +14,7 @@ TG_PLUGIN_EXPORT int orchestration(struct tg_runtime *rt);
 
 int orchestration(struct tg_runtime *rt)
 {
-    volatile uint32_t *words = (volatile uint32_t *)(uintptr_t)rt->orch_args[0];
+    _Atomic uint32_t *words = (_Atomic uint32_t *)(uintptr_t)rt->orch_args[0];
     const int first = add(rt, 1);
     tg_publish(rt, first);
     while (words[0] == 0) continue; /* somebody else runs it */

@@ -232,7 +232,7 @@ static void copies_are_no_silence_of_the_plugin(void **state)
 {
     struct rig rig;
     device_open(&rig, *state, (uint64_t)1 << 30);
-    rig.config.kernel_limit_ms = 20;
+    rig.config.kernel_limit_ms = TEST_ASAN || TEST_TSAN ? 200 : 20;
     call(&rig, RIG_HOST, HOST_CALLS_COPY, 32 << 20, 32 << 20); /* 256 MiB take longer than that */
     rig_expect(&rig, TG_OK, NULL);
     if (!TEST_TSAN) {
