@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "os/coro.h"
 #include "os/rehearse.h"
 
 /* The distance that an instruction can reach from its own address. */
@@ -24,6 +25,21 @@
 /* A sanitizer in the library would look for leaks of the object; this program has no sanitizer. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return 1; }
+
+/* The object's functions run on a stack that ends in an inaccessible page (os/foreign.h). */
+_Thread_local struct tg_coro *tg_coro_running;
+
+enum { STACK_BYTES = 8 << 20 };
+
+struct tg_coro *tg_coro_first(void)
+{
+    static struct tg_coro own;
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *fence = stack + STACK_BYTES - (size_t)sysconf(_SC_PAGESIZE);
+    if (stack != MAP_FAILED && mprotect(fence, 1, PROT_NONE) == 0) own.fence = own.foreign_top = fence;
+    tg_coro_running = &own;
+    return &own;
+}
 
 /* Close descriptors that the host left open: a lock or the end of a pipe must not stay open here. */
 static void close_others(int object_fd, int answer_fd)

@@ -763,6 +763,8 @@ enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_
         .span = r.end - r.first,
         .symbols_offset = r.symbols,
         .n_symbols = r.n_symbols,
+        .dynamic_offset = r.dynamic,
+        .n_dynamic = r.n_dynamic,
         .wants_sanitizer = wants_sanitizer(&r),
     };
     return TG_OK;
@@ -778,7 +780,22 @@ static void change_copy(const struct tg_object *object, uint8_t *copy, uint64_t 
     memcpy(copy + offsetof(ElfW(Ehdr), e_entry), &stamp, sizeof stamp);
 }
 
-enum tg_status tg_object_file(const struct tg_object *object, struct tg_descriptor *file, const char *what)
+/* Hide constructors and destructors of the copy from the loader. */
+static void hide_functions(const struct tg_object *object, uint8_t *copy)
+{
+    for (uint64_t i = 0; i < object->n_dynamic; i++) {
+        ElfW(Dyn) entry;
+        uint8_t *at = copy + object->dynamic_offset + i * sizeof entry;
+        memcpy(&entry, at, sizeof entry);
+        const int64_t tag = entry.d_tag;
+        if (tag != DT_INIT && tag != DT_FINI && tag != DT_INIT_ARRAY && tag != DT_FINI_ARRAY) continue;
+        entry.d_tag += TG_TRIAL_TAG;
+        memcpy(at, &entry, sizeof entry);
+    }
+}
+
+static enum tg_status write_file(const struct tg_object *object, bool for_trial, struct tg_descriptor *file,
+                                 const char *what)
 {
     if (!tg_descriptor_memory(file, "tilegraph-module")) return tg_descriptor_error(what, "no file in memory");
     uint8_t *copy = malloc(object->n_bytes);
@@ -786,6 +803,7 @@ enum tg_status tg_object_file(const struct tg_object *object, struct tg_descript
     if (copy) {
         memcpy(copy, object->bytes, object->n_bytes);
         change_copy(object, copy, tg_object_stamp(file));
+        if (for_trial) hide_functions(object, copy);
         done = tg_descriptor_append(file, copy, object->n_bytes) && tg_descriptor_seal(file);
         free(copy);
     }
@@ -793,6 +811,16 @@ enum tg_status tg_object_file(const struct tg_object *object, struct tg_descript
     const enum tg_status status = tg_descriptor_error(what, "its bytes cannot be kept");
     tg_descriptor_close(file);
     return status;
+}
+
+enum tg_status tg_object_file(const struct tg_object *object, struct tg_descriptor *file, const char *what)
+{
+    return write_file(object, false, file, what);
+}
+
+enum tg_status tg_object_trial_file(const struct tg_object *object, struct tg_descriptor *file, const char *what)
+{
+    return write_file(object, true, file, what);
 }
 
 /* Above all addresses of code. */

@@ -32,6 +32,8 @@ struct tg_object {
     uint64_t span;         /* bytes of address space from its first segment to the end of its last */
     size_t symbols_offset; /* of the table of dynamic symbols in the file */
     uint64_t n_symbols;    /* named by hash tables and relocations */
+    size_t dynamic_offset; /* of the dynamic section in the file */
+    uint64_t n_dynamic;    /* its entries */
     bool wants_sanitizer;  /* it is compiled for a sanitizer's runtime, which it does not contain */
 };
 
@@ -50,6 +52,12 @@ enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_
  * loaded from this file has it.
  */
 enum tg_status tg_object_file(const struct tg_object *object, struct tg_descriptor *file, const char *what);
+
+/* The same for a trial (rehearse.h): the loader does not find the object's constructors and destructors, whose entries in
+ * the dynamic section have other tags. TG_TRIAL_TAG + DT_INIT is the one of DT_INIT, for example. */
+enum { TG_TRIAL_TAG = 0x61000000 };
+enum tg_status tg_object_trial_file(const struct tg_object *object, struct tg_descriptor *file, const char *what);
+
 uint64_t tg_object_stamp(const struct tg_descriptor *file);
 
 #endif

@@ -262,6 +262,9 @@ static enum tg_status verdict_of(const struct tg_rehearsal_answer *answer, const
         return tg_error(TG_ERR_LOAD, "%s%s", trial->what, reason ? reason : ": the loader gives no reason");
     case TG_REHEARSAL_EXITS:
         return tg_error(TG_ERR_LOAD, "%s: closing it runs the exit handlers of the process", trial->what);
+    case TG_REHEARSAL_BROKEN:
+        return tg_error(TG_ERR_LOAD, "%s: opening or closing it returns with another stack or other registers",
+                        trial->what);
     case TG_REHEARSAL_NO_SYMBOL: return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", trial->what, rehearsal->symbol);
     default: break;
     }
@@ -299,7 +302,7 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
 {
     struct trial trial = {.rehearsal = rehearsal, .what = what};
     TG_TRY(tg_object_read(&trial.object, bytes, n_bytes, what));
-    TG_TRY(tg_object_file(&trial.object, &trial.file, what));
+    TG_TRY(tg_object_trial_file(&trial.object, &trial.file, what));
     const enum tg_status status = try_object(&trial);
     tg_descriptor_close(&trial.file);
     return status;

@@ -1,8 +1,8 @@
 /*
 * rehearse.h - the steps in the process that tries an object (probe.h): open it, check it, close it, answer.
  *
- * The other process is a small program (src/helper), or a copy of this one. Both run this source and no other source of
- * the library.
+ * The other process is a small program (src/helper), or a copy of this one. The program contains this source and
+ * foreign.c, and no other source of the library.
  */
 #ifndef TG_OS_REHEARSE_H
 #define TG_OS_REHEARSE_H
@@ -16,7 +16,8 @@ enum tg_rehearsal_result {
     TG_REHEARSAL_OPENS,
     TG_REHEARSAL_NOT_LOADED, /* the loader refuses it: `reason` */
     TG_REHEARSAL_NO_SYMBOL,
-    TG_REHEARSAL_EXITS /* closing it runs the exit handlers of the whole process */
+    TG_REHEARSAL_EXITS, /* closing it runs the exit handlers of the whole process */
+    TG_REHEARSAL_BROKEN /* opening or closing it breaks the calling convention */
 };
 
 /* One word from the other process: TG_REHEARSAL_BEGUN, and the result once the object is closed. */

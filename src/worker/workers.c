@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "os/foreign.h"
 #include "worker/ticks.h"
 
 enum { SPIN_ROUNDS = 200, SLOW_US = 2, TALLIES_OF_WINDOW = 64 };
@@ -70,6 +71,15 @@ void tg_workers_close(struct tg_workers *all, struct tg_control_report *report)
     free(all);
 }
 
+/* Kernels may write to their arguments, and damaged ones beyond them. */
+static int64_t *place_args(struct tg_worker *w)
+{
+    int64_t *room = tg_foreign_room(tg_coro_current(), sizeof w->own_args);
+    if (!room) return w->own_args;
+    memset(room, 0, sizeof w->own_args); /* those of the last launch are still there */
+    return room;
+}
+
 void tg_workers_main(void *arg, uint32_t worker)
 {
     struct tg_workers *all = arg;
@@ -78,6 +88,7 @@ void tg_workers_main(void *arg, uint32_t worker)
     if (worker != 0) atomic_fetch_sub(&all->n_idle, 1);
     enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
     if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
+    w->args = place_args(w);
     if (worker == 0) tg_worker_push(w, all->config.ready);
     if (worker == 0 && all->config.plugin_bytes) tg_workers_build(all);
     tg_worker_work(w, NULL, NULL, true);

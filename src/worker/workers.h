@@ -63,8 +63,9 @@ struct tg_worker {
     uint32_t n_args; /* entries of args[] that may be nonzero */
     bool ran[2];     /* [enum tg_core_type] */
     uint64_t first_start_ns;
-    uint64_t progress_ns;           /* worker 0: time of the last progress call */
-    int64_t args[TG_TASK_ARGS_MAX]; /* the kernel's arguments: its own copy */
+    uint64_t progress_ns; /* worker 0: time of the last progress call */
+    int64_t *args; /* [TG_TASK_ARGS_MAX] the kernel's arguments: its own copy. In the foreign part of the stack, or */
+    int64_t own_args[TG_TASK_ARGS_MAX];
     /* Writers: the owner of the lock. n_shared is read without it, as a hint. */
     alignas(64) atomic_flag lock;
     _Atomic uint32_t n_shared;

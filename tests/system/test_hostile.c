@@ -465,6 +465,8 @@ static const struct load_row load_rows[] = {
     {"load: crash in a destructor", "crash_in_destructor", TG_ERR_LOAD, TG_ERR_LOAD, "crashes"},
     {"load: a destructor runs the exit handlers", "exit_handlers_in_destructor", TG_ERR_LOAD, TG_ERR_LOAD,
      "the exit handlers of the process"},
+    {"load: a destructor breaks the calling convention", "breaks_in_destructor", TG_ERR_LOAD, TG_ERR_LOAD,
+     "returns with another stack or other registers"},
     {"load: other headers", "other_abi", TG_ERR_ABI, TG_ERR_ABI, "built against version 471"},
 };
 enum { N_LOAD_ROWS = sizeof load_rows / sizeof load_rows[0] };

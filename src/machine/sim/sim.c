@@ -416,12 +416,15 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     end->message[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
-    if (core_memory(sim, core) && tell_begin(sim, core, call)) {
+    /* A damaged kernel may write beyond its arguments. */
+    struct tg_kernel_call copy = *call;
+    copy.args = tg_foreign_room(&core->actor->coro, TG_TASK_ARGS_MAX * sizeof *copy.args);
+    memcpy(copy.args, call->args, TG_TASK_ARGS_MAX * sizeof *copy.args);
+    if (core_memory(sim, core) && tell_begin(sim, core, &copy)) {
         struct tg_guard guard;
         if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
             tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm,
                              sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
-        struct tg_kernel_call copy = *call;
         tg_guard_call(&guard, call->kernel->module->text, call_kernel, &copy);
         judge_end(end, &guard);
         TG_OBSERVE(machine->observers, kernel_ends, core_index(sim), end->status == TG_OK);
