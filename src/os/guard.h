@@ -33,6 +33,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include <tilegraph/tilegraph.h>
 
@@ -193,6 +194,7 @@ struct tg_watch {
     /* Writer: the watched thread, at the begin. */
     uint32_t limit_ms;
     pid_t tid;
+    clockid_t clock; /* its processor time */
     struct tg_pulse *pulse;
     struct tg_watch *outer; /* the watch of this thread that was open already, or NULL */
     uintptr_t stack_low;    /* end of the thread's own stack; 0: unknown */
@@ -206,6 +208,7 @@ struct tg_watch {
     _Atomic unsigned quiet_life; /* the last seen value of `life` */
     _Atomic uint32_t quiet_ms;   /* time for which it has not changed */
     unsigned n_answers_seen;     /* when the first tick was sent */
+    uint64_t ran_ns_seen;        /* processor time at that moment */
     /* Writers: both. Held while the watching thread checks, so that no tick is sent after the end. */
     atomic_bool looking;
 };

@@ -26,6 +26,7 @@ enum {
     CUT_OFF_MS_MAX = 500,  /* A call that does not sleep returns in that time, on a busy computer, too. */
     ANSWER_MS = 800,       /* after the limit: a thread that blocks signals is given up */
     ANSWER_MS_MAX = 10000, /* after the limit: any thread that does not answer is given up */
+    RAN_NS = 50000000,     /* a thread that has run for this long would have answered, if it could */
 };
 
 uint32_t tg_watch_look_ms(uint32_t limit_ms)
@@ -88,6 +89,7 @@ enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
     }
     watch->limit_ms = limit_ms;
     watch->tid = (pid_t)syscall(SYS_gettid);
+    pthread_getcpuclockid(pthread_self(), &watch->clock);
     watch->stack_low = find_stack();
     watch->pulse = tg_pulse_own();
     watch->outer = watch->pulse->watch;
@@ -148,16 +150,27 @@ void tg_watch_bury(struct tg_watch *watch)
     tg_handlers_remove();
 }
 
-/* Does the thread block the tick? Assume so where that cannot be read. */
+static uint64_t ran_ns(const struct tg_watch *watch)
+{
+    struct timespec ran = {0, 0};
+    clock_gettime(watch->clock, &ran);
+    return (uint64_t)ran.tv_sec * 1000000000u + (uint64_t)ran.tv_nsec;
+}
+
+/* Does the thread block the tick? Assume so where that cannot be read. A busy computer may keep it for long from
+ * leaving a function that blocks signals for a moment, such as raise: it has to run meanwhile, or to sleep. */
 static bool blocks_ticks(const struct tg_watch *watch)
 {
-    char path[64], line[256];
+    char path[64], line[256], state = 'S';
     snprintf(path, sizeof path, "/proc/self/task/%ld/status", (long)watch->tid);
     FILE *file = fopen(path, "re");
     unsigned long long blocked = ~0ull;
-    while (file && fgets(line, sizeof line, file))
+    while (file && fgets(line, sizeof line, file)) {
+        (void)sscanf(line, "State: %c", &state);
         if (sscanf(line, "SigBlk: %llx", &blocked) == 1) break;
+    }
     if (file) fclose(file);
+    if (state == 'R' && ran_ns(watch) - watch->ran_ns_seen < RAN_NS) return false;
     return blocked >> (tg_handlers_tick() - 1) & 1;
 }
 
@@ -221,8 +234,12 @@ static enum tg_watch_state look(struct tg_watch *watch, uint32_t elapsed_ms)
     const uint32_t quiet = before > UINT32_MAX - elapsed_ms ? UINT32_MAX : before + elapsed_ms;
     atomic_store_explicit(&watch->quiet_ms, quiet, memory_order_relaxed);
     if (quiet < watch->limit_ms) return TG_WATCH_WELL;
-    if (before < watch->limit_ms) watch->n_answers_seen = n_answers;
-    else if (n_answers == watch->n_answers_seen && is_lost(watch, quiet - watch->limit_ms)) return TG_WATCH_LOST;
+    if (before < watch->limit_ms) {
+        watch->n_answers_seen = n_answers;
+        watch->ran_ns_seen = ran_ns(watch);
+    } else if (n_answers == watch->n_answers_seen && is_lost(watch, quiet - watch->limit_ms)) {
+        return TG_WATCH_LOST;
+    }
     syscall(SYS_tgkill, getpid(), watch->tid, tg_handlers_tick());
     return TG_WATCH_WELL;
 }
