@@ -53,8 +53,8 @@ enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_
  */
 enum tg_status tg_object_file(const struct tg_object *object, struct tg_descriptor *file, const char *what);
 
-/* The same for a trial (rehearse.h): the loader does not find constructors and destructors, whose entries in the dynamic
- * section have other tags: TG_TRIAL_TAG + DT_INIT in place of DT_INIT. */
+/* The same for a trial (rehearse.h): the loader does not find constructors and destructors. Their dynamic entries have
+ * other tags: TG_TRIAL_TAG + DT_INIT in place of DT_INIT. */
 enum { TG_TRIAL_TAG = 0x61000000 };
 enum tg_status tg_object_trial_file(const struct tg_object *object, struct tg_descriptor *file, const char *what);
 
