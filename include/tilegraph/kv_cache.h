@@ -1,8 +1,25 @@
 /*
- * tilegraph/kv_cache.h - keys and values of the tokens of many sequences, in blocks of device memory.
+ * tilegraph/kv_cache.h - a paged KV cache: blocks of keys and values in device memory, and the sequences that own them.
  *
- * A KV block holds the keys and values of block_tokens consecutive tokens of one sequence, for each KV head. A block
- * table lists the blocks of a sequence: token t is in row t % block_tokens of block table[t / block_tokens].
+ *     tg_kv_cache_open(device, &config, &cache);
+ *     tg_kv_start(cache, tokens, n_tokens, &sequence, &n_reused);   blocks of an equal prefix are found and shared
+ *     tg_kv_reserve(cache, sequence, n, &n_missing);                room for n more tokens
+ *     tg_kv_append(cache, layer, &rows);                            write their keys and values, layer by layer
+ *     tg_kv_commit(cache, sequence, tokens, n);                     the sequence is longer; full blocks can be found
+ *     ...
+ *     tg_kv_release(cache, sequence);                               its blocks stay for reuse until others need them
+ *
+ * A sequence has a row of the cache's block table: the numbers of its blocks, in order. Blocks are counted by
+ * reference: forks and equal prefixes share them. A shared block is copied when a sequence is about to write into it.
+ *
+ *     row of sequence a   [ 7 | 2 | 5 |-1 ...]        block 5 is half full and shared: the next reservation of a or b
+ *     row of sequence b   [ 7 | 2 | 5 |-1 ...]        copies it
+ *
+ * Threads   All calls may be made from any thread, but each sequence belongs to one thread at a time. Calls that run
+ *           kernels (tg_kv_append, tg_kv_convert) belong to the thread of the device. A lock protects the blocks; it is
+ *           held while numbers change, and never while data are copied.
+ * Errors    Calls return a status; tg_last_message() has the details. A call that fails changes nothing.
+ *           TG_ERR_ARGUMENT: the sequence is not open, or a number is out of its range.
  */
 #ifndef TILEGRAPH_KV_CACHE_H
 #define TILEGRAPH_KV_CACHE_H
@@ -12,6 +29,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- where keys and values are ----------------------------------------------------------------------------------- */
 
 /* Where the elements of a cache are. */
 enum tg_kv_layout {
@@ -58,6 +77,207 @@ static inline void tg_kv_view_init(struct tg_kv_view *view)
     view->size = sizeof *view;
     tg_kv_view_fill(view);
 }
+
+/* ---- the cache --------------------------------------------------------------------------------------------------- */
+
+struct tg_kv_cache;
+
+struct tg_kv_cache_config {
+    size_t size;                     /* of the structure, set by tg_kv_cache_config_init */
+    uint32_t n_blocks;               /* of each layer, 1 to 2^30; a block has one number in all layers. No default */
+    uint32_t block_tokens;           /* 1 to 1024. 16 */
+    uint32_t n_layers;               /* 1 to 65536. 1 */
+    uint32_t kv_heads;               /* 1 to 1024. No default */
+    uint32_t key_dim;                /* elements of a key: a multiple of 8, up to 576. No default */
+    uint32_t value_dim;              /* the same for values; 0: key_dim. 0 */
+    uint32_t dtype;                  /* enum tg_dtype of keys and values: TG_FP32, TG_FP16, TG_BF16, TG_INT8. TG_FP32 */
+    uint32_t layout;                 /* enum tg_kv_layout. TG_KV_PACKED */
+    uint32_t max_sequences;          /* open at a time, 1 to 2^20. 256 */
+    uint32_t max_blocks;             /* of a sequence; 0: n_blocks. 0 */
+    bool reuse;                      /* find equal prefixes by their tokens; takes 4 bytes a token of the cache. true */
+    float key_scale, value_scale;    /* 8-bit elements: real number = element * scale. 1, 1 */
+    const struct tg_run_config *run; /* how appends run: checks, records. Copied. NULL: the defaults. NULL */
+    /* Device memory of the caller, used in place: [n_layers] addresses, each of one allocation. With TG_KV_VLLM keys
+     * has the arrays and values is not used. NULL: the cache allocates. NULL, NULL */
+    const tg_address *keys, *values;
+};
+
+/* Fill in the defaults; config->size says how many bytes there are. */
+TG_API enum tg_status tg_kv_cache_config_fill(struct tg_kv_cache_config *config);
+static inline void tg_kv_cache_config_init(struct tg_kv_cache_config *config)
+{
+    config->size = sizeof *config;
+    tg_kv_cache_config_fill(config);
+}
+
+/*
+ * Open a cache on a device. All blocks are free.
+ *
+ * Owns      *out until tg_kv_cache_close, which comes before tg_device_close. Borrows the device, and the memory that
+ *           config gives.
+ * Errors    TG_ERR_ARGUMENT   a number is out of its range, or memory given in config is not one allocation
+ *           TG_ERR_DEVICE_MEMORY, TG_ERR_MEMORY
+ */
+TG_API enum tg_status tg_kv_cache_open(struct tg_device *device, const struct tg_kv_cache_config *config,
+                                       struct tg_kv_cache **out);
+
+/* Close it, with all its sequences. NULL is allowed. */
+TG_API void tg_kv_cache_close(struct tg_kv_cache *cache);
+
+/* The layer's keys and values; valid until the cache is closed. TG_ERR_ARGUMENT: no such layer. */
+TG_API enum tg_status tg_kv_cache_get_view(const struct tg_kv_cache *cache, uint32_t layer, struct tg_kv_view *view);
+static inline enum tg_status tg_kv_cache_view(const struct tg_kv_cache *cache, uint32_t layer, struct tg_kv_view *view)
+{
+    view->size = sizeof *view;
+    return tg_kv_cache_get_view(cache, layer, view);
+}
+
+/* The block table in host memory: [max_sequences][*stride] block numbers. -1 stands behind the last block of an open
+ * sequence. Valid until the cache is closed. A call that changes a sequence changes its row, and no other row. */
+TG_API const int32_t *tg_kv_cache_table(const struct tg_kv_cache *cache, int64_t *stride);
+
+struct tg_kv_stats {
+    size_t size;                    /* of the structure; the library fills that many bytes */
+    uint64_t n_blocks;              /* n_used + n_kept + n_free */
+    uint64_t n_used;                /* in rows of sequences */
+    uint64_t n_kept;                /* in no row, kept for reuse until blocks are needed */
+    uint64_t n_free;                /* without contents */
+    uint64_t n_used_peak;           /* the largest n_used so far */
+    uint64_t n_sequences;           /* open */
+    uint64_t n_looked_up, n_reused; /* tokens of prompts given to tg_kv_start, and those found in the cache */
+    uint64_t n_evicted;             /* kept blocks that were given up because others needed blocks */
+    uint64_t n_copied;              /* shared blocks that were copied because a sequence wrote into them */
+};
+
+/* The cache's counters. TG_ERR_ARGUMENT: stats->size is too small. */
+TG_API enum tg_status tg_kv_cache_get_stats(struct tg_kv_cache *cache, struct tg_kv_stats *stats);
+static inline enum tg_status tg_kv_cache_stats(struct tg_kv_cache *cache, struct tg_kv_stats *stats)
+{
+    stats->size = sizeof *stats;
+    return tg_kv_cache_get_stats(cache, stats);
+}
+
+/* ---- sequences --------------------------------------------------------------------------------------------------- */
+
+/*
+ * Start a sequence. Full blocks whose tokens, and all tokens before them, equal the first of `tokens` are shared.
+ *
+ * Shapes    tokens: [n_tokens]; NULL with 0: an empty sequence
+ * Writes    *sequence, never 0; *n_reused, which may be NULL: the length of the sequence, a multiple of block_tokens.
+ *           A caller that needs the last token's output gives one token less than it has.
+ * Errors    TG_ERR_CACHE_FULL: max_sequences are open
+ */
+TG_API enum tg_status tg_kv_start(struct tg_kv_cache *cache, const int32_t *tokens, uint64_t n_tokens,
+                                  uint64_t *sequence, uint64_t *n_reused);
+
+/* The number of tokens that tg_kv_start would find now; nothing changes. */
+TG_API enum tg_status tg_kv_lookup(struct tg_kv_cache *cache, const int32_t *tokens, uint64_t n_tokens,
+                                   uint64_t *n_found);
+
+/* Another sequence with the same committed tokens. Both share all blocks, a partial last one too. Room that was
+ * reserved for `sequence` and not committed is given back. Errors as tg_kv_start. */
+TG_API enum tg_status tg_kv_fork(struct tg_kv_cache *cache, uint64_t sequence, uint64_t *copy);
+
+/*
+ * Make room for n_tokens behind the committed ones; a smaller number than before gives blocks back. A partial last
+ * block that others share is copied; one that could be found by its tokens no longer is.
+ *
+ * Writes    *n_missing, which may be NULL: blocks that would have to be released or evicted; 0 on success
+ * Blocks    for the copy of a block in all layers, if there is one
+ * Errors    TG_ERR_CACHE_FULL  fewer blocks are left than are needed; the message has the number missing
+ *           TG_ERR_ARGUMENT    the sequence would have more than max_blocks
+ */
+TG_API enum tg_status tg_kv_reserve(struct tg_kv_cache *cache, uint64_t sequence, uint64_t n_tokens,
+                                    uint64_t *n_missing);
+
+/*
+ * The keys and values of n_tokens reserved tokens are written in all layers: they belong to the sequence. tg_kv_start
+ * finds full blocks from now on if all tokens up to their end are known.
+ *
+ * Shapes    tokens: [n_tokens], any numbers that stand for the contents; NULL: unknown
+ * Errors    TG_ERR_ARGUMENT: more tokens than are reserved
+ */
+TG_API enum tg_status tg_kv_commit(struct tg_kv_cache *cache, uint64_t sequence, const int32_t *tokens,
+                                   uint64_t n_tokens);
+
+/* Keep the first n_tokens committed tokens. Reserved room is given back. TG_ERR_ARGUMENT: there are fewer. */
+TG_API enum tg_status tg_kv_truncate(struct tg_kv_cache *cache, uint64_t sequence, uint64_t n_tokens);
+
+/* End a sequence. Blocks that nobody shares are kept for reuse if they can be found by their tokens, or are free. */
+TG_API enum tg_status tg_kv_release(struct tg_kv_cache *cache, uint64_t sequence);
+
+/* Give up kept blocks, the least recently used first: at most n_blocks. Returns their number. Blocks of sequences are
+ * not touched; kept blocks are given up without this call, too, when blocks are needed. */
+TG_API uint64_t tg_kv_evict(struct tg_kv_cache *cache, uint64_t n_blocks);
+
+struct tg_kv_sequence {
+    size_t size;         /* of the structure; the library fills that many bytes */
+    uint32_t row;        /* of the block table, until the sequence is released */
+    uint32_t n_blocks;   /* in its row */
+    uint64_t n_tokens;   /* committed */
+    uint64_t n_reserved; /* behind them */
+    uint64_t n_known;    /* committed with their numbers, from the first token on without a gap */
+};
+
+TG_API enum tg_status tg_kv_get_sequence(struct tg_kv_cache *cache, uint64_t sequence, struct tg_kv_sequence *info);
+static inline enum tg_status tg_kv_look(struct tg_kv_cache *cache, uint64_t sequence, struct tg_kv_sequence *info)
+{
+    info->size = sizeof *info;
+    return tg_kv_get_sequence(cache, sequence, info);
+}
+
+/* ---- data -------------------------------------------------------------------------------------------------------- */
+
+/* Keys and values of new tokens: rows [token][kv_head][dim], the tokens of all sequences behind each other. */
+struct tg_kv_rows {
+    size_t size; /* of the structure */
+    uint32_t n_sequences;
+    const uint64_t *sequences;   /* [n_sequences], each at most once */
+    const int32_t *n_tokens;     /* [n_sequences] new tokens of each, reserved and not committed; NULL: 1 each */
+    const void *keys, *values;   /* host memory, or device addresses */
+    bool resident;               /* keys and values are device addresses, and used in place */
+    uint32_t dtype;              /* of both: fp32, fp16, bf16, or the cache's own. TG_FP32 is 0 */
+    int64_t key_token, key_head; /* elements from token to token and from head to head; 0: without gaps */
+    int64_t value_token, value_head;
+};
+
+/*
+ * Write the keys and values of reserved tokens into their blocks of one layer. The first new token of a sequence comes
+ * behind its committed ones. Numbers are rounded to the cache's type; 8-bit elements are divided by the cache's scale,
+ * rounded to nearest even, and limited to their range.
+ *
+ * Runs      a graph of vector kernels, or nothing if there are no tokens
+ * Writes    the token slots of the new tokens in that layer, and nothing else
+ * Blocks    until they are written
+ * Threads   that of the device
+ * Errors    TG_ERR_ARGUMENT: names the sequence; nothing is written then. Those of tg_run_open and tg_run_wait
+ */
+TG_API enum tg_status tg_kv_append(struct tg_kv_cache *cache, uint32_t layer, const struct tg_kv_rows *rows);
+
+/* The run of the last append, for findings, records and results; it belongs to the cache and ends with the next append
+ * or with tg_kv_cache_close. NULL: no append has run. */
+TG_API struct tg_run *tg_kv_last_run(const struct tg_kv_cache *cache);
+
+/*
+ * Copy a sequence's committed tokens, with keys and values of all layers, into bytes of host memory: to make room in
+ * the cache, or to move it to another cache. The bytes do not depend on the cache's layout and block size.
+ *
+ * Writes    bytes [*n_bytes]. With bytes NULL only *n_bytes, the number that is needed.
+ * Blocks    for the copy
+ * Errors    TG_ERR_ARGUMENT: capacity is less than *n_bytes, which is set then
+ */
+TG_API enum tg_status tg_kv_export(struct tg_kv_cache *cache, uint64_t sequence, void *bytes, uint64_t capacity,
+                                   uint64_t *n_bytes);
+
+/*
+ * A sequence from bytes of tg_kv_export. Full blocks that the cache can find by their tokens are shared, not copied.
+ *
+ * Writes    *sequence; *n_missing, which may be NULL, as tg_kv_reserve does
+ * Errors    TG_ERR_ARGUMENT    the bytes are damaged, or of a cache with other layers, heads, dims or element type
+ *           TG_ERR_CACHE_FULL  max_sequences are open, or blocks are missing
+ */
+TG_API enum tg_status tg_kv_import(struct tg_kv_cache *cache, const void *bytes, uint64_t n_bytes, uint64_t *sequence,
+                                   uint64_t *n_missing);
 
 #ifdef __cplusplus
 }

@@ -80,7 +80,8 @@ TG_API uint32_t tg_version(void);
     X(ERR_ABI, 24, 8, "a shared object was built against other tilegraph headers", "rebuild it")                       \
     X(ERR_GLOBAL_MEMORY, 25, 6, "device memory is used outside an allocation", "check the address and the sizes")      \
     X(ERR_CHECK, 26, 3, "a check found something", "each finding says what, where, and how to mend it")                \
-    X(ERR_CANCELLED, 27, 2, "the run was cancelled", "somebody called tg_run_cancel")
+    X(ERR_CANCELLED, 27, 2, "the run was cancelled", "somebody called tg_run_cancel")                                  \
+    X(ERR_CACHE_FULL, 28, 5, "the KV cache is full", "release sequences and call again; the message says how much")
 
 enum tg_status {
 #define TG_STATUS_VALUE(name, value, exit_code, sentence, hint) TG_##name = value,

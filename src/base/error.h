@@ -17,6 +17,12 @@
         if (tg_try_ != TG_OK) return tg_try_;                                                                          \
     } while (0)
 
+/* A pointer that the caller must give. */
+#define TG_REQUIRE(pointer)                                                                                            \
+    do {                                                                                                               \
+        if (!(pointer)) return tg_error(TG_ERR_ARGUMENT, "%s: %s is NULL", __func__, #pointer);                        \
+    } while (0)
+
 /* The part of a path after its last slash; "?" for NULL. */
 const char *tg_base_name(const char *path);
 

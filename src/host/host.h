@@ -35,12 +35,6 @@ struct tg_program {
     uint32_t n_users;                       /* its runs, and its open handle */
 };
 
-/* A pointer that the caller must give. */
-#define TG_REQUIRE(pointer)                                                                                            \
-    do {                                                                                                               \
-        if (!(pointer)) return tg_error(TG_ERR_ARGUMENT, "%s: %s is NULL", __func__, #pointer);                        \
-    } while (0)
-
 /* A copy that a plugin on the host requested for the end of the run. */
 struct tg_pair {
     void *host;

@@ -1,6 +1,8 @@
 /* Every status that the library has can be had: a row each, and no row is missing. */
 #include <stdlib.h>
 
+#include <tilegraph/kv_cache.h>
+
 #include "common/check.h"
 #include "common/folder.h"
 #include "common/process.h"
@@ -193,6 +195,24 @@ static enum tg_status provoke_cancelled(void)
     return status;
 }
 
+static enum tg_status provoke_cache_full(void)
+{
+    struct tg_kv_cache_config config;
+    struct tg_kv_cache *cache;
+    uint64_t sequence, n_missing;
+    tg_kv_cache_config_init(&config);
+    config.n_blocks = 2;
+    config.kv_heads = 1;
+    config.key_dim = 8;
+    config.max_blocks = 4;
+    assert_int_equal(tg_kv_cache_open(rig.device, &config, &cache), TG_OK);
+    assert_int_equal(tg_kv_start(cache, NULL, 0, &sequence, NULL), TG_OK);
+    enum tg_status status = tg_kv_reserve(cache, sequence, 3 * config.block_tokens, &n_missing);
+    assert_int_equal(n_missing, 1);
+    tg_kv_cache_close(cache);
+    return status;
+}
+
 /* ---- the table --------------------------------------------------------------------------------------------------- */
 
 struct row {
@@ -230,6 +250,7 @@ static const struct row rows[] = {
     {TG_ERR_GLOBAL_MEMORY, provoke_global_memory, false},
     {TG_ERR_CHECK, provoke_check, false},
     {TG_ERR_CANCELLED, provoke_cancelled, false},
+    {TG_ERR_CACHE_FULL, provoke_cache_full, false},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
 

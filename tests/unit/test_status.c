@@ -53,6 +53,7 @@ static void values_and_exit_codes_are_stable(void **state)
         {TG_ERR_GLOBAL_MEMORY, 25, 6, "TG_ERR_GLOBAL_MEMORY"},
         {TG_ERR_CHECK, 26, 3, "TG_ERR_CHECK"},
         {TG_ERR_CANCELLED, 27, 2, "TG_ERR_CANCELLED"},
+        {TG_ERR_CACHE_FULL, 28, 5, "TG_ERR_CACHE_FULL"},
     };
     for (size_t i = 0; i < sizeof stable / sizeof stable[0]; i++) {
         assert_int_equal(stable[i].status, stable[i].value);

@@ -1,0 +1,246 @@
+/*
+ * aiv_append.c - write rows of new keys or values into their blocks of the cache, on a vector core.
+ *
+ * append.h lists the arguments. A row is [heads][dim]. Heads and tokens of a piece are worked off in slices
+ * [head][token] that fit into a set of buffers; two sets go round the pipes:
+ *
+ *     MTE2 (load) ---> V (convert, transpose) ---> MTE3 (store) ---> MTE2, two slices later
+ *
+ * Where the tokens of a dimension are neighbours in the cache, a slice is transposed head by head. A single token needs
+ * no transposition: a row of a tile can be stored as a column.
+ */
+#include "../append.h"
+#include "../rows.h"
+
+/* UB holds two sets of buffers: rows in the cache's type; rows as they come, if they are of another type, and scratch;
+ * transposed rows. From 16 KiB on a transfer runs at nearly full speed. */
+#define ROWS_BYTES (32u * 1024u)
+#define OTHER_BYTES (40u * 1024u)
+#define COLUMNS_BYTES (24u * 1024u)
+#define OTHER ROWS_BYTES
+#define COLUMNS (OTHER + OTHER_BYTES)
+#define SET (COLUMNS + COLUMNS_BYTES)
+
+struct task {
+    uint64_t from, to;
+    int64_t from_token, from_head, to_block, to_head, to_token, to_dim;
+    uint32_t dim, heads, from_dtype, to_dtype;
+    float factor;
+    bool transposes; /* tokens are neighbours in the cache */
+    const int64_t *pieces;
+    uint32_t n_pieces;
+};
+
+/* Heads [head, head + n_heads) of tokens [token, token + n) of a piece. */
+struct slice {
+    uint32_t piece, head, n_heads, token, n;
+};
+
+static uint32_t pitch(uint32_t dtype, uint32_t cols) { return tg_round_up(cols * tg_dtype_bytes(dtype), 32); }
+
+/* ---- slices ------------------------------------------------------------------------------------------------------ */
+
+static struct append_piece piece_at(const struct task *t, uint32_t idx)
+{
+    const int64_t *words = t->pieces + idx * APPEND_PIECE_WORDS;
+    const struct append_piece piece = {tg_arg_u32(words[0]), tg_arg_u32(words[1]), tg_arg_u32(words[2]),
+                                       tg_arg_u32(words[3])};
+    return piece;
+}
+
+/* Tokens of a slice: as many as fit for one head. Conversions go through fp32. */
+static uint32_t tokens_of_slice(const struct task *t, uint32_t n)
+{
+    n = least(n, ROWS_BYTES / pitch(TG_FP32, t->dim));
+    if (!t->transposes || n == 1) return n;
+    return least(n, COLUMNS_BYTES / t->dim / 32u * 32u / tg_dtype_bytes(t->to_dtype));
+}
+
+static uint32_t heads_of_slice(const struct task *t, uint32_t n_heads, uint32_t n)
+{
+    n_heads = least(n_heads, ROWS_BYTES / (n * pitch(TG_FP32, t->dim)));
+    if (!t->transposes || n == 1) return n_heads;
+    return least(n_heads, COLUMNS_BYTES / (t->dim * pitch(t->to_dtype, n)));
+}
+
+/* Fill in the sizes of a slice whose beginning is known. */
+static void fit(const struct task *t, struct slice *s)
+{
+    const struct append_piece piece = piece_at(t, s->piece);
+    const uint32_t most = tokens_of_slice(t, piece.n);
+    s->n = least(piece.n - s->token, most);
+    s->n_heads = least(t->heads - s->head, heads_of_slice(t, t->heads, most));
+}
+
+/* The slice behind *s: heads first, then tokens, then pieces. false: *s was the last one. */
+static bool next(const struct task *t, struct slice *s)
+{
+    s->head += s->n_heads;
+    if (s->head == t->heads) {
+        s->head = 0;
+        s->token += s->n;
+    }
+    if (s->token == piece_at(t, s->piece).n) {
+        s->token = 0;
+        s->piece++;
+    }
+    if (s->piece == t->n_pieces) return false;
+    fit(t, s);
+    return true;
+}
+
+static struct slice first(const struct task *t)
+{
+    struct slice s = {0, 0, 0, 0, 0};
+    fit(t, &s);
+    return s;
+}
+
+/* ---- a slice ----------------------------------------------------------------------------------------------------- */
+
+/* MTE2: [head][token][dim] from the new rows. */
+static void load(const struct task *t, const struct slice *s, const struct tg_tile *rows)
+{
+    const struct append_piece piece = piece_at(t, s->piece);
+    const int64_t at = (int64_t)(piece.row + s->token) * t->from_token + s->head * t->from_head;
+    const uint64_t from = t->from + (uint64_t)(at * tg_dtype_bytes(t->from_dtype));
+    const uint32_t shape[5] = {1, 1, s->n_heads, s->n, t->dim};
+    const int64_t stride[5] = {0, 0, t->from_head, t->from_token, 1};
+    const struct tg_global gm = tg_global_make(from, t->from_dtype, TG_ROW_MAJOR, shape, stride);
+    TLOAD(*rows, gm);
+}
+
+/* V: whole numbers from -128 to 127 in place, then int8. fp16 has all of them, so no number is rounded twice. */
+static void quantise(const struct task *t, struct tg_tile *wide, const struct tg_tile *half, const struct tg_tile *to)
+{
+    TMULS(*wide, *wide, t->factor);
+    pipe_barrier(PIPE_V);
+    TMINS(*wide, *wide, 127.0f);
+    pipe_barrier(PIPE_V);
+    TMAXS(*wide, *wide, -128.0f);
+    pipe_barrier(PIPE_V);
+    TCVT(*wide, *wide, TG_CAST_RINT);
+    pipe_barrier(PIPE_V);
+    TCVT(*half, *wide);
+    pipe_barrier(PIPE_V);
+    TCVT(*to, *half);
+}
+
+/* V: rows in the cache's type, at the start of the set. */
+static struct tg_tile convert(const struct task *t, struct tg_tile *rows, uint32_t set)
+{
+    const uint32_t n = rows->valid_rows;
+    const struct tg_tile to = vec_at(t->to_dtype, n, t->dim, set);
+    if (t->from_dtype == t->to_dtype) return *rows;
+    if (t->from_dtype == TG_FP32 && t->to_dtype != TG_INT8) {
+        TCVT(to, *rows);
+        return to;
+    }
+    struct tg_tile wide = vec_at(TG_FP32, n, t->dim, set);
+    if (t->from_dtype == TG_FP32) TMOV(wide, *rows);
+    else TCVT(wide, *rows);
+    if (t->to_dtype == TG_FP32) return wide;
+    pipe_barrier(PIPE_V);
+    const struct tg_tile half = vec_at(t->to_dtype == TG_INT8 ? TG_FP16 : t->to_dtype, n, t->dim, set + OTHER);
+    if (t->to_dtype == TG_INT8) {
+        quantise(t, &wide, &half, &to);
+        return to;
+    }
+    TCVT(half, wide);
+    pipe_barrier(PIPE_V);
+    TMOV(to, half);
+    return to;
+}
+
+/* Rows [row, row + n) of a tile. */
+static struct tg_tile rows_of(const struct tg_tile *tile, uint32_t row, uint32_t n)
+{
+    struct tg_tile part = *tile;
+    part.offset += row * pitch(tile->dtype, tile->cols);
+    part.rows = part.valid_rows = n;
+    return part;
+}
+
+/* V: [head][dim][token] of rows [head][token][dim]. */
+static struct tg_tile transpose(const struct slice *s, const struct tg_tile *rows, uint32_t set)
+{
+    const uint32_t dim = rows->valid_cols, side = tg_dtype_bytes(rows->dtype) == 1 ? 32u : 16u;
+    const struct tg_tile columns = vec_at(rows->dtype, s->n_heads * dim, s->n, set + COLUMNS);
+    const struct tg_tile tmp = vec_at(rows->dtype, tg_round_up(s->n, side), dim, set + OTHER);
+    for (uint32_t head = 0; head < s->n_heads; head++) {
+        const struct tg_tile from = rows_of(rows, head * s->n, s->n), to = rows_of(&columns, head * dim, dim);
+        pipe_barrier(PIPE_V); /* they share tmp */
+        TTRANS(to, from, tmp);
+    }
+    return columns;
+}
+
+/* MTE3. */
+static void store(const struct task *t, const struct slice *s, const struct tg_tile *tile)
+{
+    const struct append_piece piece = piece_at(t, s->piece);
+    const int64_t at = piece.block * t->to_block + s->head * t->to_head + (piece.slot + s->token) * t->to_token;
+    const uint64_t bytes = tg_dtype_bytes(t->to_dtype), to = t->to + (uint64_t)at * bytes;
+    if (t->transposes && s->n == 1) {
+        for (uint32_t head = 0; head < s->n_heads; head++) {
+            const uint64_t column = to + (uint64_t)(head * t->to_head) * bytes;
+            const struct tg_global gm = tg_global_dn(column, t->to_dtype, 1, t->dim, t->to_dim);
+            const struct tg_tile row = rows_of(tile, head, 1);
+            TSTORE(gm, row);
+        }
+        return;
+    }
+    const uint32_t shape[5] = {1, 1, s->n_heads, t->transposes ? t->dim : s->n, t->transposes ? s->n : t->dim};
+    const int64_t stride[5] = {0, 0, t->to_head, t->transposes ? t->to_dim : t->to_token, 1};
+    const struct tg_global gm = tg_global_make(to, t->to_dtype, TG_ROW_MAJOR, shape, stride);
+    TSTORE(gm, *tile);
+}
+
+static void append(const struct task *t)
+{
+    uint32_t n_slices = 1;
+    for (struct slice s = first(t); next(t, &s);) n_slices++;
+
+    struct slice s = first(t);
+    for (uint32_t idx = 0; idx < n_slices; idx++) {
+        const uint32_t event = idx % 2, set = event * SET;
+        struct tg_tile rows = vec_at(t->from_dtype, s.n_heads * s.n, t->dim,
+                                     t->from_dtype == t->to_dtype ? set : set + OTHER);
+        if (idx >= 2) wait_flag(PIPE_MTE3, PIPE_MTE2, event); /* the set is free again */
+        load(t, &s, &rows);
+        set_flag(PIPE_MTE2, PIPE_V, event);
+
+        wait_flag(PIPE_MTE2, PIPE_V, event);
+        struct tg_tile tile = convert(t, &rows, set);
+        if (t->transposes && s.n > 1) tile = transpose(&s, &tile, set);
+        set_flag(PIPE_V, PIPE_MTE3, event);
+
+        wait_flag(PIPE_V, PIPE_MTE3, event);
+        store(t, &s, &tile);
+        if (idx + 2 < n_slices) set_flag(PIPE_MTE3, PIPE_MTE2, event); /* for the slice that waits above */
+        next(t, &s);
+    }
+}
+
+void kernel_entry(int64_t *args)
+{
+    struct task t;
+    t.from = tg_arg_addr(args[AP_FROM]);
+    t.to = tg_arg_addr(args[AP_TO]);
+    t.from_token = args[AP_FROM_TOKEN];
+    t.from_head = args[AP_FROM_HEAD];
+    t.to_block = args[AP_TO_BLOCK];
+    t.to_head = args[AP_TO_HEAD];
+    t.to_token = args[AP_TO_TOKEN];
+    t.to_dim = args[AP_TO_DIM];
+    t.dim = tg_arg_u32(args[AP_DIM]);
+    t.heads = tg_arg_u32(args[AP_HEADS]);
+    t.from_dtype = tg_arg_u32(args[AP_FROM_DTYPE]);
+    t.to_dtype = tg_arg_u32(args[AP_TO_DTYPE]);
+    t.factor = tg_arg_f32(args[AP_FACTOR]);
+    t.n_pieces = tg_arg_u32(args[AP_N_PIECES]);
+    t.pieces = args + AP_PIECES;
+    t.transposes = t.to_dim != 1;
+    append(&t);
+    TDRAIN();
+}
