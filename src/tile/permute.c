@@ -72,12 +72,69 @@ static void sequence(const struct tg_instr *instr, const struct tg_buffers *buff
     }
 }
 
+/* Elements of 16 bytes that alternate: of a and b, from their first or their second halves. */
+#ifdef __clang__
+#define LOW(a, b) __builtin_shufflevector(a, b, LOW_ORDER)
+#define HIGH(a, b) __builtin_shufflevector(a, b, HIGH_ORDER)
+#else
+#define LOW(a, b) __builtin_shuffle(a, b, (__typeof__(a)){LOW_ORDER})
+#define HIGH(a, b) __builtin_shuffle(a, b, (__typeof__(a)){HIGH_ORDER})
+#endif
+
+/*
+ * Transpose a square of SIDE rows of 16 bytes in registers, SIDE being a power of two. A step interleaves each row of
+ * the first half with its partner in the second half: the bits of an element's place (row, column) move up by one.
+ * After as many steps as a row number has bits, row and column have changed places.
+ */
+#define TRANSPOSE_SQUARE(NAME, TYPE, SIDE)                                                                             \
+    typedef TYPE NAME##_row __attribute__((vector_size(16)));                                                          \
+    static void NAME(uint8_t *to, size_t to_pitch, const uint8_t *from, size_t from_pitch)                             \
+    {                                                                                                                  \
+        NAME##_row a[SIDE], b[SIDE];                                                                                   \
+        for (int i = 0; i < SIDE; i++) memcpy(&a[i], from + (size_t)i * from_pitch, 16);                               \
+        for (int step = 1; step < SIDE; step *= 2) {                                                                   \
+            for (int i = 0; i < SIDE / 2; i++) {                                                                       \
+                b[2 * i] = LOW(a[i], a[i + SIDE / 2]);                                                                 \
+                b[2 * i + 1] = HIGH(a[i], a[i + SIDE / 2]);                                                            \
+            }                                                                                                          \
+            memcpy(a, b, sizeof a);                                                                                    \
+        }                                                                                                              \
+        for (int i = 0; i < SIDE; i++) memcpy(to + (size_t)i * to_pitch, &a[i], 16);                                   \
+    }
+
+#define LOW_ORDER 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH_ORDER 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+TRANSPOSE_SQUARE(transpose_square_8, uint8_t, 16)
+#undef LOW_ORDER
+#undef HIGH_ORDER
+#define LOW_ORDER 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH_ORDER 4, 12, 5, 13, 6, 14, 7, 15
+TRANSPOSE_SQUARE(transpose_square_16, uint16_t, 8)
+#undef LOW_ORDER
+#undef HIGH_ORDER
+#define LOW_ORDER 0, 4, 1, 5
+#define HIGH_ORDER 2, 6, 3, 7
+TRANSPOSE_SQUARE(transpose_square_32, uint32_t, 4)
+#undef LOW_ORDER
+#undef HIGH_ORDER
+
+/* Whole squares in registers, the elements beside them one by one. */
 static void transpose(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
-    const uint32_t bytes = tg_dtype_bytes(dst->dtype);
+    const uint32_t bytes = tg_dtype_bytes(dst->dtype), side = 16 / bytes;
+    const size_t to_pitch = (size_t)dst->cols * bytes, from_pitch = (size_t)src->cols * bytes;
+    const uint32_t rows = src->valid_rows / side * side, cols = src->valid_cols / side * side;
+    for (uint32_t col = 0; col < cols; col += side)
+        for (uint32_t row = 0; row < rows; row += side) {
+            uint8_t *to = element_at(buffers, dst, col, row);
+            const uint8_t *from = element_at(buffers, src, row, col);
+            if (bytes == 1) transpose_square_8(to, to_pitch, from, from_pitch);
+            else if (bytes == 2) transpose_square_16(to, to_pitch, from, from_pitch);
+            else transpose_square_32(to, to_pitch, from, from_pitch);
+        }
     for (uint32_t row = 0; row < src->valid_rows; row++)
-        for (uint32_t col = 0; col < src->valid_cols; col++)
+        for (uint32_t col = row < rows ? cols : 0; col < src->valid_cols; col++)
             memcpy(element_at(buffers, dst, col, row), element_at(buffers, src, row, col), bytes);
 }
 

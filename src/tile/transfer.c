@@ -224,6 +224,19 @@ static void store_collected(const struct tg_instr *instr, const uint8_t *tile, u
     }
 }
 
+/* One row of a Vec tile as a row of column-major device memory: an element a column. */
+static void store_scattered(const struct tg_global *g, const uint8_t *row)
+{
+    const uint32_t bytes = tg_dtype_bytes(g->dtype);
+    const int64_t step = g->stride[4] * (int64_t)bytes;
+    uint8_t *to = at_global(g->addr);
+    for (uint32_t col = 0; col < g->shape[4]; col++, to += step, row += bytes) {
+        if (bytes == 2) memcpy(to, row, 2); /* a size that the compiler knows */
+        else if (bytes == 4) memcpy(to, row, 4);
+        else *to = *row;
+    }
+}
+
 /* A row of an Acc tile, added. */
 static void add_row_acc(const uint8_t *tile, const struct tg_instr *instr, uint32_t row, uint8_t *to, uint32_t dtype)
 {
@@ -246,6 +259,11 @@ void tg_execute_store(const struct tg_instr *instr, const struct tg_buffers *buf
     const bool plain = !(instr->mode & TG_STORE_ADD) && t->layout == instr->global->layout;
     size_t bytes = tg_dtype_bytes(t->dtype);
     struct tg_run_of_bytes run;
+    if (t->kind == TG_VEC && t->layout == TG_ROW_MAJOR && t->valid_rows == 1 && !(instr->mode & TG_STORE_ADD) &&
+        instr->global->layout == TG_COL_MAJOR && instr->global->shape[3] == 1) {
+        store_scattered(instr->global, tile);
+        return;
+    }
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         uint8_t *to = at_global(run.address);
         if (t->kind == TG_ACC && (instr->mode & TG_STORE_ADD)) add_row_acc(tile, instr, i, to, dtype);

@@ -662,7 +662,7 @@ static void *soak_thread(void *argument)
 static void threads_lose_nothing(void **state)
 {
     (void)state;
-    struct tg_kv_cache_config config = small_config(40, 4);
+    struct tg_kv_cache_config config = small_config(24, 4);
     struct tg_kv_cache *cache = open_cache(&config);
     pthread_t threads[SOAK_THREADS];
     struct soak soaks[SOAK_THREADS];
@@ -680,7 +680,7 @@ static void threads_lose_nothing(void **state)
     assert_int_equal(stats.n_sequences, 0);
     CHECK(stats.n_reused && stats.n_copied && stats.n_evicted && n_full, "the soak met nothing");
     tg_kv_evict(cache, UINT64_MAX);
-    assert_int_equal(stats_of(cache).n_free, 40);
+    assert_int_equal(stats_of(cache).n_free, 24);
     tg_kv_cache_close(cache);
 }
 

@@ -12,14 +12,16 @@
 #include "../append.h"
 #include "../rows.h"
 
-/* UB holds two sets of buffers: rows in the cache's type; rows as they come, if they are of another type, and scratch;
- * transposed rows. From 16 KiB on a transfer runs at nearly full speed. */
+/*
+ * UB holds two sets of buffers. From 16 KiB on a transfer runs at nearly full speed.
+ *
+ *     rows in the cache's type | rows as they come, if they are of another type; |   ... transposed rows at the end
+ *                              | then scratch of the transposition ...           |
+ */
 #define ROWS_BYTES (32u * 1024u)
-#define OTHER_BYTES (40u * 1024u)
-#define COLUMNS_BYTES (24u * 1024u)
 #define OTHER ROWS_BYTES
-#define COLUMNS (OTHER + OTHER_BYTES)
-#define SET (COLUMNS + COLUMNS_BYTES)
+#define OTHER_BYTES (64u * 1024u)
+#define SET (OTHER + OTHER_BYTES)
 
 struct task {
     uint64_t from, to;
@@ -48,19 +50,35 @@ static struct append_piece piece_at(const struct task *t, uint32_t idx)
     return piece;
 }
 
-/* Tokens of a slice: as many as fit for one head. Conversions go through fp32. */
+/* Bytes of a row while it is worked on: conversions go through fp32. */
+static uint32_t row_bytes(const struct task *t)
+{
+    return pitch(t->from_dtype == t->to_dtype ? t->to_dtype : TG_FP32, t->dim);
+}
+
+/* Rows of a tile as TTRANS wants its scratch. */
+static uint32_t scratch_rows(uint32_t dtype, uint32_t n)
+{
+    return tg_round_up(n, tg_dtype_bytes(dtype) == 1 ? 32 : 16);
+}
+
+/* Tokens of a slice of a piece of n: as many as fit for one head, in parts of about equal size. */
 static uint32_t tokens_of_slice(const struct task *t, uint32_t n)
 {
-    n = least(n, ROWS_BYTES / pitch(TG_FP32, t->dim));
-    if (!t->transposes || n == 1) return n;
-    return least(n, COLUMNS_BYTES / t->dim / 32u * 32u / tg_dtype_bytes(t->to_dtype));
+    uint32_t most = ROWS_BYTES / row_bytes(t);
+    /* Half for the scratch, half for the transposed rows. They are rounded up to 16 rows and to 32 bytes. */
+    if (t->transposes && n > 1) most = least(most, OTHER_BYTES / 2 / t->dim / 32u * 32u / tg_dtype_bytes(t->to_dtype));
+    if (n <= most) return n;
+    const uint32_t n_parts = (n + most - 1) / most;
+    return least(most, tg_round_up((n + n_parts - 1) / n_parts, 16));
 }
 
 static uint32_t heads_of_slice(const struct task *t, uint32_t n_heads, uint32_t n)
 {
-    n_heads = least(n_heads, ROWS_BYTES / (n * pitch(TG_FP32, t->dim)));
+    n_heads = least(n_heads, ROWS_BYTES / (n * row_bytes(t)));
     if (!t->transposes || n == 1) return n_heads;
-    return least(n_heads, COLUMNS_BYTES / (t->dim * pitch(t->to_dtype, n)));
+    const uint32_t scratch = scratch_rows(t->to_dtype, n) * pitch(t->to_dtype, t->dim);
+    return least(n_heads, (OTHER_BYTES - scratch) / (t->dim * pitch(t->to_dtype, n)));
 }
 
 /* Fill in the sizes of a slice whose beginning is known. */
@@ -164,9 +182,9 @@ static struct tg_tile rows_of(const struct tg_tile *tile, uint32_t row, uint32_t
 /* V: [head][dim][token] of rows [head][token][dim]. */
 static struct tg_tile transpose(const struct slice *s, const struct tg_tile *rows, uint32_t set)
 {
-    const uint32_t dim = rows->valid_cols, side = tg_dtype_bytes(rows->dtype) == 1 ? 32u : 16u;
-    const struct tg_tile columns = vec_at(rows->dtype, s->n_heads * dim, s->n, set + COLUMNS);
-    const struct tg_tile tmp = vec_at(rows->dtype, tg_round_up(s->n, side), dim, set + OTHER);
+    const uint32_t dim = rows->valid_cols, bytes = s->n_heads * dim * pitch(rows->dtype, s->n);
+    const struct tg_tile columns = vec_at(rows->dtype, s->n_heads * dim, s->n, set + SET - bytes);
+    const struct tg_tile tmp = vec_at(rows->dtype, scratch_rows(rows->dtype, s->n), dim, set + OTHER);
     for (uint32_t head = 0; head < s->n_heads; head++) {
         const struct tg_tile from = rows_of(rows, head * s->n, s->n), to = rows_of(&columns, head * dim, dim);
         pipe_barrier(PIPE_V); /* they share tmp */
