@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attention/kernels/arguments.h"
+#include "attention/kernels/scratch.h"
 #include "attention/kernels/step.h"
 #include "attention/layout.h"
 #include "attention/program.h"
@@ -22,6 +23,9 @@ enum {
     SPAN_TOKENS_MAX = 65536,
     SPAN_TOKENS = 512,    /* of a span, about: scores of 128 rows are 256 KiB */
     TOKENS_MAX = 1 << 24, /* positions are exact in fp32 */
+    SLOTS_MIN = 32,
+    WORKER_SLOTS = 4,
+    SLOTS_BYTES = 96 << 20,
     TENSORS_MAX = STEP_TENSORS + 5
 };
 
@@ -49,12 +53,14 @@ struct place {
 
 /* A batch as a descriptor (step.h) in host memory, whose head and per-head values each run fills in. */
 struct plan {
-    unsigned char *descriptor; /* [room], owned */
-    uint64_t room, used;       /* bytes */
-    uint64_t n_tokens;         /* of all queries */
-    uint32_t n_sequences;      /* with query tokens */
-    int32_t longest;           /* context */
-    struct place highest;      /* block id */
+    unsigned char *descriptor;     /* [room], owned */
+    uint64_t room, used;           /* bytes */
+    uint64_t n_tokens;             /* of all queries */
+    uint32_t n_sequences;          /* with query tokens */
+    uint64_t n_chains, n_prefixes; /* attention_graph.c; the latter if prefixes are shared */
+    uint32_t most_tokens;          /* of a sequence's query */
+    int32_t longest;               /* context */
+    struct place highest;          /* block id */
 };
 
 struct tg_attention {
@@ -67,6 +73,8 @@ struct tg_attention {
     struct plan plans[2]; /* the present one, and room for the next */
     int current;
     bool planned;
+    tg_address scratch;      /* kernels/scratch.h */
+    uint64_t scratch_bytes;  /* allocated */
     struct tg_run *last_run; /* NULL: none */
 };
 
@@ -270,6 +278,7 @@ void tg_attention_close(struct tg_attention *a)
     if (!a) return;
     tg_run_close(a->last_run);
     if (a->constants) (void)tg_device_free(a->device, a->constants);
+    if (a->scratch) (void)tg_device_free(a->device, a->scratch);
     if (a->rotary) (void)tg_device_free(a->device, a->rotary);
     tg_program_close(a->program);
     for (int i = 0; i < 2; i++) free(a->plans[i].descriptor);
@@ -428,6 +437,25 @@ static void share(const struct tg_attention *a, struct step_sequence *sequences,
     s->shared_spans = leader->shared_spans;
 }
 
+/* Count as attention_graph.c divides the work. */
+static void count_chains(const struct tg_attention *a, const struct step_sequence *sequences, uint32_t n,
+                         struct plan *plan)
+{
+    const uint32_t group = a->config.heads / a->config.kv_heads;
+    const uint32_t tokens = attention_chain_tokens(group, a->config.value_dim);
+    const uint32_t heads = attention_chain_heads(group, a->config.value_dim);
+    const uint64_t each = (uint64_t)((group + heads - 1) / heads) * a->config.kv_heads;
+    plan->n_chains = plan->n_prefixes = plan->most_tokens = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t q = sequences[i].query_tokens;
+        plan->n_chains += (q + tokens - 1) / tokens * each;
+        if (q > plan->most_tokens) plan->most_tokens = q;
+        if (sequences[i].n_sharing < 2) continue;
+        const uint32_t part = tokens / q;
+        plan->n_prefixes += (sequences[i].n_sharing + part - 1) / part * each;
+    }
+}
+
 /* Write the sequences and their block ids. */
 static enum tg_status fill_plan(const struct tg_attention *a, const struct reading *r, struct plan *plan)
 {
@@ -449,6 +477,7 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
         token += q;
         table += n;
     }
+    count_chains(a, sequence, at, plan);
     plan->used = ids_at + r->n_ids * sizeof(int32_t);
     plan->n_sequences = r->n_sequences;
     plan->n_tokens = r->n_tokens;
@@ -667,6 +696,36 @@ static enum tg_status add_optional(const struct tg_attention *a, struct launch *
     return TG_OK;
 }
 
+static uint64_t smaller(uint64_t x, uint64_t y) { return x < y ? x : y; }
+
+/*
+ * The scratch memory of the step, which the operator keeps. A slot holds a span on its way through the cores. On `cpu` a
+ * few slots for each worker keep all workers busy, and stay in their caches. A device has dozens of cores: there the
+ * slots take up to half of its L2, which is 192 MiB.
+ */
+static enum tg_status provide_scratch(struct tg_attention *a, struct step *s)
+{
+    const struct plan *plan = &a->plans[a->current];
+    const uint32_t group = s->heads / s->kv_heads, workers = tg_device_workers(a->device);
+    const uint64_t tokens = attention_chain_tokens(group, s->value_dim);
+    const uint64_t most = s->shares && plan->n_prefixes ? tokens : smaller(tokens, plan->most_tokens);
+    s->rows_most = (uint32_t)most * attention_chain_heads(group, s->value_dim);
+    s->n_prefixes = s->shares ? (uint32_t)plan->n_prefixes : 0;
+    s->n_places = (uint32_t)smaller(plan->n_chains + s->n_prefixes, PLACES_MAX);
+    s->n_slots = (uint32_t)smaller(SLOTS_BYTES / scratch_layout(s).slot, SLOTS_MAX);
+    if (s->n_slots < SLOTS_MIN) s->n_slots = SLOTS_MIN;
+    if (workers > 0 && s->n_slots > workers * WORKER_SLOTS) s->n_slots = workers * WORKER_SLOTS;
+
+    const uint64_t bytes = scratch_layout(s).total;
+    if (bytes <= a->scratch_bytes) return TG_OK;
+    tg_address fresh;
+    TG_TRY(tg_device_malloc(a->device, bytes + bytes / 4, &fresh));
+    if (a->scratch) (void)tg_device_free(a->device, a->scratch);
+    a->scratch = fresh;
+    a->scratch_bytes = bytes + bytes / 4;
+    return TG_OK;
+}
+
 /* All tensors of the run, in the order of enum step_tensor, and the head of the descriptor. */
 static enum tg_status prepare(struct tg_attention *a, struct launch *l)
 {
@@ -688,6 +747,8 @@ static enum tg_status prepare(struct tg_attention *a, struct launch *l)
     add_array(l, &query, plan->n_tokens);
     add_array(l, &out, plan->n_tokens);
     add_resident(l, "constants", a->constants, CONSTANTS_BYTES);
+    TG_TRY(provide_scratch(a, l->head));
+    add_resident(l, "scratch", a->scratch, a->scratch_bytes);
     if (plan->longest > 0) {
         add_resident(l, "keys", l->kv.key, tg_kv_key_extent(&l->kv));
         add_resident(l, "values", l->kv.value, tg_kv_value_extent(&l->kv));

@@ -12,7 +12,19 @@
 
 /* The tensors of a run. Keys and values are there if a sequence has keys. Optional ones follow; struct step has their
  * numbers. */
-enum step_tensor { STEP_DESCRIPTOR, STEP_QUERY, STEP_OUT, STEP_CONSTANTS, STEP_KEYS, STEP_VALUES, STEP_TENSORS };
+enum step_tensor {
+    STEP_DESCRIPTOR,
+    STEP_QUERY,
+    STEP_OUT,
+    STEP_CONSTANTS,
+    STEP_SCRATCH,
+    STEP_KEYS,
+    STEP_VALUES,
+    STEP_TENSORS
+};
+
+/* The most slots and places of the scratch memory. */
+enum { SLOTS_MAX = 256, PLACES_MAX = 128 };
 
 /* The most KV blocks that one task covers: its arguments have the address of each, aiv_convert.c's also a scale. */
 enum { SPAN_BLOCKS_MAX = 960, CONVERTED_BLOCKS_MAX = 480 };
@@ -35,9 +47,11 @@ struct step {
     uint32_t sequences, ids, slopes, sinks; /* bytes from the start of the descriptor; slopes, sinks 0: none */
     uint32_t heads, kv_heads, key_dim, value_dim, block_tokens;
     uint32_t query_dtype, kv_dtype, compute_dtype, out_dtype;
-    uint32_t shares;      /* 1: prefixes are read once for all sequences that share them */
-    uint32_t span_blocks; /* KV blocks of a whole span */
-    uint32_t key_align;   /* a chain begins at a key that is a multiple of it: whole blocks, and bytes of a mask */
+    uint32_t shares;                        /* 1: prefixes are read once for all sequences that share them */
+    uint32_t rows_most;                     /* of a chain */
+    uint32_t n_slots, n_places, n_prefixes; /* of the scratch memory (scratch.h) */
+    uint32_t span_blocks;                   /* KV blocks of a whole span */
+    uint32_t key_align; /* a chain begins at a key that is a multiple of it: whole blocks, and bytes of a mask */
     float scale, soft_cap;
     float value_scale;                 /* of all values: the output is multiplied by it */
     int32_t left, right;               /* keys that a token sees before and behind its own; -1: all */

@@ -4,8 +4,8 @@
  *     x = scale * s      x = cap * tanh(x / cap)      x += slope * distance      x += mask, or -infinity
  *     m = max over tokens of x      p = exp(x - m), rounded to dtype      l = sum over tokens of p
  *
- * The distance of a key is its position less that of the row's token. Where all scores of a row are -infinity, m is
- * -FLT_MAX: p and l are then 0 instead of NaN, and the span adds nothing. l sums p as rounded, so that numerator and
+ * The distance of a key is its position less that of the row's token. Where a row sees no key, or all its scores are
+ * -infinity, m is LEAST: p and l are then 0 instead of NaN, and the span adds nothing. l sums p as rounded, so that numerator and
  * divisor agree.
  *
  * Columns that hold no token are neither read nor written.
@@ -20,7 +20,6 @@
  * The scores that the first pass leaves in the places are not loaded again: the second pass begins with them and then
  * goes on with the first chunks. A task of up to PLACES chunks loads each of them once.
  */
-#include <float.h>
 #include <math.h>
 
 #include "../arguments.h"
@@ -31,7 +30,9 @@
 #define TILE (SLICE_ROWS * 128u * 4u) /* bytes of a slice of a chunk in fp32 */
 #define LONG_FLOATS 2048u             /* of a chunk of few rows */
 #define PLACES 4u
-#define SLICES_MAX 8u /* of ROWS_MAX rows: two for each token of 33 heads or more, or 17 rows or more each */
+#define UNSEEN 1e30f   /* for each key by which a key is out of sight, this is taken from its score */
+#define LEAST (-1e29f) /* of m: a row that sees no key has weights of 0 */
+#define SLICES_MAX 8u  /* of ROWS_MAX rows: two for each token of 33 heads or more, or 17 rows or more each */
 #define EACH_ROW (SLICE_ROWS * 32u) /* bytes of a value of each row, eight times */
 
 /* Events of MTE2 and V behind those of the places. */
@@ -140,16 +141,6 @@ static void cap_scores(const struct task *t, struct tg_tile x, struct tg_tile sc
     pipe_barrier(PIPE_V);
 }
 
-/* Give x -infinity where the mask has a one, or where it has none. `other` is a tile to overwrite. */
-static void hide(struct tg_tile x, struct tg_tile mask, bool ones, struct tg_tile other)
-{
-    TEXPANDS(other, -INFINITY);
-    pipe_barrier(PIPE_V);
-    if (ones) TSEL(x, mask, other, x);
-    else TSEL(x, mask, x, other);
-    pipe_barrier(PIPE_V);
-}
-
 /* MTE2, V. Apply the mask of a chunk; `load` is its number. */
 static void apply_mask(const struct task *t, const struct slice *s, uint32_t chunk, uint32_t load, struct tg_tile x)
 {
@@ -166,7 +157,10 @@ static void apply_mask(const struct task *t, const struct slice *s, uint32_t chu
     set_flag(PIPE_MTE2, PIPE_V, MASK_EVENT);
     wait_flag(PIPE_MTE2, PIPE_V, MASK_EVENT);
     if (bits) {
-        hide(x, mask, false, other);
+        TEXPANDS(other, -INFINITY);
+        pipe_barrier(PIPE_V);
+        TSEL(x, mask, x, other);
+        pipe_barrier(PIPE_V);
     } else if (t->mask_dtype == TG_FP32) {
         TADD(x, x, mask);
         pipe_barrier(PIPE_V);
@@ -200,15 +194,15 @@ static void apply_distance(const struct task *t, const struct slice *s, uint32_t
                          scratch = vec_at(TG_FP32, s->n, n, UB_SCRATCH);
     const struct tg_tile counts = vec_at(TG_FP32, 1, n, UB_COUNTS);
     const struct tg_tile row = vec_at(TG_FP32, s->n, 8, UB_ROW), first = vec_at(TG_FP32, s->n, 8, UB_FIRST);
-    const struct tg_tile hidden = vec_at(TG_UINT8, s->n, (n + 7) / 8, UB_SCRATCH);
 
-    TCOLEXPAND(distance, counts);
-    TADDS(first, row, -(double)(t->distance + (int64_t)chunk * t->chunk));
-    pipe_barrier(PIPE_V);
-    TROWEXPANDSUB(distance, distance, first);
-    pipe_barrier(PIPE_V);
+    const int64_t first_key = t->distance + (int64_t)chunk * t->chunk; /* less the position of token 0 */
     if (t->slopes) {
         const struct tg_tile slope = vec_at(TG_FP32, s->n, 8, UB_SLOPE);
+        TCOLEXPAND(distance, counts);
+        TSUBS(first, row, first_key);
+        pipe_barrier(PIPE_V);
+        TROWEXPANDSUB(distance, distance, first);
+        pipe_barrier(PIPE_V);
         TROWEXPANDMUL(scratch, distance, slope);
         pipe_barrier(PIPE_V);
         TADD(x, x, scratch);
@@ -216,10 +210,19 @@ static void apply_distance(const struct task *t, const struct slice *s, uint32_t
     }
     for (uint32_t side = 0; side < 2; side++) {
         if (side == 0 ? !right : !left) continue;
-        if (side == 0) TCMPS(hidden, distance, t->right, TG_CMP_GT);
-        else TCMPS(hidden, distance, -(double)t->left, TG_CMP_LT);
+        TCOLEXPAND(distance, counts);
+        TADDS(first, row, (side == 0 ? t->right : -(int64_t)t->left) - first_key);
         pipe_barrier(PIPE_V);
-        hide(x, hidden, true, vec_at(TG_FP32, s->n, n, UB_MASK));
+        /* The keys between the last or first one that a row sees, and this one: below 0, the row does not see it. */
+        if (side == 0) TROWEXPANDSUB(distance, first, distance);
+        else TROWEXPANDSUB(distance, distance, first);
+        pipe_barrier(PIPE_V);
+        TMINS(distance, distance, 0.0f);
+        pipe_barrier(PIPE_V);
+        TMULS(distance, distance, UNSEEN);
+        pipe_barrier(PIPE_V);
+        TADD(x, x, distance);
+        pipe_barrier(PIPE_V);
     }
 }
 
@@ -289,7 +292,7 @@ static void find_max(const struct task *t, const struct slice *s)
     }
     struct tg_tile m = tg_tile_vec(TG_FP32, 1, s->n); /* element-wise instructions take rows */
     TRESHAPE(m, s->m);
-    TMAXS(m, m, -FLT_MAX); /* -infinity less -infinity would be NaN */
+    TMAXS(m, m, LEAST); /* what is hidden is further below than any exp reaches */
     pipe_barrier(PIPE_V);
 }
 

@@ -30,7 +30,7 @@
  * start together.
  *
  * Memory. The tasks of a span share a slot of a ring. A chain has a place of another ring for its running softmax and
- * its gathered rows. Both rings are as short as the graph allows and of bounded length. Edges alone order their reuse.
+ * its gathered rows. Edges alone order their reuse.
  * Each task of a slot lies on the path from the span's first task to its MG, which has an edge to the first task of the
  * slot's next span. Each task of a place lies on a path to the chain's last MG, which has an edge to the first tasks of
  * the place's next chain.
@@ -41,27 +41,15 @@
 #include <tilegraph/orchestration.h>
 
 #include "../arguments.h"
+#include "../scratch.h"
 #include "../step.h"
 
 enum { FUNC_QK, FUNC_SOFTMAX, FUNC_PV, FUNC_MERGE, FUNC_QUERY, FUNC_CONVERT };
 
-enum {
-    WAVE_SPANS = 8,
-    TURN_CHAINS = 32,
-    /* A slot for a wave of each chain, if together they stay in half of L2, which is 192 MiB; at least a slot for each
-     * chain. So the spans of a wave have different slots. */
-    SLOTS_MAX = TURN_CHAINS * WAVE_SPANS,
-    SLOTS_MIN = TURN_CHAINS,
-    PLACES_MAX = SLOTS_MAX / 2, /* a chain with two spans, the usual one that needs a place */
-    GM_ALIGN = 512,             /* transfers are fastest from multiples of it */
-    NO_TASK = -1
-};
-static const uint64_t slots_bytes = (uint64_t)96 << 20;
+enum { WAVE_SPANS = 8, TURN_CHAINS = 32, NO_TASK = -1 };
 
 static uint64_t smaller(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
-static uint64_t round_up(uint64_t bytes) { return (bytes + GM_ALIGN - 1) / GM_ALIGN * GM_ALIGN; }
-static uint64_t bytes_of(uint32_t dtype) { return dtype == TG_FP32 ? 4 : dtype == TG_FP16 || dtype == TG_BF16 ? 2 : 1; }
 
 /* A softmax that is not yet divided: device addresses. */
 struct partial {
@@ -90,13 +78,13 @@ struct builder {
     const uint64_t *tensors;          /* device addresses */
     uint64_t group;                   /* query heads that share a KV head */
     uint64_t tokens_most, heads_most; /* of a chain */
-    uint64_t rows_most;
     uint64_t span_tokens;
     uint64_t prefixes;      /* device address of the running softmax of each prefix chain */
     int32_t *prefix_merges; /* in device memory: the last task of each */
     uint64_t n_prefixes;    /* chains of the prefixes before the present one */
     bool converts;          /* keys and values are of another type than the products */
     bool dims_are_rows;     /* of a block's keys */
+    struct scratch scratch;
     struct ring slots, places;
 };
 
@@ -127,63 +115,30 @@ struct span {
 
 /* ---- memory between tasks ---------------------------------------------------------------------------------------- */
 
-static uint64_t row_bytes(const struct builder *b) { return round_up(b->rows_most * sizeof(float)); }
-static uint64_t partial_bytes(const struct builder *b)
-{
-    return 2 * row_bytes(b) + round_up(b->rows_most * b->step->value_dim * sizeof(float));
-}
-static uint64_t place_bytes(const struct builder *b)
-{
-    return partial_bytes(b) + round_up(b->rows_most * b->step->key_dim * bytes_of(b->step->compute_dtype));
-}
-static uint64_t scores_of_span(const struct builder *b) { return b->rows_most * b->span_tokens; }
-
 static struct partial partial_at(const struct builder *b, uint64_t base)
 {
-    const struct partial part = {base, base + row_bytes(b), base + 2 * row_bytes(b)};
+    const struct partial part = {base, base + b->scratch.row, base + 2 * b->scratch.row};
     return part;
-}
-
-/* Bytes of the parts of a slot, in their order. */
-struct parts {
-    uint64_t s, p, keys, values;
-};
-static struct parts parts_of_slot(const struct builder *b)
-{
-    const uint64_t bytes = bytes_of(b->step->compute_dtype), copied = b->converts ? b->span_tokens : 0;
-    const struct parts parts = {round_up(scores_of_span(b) * sizeof(float)), round_up(scores_of_span(b) * bytes),
-                                round_up(copied * b->step->key_dim * bytes),
-                                round_up(copied * b->step->value_dim * bytes)};
-    return parts;
-}
-
-static uint64_t slot_bytes(const struct builder *b)
-{
-    const struct parts parts = parts_of_slot(b);
-    return parts.s + parts.p + parts.keys + parts.values + partial_bytes(b);
 }
 
 static struct slot slot_at(const struct builder *b, uint64_t base)
 {
-    const struct parts parts = parts_of_slot(b);
     struct slot slot;
     slot.s = base;
-    slot.p = slot.s + parts.s;
-    slot.keys = slot.p + parts.p;
-    slot.values = slot.keys + parts.keys;
-    slot.part = partial_at(b, slot.values + parts.values);
+    slot.p = slot.s + b->scratch.scores;
+    slot.keys = slot.p + b->scratch.weights;
+    slot.values = slot.keys + b->scratch.keys;
+    slot.part = partial_at(b, slot.values + b->scratch.values);
     return slot;
 }
 
-/* One allocation for `wanted` places, at most `most`. A ring of none allocates nothing. */
-static int ring_open(struct tg_runtime *rt, struct ring *ring, uint64_t place_bytes, uint64_t wanted, uint64_t most)
+static void ring_init(struct ring *ring, uint64_t base, uint64_t place_bytes, uint64_t n_places)
 {
-    ring->n_places = smaller(wanted, most);
+    ring->base = base;
     ring->place_bytes = place_bytes;
+    ring->n_places = n_places;
     ring->n_taken = 0;
-    for (uint64_t i = 0; i < ring->n_places; i++) ring->user[i] = NO_TASK;
-    ring->base = ring->n_places ? tg_device_malloc_addr(rt, (size_t)(ring->n_places * place_bytes)) : 0;
-    return ring->n_places && !ring->base ? -1 : 0;
+    for (uint64_t i = 0; i < n_places; i++) ring->user[i] = NO_TASK;
 }
 
 /* The index of the next place. */
@@ -263,7 +218,7 @@ static uint64_t n_prefix_chains(const struct builder *b, const struct step_seque
 
 static struct partial prefix_partial(const struct builder *b, uint64_t prefix, uint64_t row)
 {
-    struct partial part = partial_at(b, b->prefixes + prefix * partial_bytes(b));
+    struct partial part = partial_at(b, b->prefixes + prefix * b->scratch.partial);
     part.m += row * sizeof(float);
     part.l += row * sizeof(float);
     part.o += row * b->step->value_dim * sizeof(float);
@@ -325,7 +280,7 @@ static uint64_t row_address(const struct builder *b, const struct chain *c, uint
                             int64_t token_ld, int64_t head_ld)
 {
     const int64_t at = (int64_t)first_token(c) * token_ld + (int64_t)first_head(b, c) * head_ld;
-    return b->tensors[tensor] + (uint64_t)(at * (int64_t)bytes_of(dtype));
+    return b->tensors[tensor] + (uint64_t)(at * (int64_t)scratch_element_bytes(dtype));
 }
 
 /* fp32 [heads][8] of the descriptor, from the chain's first head on; 0: the step has none. */
@@ -362,7 +317,7 @@ static uint64_t end_block(const struct builder *b, const struct span *k)
 static uint64_t block_address(const struct builder *b, const struct chain *c, struct array array, int32_t id)
 {
     const uint64_t at = (uint64_t)id * (uint64_t)array.block_ld + c->kv_head * (uint64_t)array.head_ld;
-    return b->tensors[array.tensor] + at * bytes_of(b->step->kv_dtype);
+    return b->tensors[array.tensor] + at * scratch_element_bytes(b->step->kv_dtype);
 }
 
 /* Write the addresses of the span's blocks to `args`, and return how many they are; `copy`: of the converted ones. */
@@ -427,8 +382,8 @@ static int add_gather(struct builder *b, const struct chain *c, uint64_t at, uin
 {
     const struct step *s = b->step;
     uint64_t args[QU_ARGUMENTS] = {0};
-    args[QU_FROM] = query_address(b, c) + at * (uint64_t)s->query_token_ld * bytes_of(s->query_dtype);
-    args[QU_TO] = c->rows_at + at * c->n_heads * s->key_dim * bytes_of(s->compute_dtype);
+    args[QU_FROM] = query_address(b, c) + at * (uint64_t)s->query_token_ld * scratch_element_bytes(s->query_dtype);
+    args[QU_TO] = c->rows_at + at * c->n_heads * s->key_dim * scratch_element_bytes(s->compute_dtype);
     args[QU_ROWS] = n * c->n_heads;
     args[QU_GROUP] = c->n_heads;
     args[QU_DIM] = s->key_dim;
@@ -494,7 +449,8 @@ static int add_softmax(struct builder *b, const struct chain *c, const struct sp
     args[SM_SLOPES] = per_head(b, c, s->slopes);
     args[SM_MASK] = 0;
     if (s->mask) {
-        const uint64_t key_bytes = s->mask_dtype == TG_UINT8 ? k->low / 8 : k->low * bytes_of(s->mask_dtype);
+        const uint64_t key_bytes = s->mask_dtype == TG_UINT8 ? k->low / 8
+                                                             : k->low * scratch_element_bytes(s->mask_dtype);
         args[SM_MASK] = row_address(b, c, s->mask, s->mask_dtype, s->mask_token_ld, s->mask_head_ld) + key_bytes;
     }
     args[SM_MASK_DTYPE] = s->mask_dtype;
@@ -611,10 +567,10 @@ static int finish_span(struct builder *b, struct chain *c, const struct span *k,
     return 0;
 }
 
-/* The chain's next spans, up to WAVE_SPANS. They have slots of their own: the ring is longer, or enough for all. */
+/* The chain's next spans, up to WAVE_SPANS, each of which has a slot of its own. */
 static int build_wave(struct builder *b, struct chain *c)
 {
-    const uint64_t n = smaller(c->n_spans - c->n_built, WAVE_SPANS);
+    const uint64_t n = smaller(c->n_spans - c->n_built, smaller(WAVE_SPANS, b->step->n_slots));
     struct span spans[WAVE_SPANS];
     for (uint64_t i = 0; i < n; i++)
         if (begin_span(b, c, c->n_built + i, &spans[i])) return -1;
@@ -674,7 +630,7 @@ static int take_place(struct builder *b, struct chain *c)
         c->last_merge = before; /* the first merge follows the last one of the chain before */
     }
     if (!gathers(b, c)) return 0;
-    c->rows_at = base + partial_bytes(b);
+    c->rows_at = base + b->scratch.partial;
     c->gather = before;
     return build_gathers(b, c);
 }
@@ -698,47 +654,8 @@ static int build_turns(struct builder *b, struct chain *chains, uint64_t n)
     return 0;
 }
 
-struct needs {
-    uint64_t spans, places, rows;
-};
-
-static void count(const struct builder *b, const struct chain *c, struct needs *needs)
-{
-    needs->spans += c->n_spans;
-    needs->places += needs_place(b, c);
-    if (c->rows > needs->rows) needs->rows = c->rows;
-}
-
-/* Memory for the chains of the step. */
-static int reserve(struct builder *b)
-{
-    struct needs needs = {0, 0, 0};
-    uint64_t n_prefixes = 0;
-    for (uint32_t seq = 0; seq < b->step->n_sequences; seq++) {
-        const struct step_sequence *s = &b->sequences[seq];
-        for (uint64_t i = 0; leads(b, s) && i < n_prefix_chains(b, s); i++) {
-            const struct chain c = prefix_chain(b, s, i);
-            count(b, &c, &needs);
-            n_prefixes++;
-        }
-        for (uint64_t i = 0; i < n_sequence_chains(b, seq); i++) {
-            const struct chain c = sequence_chain(b, seq, i);
-            count(b, &c, &needs);
-        }
-    }
-    b->rows_most = needs.rows;
-    if (n_prefixes > 0) {
-        b->prefixes = tg_device_malloc_addr(b->rt, (size_t)(n_prefixes * partial_bytes(b)));
-        b->prefix_merges = (int32_t *)(uintptr_t)tg_device_malloc_addr(b->rt, (size_t)n_prefixes * sizeof(int32_t));
-        if (!b->prefixes || !b->prefix_merges) return -1;
-    }
-    const uint64_t slots = (uint64_t)larger(SLOTS_MIN, (int64_t)smaller(slots_bytes / slot_bytes(b), SLOTS_MAX));
-    if (ring_open(b->rt, &b->slots, slot_bytes(b), needs.spans, slots)) return -1;
-    return ring_open(b->rt, &b->places, place_bytes(b), needs.places, PLACES_MAX);
-}
-
-/* How the work is divided, and memory for it. */
-static int builder_init(struct builder *b, struct tg_runtime *rt)
+/* How the work is divided, and its memory. */
+static void builder_init(struct builder *b, struct tg_runtime *rt)
 {
     const uint64_t base = rt->orch_args[STEP_DESCRIPTOR];
     const struct step *s = (const struct step *)(uintptr_t)base;
@@ -755,8 +672,12 @@ static int builder_init(struct builder *b, struct tg_runtime *rt)
 
     b->heads_most = attention_chain_heads((uint32_t)b->group, s->value_dim);
     b->tokens_most = attention_chain_tokens((uint32_t)b->group, s->value_dim);
-
-    return reserve(b);
+    const uint64_t memory = b->tensors[STEP_SCRATCH];
+    b->scratch = scratch_layout(s);
+    b->prefixes = memory + b->scratch.prefixes_at;
+    b->prefix_merges = (int32_t *)(uintptr_t)(memory + b->scratch.merges_at);
+    ring_init(&b->slots, memory, b->scratch.slot, s->n_slots);
+    ring_init(&b->places, memory + b->scratch.places_at, b->scratch.place, s->n_places);
 }
 
 /* Chains that wait to be built. */
@@ -786,7 +707,7 @@ int attention(struct tg_runtime *rt)
     struct builder b;
     struct turn turn = {.n = 0};
     uint64_t n_prefixes = 0;
-    if (builder_init(&b, rt)) return -1;
+    builder_init(&b, rt);
     for (uint32_t seq = 0; seq < b.step->n_sequences; seq++) {
         const struct step_sequence *s = &b.sequences[seq];
         if (s->leader == seq) b.n_prefixes = n_prefixes;
