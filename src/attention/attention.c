@@ -699,8 +699,8 @@ static enum tg_status add_optional(const struct tg_attention *a, struct launch *
 static uint64_t smaller(uint64_t x, uint64_t y) { return x < y ? x : y; }
 
 /*
- * The scratch memory of the step, which the operator keeps. A slot holds a span on its way through the cores. On `cpu` a
- * few slots for each worker keep all workers busy, and stay in their caches. A device has dozens of cores: there the
+ * The scratch memory of the step, which the operator keeps. A slot holds a span on its way through the cores. On `cpu`
+ * a few slots for each worker keep all workers busy, and stay in their caches. A device has dozens of cores: there the
  * slots take up to half of its L2, which is 192 MiB.
  */
 static enum tg_status provide_scratch(struct tg_attention *a, struct step *s)

@@ -18,6 +18,17 @@ static inline struct tg_tile vec_at(uint32_t dtype, uint32_t rows, uint32_t cols
     return place(tg_tile_vec(dtype, rows, cols), offset);
 }
 
+/* A cube tile of rows x cols elements in the place of one of up to most_rows x most_cols. Tiles that take turns at a
+ * place have one size: a smaller one would leave a part of the tile before it, which `cpu` would have to keep. */
+static inline struct tg_tile cube_at(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols, uint32_t most_rows,
+                                     uint32_t most_cols, uint32_t offset)
+{
+    struct tg_tile tile = tg_tile_cube(kind, dtype, most_rows, most_cols);
+    tile.valid_rows = rows;
+    tile.valid_cols = cols;
+    return place(tile, offset);
+}
+
 /* The bytes of a 1 x n row as the n x 1 column that TROWEXPAND* take. */
 static inline struct tg_tile as_column(const struct tg_tile *row)
 {

@@ -1,5 +1,5 @@
 /*
- * scratch.h - the memory that the tasks of a step share, tensor STEP_SCRATCH: the host allocates it, the plugin uses it.
+ * scratch.h - the memory that the tasks of a step share, tensor STEP_SCRATCH. The host allocates it.
  *
  *     slots [n_slots]       of a span: scores, weights, converted keys and values, softmax
  *     places [n_places]     of a chain: running softmax, gathered rows

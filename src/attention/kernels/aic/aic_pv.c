@@ -31,6 +31,9 @@ struct task {
     uint32_t n_slices;         /* of dim */
     uint32_t p_bytes, v_bytes; /* of a step's tiles, at most */
     uint32_t l0_sets;
+    uint32_t width;  /* of the largest slice */
+    uint32_t height; /* tokens of the largest tile; with several blocks, whole ones */
+    bool several;    /* a tile has several blocks */
 };
 
 struct step {
@@ -41,8 +44,8 @@ struct step {
 /* Tokens of the tile that begins at token `at`. Blocks go below each other where their rows fill whole fractals. */
 static uint32_t tile_tokens(const struct task *t, uint32_t at)
 {
-    const bool several = t->block_tokens < SIDE && t->block_tokens % 16 == 0;
-    const uint32_t most = several ? SIDE / t->block_tokens * t->block_tokens : t->block_tokens - at % t->block_tokens;
+    const uint32_t most = t->several ? SIDE / t->block_tokens * t->block_tokens
+                                     : t->block_tokens - at % t->block_tokens;
     return least(least(most, SIDE), t->tokens - at);
 }
 
@@ -69,6 +72,14 @@ static uint32_t block_rows(const struct task *t, struct step s, uint32_t at)
     return least(t->block_tokens - at % t->block_tokens, s.at + s.n - at);
 }
 
+/* The tile of these rows in v's buffer of a kind, which begins at `base`. */
+static struct tg_tile block_tile(const struct task *t, uint32_t kind, struct step s, uint32_t at, uint32_t base)
+{
+    const uint32_t offset = base + (at - s.at) * tg_round_up(t->width, 16) * tg_dtype_bytes(t->dtype);
+    const uint32_t height = t->several ? t->block_tokens : t->height;
+    return cube_at(kind, t->dtype, block_rows(t, s, at), width_of(t, s.slice), height, t->width, offset);
+}
+
 /* MTE2. An event for each operand, so that p moves on while v is still being loaded. */
 static void load(const struct task *t, struct step s, uint32_t i)
 {
@@ -77,7 +88,7 @@ static void load(const struct task *t, struct step s, uint32_t i)
     if (i >= SETS) wait_flag(PIPE_MTE1, PIPE_MTE2, i % SETS);
     if (s.slice == 0) {
         const struct tg_global p_gm = tg_global_nd(t->p + (uint64_t)s.at * bytes, t->dtype, t->rows, s.n, t->ld);
-        const struct tg_tile p_l1 = place(tg_tile_mat(t->dtype, t->rows, s.n), p_set * PART);
+        const struct tg_tile p_l1 = cube_at(TG_MAT, t->dtype, t->rows, s.n, t->rows, t->height, p_set * PART);
         TLOAD(p_l1, p_gm);
         set_flag(PIPE_MTE2, PIPE_MTE1, p_set);
     }
@@ -86,8 +97,7 @@ static void load(const struct task *t, struct step s, uint32_t i)
         const uint64_t from = tg_arg_addr(t->blocks[at / t->block_tokens]) +
                               ((uint64_t)(at % t->block_tokens) * t->token_ld + s.slice * SIDE) * bytes;
         const struct tg_global v_gm = tg_global_nd(from, t->dtype, n, width, t->token_ld);
-        const uint32_t offset = (at - s.at) * tg_round_up(width, 16) * bytes;
-        const struct tg_tile v_l1 = place(tg_tile_mat(t->dtype, n, width), L1_V + i % SETS * PART + offset);
+        const struct tg_tile v_l1 = block_tile(t, TG_MAT, s, at, L1_V + i % SETS * PART);
         TLOAD(v_l1, v_gm);
     }
     set_flag(PIPE_MTE2, PIPE_MTE1, V_EVENT + i % SETS);
@@ -96,18 +106,17 @@ static void load(const struct task *t, struct step s, uint32_t i)
 /* MTE1. */
 static void move(const struct task *t, struct step s, uint32_t i, struct tg_tile left)
 {
-    const uint32_t bytes = tg_dtype_bytes(t->dtype), width = width_of(t, s.slice), p_set = i / t->n_slices % SETS;
+    const uint32_t p_set = i / t->n_slices % SETS;
     if (s.slice == 0) {
-        const struct tg_tile p_l1 = place(tg_tile_mat(t->dtype, t->rows, s.n), p_set * PART);
+        const struct tg_tile p_l1 = cube_at(TG_MAT, t->dtype, t->rows, s.n, t->rows, t->height, p_set * PART);
         wait_flag(PIPE_MTE2, PIPE_MTE1, p_set);
         TMOV(left, p_l1);
     }
     wait_flag(PIPE_MTE2, PIPE_MTE1, V_EVENT + i % SETS);
     for (uint32_t at = s.at, n; at < s.at + s.n; at += n) {
         n = block_rows(t, s, at);
-        const uint32_t offset = (at - s.at) * tg_round_up(width, 16) * bytes;
-        const struct tg_tile v_l1 = place(tg_tile_mat(t->dtype, n, width), L1_V + i % SETS * PART + offset);
-        const struct tg_tile v_l0b = place(tg_tile_right(t->dtype, n, width), i % t->l0_sets * t->v_bytes + offset);
+        const struct tg_tile v_l1 = block_tile(t, TG_MAT, s, at, L1_V + i % SETS * PART);
+        const struct tg_tile v_l0b = block_tile(t, TG_RIGHT, s, at, i % t->l0_sets * t->v_bytes);
         TMOV(v_l0b, v_l1);
     }
 }
@@ -116,8 +125,10 @@ static void move(const struct task *t, struct step s, uint32_t i, struct tg_tile
 static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_steps)
 {
     const uint32_t l0 = i % t->l0_sets, width = width_of(t, s.slice);
-    const struct tg_tile left = place(tg_tile_left(t->dtype, t->rows, s.n), i / t->n_slices % t->l0_sets * t->p_bytes);
-    const struct tg_tile right = place(tg_tile_right(t->dtype, s.n, width), l0 * t->v_bytes), o = o_l0c(t, s.slice);
+    const struct tg_tile left = cube_at(TG_LEFT, t->dtype, t->rows, s.n, t->rows, t->height,
+                                        i / t->n_slices % t->l0_sets * t->p_bytes);
+    const struct tg_tile right = cube_at(TG_RIGHT, t->dtype, s.n, width, t->height, t->width, l0 * t->v_bytes);
+    const struct tg_tile o = o_l0c(t, s.slice);
 
     /* What M has done up to that step covers the tile of p that is replaced. */
     if (i >= t->l0_sets) wait_flag(PIPE_M, PIPE_MTE1, l0);
@@ -151,8 +162,12 @@ static void store(const struct task *t)
 /* What follows from the shape: how much fits at a time. */
 static void fit(struct task *t)
 {
-    const uint32_t n = tile_tokens(t, 0);
-    const struct tg_tile p = tg_tile_left(t->dtype, t->rows, n), v = tg_tile_right(t->dtype, n, least(t->dim, SIDE));
+    t->several = t->block_tokens < SIDE && t->block_tokens % 16 == 0;
+    t->width = least(t->dim, SIDE);
+    t->height = tile_tokens(t, 0);
+    if (t->several) t->height = (t->height + t->block_tokens - 1) / t->block_tokens * t->block_tokens;
+    const struct tg_tile p = tg_tile_left(t->dtype, t->rows, t->height),
+                         v = tg_tile_right(t->dtype, t->height, t->width);
     t->n_slices = (t->dim + SIDE - 1) / SIDE;
     t->p_bytes = tg_tile_bytes(&p);
     t->v_bytes = tg_tile_bytes(&v);

@@ -29,6 +29,9 @@ struct task {
     uint32_t q_bytes;  /* of a slice of q */
     bool q_stays;      /* all slices of q fit into L0A; otherwise each step moves its own */
     uint32_t l0_sets;  /* of kt in L0B */
+    uint32_t depth;    /* of the largest slice */
+    uint32_t width;    /* of the largest tile; with several blocks, whole ones */
+    bool several;      /* a tile has several blocks */
 };
 
 struct step {
@@ -39,8 +42,8 @@ struct step {
 /* Tokens of the tile that begins at token `at`. Blocks go side by side where their columns fill whole fractals. */
 static uint32_t tile_tokens(const struct task *t, uint32_t at)
 {
-    const bool several = t->block_tokens < SIDE && t->block_tokens % 16 == 0;
-    const uint32_t most = several ? SIDE / t->block_tokens * t->block_tokens : t->block_tokens - at % t->block_tokens;
+    const uint32_t most = t->several ? SIDE / t->block_tokens * t->block_tokens
+                                     : t->block_tokens - at % t->block_tokens;
     return least(least(most, SIDE), t->tokens - at);
 }
 
@@ -59,11 +62,12 @@ static uint32_t depth_of(const struct task *t, uint32_t slice) { return least(SI
 /* A slice of q on its way. */
 static struct tg_tile q_l1(const struct task *t, uint32_t slice)
 {
-    return place(tg_tile_mat(t->dtype, t->rows, depth_of(t, slice)), slice * PART);
+    return cube_at(TG_MAT, t->dtype, t->rows, depth_of(t, slice), t->rows, t->depth, slice * PART);
 }
 static struct tg_tile q_l0a(const struct task *t, uint32_t slice)
 {
-    return place(tg_tile_left(t->dtype, t->rows, depth_of(t, slice)), t->q_stays ? slice * t->q_bytes : 0);
+    const uint32_t offset = t->q_stays ? slice * t->q_bytes : 0;
+    return cube_at(TG_LEFT, t->dtype, t->rows, depth_of(t, slice), t->rows, t->depth, offset);
 }
 
 /* L1 has all slices of q, then the sets of kt. */
@@ -100,8 +104,9 @@ static void load_kt(const struct task *t, struct step s, uint32_t i)
                               ((uint64_t)s.slice * SIDE * t->dim_ld + (uint64_t)col * t->token_ld) * bytes;
         const struct tg_global gm = t->token_ld == 1 ? tg_global_nd(from, t->dtype, depth, n, t->dim_ld)
                                                      : tg_global_dn(from, t->dtype, depth, n, t->token_ld);
-        const uint32_t offset = (at - s.at) * tg_round_up(depth, 16) * bytes;
-        const struct tg_tile l1 = place(tg_tile_mat(t->dtype, depth, n), kt_offset(t, i) + offset);
+        const uint32_t offset = kt_offset(t, i) + (at - s.at) * tg_round_up(t->depth, 16) * bytes;
+        const uint32_t width = t->several ? t->block_tokens : t->width;
+        const struct tg_tile l1 = cube_at(TG_MAT, t->dtype, depth, n, t->depth, width, offset);
         TLOAD(l1, gm);
     }
     set_flag(PIPE_MTE2, PIPE_MTE1, i % SETS);
@@ -113,8 +118,8 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
     const uint32_t l0 = i % t->l0_sets, depth = depth_of(t, s.slice);
     const uint32_t tile = i / t->n_slices, n_tiles = n_steps / t->n_slices;
     const bool first = s.slice == 0, last = s.slice + 1 == t->n_slices;
-    const struct tg_tile kt_l1 = place(tg_tile_mat(t->dtype, depth, s.n), kt_offset(t, i));
-    const struct tg_tile kt_l0b = place(tg_tile_right(t->dtype, depth, s.n), l0 * t->kt_bytes);
+    const struct tg_tile kt_l1 = cube_at(TG_MAT, t->dtype, depth, s.n, t->depth, t->width, kt_offset(t, i));
+    const struct tg_tile kt_l0b = cube_at(TG_RIGHT, t->dtype, depth, s.n, t->depth, t->width, l0 * t->kt_bytes);
     const struct tg_tile left = q_l0a(t, s.slice), s_l0c = place(tg_tile_acc(t->rows, s.n), tile % SETS * PART);
 
     if (i >= t->l0_sets) wait_flag(PIPE_M, PIPE_MTE1, l0);
@@ -145,9 +150,12 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
 /* What follows from the shape: how much fits at a time. */
 static void fit(struct task *t)
 {
-    const uint32_t depth = least(t->dim, SIDE);
-    const struct tg_tile q = tg_tile_left(t->dtype, t->rows, depth),
-                         kt = tg_tile_right(t->dtype, depth, tile_tokens(t, 0));
+    t->several = t->block_tokens < SIDE && t->block_tokens % 16 == 0;
+    t->depth = least(t->dim, SIDE);
+    t->width = tile_tokens(t, 0);
+    if (t->several) t->width = (t->width + t->block_tokens - 1) / t->block_tokens * t->block_tokens;
+    const struct tg_tile q = tg_tile_left(t->dtype, t->rows, t->depth),
+                         kt = tg_tile_right(t->dtype, t->depth, t->width);
     t->n_slices = (t->dim + SIDE - 1) / SIDE;
     t->q_bytes = tg_tile_bytes(&q);
     t->kt_bytes = tg_tile_bytes(&kt);

@@ -5,8 +5,8 @@
  *     m = max over tokens of x      p = exp(x - m), rounded to dtype      l = sum over tokens of p
  *
  * The distance of a key is its position less that of the row's token. Where a row sees no key, or all its scores are
- * -infinity, m is LEAST: p and l are then 0 instead of NaN, and the span adds nothing. l sums p as rounded, so that numerator and
- * divisor agree.
+ * -infinity, m is LEAST: p and l are then 0 instead of NaN, and the span adds nothing. l sums p as rounded, so that
+ * numerator and divisor agree.
  *
  * Columns that hold no token are neither read nor written.
  *
@@ -292,7 +292,7 @@ static void find_max(const struct task *t, const struct slice *s)
     }
     struct tg_tile m = tg_tile_vec(TG_FP32, 1, s->n); /* element-wise instructions take rows */
     TRESHAPE(m, s->m);
-    TMAXS(m, m, LEAST); /* what is hidden is further below than any exp reaches */
+    TMAXS(m, m, LEAST); /* exp of hidden scores, which are further below, is 0 */
     pipe_barrier(PIPE_V);
 }
 
