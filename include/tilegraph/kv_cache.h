@@ -90,7 +90,7 @@ struct tg_kv_cache_config {
     uint32_t kv_heads;               /* 1 to 1024. No default */
     uint32_t key_dim;                /* elements of a key: a multiple of 8, up to 576. No default */
     uint32_t value_dim;              /* the same for values; 0: key_dim. 0 */
-    uint32_t dtype;                  /* enum tg_dtype of keys and values: TG_FP32, TG_FP16, TG_BF16, TG_INT8. TG_FP32 */
+    uint32_t dtype;                  /* enum tg_dtype of keys and values: fp32, fp16, bf16, int8, fp8. TG_FP32 */
     uint32_t layout;                 /* enum tg_kv_layout. TG_KV_PACKED */
     uint32_t max_sequences;          /* open at a time, 1 to 2^20. 256 */
     uint32_t max_blocks;             /* of a sequence; 0: n_blocks. 0 */
@@ -100,6 +100,11 @@ struct tg_kv_cache_config {
     /* Device memory of the caller, used in place: [n_layers] addresses, each of one allocation. With TG_KV_VLLM keys
      * has the arrays and values is not used. NULL: the cache allocates. NULL, NULL */
     const tg_address *keys, *values;
+    uint32_t rotary_dims;      /* the first dimensions of new keys, which appends rotate by their position; an even
+                                  number. 0: none. 0 */
+    bool rotary_interleaved;   /* pairs are dimensions 2 i and 2 i + 1; else i and i + rotary_dims / 2. false */
+    uint32_t rotary_positions; /* rows of the tables */
+    const float *rotary_cos, *rotary_sin; /* [rotary_positions][rotary_dims / 2], host memory, copied */
 };
 
 /* Fill in the defaults; config->size says how many bytes there are. */
@@ -243,8 +248,9 @@ struct tg_kv_rows {
 
 /*
  * Write the keys and values of reserved tokens into their blocks of one layer. The first new token of a sequence comes
- * behind its committed ones. Numbers are rounded to the cache's type; 8-bit elements are divided by the cache's scale,
- * rounded to nearest even, and limited to their range.
+ * behind its committed ones. Keys are rotated by their position if the cache has rotary tables. Numbers are rounded to
+ * the cache's type. 8-bit elements are divided by the cache's scale, limited to their range, and rounded to nearest
+ * even.
  *
  * Runs      a graph of vector kernels, or nothing if there are no tokens
  * Writes    the token slots of the new tokens in that layer, and nothing else

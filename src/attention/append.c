@@ -39,6 +39,9 @@ static enum tg_status check_rows(const struct tg_kv_cache *cache, uint32_t layer
         return tg_error(TG_ERR_ARGUMENT, "layer is %u: the cache has %u, counted from 0", layer, config->n_layers);
     if (rows->dtype > TG_BF16 && rows->dtype != config->dtype)
         return tg_error(TG_ERR_ARGUMENT, "dtype of the rows is %u: give fp32, fp16, bf16 or the cache's", rows->dtype);
+    if (rows->dtype > TG_BF16 && cache->rotary)
+        return tg_error(TG_ERR_ARGUMENT, "dtype of the rows is %u, and keys are rotated: give fp32, fp16 or bf16",
+                        rows->dtype);
     if (rows->n_sequences && !rows->sequences) return tg_error(TG_ERR_ARGUMENT, "sequences is NULL");
     if (!rows->key_head) rows->key_head = config->key_dim;
     if (!rows->value_head) rows->value_head = config->value_dim;
@@ -84,6 +87,10 @@ static enum tg_status add_sequence(struct pieces *p, uint64_t handle, uint64_t n
     if (n_tokens > seq->n_reserved)
         return tg_error(TG_ERR_ARGUMENT, "sequence 0x%llx: %llu new tokens are more than the %llu that are reserved",
                         (unsigned long long)handle, (unsigned long long)n_tokens, (unsigned long long)seq->n_reserved);
+    const uint64_t end = seq->n_tokens + n_tokens;
+    if (cache->rotary && end > cache->config.rotary_positions)
+        return tg_error(TG_ERR_ARGUMENT, "sequence 0x%llx would have %llu tokens: the rotary tables have %u positions",
+                        (unsigned long long)handle, (unsigned long long)end, cache->config.rotary_positions);
     const int32_t *blocks = tg_kv_table_blocks(&cache->table, seq);
     TG_TRY(grow_descriptor(cache, p->n + n_tokens / block_tokens + 2));
     struct append_piece *pieces = (struct append_piece *)((struct append *)cache->descriptor + 1);
@@ -91,7 +98,7 @@ static enum tg_status add_sequence(struct pieces *p, uint64_t handle, uint64_t n
         const uint64_t at = seq->n_tokens + done, slot = at % block_tokens;
         const uint64_t room = block_tokens - slot, n = n_tokens - done < room ? n_tokens - done : room;
         pieces[p->n++] = (struct append_piece){(uint32_t)p->n_rows, (uint32_t)n, (uint32_t)blocks[at / block_tokens],
-                                               (uint32_t)slot};
+                                               (uint32_t)slot, (uint32_t)at};
         p->n_rows += n;
         done += n;
     }
@@ -141,7 +148,8 @@ static void describe(struct append *a, const struct tg_kv_cache *cache, const st
     a->heads = view->kv_heads;
     a->n_pieces = (uint32_t)p->n;
     a->rows_of_task = (uint32_t)(even > least ? even : least);
-    a->reserved = 0;
+    a->rotated = cache->rotary ? cache->config.rotary_dims : 0;
+    a->positions = cache->config.rotary_positions;
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
@@ -162,6 +170,7 @@ static struct tg_tensor resident(const char *name, tg_address address, uint64_t 
 static enum tg_status run(struct tg_kv_cache *cache, const struct tg_kv_view *view, const struct tg_kv_rows *rows,
                           const struct pieces *p)
 {
+    const struct tg_rotary rotary = tg_kv_cache_rotary(&cache->config);
     const struct tg_tensor tensors[APPEND_TENSORS] = {
         [APPEND_DESCRIPTOR] = {"descriptor", cache->descriptor,
                                sizeof(struct append) + p->n * sizeof(struct append_piece), 1, TG_IN},
@@ -170,12 +179,14 @@ static enum tg_status run(struct tg_kv_cache *cache, const struct tg_kv_view *vi
         [APPEND_VALUE_ROWS] = source(rows, "values", rows->values, rows->value_token, rows->value_head, p->n_rows,
                                      view->kv_heads, view->value_dim),
         [APPEND_KEYS] = resident("keys of the cache", view->key, tg_kv_key_extent(view)),
-        [APPEND_VALUES] = resident("values of the cache", view->value, tg_kv_value_extent(view))};
+        [APPEND_VALUES] = resident("values of the cache", view->value, tg_kv_value_extent(view)),
+        [APPEND_ROTARY] = resident("rotary tables", cache->rotary, tg_rotary_bytes(&rotary, view->key_dim))};
+    const size_t n_tensors = cache->rotary ? APPEND_TENSORS : APPEND_ROTARY;
     if (!cache->append)
         TG_TRY(tg_embedded_program_open(cache->device, kernels, sizeof kernels / sizeof kernels[0], &plugin,
                                         "append_graph", cache->run.check, &cache->append));
     struct tg_run *run;
-    TG_TRY(tg_run_open(cache->append, &cache->run, tensors, APPEND_TENSORS, &run));
+    TG_TRY(tg_run_open(cache->append, &cache->run, tensors, n_tensors, &run));
     const enum tg_status status = tg_run_wait(run);
     cache->last_run = run;
     return status;

@@ -10,6 +10,7 @@
 #include "attention/kernels/step.h"
 #include "attention/layout.h"
 #include "attention/program.h"
+#include "attention/rotary.h"
 #include "base/error.h"
 #include "base/sized.h"
 
@@ -128,19 +129,9 @@ static enum tg_status check_window(const char *name, int32_t keys)
     return tg_error(TG_ERR_ARGUMENT, "%s is %d: 0 to %d keys are possible, or -1 for all", name, keys, TOKENS_MAX);
 }
 
-static enum tg_status check_rotary(const struct tg_attention_config *c)
+static struct tg_rotary rotary_of(const struct tg_attention_config *c)
 {
-    if (c->rotary_dims == 0) return TG_OK;
-    if (c->rotary_dims % 2 || c->rotary_dims > c->key_dim)
-        return tg_error(TG_ERR_ARGUMENT, "rotary_dims is %u: an even number up to key_dim, %u, is possible",
-                        c->rotary_dims, c->key_dim);
-    if (!c->rotary_cos || !c->rotary_sin)
-        return tg_error(TG_ERR_ARGUMENT, "rotary_dims is %u, and %s is NULL", c->rotary_dims,
-                        c->rotary_cos ? "rotary_sin" : "rotary_cos");
-    if (c->rotary_positions < 1 || c->rotary_positions > TOKENS_MAX)
-        return tg_error(TG_ERR_ARGUMENT, "rotary_positions is %u: 1 to %d are possible", c->rotary_positions,
-                        TOKENS_MAX);
-    return TG_OK;
+    return (struct tg_rotary){c->rotary_dims, c->rotary_interleaved, c->rotary_positions, c->rotary_cos, c->rotary_sin};
 }
 
 static enum tg_status check_config(const struct tg_attention_config *c)
@@ -170,13 +161,8 @@ static enum tg_status check_config(const struct tg_attention_config *c)
         return tg_error(TG_ERR_ARGUMENT, "span_tokens is %u: up to %d are possible", c->span_tokens, SPAN_TOKENS_MAX);
     TG_TRY(check_window("window_left", c->window_left));
     TG_TRY(check_window("window_right", c->window_right));
-    return check_rotary(c);
-}
-
-static uint64_t rotary_bytes(const struct tg_attention_config *c)
-{
-    const uint64_t rows = 2 * (uint64_t)c->rotary_positions + query_slice_rows(c->key_dim);
-    return rows * c->rotary_dims * sizeof(float);
+    const struct tg_rotary rotary = rotary_of(c);
+    return tg_rotary_check(&rotary, c->key_dim);
 }
 
 /* The constants of arguments.h. */
@@ -188,41 +174,6 @@ static enum tg_status open_constants(struct tg_attention *a)
     for (int i = 0; i < COUNTS; i++) values[ROWS_MAX * 8 + i] = (float)i;
     TG_TRY(tg_device_malloc(a->device, sizeof values, &a->constants));
     return tg_copy_to_device(a->device, a->constants, values, sizeof values);
-}
-
-/* The partner of a dimension in its pair, and the column of the pair in the caller's tables. */
-static uint32_t partner(const struct tg_attention_config *c, uint32_t d)
-{
-    const uint32_t half = c->rotary_dims / 2;
-    return c->rotary_interleaved ? d ^ 1u : d < half ? d + half : d - half;
-}
-static uint32_t pair_of(const struct tg_attention_config *c, uint32_t d)
-{
-    return c->rotary_interleaved ? d / 2 : d % (c->rotary_dims / 2);
-}
-
-/* The rotary tensor of step.h: (x, y) becomes (x cos - y sin, y cos + x sin). */
-static enum tg_status open_rotary(struct tg_attention *a)
-{
-    const struct tg_attention_config *c = &a->config;
-    const uint32_t dims = c->rotary_dims, n_index = query_slice_rows(c->key_dim);
-    const uint64_t table = (uint64_t)c->rotary_positions * dims;
-    float *cos = malloc(rotary_bytes(c));
-    if (!cos) return tg_error(TG_ERR_MEMORY, "no memory for rotary tables of %u positions", c->rotary_positions);
-    float *sin = cos + table;
-    int32_t *index = (int32_t *)(void *)(sin + table);
-    for (uint64_t row = 0; row < c->rotary_positions; row++)
-        for (uint32_t d = 0; d < dims; d++) {
-            const uint64_t from = row * (dims / 2) + pair_of(c, d);
-            cos[row * dims + d] = c->rotary_cos[from];
-            sin[row * dims + d] = partner(c, d) > d ? -c->rotary_sin[from] : c->rotary_sin[from];
-        }
-    for (uint32_t row = 0; row < n_index; row++)
-        for (uint32_t d = 0; d < dims; d++) index[row * dims + d] = (int32_t)(row * c->key_dim + partner(c, d));
-    enum tg_status status = tg_device_malloc(a->device, rotary_bytes(c), &a->rotary);
-    if (status == TG_OK) status = tg_copy_to_device(a->device, a->rotary, cos, rotary_bytes(c));
-    free(cos);
-    return status;
 }
 
 /* Where parts of a descriptor begin. */
@@ -243,7 +194,8 @@ static enum tg_status open_parts(struct tg_attention *a, struct tg_device *devic
                                     &a->program));
     a->device = device;
     TG_TRY(open_constants(a));
-    return a->config.rotary_dims ? open_rotary(a) : TG_OK;
+    const struct tg_rotary rotary = rotary_of(&a->config);
+    return rotary.dims ? tg_rotary_open(device, &rotary, a->config.key_dim, &a->rotary) : TG_OK;
 }
 
 enum tg_status tg_attention_open(struct tg_device *device, const struct tg_attention_config *config,
@@ -669,8 +621,9 @@ static enum tg_status add_optional(const struct tg_attention *a, struct launch *
         l->head->value_scales = add_scales(l, "value_scales", l->kv.value_scales);
     }
     if (a->rotary) {
+        const struct tg_rotary rotary = rotary_of(&a->config);
         l->head->rotary = l->n;
-        add_resident(l, "rotary", a->rotary, rotary_bytes(&a->config));
+        add_resident(l, "rotary", a->rotary, tg_rotary_bytes(&rotary, a->config.key_dim));
     }
     if (l->step->lse.data) {
         struct array lse = {"lse", l->step->lse, TG_FP32, a->config.heads, 1, TG_OUT};

@@ -74,12 +74,15 @@ static enum tg_status check_config(struct tg_kv_cache_config *config)
     if (config->layout == TG_KV_VLLM && config->key_dim != config->value_dim)
         return tg_error(TG_ERR_ARGUMENT, "value_dim is %u and key_dim %u: TG_KV_VLLM has one dimension for both",
                         config->value_dim, config->key_dim);
-    if (config->dtype != TG_FP32 && config->dtype != TG_FP16 && config->dtype != TG_BF16 && config->dtype != TG_INT8)
+    if (config->dtype > TG_BF16 && config->dtype != TG_INT8 && config->dtype != TG_FP8_E4M3 &&
+        config->dtype != TG_FP8_E5M2)
         return tg_error(TG_ERR_ARGUMENT, "dtype %u is no element type of a KV cache", config->dtype);
     if (!(config->key_scale > 0 && config->key_scale <= FLT_MAX) ||
         !(config->value_scale > 0 && config->value_scale <= FLT_MAX))
         return tg_error(TG_ERR_ARGUMENT, "key_scale and value_scale are positive numbers, not %g and %g",
                         (double)config->key_scale, (double)config->value_scale);
+    const struct tg_rotary rotary = tg_kv_cache_rotary(config);
+    TG_TRY(tg_rotary_check(&rotary, config->key_dim));
     return check_memory(config);
 }
 
@@ -135,7 +138,11 @@ static enum tg_status open_parts(struct tg_kv_cache *cache)
         return tg_error(TG_ERR_MEMORY, "no memory for the books of %u blocks and %u sequences", config->n_blocks,
                         config->max_sequences);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) TG_TRY(place_layer(cache, layer));
-    cache->config.keys = cache->config.values = NULL; /* the caller's arrays are not kept */
+    const struct tg_rotary rotary = tg_kv_cache_rotary(config);
+    if (rotary.dims) TG_TRY(tg_rotary_open(cache->device, &rotary, config->key_dim, &cache->rotary));
+    /* The caller's arrays are not kept. */
+    cache->config.keys = cache->config.values = NULL;
+    cache->config.rotary_cos = cache->config.rotary_sin = NULL;
     return TG_OK;
 }
 
@@ -171,6 +178,7 @@ void tg_kv_cache_close(struct tg_kv_cache *cache)
     if (!cache) return;
     for (uint32_t layer = 0; layer < cache->n_allocated; layer++)
         tg_device_free(cache->device, cache->views[layer].key);
+    if (cache->rotary) tg_device_free(cache->device, cache->rotary);
     tg_run_close(cache->last_run);
     tg_program_close(cache->append);
     tg_kv_table_fini(&cache->table);

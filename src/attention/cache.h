@@ -8,6 +8,7 @@
 #include <tilegraph/kv_cache.h>
 
 #include "attention/layout.h"
+#include "attention/rotary.h"
 #include "attention/table.h"
 
 struct tg_kv_cache {
@@ -20,12 +21,19 @@ struct tg_kv_cache {
     uint64_t n_copied;
     /* Of the thread of the device: */
     struct tg_run_config run;
+    tg_address rotary;         /* tables of rotary.h; 0: keys are not rotated */
     struct tg_program *append; /* NULL before the first append */
     struct tg_run *last_run;
     uint64_t n_appends;
     void *descriptor; /* of the last append; borrowed by last_run */
     size_t descriptor_bytes;
 };
+
+static inline struct tg_rotary tg_kv_cache_rotary(const struct tg_kv_cache_config *config)
+{
+    return (struct tg_rotary){config->rotary_dims, config->rotary_interleaved, config->rotary_positions,
+                              config->rotary_cos, config->rotary_sin};
+}
 
 /* TG_ERR_ARGUMENT, with a message. */
 enum tg_status tg_kv_no_sequence(uint64_t sequence);

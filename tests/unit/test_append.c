@@ -9,6 +9,7 @@
 #include "common/check.h"
 #include "common/random.h"
 #include "pa_dtype.h"
+#include "reference.h"
 
 static void ok(enum tg_status status) { CHECK(status == TG_OK, "%s: %s", tg_status_name(status), tg_last_message()); }
 
@@ -30,6 +31,7 @@ static double number_of(const void *array, uint32_t dtype, uint64_t at)
 {
     if (dtype == TG_FP32) return (double)((const float *)array)[at];
     if (dtype == TG_INT8) return ((const int8_t *)array)[at];
+    if (ref_is_fp8(dtype)) return ref_fp8(dtype, ((const uint8_t *)array)[at]);
     const uint16_t bits = ((const uint16_t *)array)[at];
     return (double)(dtype == TG_FP16 ? pa_fp16_to_float(bits) : pa_bf16_to_float(bits));
 }
@@ -38,6 +40,7 @@ static void put_number(void *array, uint32_t dtype, uint64_t at, double number)
 {
     if (dtype == TG_FP32) ((float *)array)[at] = (float)number;
     else if (dtype == TG_INT8) ((int8_t *)array)[at] = (int8_t)number;
+    else if (ref_is_fp8(dtype)) ((uint8_t *)array)[at] = ref_fp8_code(dtype, number);
     else if (dtype == TG_FP16) ((uint16_t *)array)[at] = pa_fp16_from_float((float)number);
     else ((uint16_t *)array)[at] = pa_bf16_from_float((float)number);
 }
@@ -56,6 +59,7 @@ struct trial {
     void *from[2];            /* keys and values of the new tokens */
     unsigned char *before[2]; /* the cache's bytes, keys and values of layer 1 */
     uint64_t bytes[2];
+    struct tg_kv_cache_config config; /* with the rotary tables */
 };
 
 static int64_t token_stride(const struct trial *t, int side) { return side ? t->rows.value_token : t->rows.key_token; }
@@ -98,7 +102,24 @@ static double expected_of(const struct trial *t, int side, double number)
     if (dtype == TG_BF16) return (double)pa_bf16_to_float(pa_bf16_from_float((float)number));
     const float factor = 1.0f / (side ? t->cache->config.value_scale : t->cache->config.key_scale);
     const float scaled = (float)number * factor;
+    if (dtype != TG_INT8) return (double)scaled; /* limited and rounded when it is put */
     return (double)rintf(scaled > 127 ? 127 : scaled < -128 ? -128 : scaled);
+}
+
+/* The number of row r, head h, dimension d, at a position; keys are rotated. */
+static double number_at(const struct trial *t, int side, uint64_t r, uint32_t h, uint32_t d, uint64_t position)
+{
+    const struct tg_kv_cache_config *c = &t->config;
+    const uint64_t row = r * (uint64_t)token_stride(t, side) + h * (uint64_t)head_stride(t, side);
+    const double number = number_of(t->from[side], t->rows.dtype, row + d);
+    if (side || d >= c->rotary_dims) return number;
+    const uint32_t half = c->rotary_dims / 2, pair = c->rotary_interleaved ? d / 2 : d % half;
+    const bool is_first = c->rotary_interleaved ? d % 2 == 0 : d < half;
+    const uint32_t partner = c->rotary_interleaved ? d ^ 1u : is_first ? d + half : d - half;
+    const float cosine = c->rotary_cos[position * half + pair], sine = c->rotary_sin[position * half + pair];
+    const float other = (float)number_of(t->from[side], t->rows.dtype, row + partner);
+    const float a = (float)number * cosine, b = other * (is_first ? -sine : sine);
+    return (double)(a + b);
 }
 
 /* Put the expected elements over `before`; the result is what the cache must have. */
@@ -121,8 +142,7 @@ static void expect_rows(struct trial *t, int side)
                     const int64_t to = side ? block * v->value_block + h * v->value_head + slot * v->value_token + d
                                             : block * v->key_block + h * v->key_head + slot * v->key_token +
                                                   d * v->key_dim_stride;
-                    const int64_t from = (int64_t)r * token_stride(t, side) + h * head_stride(t, side) + d;
-                    const double number = number_of(t->from[side], t->rows.dtype, (uint64_t)from);
+                    const double number = number_at(t, side, r, h, d, token);
                     put_number(t->before[side], v->dtype, (uint64_t)to, expected_of(t, side, number));
                 }
             }
@@ -148,7 +168,7 @@ static void check_cache(struct trial *t)
 static struct tg_kv_cache_config draw_config(uint64_t *random)
 {
     static const uint32_t blocks[] = {1, 3, 16, 32, 100}, dims[] = {8, 16, 40, 64, 128, 576};
-    static const uint32_t dtypes[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8};
+    static const uint32_t dtypes[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_FP8_E4M3, TG_FP8_E5M2};
     struct tg_kv_cache_config config;
     tg_kv_cache_config_init(&config);
     config.block_tokens = blocks[random_below(random, 5)];
@@ -156,11 +176,20 @@ static struct tg_kv_cache_config draw_config(uint64_t *random)
     config.n_layers = 2;
     config.kv_heads = 1 + (uint32_t)random_below(random, 5);
     config.key_dim = dims[random_below(random, 6)];
-    config.dtype = dtypes[random_below(random, 4)];
+    config.dtype = dtypes[random_below(random, 6)];
     config.layout = (uint32_t)random_below(random, 3);
     config.value_dim = config.layout == TG_KV_VLLM ? 0 : dims[random_below(random, 6)];
     config.reuse = false;
-    if (config.dtype == TG_INT8) config.key_scale = 0.03f, config.value_scale = 0.05f;
+    if (tg_dtype_bytes(config.dtype) == 1) config.key_scale = 0.03f, config.value_scale = 0.004f;
+    if (!random_chance(random, 40)) return config;
+    enum { POSITIONS = 64 };
+    static float tables[2][POSITIONS * 288];
+    for (int i = 0; i < POSITIONS * 288; i++) tables[0][i] = cosf((float)i), tables[1][i] = sinf((float)i);
+    config.rotary_dims = 2 + 2 * (uint32_t)random_below(random, (int)config.key_dim / 2);
+    config.rotary_interleaved = random_chance(random, 50);
+    config.rotary_positions = POSITIONS;
+    config.rotary_cos = tables[0];
+    config.rotary_sin = tables[1];
     return config;
 }
 
@@ -207,7 +236,9 @@ static void run_trial(struct tg_device *device, uint64_t seed, bool check)
     config.run = &run;
     ok(tg_kv_cache_open(device, &config, &t.cache));
     static const uint32_t dtypes[] = {TG_FP32, TG_FP16, TG_BF16};
-    t.rows.dtype = random_chance(&random, 25) ? config.dtype : dtypes[random_below(&random, 3)];
+    const bool is_raw = random_chance(&random, 25) && !(config.rotary_dims && tg_dtype_bytes(config.dtype) == 1);
+    t.rows.dtype = is_raw ? config.dtype : dtypes[random_below(&random, 3)];
+    t.config = config;
     draw_sequences(&t, &random);
     draw_rows(&t, &random);
     save_cache(&t);

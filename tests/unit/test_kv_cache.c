@@ -563,6 +563,9 @@ static void an_impossible_configuration_is_refused_by_name(void **state)
     expect_refused(bad, "keys[0]");
     bad.layout = TG_KV_VLLM;
     expect_refused(bad, "values is given");
+    REFUSED(rotary_dims, 3, "rotary_dims is 3");
+    REFUSED(rotary_dims, 10, "rotary_dims is 10");
+    REFUSED(rotary_dims, 8, "rotary_cos is NULL");
     REFUSED(size, 8, "tg_kv_cache_config");
 #undef REFUSED
     struct tg_kv_cache *cache = NULL;

@@ -13,13 +13,22 @@
 #include <stdint.h>
 
 /* The tensors of a run: the descriptor, then new keys and values, then those of the cache. */
-enum { APPEND_DESCRIPTOR, APPEND_KEY_ROWS, APPEND_VALUE_ROWS, APPEND_KEYS, APPEND_VALUES, APPEND_TENSORS };
+enum {
+    APPEND_DESCRIPTOR,
+    APPEND_KEY_ROWS,
+    APPEND_VALUE_ROWS,
+    APPEND_KEYS,
+    APPEND_VALUES,
+    APPEND_ROTARY, /* of step.h, if keys are rotated */
+    APPEND_TENSORS
+};
 
 struct append_piece {
-    uint32_t row;   /* the first of the new tokens, counted through all sequences */
-    uint32_t n;     /* tokens */
-    uint32_t block; /* of the cache */
-    uint32_t slot;  /* the first token slot in the block */
+    uint32_t row;      /* the first of the new tokens, counted through all sequences */
+    uint32_t n;        /* tokens */
+    uint32_t block;    /* of the cache */
+    uint32_t slot;     /* the first token slot in the block */
+    uint32_t position; /* of the first token in its sequence */
 };
 
 /* Where the rows of one kind, keys or values, come from and go to. Distances are in elements. */
@@ -35,7 +44,8 @@ struct append {
     struct append_side sides[2]; /* keys, values */
     uint32_t heads, n_pieces;
     uint32_t rows_of_task; /* tokens of a task, roughly */
-    uint32_t reserved;
+    uint32_t rotated;      /* dimensions of a key; 0: none */
+    uint32_t positions;    /* rows of the rotary tables */
 };
 
 /* The arguments of aiv_append.c, by number. */
@@ -53,9 +63,13 @@ enum append_argument {
     AP_FROM_DTYPE,
     AP_TO_DTYPE,
     AP_FACTOR,   /* float: element = number * factor */
-    AP_N_PIECES, /* 1 to APPEND_PIECES_MAX; then row, n, block, slot of each */
+    AP_ROTATED,  /* the first dimensions, an even number; 0: none */
+    AP_COS,      /* device addresses: fp32 [positions][AP_ROTATED] ... */
+    AP_SIN,      /* ... the same ... */
+    AP_INDEX,    /* ... and int32 [slice rows][AP_ROTATED] */
+    AP_N_PIECES, /* 1 to APPEND_PIECES_MAX; then row, n, block, slot and position of each */
     AP_PIECES
 };
-enum { APPEND_PIECE_WORDS = 4, APPEND_PIECES_MAX = 240 };
+enum { APPEND_PIECE_WORDS = 5, APPEND_PIECES_MAX = 200 };
 
 #endif

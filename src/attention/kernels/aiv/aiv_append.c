@@ -10,25 +10,34 @@
  * no transposition: a row of a tile can be stored as a column.
  */
 #include "../append.h"
-#include "../rows.h"
+#include "../arguments.h"
+#include "../rotate.h"
 
 /*
  * UB holds two sets of buffers. From 16 KiB on a transfer runs at nearly full speed.
  *
  *     rows in the cache's type | rows as they come, if they are of another type; |   ... transposed rows at the end
  *                              | then scratch of the transposition ...           |
+ *
+ * A rotation takes slices of half the size, and all of a set:
+ *
+ *     rows | index | rows as they come, then swapped rows | cos | sin | scratch
  */
 #define ROWS_BYTES (32u * 1024u)
 #define OTHER ROWS_BYTES
 #define OTHER_BYTES (64u * 1024u)
 #define SET (OTHER + OTHER_BYTES)
+#define TURNED_BYTES (QUERY_FLOATS * 4u) /* of rows that are rotated */
+_Static_assert(2 * TURNED_BYTES <= ROWS_BYTES && 4 * TURNED_BYTES <= OTHER_BYTES, "a rotation fits into a set");
 
 struct task {
     uint64_t from, to;
     int64_t from_token, from_head, to_block, to_head, to_token, to_dim;
     uint32_t dim, heads, from_dtype, to_dtype;
     float factor;
-    bool transposes; /* tokens are neighbours in the cache */
+    bool transposes;  /* tokens are neighbours in the cache */
+    uint32_t rotated; /* dimensions; 0: none */
+    uint64_t cos, sin, index;
     const int64_t *pieces;
     uint32_t n_pieces;
 };
@@ -46,14 +55,21 @@ static struct append_piece piece_at(const struct task *t, uint32_t idx)
 {
     const int64_t *words = t->pieces + idx * APPEND_PIECE_WORDS;
     const struct append_piece piece = {tg_arg_u32(words[0]), tg_arg_u32(words[1]), tg_arg_u32(words[2]),
-                                       tg_arg_u32(words[3])};
+                                       tg_arg_u32(words[3]), tg_arg_u32(words[4])};
     return piece;
 }
 
-/* Bytes of a row while it is worked on: conversions go through fp32. */
-static uint32_t row_bytes(const struct task *t)
+/* Rows need no conversion on their way, and no rotation in another type than theirs. */
+static bool is_direct(const struct task *t)
 {
-    return pitch(t->from_dtype == t->to_dtype ? t->to_dtype : TG_FP32, t->dim);
+    return t->from_dtype == t->to_dtype && (!t->rotated || t->from_dtype == TG_FP32);
+}
+
+/* Rows of a slice at most. Conversions and rotations go through fp32. */
+static uint32_t rows_of_slice(const struct task *t)
+{
+    if (t->rotated) return query_slice_rows(t->dim);
+    return ROWS_BYTES / pitch(is_direct(t) ? t->to_dtype : TG_FP32, t->dim);
 }
 
 /* Rows of a tile as TTRANS wants its scratch. */
@@ -65,7 +81,7 @@ static uint32_t scratch_rows(uint32_t dtype, uint32_t n)
 /* Tokens of a slice of a piece of n: as many as fit for one head, in parts of about equal size. */
 static uint32_t tokens_of_slice(const struct task *t, uint32_t n)
 {
-    uint32_t most = ROWS_BYTES / row_bytes(t);
+    uint32_t most = rows_of_slice(t);
     /* Half for the scratch, half for the transposed rows. They are rounded up to 16 rows and to 32 bytes. */
     if (t->transposes && n > 1) most = least(most, OTHER_BYTES / 2 / t->dim / 32u * 32u / tg_dtype_bytes(t->to_dtype));
     if (n <= most) return n;
@@ -75,7 +91,7 @@ static uint32_t tokens_of_slice(const struct task *t, uint32_t n)
 
 static uint32_t heads_of_slice(const struct task *t, uint32_t n_heads, uint32_t n)
 {
-    n_heads = least(n_heads, ROWS_BYTES / (n * row_bytes(t)));
+    n_heads = least(n_heads, rows_of_slice(t) / n);
     if (!t->transposes || n == 1) return n_heads;
     const uint32_t scratch = scratch_rows(t->to_dtype, n) * pitch(t->to_dtype, t->dim);
     return least(n_heads, (OTHER_BYTES - scratch) / (t->dim * pitch(t->to_dtype, n)));
@@ -128,20 +144,52 @@ static void load(const struct task *t, const struct slice *s, const struct tg_ti
     TLOAD(*rows, gm);
 }
 
-/* V: whole numbers from -128 to 127 in place, then int8. fp16 has all of them, so no number is rounded twice. */
-static void quantise(const struct task *t, struct tg_tile *wide, const struct tg_tile *half, const struct tg_tile *to)
+static struct rotation rotation_of(const struct task *t, uint32_t n, uint32_t set)
 {
+    const uint32_t other = set + OTHER;
+    const struct rotation r = {t->rotated,
+                               vec_at(TG_INT32, n, t->rotated, set + TURNED_BYTES),
+                               vec_at(TG_FP32, n, t->rotated, other + TURNED_BYTES),
+                               vec_at(TG_FP32, n, t->rotated, other + 2 * TURNED_BYTES),
+                               vec_at(TG_FP32, n, t->rotated, other),
+                               vec_at(TG_INT32, n, t->rotated, other + 3 * TURNED_BYTES)};
+    return r;
+}
+
+/* MTE2: the rows of the tables for the tokens of a slice, the same for each head. */
+static void load_rotation(const struct task *t, const struct slice *s, uint32_t set)
+{
+    const struct append_piece piece = piece_at(t, s->piece);
+    const uint32_t n = s->n_heads * s->n, shape[5] = {1, 1, s->n_heads, s->n, t->rotated};
+    const uint64_t at = (uint64_t)(piece.position + s->token) * t->rotated * sizeof(float);
+    const int64_t stride[5] = {0, 0, 0, t->rotated, 1};
+    const struct rotation r = rotation_of(t, n, set);
+    const struct tg_global index = tg_global_nd(t->index, TG_INT32, n, t->rotated, t->rotated);
+    const struct tg_global cos = tg_global_make(t->cos + at, TG_FP32, TG_ROW_MAJOR, shape, stride);
+    const struct tg_global sin = tg_global_make(t->sin + at, TG_FP32, TG_ROW_MAJOR, shape, stride);
+    TLOAD(r.index, index);
+    TLOAD(r.cos, cos);
+    TLOAD(r.sin, sin);
+}
+
+/* V: fp32 in place as elements of 8 bits: divided by the scale, limited to the type's range, rounded once. */
+static void quantise(const struct task *t, struct tg_tile *wide, uint32_t set, const struct tg_tile *to)
+{
+    const bool is_int8 = t->to_dtype == TG_INT8;
+    const float most = is_int8 ? 127.0f : t->to_dtype == TG_FP8_E4M3 ? 448.0f : 57344.0f;
+    const struct tg_tile other = vec_at(is_int8 ? TG_FP16 : t->to_dtype, wide->valid_rows, t->dim, set + OTHER);
     TMULS(*wide, *wide, t->factor);
     pipe_barrier(PIPE_V);
-    TMINS(*wide, *wide, 127.0f);
+    TMINS(*wide, *wide, most);
     pipe_barrier(PIPE_V);
-    TMAXS(*wide, *wide, -128.0f);
+    TMAXS(*wide, *wide, is_int8 ? -128.0f : -most);
     pipe_barrier(PIPE_V);
-    TCVT(*wide, *wide, TG_CAST_RINT);
+    if (is_int8) TCVT(*wide, *wide, TG_CAST_RINT); /* fp16 has these whole numbers: they are not rounded again */
+    if (is_int8) pipe_barrier(PIPE_V);
+    TCVT(other, *wide);
     pipe_barrier(PIPE_V);
-    TCVT(*half, *wide);
-    pipe_barrier(PIPE_V);
-    TCVT(*to, *half);
+    if (is_int8) TCVT(*to, other);
+    else TMOV(*to, other);
 }
 
 /* V: rows in the cache's type, at the start of the set. */
@@ -149,21 +197,27 @@ static struct tg_tile convert(const struct task *t, struct tg_tile *rows, uint32
 {
     const uint32_t n = rows->valid_rows;
     const struct tg_tile to = vec_at(t->to_dtype, n, t->dim, set);
-    if (t->from_dtype == t->to_dtype) return *rows;
-    if (t->from_dtype == TG_FP32 && t->to_dtype != TG_INT8) {
+    if (is_direct(t) && !t->rotated) return *rows;
+    if (t->from_dtype == TG_FP32 && tg_dtype_bytes(t->to_dtype) == 2 && !t->rotated) {
         TCVT(to, *rows);
         return to;
     }
     struct tg_tile wide = vec_at(TG_FP32, n, t->dim, set);
-    if (t->from_dtype == TG_FP32) TMOV(wide, *rows);
-    else TCVT(wide, *rows);
+    if (!is_direct(t)) {
+        if (t->from_dtype == TG_FP32) TMOV(wide, *rows);
+        else TCVT(wide, *rows);
+        pipe_barrier(PIPE_V);
+    }
+    if (t->rotated) {
+        const struct rotation r = rotation_of(t, n, set);
+        rotate(&r, &wide);
+    }
     if (t->to_dtype == TG_FP32) return wide;
-    pipe_barrier(PIPE_V);
-    const struct tg_tile half = vec_at(t->to_dtype == TG_INT8 ? TG_FP16 : t->to_dtype, n, t->dim, set + OTHER);
-    if (t->to_dtype == TG_INT8) {
-        quantise(t, &wide, &half, &to);
+    if (tg_dtype_bytes(t->to_dtype) == 1) {
+        quantise(t, &wide, set, &to);
         return to;
     }
+    const struct tg_tile half = vec_at(t->to_dtype, n, t->dim, set + OTHER);
     TCVT(half, wide);
     pipe_barrier(PIPE_V);
     TMOV(to, half);
@@ -222,10 +276,10 @@ static void append(const struct task *t)
     struct slice s = first(t);
     for (uint32_t idx = 0; idx < n_slices; idx++) {
         const uint32_t event = idx % 2, set = event * SET;
-        struct tg_tile rows = vec_at(t->from_dtype, s.n_heads * s.n, t->dim,
-                                     t->from_dtype == t->to_dtype ? set : set + OTHER);
+        struct tg_tile rows = vec_at(t->from_dtype, s.n_heads * s.n, t->dim, is_direct(t) ? set : set + OTHER);
         if (idx >= 2) wait_flag(PIPE_MTE3, PIPE_MTE2, event); /* the set is free again */
         load(t, &s, &rows);
+        if (t->rotated) load_rotation(t, &s, set);
         set_flag(PIPE_MTE2, PIPE_V, event);
 
         wait_flag(PIPE_MTE2, PIPE_V, event);
@@ -256,6 +310,10 @@ void kernel_entry(int64_t *args)
     t.from_dtype = tg_arg_u32(args[AP_FROM_DTYPE]);
     t.to_dtype = tg_arg_u32(args[AP_TO_DTYPE]);
     t.factor = tg_arg_f32(args[AP_FACTOR]);
+    t.rotated = tg_arg_u32(args[AP_ROTATED]);
+    t.cos = t.rotated ? tg_arg_addr(args[AP_COS]) : 0;
+    t.sin = t.rotated ? tg_arg_addr(args[AP_SIN]) : 0;
+    t.index = t.rotated ? tg_arg_addr(args[AP_INDEX]) : 0;
     t.n_pieces = tg_arg_u32(args[AP_N_PIECES]);
     t.pieces = args + AP_PIECES;
     t.transposes = t.to_dim != 1;

@@ -2,16 +2,15 @@
  * aiv_query.c - the query rows of a chain: gathered, rotated, converted, on a vector core. arguments.h lists the
  * arguments.
  *
- * The rows of several tokens and heads are apart in the query; a cube core loads rows of one distance. Of rotated rows,
- * the first `rotated` dimensions become x * cos + swapped x * sin. The two tables have a row for each position, with
- * signs in that of sin. Swapped x has the partner of each dimension in its place; an index says which that is.
+ * The rows of several tokens and heads are apart in the query; a cube core loads rows of one distance. rotate.h says
+ * what a rotation is.
  *
  * The kernel works off the rows in slices, which take turns on two sets of buffers:
  *
  *     MTE2 (load) ---> V (rotate, convert) ---> MTE3 (store) ---> MTE2, two slices later
  */
 #include "../arguments.h"
-#include "../rows.h"
+#include "../rotate.h"
 
 #define FLOATS QUERY_FLOATS
 #define PART (FLOATS * 4u)
@@ -38,23 +37,16 @@ static uint32_t rows_at(const struct task *t, uint32_t row)
     return slice_rows(t->rows, row, t->group, query_slice_rows(t->dim));
 }
 
-/* V. x: the rows in fp32. */
-static void rotate(const struct task *t, struct tg_tile x, uint32_t n, uint32_t set)
+/* The tiles of a rotation of n rows. */
+static struct rotation rotation_of(const struct task *t, uint32_t n, uint32_t set)
 {
-    const struct tg_tile index = vec_at(TG_INT32, n, t->rotated, UB_INDEX);
-    const struct tg_tile swapped = vec_at(TG_FP32, n, t->rotated, UB_SWAPPED);
-    const struct tg_tile cos = vec_at(TG_FP32, n, t->rotated, set + SET_COS);
-    const struct tg_tile sin = vec_at(TG_FP32, n, t->rotated, set + SET_SIN);
-    const struct tg_tile scratch = vec_at(TG_INT32, n, t->rotated, set + SET_OUT);
-    struct tg_tile part = x;
-    part.valid_cols = t->rotated;
-    TGATHER(swapped, x, index, scratch);
-    pipe_barrier(PIPE_V);
-    TMUL(part, part, cos);
-    TMUL(swapped, swapped, sin);
-    pipe_barrier(PIPE_V);
-    TADD(part, part, swapped);
-    pipe_barrier(PIPE_V);
+    const struct rotation r = {t->rotated,
+                               vec_at(TG_INT32, n, t->rotated, UB_INDEX),
+                               vec_at(TG_FP32, n, t->rotated, set + SET_COS),
+                               vec_at(TG_FP32, n, t->rotated, set + SET_SIN),
+                               vec_at(TG_FP32, n, t->rotated, UB_SWAPPED),
+                               vec_at(TG_INT32, n, t->rotated, set + SET_OUT)};
+    return r;
 }
 
 /* V. The tile that is to be stored. */
@@ -67,7 +59,10 @@ static struct tg_tile convert(const struct task *t, struct tg_tile loaded, uint3
         TCVT(wide, loaded);
         pipe_barrier(PIPE_V);
     }
-    if (t->rotated) rotate(t, wide, n, set);
+    if (t->rotated) {
+        const struct rotation r = rotation_of(t, n, set);
+        rotate(&r, &wide);
+    }
     if (t->to_dtype == TG_FP32) return wide;
     const struct tg_tile narrow = vec_at(t->to_dtype, n, t->dim, set + SET_OUT);
     TCVT(narrow, wide);

@@ -28,7 +28,17 @@ static void put_side(struct batch *b, const struct append *a, int side, uint64_t
     b->args[AP_FROM_DTYPE] = s->from_dtype;
     b->args[AP_TO_DTYPE] = s->to_dtype;
     b->args[AP_FACTOR] = tg_pack_f32(1.0f / s->scale);
+    b->args[AP_ROTATED] = 0;
     b->n_pieces = b->n_rows = 0;
+}
+
+static void put_rotary(struct batch *b, const struct append *a, uint64_t tables)
+{
+    const uint64_t bytes = (uint64_t)a->positions * a->rotated * sizeof(float);
+    b->args[AP_ROTATED] = a->rotated;
+    b->args[AP_COS] = tables;
+    b->args[AP_SIN] = tables + bytes;
+    b->args[AP_INDEX] = tables + 2 * bytes;
 }
 
 static int flush(struct tg_runtime *rt, struct batch *b, int side)
@@ -52,6 +62,7 @@ static int add_pieces(struct tg_runtime *rt, const struct append *a, struct batc
         words[1] = pieces[i].n;
         words[2] = pieces[i].block;
         words[3] = pieces[i].slot;
+        words[4] = pieces[i].position;
         b->n_rows += pieces[i].n;
         b->n_pieces++;
         const int is_full = b->n_pieces == APPEND_PIECES_MAX || b->n_rows >= a->rows_of_task;
@@ -68,6 +79,7 @@ int append_graph(struct tg_runtime *rt)
     struct batch batch;
     for (int side = 0; side < 2; side++) {
         put_side(&batch, a, side, rt->orch_args[APPEND_KEY_ROWS + side], rt->orch_args[APPEND_KEYS + side]);
+        if (side == 0 && a->rotated) put_rotary(&batch, a, rt->orch_args[APPEND_ROTARY]);
         if (add_pieces(rt, a, &batch, side)) return -1;
     }
     return 0;
