@@ -24,7 +24,7 @@ compile() { # COMMAND...
     failed=$((failed + 1))
 }
 
-for page in kernels orchestration host-api pto; do
+for page in kernels orchestration host-api attention pto; do
     extract $page c
     extract $page cpp
 done
@@ -33,6 +33,8 @@ for source in "$work"/*.c "$work"/*.cpp; do
     [ -f "$source" ] || continue
     n=$((n + 1))
     case $source in
+        *attention*) compile ${CC:-cc} -std=c11 $flags -o "$work/attend" "$source" -L"$build/lib" -ltilegraph \
+            -Wl,-rpath,"$build/lib" ;;
         *host-api*) compile ${CC:-cc} -std=c11 $flags -o "$work/program" "$source" -L"$build/lib" -ltilegraph \
             -Wl,-rpath,"$build/lib" ;;
         *.cpp) ! command -v ${CXX:-c++} >/dev/null ||
@@ -45,6 +47,11 @@ done
 answer=$("$work/program" "$build/examples/aicpu_build_graph/vector_example" 2>&1) || true
 if [ "$answer" != 'out[9999] = 20000, 6 tasks' ]; then
     echo "check_doc_code: the program of docs/host-api.md says '$answer'" >&2
+    failed=$((failed + 1))
+fi
+answer=$("$work/attend" 2>&1) || true
+if [ "$answer" != 'head 0: 1, head 3: 2' ]; then
+    echo "check_doc_code: the program of docs/attention.md says '$answer'" >&2
     failed=$((failed + 1))
 fi
 echo "$n pieces of code, $failed failed"

@@ -252,13 +252,13 @@ static void share_a_prefix(struct attention_case *c, uint64_t *state, uint32_t m
         c->query_lens[i] = random_chance(state, 90) ? q : random_below(state, 7);
         c->context_lens[i] = (int32_t)c->shared_keys + random_below(state, 40);
         if (random_chance(state, 5)) c->context_lens[i] = random_below(state, (int)most);
-        if (c->config.rotary_dims && c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     }
     if (random_chance(state, 60)) c->has_mask = c->has_slopes = false;
     if (random_chance(state, 60)) c->config.window_left = -1;
 }
 
-void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
+void attention_case_draw_with(struct attention_case *c, uint64_t seed, uint32_t most,
+                              void (*change)(struct attention_case *c))
 {
     uint64_t state = seed;
     memset(c, 0, sizeof *c);
@@ -271,10 +271,37 @@ void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
         c->context_lens[i] = random_below(&state, (int)most + 1);
         c->query_lens[i] = random_chance(&state, 50) ? 1 : random_below(&state, 12);
         if (random_chance(&state, 15)) c->query_lens[i] = random_below(&state, (int)most / 2 + 1);
-        if (c->config.rotary_dims && c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     }
     if (random_chance(&state, 30)) share_a_prefix(c, &state, most);
+    if (change) change(c);
+    /* A rotated token has a position. */
+    for (uint32_t i = 0; i < c->n_sequences && c->config.rotary_dims; i++)
+        if (c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     attention_case_fill(c);
+}
+
+void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most)
+{
+    attention_case_draw_with(c, seed, most, NULL);
+}
+
+void attention_case_share(struct attention_case *c, uint32_t n_sequences, uint32_t keys, int32_t query_len)
+{
+    c->shared_keys = keys;
+    c->n_sequences = n_sequences;
+    for (uint32_t i = 0; i < n_sequences; i++) {
+        c->rows[i] = (int32_t)(CASE_SEQUENCES - 1 - i);
+        c->query_lens[i] = query_len;
+        c->context_lens[i] = (int32_t)(keys + 5 + 7 * i);
+    }
+}
+
+void attention_case_cache(struct attention_case *c, uint32_t dtype)
+{
+    c->config.kv_dtype = dtype;
+    c->key_scale = is_narrow(dtype) ? 1 / 32.0f : 1;
+    c->value_scale = is_narrow(dtype) ? 1 / 25.0f : 1;
+    c->has_block_scales = c->has_block_scales && is_narrow(dtype);
 }
 
 void attention_case_describe(const struct attention_case *c, char *text, size_t n_bytes)

@@ -45,6 +45,16 @@ struct attention_case {
  * context, in keys. */
 void attention_case_draw(struct attention_case *c, uint64_t seed, uint32_t most);
 
+/* The same, and let `change` choose some options before the contents are drawn. */
+void attention_case_draw_with(struct attention_case *c, uint64_t seed, uint32_t most,
+                              void (*change)(struct attention_case *c));
+
+/* Let all sequences begin with the same `keys`, each with `query_len` tokens and some keys of its own. */
+void attention_case_share(struct attention_case *c, uint32_t n_sequences, uint32_t keys, int32_t query_len);
+
+/* Set the type of the cache, with scales if it is an 8-bit one. */
+void attention_case_cache(struct attention_case *c, uint32_t dtype);
+
 /* Draw the contents of a case whose fields up to `seed` are set. */
 void attention_case_fill(struct attention_case *c);
 void attention_case_free(struct attention_case *c);

@@ -46,7 +46,7 @@ static void run_random(const char *platform, const char *isa, bool check, uint64
     tg_device_close(device);
 }
 
-static uint64_t n_cases = 40, first_case = 1;
+static uint64_t n_cases = 16, first_case = 1;
 
 static void random_problems_are_right_on_cpu(void **state)
 {
@@ -66,13 +66,125 @@ static void random_problems_are_right_on_a2a3sim_with_checks(void **state)
     run_random("a2a3sim", NULL, true, first_case, n_cases / 2, 150);
 }
 
+/* ---- one feature each, with whatever else is drawn --------------------------------------------------------------- */
+
+static void run_feature(void (*change)(struct attention_case *c))
+{
+    struct tg_device *cpu = open_device("cpu", NULL), *virtual = open_device("a2a3sim", NULL);
+    struct tg_run_config run;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct attention_case c;
+        attention_case_draw_with(&c, seed, seed < 3 ? 300 : 90, change);
+        tg_run_config_init(&run);
+        run.check = seed == 3; /* on the virtual device */
+        c.config.run = &run;
+        expect_right(&c, seed == 3 ? virtual : cpu);
+        attention_case_free(&c);
+    }
+    tg_device_close(cpu);
+    tg_device_close(virtual);
+}
+
+#define FEATURES(X)                                                                                                    \
+    X(one_query_token_each, for (uint32_t i = 0; i < c->n_sequences; i++) c->query_lens[i] = 1)                        \
+    X(queries_of_any_length, (c->n_sequences = 4, c->query_lens[0] = 1, c->query_lens[1] = 0, c->query_lens[2] = 9,    \
+                              c->query_lens[3] = 70, c->context_lens[3] = 80))                                         \
+    X(causal, c->config.causal = true)                                                                                 \
+    X(not_causal, c->config.causal = false)                                                                            \
+    X(no_keys, c->context_lens[0] = 0)                                                                                 \
+    X(windows, (c->config.window_left = 20, c->config.window_right = 3))                                               \
+    X(soft_cap, c->config.soft_cap = 5)                                                                                \
+    X(scale_of_ones_own, c->config.scale = 0.2f)                                                                       \
+    X(alibi, c->has_slopes = true)                                                                                     \
+    X(sinks, c->has_sinks = true)                                                                                      \
+    X(added_masks, (c->has_mask = true, c->mask_dtype = TG_FP16))                                                      \
+    X(bit_masks, (c->has_mask = true, c->mask_dtype = TG_UINT8))                                                       \
+    X(log_sum_exp, c->has_lse = true)                                                                                  \
+    X(rotary_halves, (c->config.rotary_dims = c->config.key_dim, c->config.rotary_interleaved = false))                \
+    X(rotary_interleaved, (c->config.rotary_dims = 8, c->config.rotary_interleaved = true))                            \
+    X(int8_cache, attention_case_cache(c, TG_INT8))                                                                    \
+    X(fp8_e4m3_cache, attention_case_cache(c, TG_FP8_E4M3))                                                            \
+    X(fp8_e5m2_cache, attention_case_cache(c, TG_FP8_E5M2))                                                            \
+    X(scales_of_blocks, (c->has_block_scales = true, attention_case_cache(c, TG_INT8)))                                \
+    X(types_apart, (c->config.query_dtype = TG_BF16, attention_case_cache(c, TG_FP16), c->config.out_dtype = TG_FP32)) \
+    X(plain_layout, c->layout = TG_KV_PLAIN)                                                                           \
+    X(vllm_layout, (c->config.value_dim = c->config.key_dim, c->layout = TG_KV_VLLM))                                  \
+    X(dims_of_mla, (c->config.key_dim = 576, c->config.value_dim = 512, c->layout = TG_KV_PLAIN, c->config.heads = 16, \
+                    c->config.kv_heads = 1, c->config.rotary_dims = 0))                                                \
+    X(blocks_of_one_token, c->config.block_tokens = 1)                                                                 \
+    X(blocks_of_an_odd_size, c->config.block_tokens = 13)                                                              \
+    X(large_blocks, c->config.block_tokens = 1024)                                                                     \
+    X(many_heads_of_a_kv_head, (c->config.kv_heads = 1, c->config.heads = 150))                                        \
+    X(shared_prefixes,                                                                                                 \
+      (attention_case_share(c, 5, 70, 2), c->config.share_prefixes = true, c->config.span_tokens = 32,                 \
+       c->config.block_tokens = 16, c->has_mask = c->has_slopes = false, c->config.window_left = -1))                  \
+    X(arrays_on_the_device, (c->resident = true, c->gap = 0))                                                          \
+    X(gaps_between_rows, c->gap = 5)
+
+#define FEATURE_TEST(name, change)                                                                                     \
+    static void set_##name(struct attention_case *c) { change; }                                                       \
+    static void name(void **state)                                                                                     \
+    {                                                                                                                  \
+        (void)state;                                                                                                   \
+        run_feature(set_##name);                                                                                       \
+    }
+FEATURES(FEATURE_TEST)
+
+/* ---- equal bytes ------------------------------------------------------------------------------------------------- */
+
+/* Every sequence of the case by itself gives the bytes that it has in the batch. */
+static void expect_same_alone(struct attention_case *c, struct tg_device *device)
+{
+    const uint64_t row = (uint64_t)c->config.heads * c->config.value_dim;
+    float *together = malloc(((uint64_t)c->n_tokens * row + 1) * sizeof *together);
+    assert_non_null(together);
+    memcpy(together, c->out, (uint64_t)c->n_tokens * row * sizeof *together);
+    uint64_t first = 0;
+    for (uint32_t seq = 0; seq < c->n_sequences; seq++) {
+        struct attention_case alone = *c;
+        char what[512];
+        attention_case_describe(c, what, sizeof what);
+        alone.n_sequences = 1;
+        alone.query_lens[0] = c->query_lens[seq];
+        alone.context_lens[0] = c->context_lens[seq];
+        alone.rows[0] = c->rows[seq];
+        alone.n_tokens = (uint32_t)c->query_lens[seq];
+        alone.query = c->query + first * c->config.heads * c->config.key_dim;
+        alone.has_lse = alone.has_mask = false;
+        assert_int_equal(attention_case_run(&alone, device), TG_OK);
+        CHECK(memcmp(alone.out, together + first * row, (uint64_t)alone.n_tokens * row * sizeof *together) == 0,
+              "sequence %u differs alone: %s", seq, what);
+        first += (uint64_t)c->query_lens[seq];
+    }
+    free(together);
+}
+
+static void without_mask(struct attention_case *c) { c->has_mask = c->has_lse = false; }
+
+static void bytes_do_not_depend_on_the_batch(void **state)
+{
+    (void)state;
+    struct tg_device *device = open_device("cpu", NULL);
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        struct attention_case c;
+        attention_case_draw_with(&c, seed, 300, without_mask);
+        expect_right(&c, device);
+        expect_same_alone(&c, device);
+        attention_case_free(&c);
+    }
+    tg_device_close(device);
+}
+
 /* Arguments: the number of cases, the first seed. */
 int main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(random_problems_are_right_on_cpu),
-        cmocka_unit_test(random_problems_are_right_in_portable_code),
-        cmocka_unit_test(random_problems_are_right_on_a2a3sim_with_checks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems_are_right_on_cpu),
+                                       cmocka_unit_test(random_problems_are_right_in_portable_code),
+                                       cmocka_unit_test(random_problems_are_right_on_a2a3sim_with_checks),
+                                       cmocka_unit_test(bytes_do_not_depend_on_the_batch),
+#define FEATURE_ENTRY(name, change) cmocka_unit_test(name),
+                                       FEATURES(FEATURE_ENTRY)
+#undef FEATURE_ENTRY
     };
     if (argc > 1) n_cases = strtoull(argv[1], NULL, 10);
     if (argc > 2) first_case = strtoull(argv[2], NULL, 10);
