@@ -159,6 +159,26 @@
       "set_flag(src_pipe, dst_pipe, event)")                                                                           \
     X(WAIT_FLAG, S, FLAG, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P perf-sim: a cycle",                                 \
       "wait_flag(src_pipe, dst_pipe, event)")                                                                          \
-    X(PIPE_BARRIER, S, BARRIER, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P perf-sim: a cycle", "pipe_barrier(pipe)")
+    X(PIPE_BARRIER, S, BARRIER, ANY, NONE, SPECIFIED, ORDER, 0, 1, M, "P perf-sim: a cycle", "pipe_barrier(pipe)")     \
+    X(TMATMUL_BIAS, M, PRODUCT_BIAS, CUBE, NONE, ASSUMED, PRODUCT, 0, 0, L, "as TMATMUL",                              \
+      "Acc = Left x Right + a row; the sum starts with the row")                                                       \
+    X(TAND, V, BINARY, INTEGERS, AB, SPECIFIED, ROWS, 24, 2, L, "as TADD", "dst = a & b")                              \
+    X(TOR, V, BINARY, INTEGERS, AB, SPECIFIED, ROWS, 24, 2, L, "as TADD", "dst = a | b")                               \
+    X(TXOR, V, BINARY, INTEGERS, AB, SPECIFIED, ROWS, 72, 6, L, "three of TADD: A2 and A3 have no such vector",        \
+      "dst = a ^ b")                                                                                                   \
+    X(TSHL, V, BINARY, INTEGERS, AB, ASSUMED, ROWS, 24, 2, L, "as TADD",                                               \
+      "dst = a << b; 0 if b is not below the bits of the type")                                                        \
+    X(TSHR, V, BINARY, INTEGERS, AB, ASSUMED, ROWS, 24, 2, L, "as TADD",                                               \
+      "dst = a >> b, signed types with the sign; b is as for TSHL")                                                    \
+    X(TNOT, V, UNARY, INTEGERS, A, SPECIFIED, EVEN, 23, 1, L, "as TRELU", "dst = ~a")                                  \
+    X(TANDS, V, UNARY_SCALAR, INTEGERS, A, SPECIFIED, NARROW, 31, 1, L, "as TADDS", "dst = a & scalar")                \
+    X(TORS, V, UNARY_SCALAR, INTEGERS, A, SPECIFIED, NARROW, 31, 1, L, "as TADDS", "dst = a | scalar")                 \
+    X(TXORS, V, UNARY_SCALAR, INTEGERS, A, SPECIFIED, NARROW, 93, 3, L, "three of TADDS", "dst = a ^ scalar")          \
+    X(TSHLS, V, UNARY_SCALAR, INTEGERS, A, ASSUMED, NARROW, 31, 1, L, "as TADDS", "dst = a << scalar, as TSHL")        \
+    X(TSHRS, V, UNARY_SCALAR, INTEGERS, A, ASSUMED, NARROW, 31, 1, L, "as TADDS", "dst = a >> scalar, as TSHR")        \
+    X(TROWPROD, V, ROW_REDUCTION, NUMBERS, NONE, ASSUMED, REDUCTION, 44, 7, L, "as TROWSUM",                           \
+      "dst[r] = product over columns of a[r]; the order is not the device's")                                          \
+    X(TCOLPROD, V, COL_REDUCTION, NUMBERS, NONE, ASSUMED, COLUMNS, 10, 20, L, "as TCOLSUM",                            \
+      "dst[0][c] = product over rows of a[.][c]; the order is not the device's")
 
 #endif

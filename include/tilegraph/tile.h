@@ -47,12 +47,15 @@ extern "C" {
  * tg_instr does not count. */
 #define TG_TILE_ABI 3u
 
-/* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192. */
-enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4 };
+/* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192,
+ * bias table 1. */
+enum tg_tile_kind { TG_MAT = 0, TG_LEFT = 1, TG_RIGHT = 2, TG_ACC = 3, TG_VEC = 4, TG_BIAS = 5 };
+enum { TG_TILE_KINDS = 6 };
 
 /* How a Vec tile or a GM tensor is laid out. Mat, Left, Right and Acc tiles have the fractal layout of their kind:
  * Mat and Acc column-major blocks of row-major fractals (NZ), Left row-major blocks of row-major fractals (ZZ), Right
- * row-major blocks of column-major fractals (ZN). A fractal is 16 rows of 32 bytes (16 x 16 elements in Acc). */
+ * row-major blocks of column-major fractals (ZN). A fractal is 16 rows of 32 bytes (16 x 16 elements in Acc). A Mat
+ * tile of one row, and a Bias tile, are a row of elements without fractals. */
 enum tg_layout { TG_ROW_MAJOR = 0, TG_COL_MAJOR = 1 };
 
 enum tg_pipe { PIPE_S = 0, PIPE_V, PIPE_M, PIPE_MTE1, PIPE_MTE2, PIPE_MTE3, PIPE_FIX, PIPE_ALL };
@@ -222,6 +225,15 @@ static inline struct tg_tile tg_tile_acc(uint32_t rows, uint32_t cols)
 {
     return tg_tile_cube(TG_ACC, TG_FP32, rows, cols);
 }
+/* A row in L1 for TMOV to a Bias tile, and a Bias tile; of fp32, or of int32 for products of int8. */
+static inline struct tg_tile tg_tile_row(uint32_t kind, uint32_t dtype, uint32_t cols)
+{
+    const uint32_t bytes = tg_dtype_bytes(dtype);
+    return tg_tile_make(kind, dtype, TG_ROW_MAJOR, 1, tg_round_up(cols, bytes ? 32u / bytes : 1u), 1, cols);
+}
+static inline struct tg_tile tg_tile_mat_row(uint32_t dtype, uint32_t cols) { return tg_tile_row(TG_MAT, dtype, cols); }
+static inline struct tg_tile tg_tile_bias(uint32_t dtype, uint32_t cols) { return tg_tile_row(TG_BIAS, dtype, cols); }
+
 /* For products of int8. */
 static inline struct tg_tile tg_tile_acc_int32(uint32_t rows, uint32_t cols)
 {
@@ -538,6 +550,9 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TMATMUL(acc, left, right) tg_issue_tiles(TG_OP_TMATMUL, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
 #define TMATMUL_ACC(acc, left, right)                                                                                  \
     tg_issue_tiles(TG_OP_TMATMUL_ACC, &(acc), &(left), &(right), NULL, 0, __FILE__, __LINE__)
+/* acc[r] starts with the row `bias`, a Bias tile of acc's element type and valid columns. */
+#define TMATMUL_BIAS(acc, left, right, bias)                                                                           \
+    tg_issue_any(TG_OP_TMATMUL_BIAS, &(acc), &(left), &(right), &(bias), NULL, 0, 0, 0, 0, __FILE__, __LINE__)
 
 /* Element by element: row-major tiles of one element type and one valid shape. dst may be a source, except for TRECIP.
  * Types: fp32, fp16, int32 and int16; divisions and functions: fp32 and fp16. */
@@ -561,6 +576,23 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
     tg_issue_tiles(TG_OP_TMAXS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 #define TMINS(dst, x, scalar)                                                                                          \
     tg_issue_tiles(TG_OP_TMINS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+
+/* Bits of int32, uint32, int16 and uint16. A shift by as many bits as the type has, or more, leaves 0 (or the sign). */
+#define TAND(dst, x, y) tg_issue_tiles(TG_OP_TAND, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TOR(dst, x, y) tg_issue_tiles(TG_OP_TOR, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TXOR(dst, x, y) tg_issue_tiles(TG_OP_TXOR, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TSHL(dst, x, y) tg_issue_tiles(TG_OP_TSHL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TSHR(dst, x, y) tg_issue_tiles(TG_OP_TSHR, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TNOT(dst, x) tg_issue_tiles(TG_OP_TNOT, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
+#define TANDS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TANDS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TORS(dst, x, scalar) tg_issue_tiles(TG_OP_TORS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TXORS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TXORS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TSHLS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TSHLS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
+#define TSHRS(dst, x, scalar)                                                                                          \
+    tg_issue_tiles(TG_OP_TSHRS, &(dst), &(x), NULL, NULL, (double)(scalar), __FILE__, __LINE__)
 
 #define TNEG(dst, x) tg_issue_tiles(TG_OP_TNEG, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
 #define TABS(dst, x) tg_issue_tiles(TG_OP_TABS, &(dst), &(x), NULL, NULL, 0, __FILE__, __LINE__)
@@ -595,6 +627,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWMIN(column, x, tmp) tg_issue_tiles(TG_OP_TROWMIN, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWSUM(column, x, tmp) tg_issue_tiles(TG_OP_TROWSUM, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
+#define TROWPROD(column, x, tmp) tg_issue_tiles(TG_OP_TROWPROD, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWARGMAX(column, x, tmp)                                                                                     \
     tg_issue_tiles(TG_OP_TROWARGMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWEXPAND(dst, column) tg_issue_tiles(TG_OP_TROWEXPAND, &(dst), NULL, &(column), NULL, 0, __FILE__, __LINE__)
@@ -613,6 +646,7 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
 #define TCOLMAX(row, x) tg_issue_reduced(TG_OP_TCOLMAX, &(row), &(x), __FILE__, __LINE__)
 #define TCOLMIN(row, x) tg_issue_reduced(TG_OP_TCOLMIN, &(row), &(x), __FILE__, __LINE__)
 #define TCOLSUM(row, x) tg_issue_reduced(TG_OP_TCOLSUM, &(row), &(x), __FILE__, __LINE__)
+#define TCOLPROD(row, x) tg_issue_reduced(TG_OP_TCOLPROD, &(row), &(x), __FILE__, __LINE__)
 #define TCOLEXPAND(dst, row) tg_issue_expanded(TG_OP_TCOLEXPAND, &(dst), NULL, &(row), __FILE__, __LINE__)
 /* One of x and y has dst's shape, the other is the row. The operation is x op y in this order. */
 #define TCOLEXPANDADD(dst, x, y) tg_issue_expanded(TG_OP_TCOLEXPANDADD, &(dst), &(x), &(y), __FILE__, __LINE__)

@@ -13,6 +13,7 @@ enum {
     TG_L0B_BYTES = 64 * 1024,
     TG_L0C_BYTES = 128 * 1024,
     TG_UB_BYTES = 192 * 1024,
+    TG_BIAS_BYTES = 1024,
     TG_SCRATCH_BYTES = 512 * 1024 /* not part of the device: operands of a product, unpacked to fp32 */
 };
 
@@ -20,14 +21,15 @@ struct tg_tile_variant;
 
 struct tg_buffers {
     const struct tg_tile_variant *variant; /* of the arithmetic; execute.h */
-    uint8_t *of_kind[5];                   /* by enum tg_tile_kind; NULL: this core does not have the buffer */
+    uint8_t *of_kind[TG_TILE_KINDS];       /* by enum tg_tile_kind; NULL: this core does not have the buffer */
     float *scratch;                        /* cube cores */
 };
 
 static inline uint32_t tg_kind_capacity(uint32_t kind)
 {
-    static const uint32_t bytes[5] = {TG_L1_BYTES, TG_L0A_BYTES, TG_L0B_BYTES, TG_L0C_BYTES, TG_UB_BYTES};
-    return kind <= TG_VEC ? bytes[kind] : 0;
+    static const uint32_t bytes[TG_TILE_KINDS] = {TG_L1_BYTES,  TG_L0A_BYTES, TG_L0B_BYTES,
+                                                  TG_L0C_BYTES, TG_UB_BYTES,  TG_BIAS_BYTES};
+    return kind < TG_TILE_KINDS ? bytes[kind] : 0;
 }
 
 /* The tile's first byte. The tile has passed the rules. */
@@ -70,6 +72,7 @@ static inline uint32_t tg_element_at(const struct tg_tile *t, uint32_t row, uint
     case TG_LEFT: return tg_at_zz(t->cols, width, row, col);
     case TG_RIGHT: return tg_at_zn(t->cols, width, row, col);
     case TG_ACC: return tg_at_nz(t->rows, 16, row, col);
+    case TG_BIAS: return col;
     default: return t->layout == TG_ROW_MAJOR ? row * t->cols + col : col * t->rows + row;
     }
 }

@@ -25,6 +25,7 @@ void tg_execute(const struct tg_instr *instr, const struct tg_buffers *buffers)
     case TG_FORM_EXTRACT:
     case TG_FORM_MOVE: tg_execute_move(instr, buffers); break;
     case TG_FORM_PRODUCT:
+    case TG_FORM_PRODUCT_BIAS:
     case TG_FORM_PRODUCT_ACC: buffers->variant->matmul(instr, buffers); break;
     case TG_FORM_FILL:
     case TG_FORM_PAD:

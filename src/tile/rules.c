@@ -8,9 +8,10 @@
 #include "tile/buffers.h"
 #include "tile/table.h"
 
-static const char *const kind_names[] = {"Mat", "Left", "Right", "Acc", "Vec"};
-static const char *const buffer_names[] = {"L1", "L0A", "L0B", "L0C", "UB"};
-static const uint32_t kind_alignment[] = {32, 512, 512, 64, 32}; /* CANN 8.5 documentation, address rules */
+static const char *const kind_names[TG_TILE_KINDS] = {"Mat", "Left", "Right", "Acc", "Vec", "Bias"};
+static const char *const buffer_names[TG_TILE_KINDS] = {"L1", "L0A", "L0B", "L0C", "UB", "the bias table"};
+static const uint32_t kind_alignment[TG_TILE_KINDS] = {32, 512, 512,
+                                                       64, 32,  64}; /* CANN 8.5 documentation, address rules */
 static const char *const pipe_names[] = {"PIPE_S",    "PIPE_V",    "PIPE_M",   "PIPE_MTE1",
                                          "PIPE_MTE2", "PIPE_MTE3", "PIPE_FIX", "PIPE_ALL"};
 static const char *const dtype_names[TG_DTYPES] = {"fp32",  "fp16",   "bf16",   "int32",    "int8",    "uint8",
@@ -18,7 +19,7 @@ static const char *const dtype_names[TG_DTYPES] = {"fp32",  "fp16",   "bf16",   
 
 const char *tg_pipe_symbol(uint32_t pipe) { return pipe <= PIPE_ALL ? pipe_names[pipe] : "pipe of that number"; }
 
-const char *tg_buffer_name(uint32_t kind) { return kind <= TG_VEC ? buffer_names[kind] : "no buffer"; }
+const char *tg_buffer_name(uint32_t kind) { return kind < TG_TILE_KINDS ? buffer_names[kind] : "no buffer"; }
 
 const char *tg_op_name(uint32_t op) { return op < TG_OP_COUNT ? tg_op_info(op)->name : "unknown instruction"; }
 
@@ -46,7 +47,7 @@ static bool broken(const struct check *c, const char *operand, const struct tg_t
     int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), tg_base_name(c->instr->file),
                      c->instr->line);
     size_t at = (size_t)n < c->n_bytes ? (size_t)n : c->n_bytes - 1;
-    if (tile && tile->kind <= TG_VEC && tile->dtype < TG_DTYPES)
+    if (tile && tile->kind < TG_TILE_KINDS && tile->dtype < TG_DTYPES)
         n = snprintf(c->message + at, c->n_bytes - at, "%s (%s %s, %u x %u valid of %u x %u, %s+0x%x): ", operand,
                      kind_names[tile->kind], dtype_names[tile->dtype], tile->valid_rows, tile->valid_cols, tile->rows,
                      tile->cols, buffer_names[tile->kind], tile->offset);
@@ -61,9 +62,17 @@ static bool broken(const struct check *c, const char *operand, const struct tg_t
 
 /* ---- one tile by itself ---- */
 
+static bool is_row_without_fractals(const struct tg_tile *t)
+{
+    return t->kind == TG_BIAS || (t->kind == TG_MAT && t->rows == 1);
+}
+
 static bool layout_is_whole(const struct check *c, const char *name, const struct tg_tile *t)
 {
     uint32_t bytes = tg_dtype_bytes(t->dtype);
+    if (is_row_without_fractals(t))
+        return (t->layout == TG_ROW_MAJOR && t->rows == 1 && t->cols * bytes % 32 == 0) ||
+               broken(c, name, t, "a row takes whole 32-byte units and is row-major");
     if (t->kind != TG_VEC) {
         if (t->rows % 16 || t->cols % 16) return broken(c, name, t, "static sizes are multiples of 16");
         const bool zn = t->kind == TG_RIGHT || t->layout == TG_COL_MAJOR;
@@ -87,14 +96,17 @@ static bool holds_its_type(const struct check *c, const char *name, const struct
     if (t->kind == TG_ACC)
         return t->dtype == TG_FP32 || t->dtype == TG_INT32 ||
                broken(c, name, t, "products accumulate in fp32, those of int8 in int32");
-    return t->kind == TG_VEC || TG_TYPES_CUBE >> t->dtype & 1 ||
+    if (t->kind == TG_BIAS)
+        return t->dtype == TG_FP32 || t->dtype == TG_INT32 ||
+               broken(c, name, t, "a bias is of the product's type, fp32 or int32");
+    return t->kind == TG_VEC || TG_TYPES_CUBE >> t->dtype & 1 || (t->rows == 1 && t->dtype == TG_INT32) ||
            broken(c, name, t, "the cube takes no %s", dtype_names[t->dtype]);
 }
 
 static bool tile_is_sound(const struct check *c, const char *name, const struct tg_tile *t)
 {
     if (!t) return broken(c, name, t, "is missing");
-    if (t->kind > TG_VEC) return broken(c, name, t, "unknown tile kind %u", t->kind);
+    if (t->kind >= TG_TILE_KINDS) return broken(c, name, t, "unknown tile kind %u", t->kind);
     if (t->dtype >= TG_DTYPES) return broken(c, name, t, "unknown element type %u", t->dtype);
     if ((t->kind == TG_VEC) != (c->core_type == TG_AIV))
         return broken(c, name, t, "%s has no %s", c->core_type == TG_AIV ? "an AIV core" : "an AIC core",
@@ -259,7 +271,7 @@ static bool check_store(const struct check *c)
 
 /* ---- cube ---- */
 
-/* From Mat to Left or Right, from Acc to Mat, or from Vec to Vec. */
+/* From Mat to Left, Right or Bias, from Acc to Mat, or from Vec to Vec. */
 static bool check_path(const struct check *c)
 {
     const struct tg_tile *dst = c->instr->dst, *src = c->instr->a;
@@ -267,9 +279,12 @@ static bool check_path(const struct check *c)
     if (dst->kind == TG_VEC) return is_row_major(c, "dst", dst) && is_row_major(c, "src", src);
     if (dst->kind == TG_MAT && src->kind == TG_ACC)
         return dst->layout == TG_ROW_MAJOR || broken(c, "dst", dst, "has to be NZ, as Acc is");
+    if (dst->kind == TG_BIAS && tg_op_info(c->instr->op)->form == TG_FORM_MOVE)
+        return is_kind(c, "src", src, TG_MAT) &&
+               (src->rows == 1 || broken(c, "src", src, "a Bias tile is filled from a Mat tile of one row"));
     if (dst->kind != TG_LEFT && dst->kind != TG_RIGHT)
-        return broken(c, "dst", dst, "%s goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec",
-                      tg_op_name(c->instr->op));
+        return broken(c, "dst", dst, "%s goes from Mat to Left or Right%s, from Acc to Mat, or from Vec to Vec",
+                      tg_op_name(c->instr->op), c->instr->op == TG_OP_TMOV ? ", a row to Bias" : "");
     return is_kind(c, "src", src, TG_MAT);
 }
 
@@ -326,6 +341,14 @@ static bool check_matmul(const struct check *c)
     if (acc->valid_rows != left->valid_rows || acc->valid_cols != right->valid_cols)
         return broken(c, "acc", acc, "the product is %u x %u", left->valid_rows, right->valid_cols);
     return true;
+}
+
+static bool check_matmul_bias(const struct check *c)
+{
+    const struct tg_tile *acc = c->instr->dst, *bias = c->instr->index;
+    if (!check_matmul(c) || !tile_is_sound(c, "bias", bias) || !is_kind(c, "bias", bias, TG_BIAS)) return false;
+    return same_dtype(c, "bias", bias, acc) &&
+           (bias->valid_cols == acc->valid_cols || broken(c, "bias", bias, "acc has %u columns", acc->valid_cols));
 }
 
 /* ---- vector ---- */
@@ -760,6 +783,7 @@ static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
     [TG_FORM_EXTRACT] = check_extract,
     [TG_FORM_PRODUCT] = check_matmul,
     [TG_FORM_PRODUCT_ACC] = check_matmul,
+    [TG_FORM_PRODUCT_BIAS] = check_matmul_bias,
     [TG_FORM_BINARY] = check_binary,
     [TG_FORM_UNARY] = check_unary,
     [TG_FORM_UNARY_SCALAR] = check_unary,

@@ -32,6 +32,7 @@ const struct tg_form_info tg_form_table[TG_FORMS] = {
     [TG_FORM_EXTRACT] = {DST("dst", WRITE), A("src")},
     [TG_FORM_PRODUCT] = {DST("acc", WRITE), A("left"), B("right")},
     [TG_FORM_PRODUCT_ACC] = {DST("acc", READ_WRITE), A("left"), B("right")},
+    [TG_FORM_PRODUCT_BIAS] = {DST("acc", WRITE), A("left"), B("right"), INDEX("bias")},
     [TG_FORM_BINARY] = {DST("dst", WRITE), A("a"), B("b")},
     [TG_FORM_UNARY] = {DST("dst", WRITE), A("a")},
     [TG_FORM_UNARY_SCALAR] = {DST("dst", WRITE), A("a")},

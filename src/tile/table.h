@@ -44,6 +44,7 @@ enum tg_form {
     TG_FORM_EXTRACT,         /* dst, src, row and column */
     TG_FORM_PRODUCT,         /* acc, left, right */
     TG_FORM_PRODUCT_ACC,     /* the same, and acc is read */
+    TG_FORM_PRODUCT_BIAS,    /* acc, left, right, bias */
     TG_FORM_BINARY,          /* dst, a, b of one shape */
     TG_FORM_UNARY,           /* dst, a of one shape */
     TG_FORM_UNARY_SCALAR,    /* the same, and a scalar */

@@ -379,6 +379,10 @@ void tg_execute_move(const struct tg_instr *instr, const struct tg_buffers *buff
                     dst->valid_cols * bytes);
         return;
     }
+    if (dst->kind == TG_BIAS) {
+        memcpy(to, w.from, dst->valid_cols * bytes);
+        return;
+    }
     if (!is_whole(dst)) memset(to, 0, tg_tile_bytes(dst));
     if (src->kind == TG_ACC) move_acc(to, dst, &w);
     else if (src->layout == TG_ROW_MAJOR && dst->kind == TG_LEFT) move_left(to, dst, &w);

@@ -216,7 +216,7 @@ static void fill(uint8_t *to, size_t n, uint64_t seed)
 
 static void poison_all(const struct tg_buffers *b)
 {
-    for (uint32_t kind = TG_MAT; kind <= TG_VEC; kind++)
+    for (uint32_t kind = TG_MAT; kind < TG_TILE_KINDS; kind++)
         if (b->of_kind[kind]) ASAN_POISON_MEMORY_REGION(b->of_kind[kind], tg_kind_capacity(kind));
     ASAN_POISON_MEMORY_REGION(gm, GM_BYTES);
 }
@@ -248,7 +248,7 @@ static bool global_is_inside(const struct tg_global *global)
 
 static void close_operands(const struct tg_buffers *b)
 {
-    for (uint32_t kind = TG_MAT; kind <= TG_VEC; kind++)
+    for (uint32_t kind = TG_MAT; kind < TG_TILE_KINDS; kind++)
         if (b->of_kind[kind]) ASAN_UNPOISON_MEMORY_REGION(b->of_kind[kind], tg_kind_capacity(kind));
     ASAN_UNPOISON_MEMORY_REGION(gm, GM_BYTES);
 }

@@ -293,11 +293,37 @@ static bool is_product(uint32_t op)
     return op == TG_OP_TMUL || op == TG_OP_TMULS || op == TG_OP_TROWEXPANDMUL || op == TG_OP_TCOLEXPANDMUL;
 }
 
-/* Of two int32 or int16: the low bits of the exact result. */
+/* Bits of two numbers; a shift multiplies or divides by a power of two. */
+static int64_t expected_bits(uint32_t op, uint32_t dtype, int64_t a, int64_t b)
+{
+    const bool out = b < 0 || b >= 8 * (int64_t)tg_dtype_bytes(dtype);
+    switch (op) {
+    case TG_OP_TAND:
+    case TG_OP_TANDS: return a & b;
+    case TG_OP_TOR:
+    case TG_OP_TORS: return a | b;
+    case TG_OP_TXOR:
+    case TG_OP_TXORS: return (a | b) - (a & b);
+    case TG_OP_TNOT: return -a - 1;
+    case TG_OP_TSHL:
+    case TG_OP_TSHLS: return out ? 0 : (int64_t)((uint64_t)a * ((uint64_t)1 << b));
+    default: return out ? (a < 0 ? -1 : 0) : (int64_t)floor(ldexp((double)a, -(int)b));
+    }
+}
+
+/* Of two integers: the low bits of the exact result. */
 static double expected_integer(uint32_t op, uint32_t dtype, double a, double b)
 {
-    const int64_t exact = is_product(op) ? (int64_t)a * (int64_t)b : (int64_t)expected_of(op, a, b);
-    return dtype == TG_INT16 ? (int16_t)exact : (int32_t)exact;
+    const bool bits = op >= TG_OP_TAND && op <= TG_OP_TSHRS;
+    const int64_t exact = bits             ? expected_bits(op, dtype, (int64_t)a, (int64_t)b)
+                          : is_product(op) ? (int64_t)a * (int64_t)b
+                                           : (int64_t)expected_of(op, a, b);
+    switch (dtype) {
+    case TG_INT16: return (int16_t)exact;
+    case TG_UINT16: return (uint16_t)exact;
+    case TG_UINT32: return (uint32_t)exact;
+    default: return (int32_t)exact;
+    }
 }
 
 /* The functions are allowed two steps in fp32, and one where that is rounded once more. */
@@ -393,23 +419,65 @@ static void one_elementwise(uint32_t op, uint32_t dtype, uint32_t rows, uint32_t
     for (uint32_t dtype = 0; dtype < TG_DTYPES; dtype++)                                                               \
         if (tg_op_info(op)->types >> dtype & 1u)
 
+/* Instructions whose operands all have dst's shape. */
+static bool is_elementwise(uint32_t op)
+{
+    const uint32_t form = form_of(op);
+    return form == TG_FORM_BINARY || form == TG_FORM_UNARY || form == TG_FORM_UNARY_SCALAR || form == TG_FORM_UNARY_TMP;
+}
+
+#define EACH_ELEMENTWISE(op)                                                                                           \
+    for (uint32_t op = 0; op < TG_OP_COUNT; op++)                                                                      \
+        if (is_elementwise(op))
+
 static void arithmetic_is_that_of_double_precision_rounded_once(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TRSQRT; op++) EACH_SIZE(rows, cols)
-    EACH_TYPE(op, dtype) one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
+    EACH_ELEMENTWISE(op) EACH_SIZE(rows, cols) EACH_TYPE(op, dtype)
+    {
+        one_elementwise(op, dtype, rows, cols, ALIAS_NONE);
+    }
+}
+
+/* Shifts by every number of bits, and by more. */
+static void bits_are_shifted_by_every_count(void **state)
+{
+    (void)state;
+    for (uint32_t op = TG_OP_TSHLS; op <= TG_OP_TSHRS; op++) EACH_TYPE(op, dtype)
+    for (int count = -1; count <= 33; count++) {
+        struct tg_tile dst = loose_vec(dtype, 3, 70), a = loose_vec(dtype, 3, 70);
+        place((struct tg_tile *[]){&dst, &a}, 2);
+        snprintf(what, sizeof what, "%s type %u by %d", tg_op_name(op), dtype, count);
+        fill_tile(&a, FILL_ANY);
+        struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
+        instr.dst = &dst;
+        instr.a = &a;
+        instr.scalar = count;
+        run(&instr, TG_AIV, AIV_BUFFERS);
+        assert_elements(&instr);
+        struct tg_tile counts = loose_vec(dtype, 3, 70);
+        place((struct tg_tile *[]){&dst, &a, &counts}, 3);
+        fill_tile(&a, FILL_ANY);
+        for (uint32_t i = 0; i < counts.rows * counts.cols; i++)
+            ref_store(dtype, (double)((int)(i % 40) - 2),
+                      buffers.of_kind[TG_VEC] + counts.offset + (size_t)i * tg_dtype_bytes(dtype));
+        instr.op = op == TG_OP_TSHLS ? TG_OP_TSHL : TG_OP_TSHR;
+        instr.b = &counts;
+        run(&instr, TG_AIV, AIV_BUFFERS);
+        assert_elements(&instr);
+    }
 }
 
 static void the_destination_may_be_a_source(void **state)
 {
     (void)state;
-    for (uint32_t op = TG_OP_TADD; op <= TG_OP_TRSQRT; op++)
-        for (int alias = ALIAS_A; alias < N_ALIASES; alias++) EACH_TYPE(op, dtype)
-            {
-                if (!(tg_op_info(op)->in_place & TG_IN_PLACE_A)) continue;
-                one_elementwise(op, dtype, 5, 37, (enum alias)alias);
-                one_elementwise(op, dtype, 3, 600, (enum alias)alias);
-            }
+    EACH_ELEMENTWISE(op)
+    for (int alias = ALIAS_A; alias < N_ALIASES; alias++) EACH_TYPE(op, dtype)
+        {
+            if (!(tg_op_info(op)->in_place & TG_IN_PLACE_A)) continue;
+            one_elementwise(op, dtype, 5, 37, (enum alias)alias);
+            one_elementwise(op, dtype, 3, 600, (enum alias)alias);
+        }
 }
 
 /* Floats of every exponent, both signs, infinities and NaN, at equal distances of their bits. */
@@ -1211,6 +1279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(arithmetic_is_that_of_double_precision_rounded_once),
+        cmocka_unit_test(bits_are_shifted_by_every_count),
         cmocka_unit_test(the_destination_may_be_a_source),
         cmocka_unit_test(the_functions_take_any_number),
         cmocka_unit_test(the_scalar_may_be_any_number),

@@ -18,7 +18,7 @@ static bool expect_refusal;
 static int allocate(void **state)
 {
     (void)state;
-    for (uint32_t kind = 0; kind <= TG_VEC; kind++) {
+    for (uint32_t kind = 0; kind < TG_TILE_KINDS; kind++) {
         buffers.of_kind[kind] = malloc(tg_kind_capacity(kind));
         if (!buffers.of_kind[kind]) return -1;
         for (uint32_t i = 0; i < tg_kind_capacity(kind); i++)
@@ -31,7 +31,7 @@ static int allocate(void **state)
 static int release(void **state)
 {
     (void)state;
-    for (uint32_t kind = 0; kind <= TG_VEC; kind++) free(buffers.of_kind[kind]);
+    for (uint32_t kind = 0; kind < TG_TILE_KINDS; kind++) free(buffers.of_kind[kind]);
     free(buffers.scratch);
     return 0;
 }
@@ -77,6 +77,7 @@ static uint32_t place(const struct tg_tile *t, uint32_t row, uint32_t col)
 {
     const uint32_t width = t->kind == TG_ACC ? 16 : 32 / tg_dtype_bytes(t->dtype);
     const bool zn = t->kind == TG_RIGHT || (t->kind == TG_MAT && t->layout == TG_COL_MAJOR);
+    if (t->kind == TG_BIAS || (t->kind == TG_MAT && t->rows == 1)) return col;
     if (t->kind == TG_VEC) return t->layout == TG_ROW_MAJOR ? row * t->cols + col : col * t->rows + row;
     if (zn) return (row / width * (t->cols / 16) + col / 16) * 16 * width + col % 16 * width + row % width;
     if (t->kind == TG_LEFT)
@@ -613,6 +614,53 @@ static void single_elements_are_read_and_written(void **state)
     }
 }
 
+/* ---- products of rows and of columns ---- */
+
+/* Powers of two and signs, so that a product in any order is exact; of integers, any. */
+static double factor(uint32_t dtype)
+{
+    static const double factors[] = {1, -1, 2, 0.5, -2, -0.5, 1, 1};
+    return TG_TYPES_INTEGERS >> dtype & 1 ? any_number(dtype) : factors[ref_between(&random_state, 0, 7)];
+}
+
+static double product_of(uint32_t dtype, const struct tg_tile *t, uint32_t line, uint32_t n, bool of_row)
+{
+    double product = 1;
+    uint32_t low = 1; /* bits of a product of integers */
+    for (uint32_t i = 0; i < n; i++) {
+        const double value = of_row ? get(t, line, i) : get(t, i, line);
+        product *= value;
+        low *= TG_TYPES_INTEGERS >> dtype & 1 ? (uint32_t)(int32_t)value : 0;
+    }
+    return dtype == TG_INT32 ? (int32_t)low : dtype == TG_INT16 ? (int16_t)low : product;
+}
+
+static void rows_and_columns_are_multiplied(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {TG_FP32, TG_FP16, TG_INT32, TG_INT16}, cols[] = {1, 7, 15, 16, 17, 65};
+    core = TG_AIV;
+    EACH_VARIANT
+    for (size_t t = 0; t < 4; t++)
+        for (size_t c = 0; c < 6; c++) {
+            const uint32_t dtype = types[t], n = cols[c];
+            struct tg_tile src = vec(dtype, 5, n, 0), tmp = vec(dtype, 5, n, 16384);
+            struct tg_tile column = tg_tile_column(dtype, 5), row = vec(dtype, 1, n, 40960);
+            TASSIGN(column, 32768);
+            for (uint32_t r = 0; r < 5; r++)
+                for (uint32_t i = 0; i < n; i++) set(&src, r, i, factor(dtype));
+            if (t < 2 && n > 7) set(&src, 1, 7, (double)NAN), set(&src, 2, 3, (double)INFINITY), set(&src, 3, 2, 0);
+            TROWPROD(column, src, tmp);
+            for (uint32_t r = 0; r < 5; r++)
+                CHECK(ref_equal(get(&column, r, 0), ref_round(dtype, product_of(dtype, &src, r, n, true))),
+                      "TROWPROD type %u row %u of %u", dtype, r, n);
+            TCOLPROD(row, src);
+            for (uint32_t i = 0; i < n; i++)
+                CHECK(ref_equal(get(&row, 0, i), ref_round(dtype, product_of(dtype, &src, i, 5, false))),
+                      "TCOLPROD type %u column %u", dtype, i);
+        }
+}
+
 /* ---- the cube ---- */
 
 static struct tg_tile cube(struct tg_tile t, uint32_t offset)
@@ -707,6 +755,40 @@ static void a_transposed_operand_is_loaded_by_columns(void **state)
             const struct tg_global nd = tg_global_nd((uint64_t)(uintptr_t)memory, dtype, rows, cols, 90);
             REFUSED("a ZN tile takes a GlobalTensor in DN", TLOAD(mat, nd));
         }
+}
+
+/* Small whole numbers, so that sums in any order are exact. */
+static void a_product_starts_with_its_bias(void **state)
+{
+    (void)state;
+    static const uint32_t types[] = {TG_FP32, TG_FP16, TG_BF16, TG_INT8}, sizes[] = {1, 15, 16, 17, 33, 50};
+    core = TG_AIC;
+    EACH_VARIANT
+    for (size_t t = 0; t < 4; t++)
+        for (size_t i = 0; i < 6; i++) {
+            const uint32_t m = sizes[i], k = sizes[5 - i], n = sizes[(i + 2) % 6];
+            const uint32_t sum = types[t] == TG_INT8 ? TG_INT32 : TG_FP32;
+            struct tg_tile left = cube(tg_tile_left(types[t], m, k), 512),
+                           right = cube(tg_tile_right(types[t], k, n), 0);
+            struct tg_tile acc = cube(sum == TG_INT32 ? tg_tile_acc_int32(m, n) : tg_tile_acc(m, n), 64);
+            struct tg_tile row = cube(tg_tile_mat_row(sum, n), 4096), bias = cube(tg_tile_bias(sum, n), 128);
+            for (uint32_t r = 0; r < m; r++)
+                for (uint32_t c = 0; c < k; c++) set(&left, r, c, (double)ref_between(&random_state, 0, 20) - 10);
+            for (uint32_t r = 0; r < k; r++)
+                for (uint32_t c = 0; c < n; c++) set(&right, r, c, (double)ref_between(&random_state, 0, 20) - 10);
+            for (uint32_t c = 0; c < n; c++) set(&row, 0, c, (double)ref_between(&random_state, 0, 2000) - 1000);
+            TMOV(bias, row);
+            TMATMUL_BIAS(acc, left, right, bias);
+            for (uint32_t r = 0; r < m; r++)
+                for (uint32_t c = 0; c < n; c++) {
+                    double expected = get(&row, 0, c);
+                    for (uint32_t j = 0; j < k; j++) expected += get(&left, r, j) * get(&right, j, c);
+                    CHECK(get(&acc, r, c) == expected, "type %u, %u x %u x %u: [%u][%u]", types[t], m, k, n, r, c);
+                }
+        }
+    struct tg_tile left = cube(tg_tile_left(TG_FP16, 16, 16), 0), right = cube(tg_tile_right(TG_FP16, 16, 16), 0);
+    struct tg_tile acc = cube(tg_tile_acc(16, 16), 0), wide = cube(tg_tile_bias(TG_FP32, 512), 0);
+    REFUSED("do not fit into the bias table, which has 1024 bytes", TMATMUL_BIAS(acc, left, right, wide));
 }
 
 static void products_of_int8_are_exact(void **state)
@@ -818,6 +900,8 @@ int main(void)
         cmocka_unit_test(windows_change_the_layout_and_zero_the_padding),
         cmocka_unit_test(sums_become_an_operand),
         cmocka_unit_test(a_transposed_operand_is_loaded_by_columns),
+        cmocka_unit_test(rows_and_columns_are_multiplied),
+        cmocka_unit_test(a_product_starts_with_its_bias),
         cmocka_unit_test(products_of_int8_are_exact),
         cmocka_unit_test(stores_add_to_device_memory),
         cmocka_unit_test(a_line_is_stored_to_either_layout),

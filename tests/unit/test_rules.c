@@ -37,7 +37,10 @@ static struct tg_tile *tile_in(struct sample *s, uint32_t slot)
 
 static uint32_t form_of(uint32_t op) { return tg_op_info(op)->form; }
 
-static bool is_cube(uint32_t op) { return form_of(op) == TG_FORM_PRODUCT || form_of(op) == TG_FORM_PRODUCT_ACC; }
+static bool is_cube(uint32_t op)
+{
+    return form_of(op) == TG_FORM_PRODUCT || form_of(op) == TG_FORM_PRODUCT_ACC || form_of(op) == TG_FORM_PRODUCT_BIAS;
+}
 
 static bool takes(uint32_t op, uint32_t slot) { return tg_form_of(op)->slots[slot].use != TG_USE_NONE; }
 
@@ -57,9 +60,11 @@ static void make_cube_tiles(struct sample *s)
     s->dst = tg_tile_acc(20, 24);
     s->a = tg_tile_left(TG_FP16, 20, 40);
     s->b = tg_tile_right(TG_FP16, 40, 24);
+    s->index = tg_tile_bias(TG_FP32, 24);
     TASSIGN(s->dst, 128);
     TASSIGN(s->a, 512);
     TASSIGN(s->b, 1024);
+    TASSIGN(s->index, 64);
 }
 
 static struct tg_tile mask_of(const struct tg_tile *t)
@@ -73,6 +78,7 @@ static void make_vector_tiles(struct sample *s, uint32_t op)
     s->core_type = TG_AIV;
     s->a = tg_tile_vec(TG_FP32, 12, 20);
     s->a.cols = 32; /* whole units in every type */
+    if (!(tg_op_info(op)->types >> TG_FP32 & 1)) s->a.dtype = TG_INT32;
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) *tile_in(s, slot) = s->a;
     if (form == TG_FORM_ROW_REDUCTION || form == TG_FORM_ROW_INDEX) s->dst = tg_tile_column(TG_FP32, 12);
     if (form == TG_FORM_ROW_INDEX) s->dst.dtype = TG_INT32;
@@ -167,7 +173,7 @@ static void no_valid_cols(struct tg_tile *t) { t->valid_cols = 0; }
 static void too_many_valid_rows(struct tg_tile *t) { t->valid_rows = t->rows + 1; }
 static void too_many_valid_cols(struct tg_tile *t) { t->valid_cols = t->cols + 1; }
 static void no_place(struct tg_tile *t) { t->offset = TG_UNASSIGNED; }
-static void no_kind(struct tg_tile *t) { t->kind = 5; }
+static void no_kind(struct tg_tile *t) { t->kind = TG_TILE_KINDS; }
 static void no_dtype(struct tg_tile *t) { t->dtype = TG_DTYPES; }
 
 /* Of the other kind of core. */
@@ -181,20 +187,21 @@ static void no_layout(struct tg_tile *t)
 
 static void half_units(struct tg_tile *t)
 {
-    if (t->kind != TG_VEC) t->cols += 8;
+    if (t->kind == TG_BIAS) t->cols += 1;
+    else if (t->kind != TG_VEC) t->cols += 8;
     else if (t->layout == TG_ROW_MAJOR) t->cols += 1;
     else t->rows += 1;
 }
 
 static void crooked_place(struct tg_tile *t)
 {
-    static const uint32_t half_of_alignment[] = {16, 256, 256, 32, 16};
+    static const uint32_t half_of_alignment[] = {16, 256, 256, 32, 16, 32};
     t->offset = half_of_alignment[t->kind];
 }
 
 static void one_step_too_far(struct tg_tile *t)
 {
-    static const uint32_t alignment[] = {32, 512, 512, 64, 32};
+    static const uint32_t alignment[] = {32, 512, 512, 64, 32, 64};
     t->offset = ((tg_kind_capacity(t->kind) - tg_tile_bytes(t)) / alignment[t->kind] + 1) * alignment[t->kind];
 }
 
@@ -203,6 +210,7 @@ static void absurd_size(struct tg_tile *t)
     t->rows = 0xFFFFFFE0u;
     t->cols = 0xFFFFFFE0u;
     if (t->kind == TG_VEC && t->layout == TG_COL_MAJOR) t->cols = 1;
+    if (t->kind == TG_BIAS) t->rows = 1;
 }
 
 static const struct {
@@ -210,7 +218,7 @@ static const struct {
     void (*change)(struct tg_tile *tile);
     const char *rule;
 } tile_rules[] = {
-    {"of no kind", no_kind, "unknown tile kind 5"},
+    {"of no kind", no_kind, "unknown tile kind 6"},
     {"of no type", no_dtype, "unknown element type 11"},
     {"of the other core", other_core, " core has no "},
     {"without valid rows", no_valid_rows, "the valid part is empty"},
@@ -335,6 +343,18 @@ static void dst_acc(struct sample *s) { s->dst.kind = TG_ACC, s->dst.dtype = TG_
 static void src_left(struct sample *s) { s->a.kind = TG_LEFT, s->a.offset = 0; }
 static void more_bytes(struct sample *s) { s->dst = tg_tile_column(TG_FP32, 32), s->dst.offset = 64; }
 
+static void bias_of_ints(struct sample *s) { s->index.dtype = TG_INT32; }
+static void bias_too_short(struct sample *s) { s->index.valid_cols--; }
+static void bias_in_l1(struct sample *s) { s->index.kind = TG_MAT; }
+static void bias_of_halves(struct sample *s) { s->index = tg_tile_bias(TG_FP16, 24), s->index.offset = 0; }
+static void bias_of_two_rows(struct sample *s) { s->index.rows = 2; }
+static void bias_from_matrix(struct sample *s)
+{
+    s->dst = tg_tile_bias(TG_FP32, 24);
+    s->a = tg_tile_mat(TG_FP32, 16, 24);
+    s->dst.offset = s->a.offset = 0;
+}
+
 static void vec_move(struct sample *s)
 {
     s->core_type = TG_AIV;
@@ -370,6 +390,15 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TADD, TG_OP_TMIN, b_fewer_cols, "b", SHAPE ", 12 x 20"},
     {TG_OP_TADD, TG_OP_TRSQRT, a_fp16, "a", TYPE " fp32"},
     {TG_OP_TADD, TG_OP_TMIN, b_bf16, "b", TYPE " fp32"},
+    {TG_OP_TMATMUL_BIAS, TG_OP_TMATMUL_BIAS, bias_of_ints, "bias", TYPE " fp32"},
+    {TG_OP_TMATMUL_BIAS, TG_OP_TMATMUL_BIAS, bias_too_short, "bias", "acc has 24 columns"},
+    {TG_OP_TMATMUL_BIAS, TG_OP_TMATMUL_BIAS, bias_in_l1, "bias", "has to be a Bias tile"},
+    {TG_OP_TMATMUL_BIAS, TG_OP_TMATMUL_BIAS, bias_of_halves, "bias", "fp32 or int32"},
+    {TG_OP_TMATMUL_BIAS, TG_OP_TMATMUL_BIAS, bias_of_two_rows, "bias", "a row takes whole 32-byte units"},
+    {TG_OP_TMOV, TG_OP_TMOV, bias_from_matrix, "src", "a Bias tile is filled from a Mat tile of one row"},
+    {TG_OP_TEXTRACT, TG_OP_TEXTRACT, bias_from_matrix, "dst", "TEXTRACT goes from Mat to Left or Right"},
+    {TG_OP_TAND, TG_OP_TSHR, b_fewer_cols, "b", SHAPE ", 12 x 20"},
+    {TG_OP_TAND, TG_OP_TSHRS, all_bf16, "dst", " takes int32, int16, uint16 and uint32; convert with TCVT"},
     {TG_OP_TADD, TG_OP_TMUL, all_bf16, "dst", NUMBERS},
     {TG_OP_TDIV, TG_OP_TDIV, all_bf16, "dst", FLOATS},
     {TG_OP_TDIV, TG_OP_TDIV, all_int32, "dst", FLOATS},
@@ -435,9 +464,9 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TRESHAPE, TG_OP_TRESHAPE, more_bytes, "dst", "has 128 bytes, src 64"},
 
     {TG_OP_TMOV, TG_OP_TMOV, dst_mat, "dst",
-     "TMOV goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec"},
+     "TMOV goes from Mat to Left or Right, a row to Bias, from Acc to Mat, or from Vec to Vec"},
     {TG_OP_TMOV, TG_OP_TMOV, dst_acc, "dst",
-     "TMOV goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec"},
+     "TMOV goes from Mat to Left or Right, a row to Bias, from Acc to Mat, or from Vec to Vec"},
     {TG_OP_TMOV, TG_OP_TMOV, src_left, "src", "has to be a Mat tile"},
     {TG_OP_TMOV, TG_OP_TMOV, a_too_low, "src", "has to have dst's 20 x 40 elements"},
     {TG_OP_TMOV, TG_OP_TMOV, a_too_narrow, "src", "has to have dst's 20 x 40 elements"},

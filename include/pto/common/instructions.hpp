@@ -121,6 +121,7 @@ namespace pto
 #define TG_PTO_MOVE(name, types)
 #define TG_PTO_PRODUCT(name, types)
 #define TG_PTO_PRODUCT_ACC(name, types)
+#define TG_PTO_PRODUCT_BIAS(name, types)
 #define TG_PTO_EXTRACT(name, types)
 #define TG_PTO_CONVERT(name, types)
 #define TG_PTO_COMPARE(name, types)
@@ -258,6 +259,35 @@ RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
     const tg_tile *elsewhere = in.tile().offset == acc.tile().offset ? nullptr : &in.tile();
     detail::multiply(TG_OP_TMATMUL_ACC, acc.tile(), left.tile(), right.tile(), elsewhere, file, line);
     return {file, line};
+}
+
+// The sum starts with the row `bias`, which has a number for each column of acc.
+template <typename C, typename A, typename B, typename S>
+RecordEvent TMATMUL_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
+{
+    static_assert(detail::product<C, A, B>() && detail::is_bias_of<S, C>());
+    TG_PTO_WAIT;
+    detail::multiply(TG_OP_TMATMUL_BIAS, acc.tile(), left.tile(), right.tile(), nullptr, file, line, &bias.tile());
+    return {file, line};
+}
+
+// Products of a Left tile with one valid row.
+template <typename C, typename A, typename B> RecordEvent TGEMV(C &acc, A &left, B &right, TG_PTO_AT)
+{
+    static_assert(detail::may_equal(A::ValidRow, 1), "TGEMV takes a Left tile with one valid row");
+    return TMATMUL(acc, left, right, w0, w1, w2, file, line);
+}
+template <typename C, typename I, typename A, typename B, typename = std::enable_if_t<is_tile_data_v<B>>>
+RecordEvent TGEMV_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
+{
+    static_assert(detail::may_equal(A::ValidRow, 1), "TGEMV_ACC takes a Left tile with one valid row");
+    return TMATMUL_ACC(acc, in, left, right, w0, w1, w2, file, line);
+}
+template <typename C, typename A, typename B, typename S>
+RecordEvent TGEMV_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
+{
+    static_assert(detail::may_equal(A::ValidRow, 1), "TGEMV_BIAS takes a Left tile with one valid row");
+    return TMATMUL_BIAS(acc, left, right, bias, w0, w1, w2, file, line);
 }
 
 // Pass an instruction to the platform whose operands are more than tiles of one shape.

@@ -132,12 +132,15 @@ constexpr uint64_t capacity_of(TileType type)
            : type == TileType::Acc   ? 128u * 1024u
            : type == TileType::Left  ? 64u * 1024u
            : type == TileType::Right ? 64u * 1024u
+           : type == TileType::Bias  ? 1024u
                                      : 192u * 1024u;
 }
 
 constexpr uint64_t alignment_of(TileType type)
 {
-    return type == TileType::Left || type == TileType::Right ? 512u : type == TileType::Acc ? 64u : 32u;
+    return type == TileType::Left || type == TileType::Right ? 512u
+           : type == TileType::Acc || type == TileType::Bias ? 64u
+                                                             : 32u;
 }
 
 template <typename D, typename S> constexpr bool renamed()
@@ -212,8 +215,9 @@ template <typename D, typename S> constexpr bool movable()
 {
     static_assert(is_tile_data_v<D> && is_tile_data_v<S>, "TMOV(tile, tile)");
     static_assert((D::Loc == TileType::Vec && S::Loc == TileType::Vec) ||
-                      ((D::Loc == TileType::Left || D::Loc == TileType::Right) && S::Loc == TileType::Mat),
-                  "TMOV goes from Mat to Left or Right, or from Vec to Vec");
+                      ((D::Loc == TileType::Left || D::Loc == TileType::Right || D::Loc == TileType::Bias) &&
+                       S::Loc == TileType::Mat),
+                  "TMOV goes from Mat to Left, Right or Bias, or from Vec to Vec");
     static_assert(D::Rows == S::Rows && D::Cols == S::Cols, "both tiles of a TMOV have the same Rows and Cols");
     return same_type<D, S>();
 }
@@ -238,12 +242,21 @@ template <typename C, typename A, typename B> constexpr bool product()
 // left's valid sizes and right's valid columns give the sizes of a product. The other sizes of acc and right are not
 // checked.
 inline void multiply(uint32_t op, tg_tile acc, const tg_tile &left, tg_tile right, const tg_tile *tmp, const char *file,
-                     int line)
+                     int line, const tg_tile *bias = nullptr)
 {
     if (left.valid_cols <= right.rows) right.valid_rows = left.valid_cols;
     if (left.valid_rows <= acc.rows) acc.valid_rows = left.valid_rows;
     if (right.valid_cols <= acc.cols) acc.valid_cols = right.valid_cols;
-    tg_issue_tiles(op, &acc, &left, &right, tmp, 0, file, line);
+    tg_issue_any(op, &acc, &left, &right, bias, tmp, 0, 0, 0, 0, file, line);
+}
+
+template <typename S, typename C> constexpr bool is_bias_of()
+{
+    static_assert(is_tile_data_v<S>, "a bias is a tile");
+    static_assert(S::Loc == TileType::Bias, "a bias is a Bias tile; TMOV fills it from a Mat tile of one row");
+    static_assert(std::is_same_v<typename S::DType, typename C::DType>, "a bias has the element type of the product");
+    static_assert(may_equal(S::ValidCol, C::ValidCol), "a bias has a number for each column of the product");
+    return true;
 }
 
 // ---- modes

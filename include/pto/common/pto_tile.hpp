@@ -181,6 +181,7 @@ constexpr tg_tile_kind kind_of(TileType type)
            : type == TileType::Left  ? TG_LEFT
            : type == TileType::Right ? TG_RIGHT
            : type == TileType::Acc   ? TG_ACC
+           : type == TileType::Bias  ? TG_BIAS
                                      : TG_VEC;
 }
 
@@ -223,8 +224,10 @@ class Tile
 
     static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
     static_assert(Loc == TileType::Vec || Loc == TileType::Mat || Loc == TileType::Left || Loc == TileType::Right ||
-                      Loc == TileType::Acc,
-                  "tiles are Vec, Mat, Left, Right or Acc; the other kinds are not offered");
+                      Loc == TileType::Acc || Loc == TileType::Bias,
+                  "tiles are Vec, Mat, Left, Right, Acc or Bias; the other kinds are not offered");
+    static_assert(Loc != TileType::Bias || (Rows == 1 && isRowMajor && !isBoxedLayout),
+                  "a Bias tile is one row: Tile<TileType::Bias, T, 1, Cols>");
     static_assert(Rows > 0 && Cols > 0, "a tile has at least one row and one column");
     static_assert(ValidRow == DYNAMIC || (ValidRow >= 0 && ValidRow <= Rows), "the valid rows are some of the tile's");
     static_assert(ValidCol == DYNAMIC || (ValidCol >= 0 && ValidCol <= Cols),

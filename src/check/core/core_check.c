@@ -20,7 +20,7 @@ struct tg_core_check *tg_core_check_open(enum tg_core_type core_type)
         free(c);
         return NULL;
     }
-    for (int kind = TG_MAT; kind <= TG_VEC; kind++) {
+    for (int kind = TG_MAT; kind < TG_TILE_KINDS; kind++) {
         if (!has_kind(core_type, kind) || tg_shadow_init(&c->shadow[kind], tg_kind_capacity((uint32_t)kind))) continue;
         tg_core_check_close(c);
         return NULL;
@@ -31,7 +31,7 @@ struct tg_core_check *tg_core_check_open(enum tg_core_type core_type)
 void tg_core_check_close(struct tg_core_check *c)
 {
     if (!c) return;
-    for (int kind = TG_MAT; kind <= TG_VEC; kind++) tg_shadow_fini(&c->shadow[kind]);
+    for (int kind = TG_MAT; kind < TG_TILE_KINDS; kind++) tg_shadow_fini(&c->shadow[kind]);
     tg_transfers_fini(&c->transfers);
     tg_names_fini(&c->names);
     tg_cached_fini(&c->cached);
@@ -47,7 +47,7 @@ void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const 
     tg_transfers_begin(&c->transfers);
     tg_names_begin(&c->names);
     tg_cached_begin(&c->cached);
-    for (int kind = TG_MAT; kind <= TG_VEC; kind++)
+    for (int kind = TG_MAT; kind < TG_TILE_KINDS; kind++)
         if (c->shadow[kind].segments) tg_shadow_begin(&c->shadow[kind]);
 }
 

@@ -35,7 +35,7 @@ struct tg_core_check {
     struct tg_check *check; /* of the run, borrowed */
     struct tg_check_task task;
     struct tg_order order;
-    struct tg_shadow shadow[TG_VEC + 1]; /* [enum tg_tile_kind]; only those of the core's kind are used */
+    struct tg_shadow shadow[TG_TILE_KINDS]; /* [enum tg_tile_kind]; only those of the core's kind are used */
     struct tg_names names;
     struct tg_cached cached;
     uint32_t *writers; /* [n_writers], owned: touches that have written the bytes of an operand */

@@ -97,6 +97,7 @@ static struct runs runs_of(const struct tg_tile *t)
         runs = (struct runs){ceil_div(t->valid_rows, width), ceil_div(t->valid_cols, 16) * FRACTAL_BYTES,
                              t->cols / 16 * FRACTAL_BYTES};
         break;
+    case TG_BIAS: runs = (struct runs){1, t->valid_cols * bytes, 0}; break;
     case TG_ACC:
         runs = (struct runs){ceil_div(t->valid_cols, 16), t->valid_rows * 16 * bytes, t->rows * 16 * bytes};
         break;
@@ -163,6 +164,7 @@ static bool is_line(const struct tg_tile *t)
     case TG_VEC: return (t->layout == TG_ROW_MAJOR ? t->valid_rows : t->valid_cols) == 1;
     case TG_MAT: return !is_zn(t) && t->valid_cols <= width;
     case TG_ACC: return t->valid_cols <= 16;
+    case TG_BIAS: return true;
     case TG_LEFT:
     case TG_RIGHT: return false;
     }
@@ -192,6 +194,7 @@ bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b)
         if (is_zn(a) != is_zn(b)) return false;
         return is_zn(a) ? a->cols == b->cols : a->rows == b->rows;
     case TG_ACC: return a->rows == b->rows;
+    case TG_BIAS:
     case TG_LEFT:
     case TG_RIGHT: return true; /* every fill writes the whole tile */
     }

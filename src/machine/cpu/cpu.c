@@ -218,7 +218,7 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     if (core->memory) return TG_OK;
     core->buffers.variant = tg_tile_variant_for(of(machine)->tile_isa);
     core->lazy.buffers = &core->buffers;
-    const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES + TG_BIAS_BYTES;
     const size_t bytes = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
     core->memory = aligned_alloc(BUFFER_ALIGNMENT, bytes);
     if (!core->memory) return tg_error(TG_ERR_MEMORY, "no memory for the buffers of worker %u", worker);
@@ -229,7 +229,8 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
     of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
     of_kind[TG_VEC] = of_kind[TG_ACC] + TG_L0C_BYTES;
-    core->buffers.scratch = (float *)(void *)(of_kind[TG_VEC] + TG_UB_BYTES);
+    of_kind[TG_BIAS] = of_kind[TG_VEC] + TG_UB_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_BIAS] + TG_BIAS_BYTES);
     return TG_OK;
 }
 

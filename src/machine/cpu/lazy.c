@@ -229,7 +229,7 @@ static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
-    if (src->kind == TG_ACC) {
+    if (src->kind == TG_ACC || dst->kind == TG_BIAS) {
         execute_on_bytes(lazy, instr);
         return;
     }

@@ -107,7 +107,7 @@ static struct tg_cost move_cost(const struct tg_sim_machine *m, const struct tg_
 {
     if (instr->dst->kind == TG_VEC) return vector_cost(row, instr);
     if (instr->dst->kind == TG_MAT) return path_cost(0, L0C_TO_L1_RATE, valid_bytes(instr->dst, instr->dst->dtype));
-    const double rate = instr->dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate;
+    const double rate = instr->dst->kind == TG_LEFT ? m->l1_to_l0a_rate : m->l1_to_l0b_rate; /* Bias: assumed */
     return path_cost(m->l1_to_l0_fixed, rate, valid_bytes(instr->dst, instr->dst->dtype));
 }
 

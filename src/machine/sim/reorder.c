@@ -34,7 +34,7 @@ void tg_reorder_begin(struct tg_reorder *reorder, const struct tg_buffers *buffe
     reorder->gm = gm;
     reorder->early = early;
     reorder->no_memory = false;
-    for (uint32_t kind = 0; kind <= TG_VEC; kind++)
+    for (uint32_t kind = 0; kind < TG_TILE_KINDS; kind++)
         if (buffers->of_kind[kind]) memset(buffers->of_kind[kind], 0xFF, tg_kind_capacity(kind));
 }
 

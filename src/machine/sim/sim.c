@@ -322,7 +322,7 @@ static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .
 static bool core_memory(const struct sim *sim, struct core *core)
 {
     if (core->memory) return true;
-    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES;
+    size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES + TG_BIAS_BYTES;
     size_t bytes = core->type == TG_AIC ? cube + TG_SCRATCH_BYTES : TG_UB_BYTES;
     core->memory = aligned_alloc(512, bytes);
     if (!core->memory) return false;
@@ -337,7 +337,8 @@ static bool core_memory(const struct sim *sim, struct core *core)
     of_kind[TG_LEFT] = of_kind[TG_MAT] + TG_L1_BYTES;
     of_kind[TG_RIGHT] = of_kind[TG_LEFT] + TG_L0A_BYTES;
     of_kind[TG_ACC] = of_kind[TG_RIGHT] + TG_L0B_BYTES;
-    core->buffers.scratch = (float *)(void *)(of_kind[TG_ACC] + TG_L0C_BYTES);
+    of_kind[TG_BIAS] = of_kind[TG_ACC] + TG_L0C_BYTES;
+    core->buffers.scratch = (float *)(void *)(of_kind[TG_BIAS] + TG_BIAS_BYTES);
     return true;
 }
 
