@@ -100,7 +100,7 @@ static void run_plugin(struct tg_control *control)
         .published = published,
         .wait_task = config->sequential ? NULL : wait_task,
     };
-    tg_builder_run_embedded(config, &hooks, &control->plugin);
+    control->plugin = tg_builder_run_embedded(config, &hooks);
 }
 
 void tg_control_build(struct tg_control *control)

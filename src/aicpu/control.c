@@ -7,7 +7,7 @@
 
 uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
 {
-    uint32_t first = launch->plugin_bytes ? 1 : 0; /* thread 0 builds */
+    uint32_t first = launch->plugin ? 1 : 0; /* thread 0 builds */
     uint32_t block = core / TG_CORES_PER_BLOCK;
     return first + block % (launch->n_threads - first);
 }
@@ -30,7 +30,7 @@ enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg
     control->config = *launch;
     tg_ready_init(&control->ready[TG_AIC]);
     tg_ready_init(&control->ready[TG_AIV]);
-    atomic_init(&control->phase, launch->plugin_bytes ? TG_BUILDING : TG_BUILT);
+    atomic_init(&control->phase, launch->plugin ? TG_BUILDING : TG_BUILT);
     atomic_init(&control->window, launch->window);
     for (uint32_t i = 0; i < TG_AICPU_THREADS_MAX; i++) {
         struct tg_scheduler *s = &control->scheduler[i];

@@ -50,7 +50,7 @@ struct tg_control {
     _Atomic uint32_t window;              /* writer: the builder */
     uint64_t last_publish_ns;             /* writer: the builder */
     uint64_t since_ns;                    /* writer: the builder: start of its current activity, for its log */
-    struct tg_module plugin;              /* writer: the builder; closed by the host */
+    struct tg_plugin *plugin;             /* writer: the builder; given back by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
 };
 
@@ -70,10 +70,7 @@ void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t
 /* Tell every other thread that something changed. */
 void tg_control_wake_all(struct tg_control *control, uint32_t self);
 
-static inline bool tg_control_has_builder(const struct tg_control *control)
-{
-    return control->config.plugin_bytes != NULL;
-}
+static inline bool tg_control_has_builder(const struct tg_control *control) { return control->config.plugin != NULL; }
 
 static inline enum tg_builder_phase tg_control_phase(struct tg_control *control)
 {

@@ -77,7 +77,7 @@ void tg_host_check_unseen(const struct tg_run *run, const struct tg_unseen *unse
     for (uint32_t i = 0; i < kernels->n; i++)
         if (kernels->by_id[i].entry && has_run(run, kernels->by_id[i].name))
             *n_unseen += does_unseen(kernels->by_id[i].module, "kernel", kernels->by_id[i].name, unseen);
-    if (run->plugin.handle) *n_unseen += does_unseen(&run->plugin, "the orchestration", "", unseen);
+    if (run->plugin) *n_unseen += does_unseen(&run->plugin->module, "the orchestration", "", unseen);
 }
 
 /* The tensor that host memory at `data` belongs to, and the offset in it. n_tensors: no tensor. */

@@ -22,10 +22,9 @@ struct tg_device {
 
 /* The bytes of a plugin, and its entry function. */
 struct tg_orchestration {
-    void *bytes; /* owned */
-    size_t n_bytes;
-    char *function_name; /* owned */
-    uint32_t n_users;    /* runs, and the program */
+    struct tg_plugin_bytes plugin; /* its bytes are owned */
+    char *function_name;           /* owned */
+    uint32_t n_users;              /* runs, and the program */
 };
 
 struct tg_program {
@@ -57,7 +56,7 @@ struct tg_run {
     struct tg_task *ready;                         /* host_build_graph: the tasks that can run at the launch */
     struct tg_task **ready_end;                    /* while the plugin builds on the host: the end of that list */
     struct tg_builder builder;                     /* the plugin's interface: valid while the plugin is open */
-    struct tg_module plugin;                       /* open until the run is closed: tasks point into it */
+    struct tg_plugin *plugin;                      /* until the run is closed: tasks may point into it. Or NULL */
     struct tg_pair *pairs;                         /* [n_pairs], owned */
     size_t n_pairs;
     uint64_t n_copied_bytes;     /* by a plugin on the host */
@@ -73,6 +72,7 @@ struct tg_run {
     void *progress_context;
     struct tg_submitted *submitted; /* owned; NULL: the caller's thread launches */
     bool launched;
+    bool sound;   /* no launch has failed */
     bool replays; /* the graph exists from the launch before */
     bool may_replay;
 };

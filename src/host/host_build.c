@@ -157,7 +157,7 @@ static void open_builder(struct tg_run *run)
 static void call_plugin(void *arg)
 {
     struct tg_run *run = arg;
-    tg_builder_run(&run->builder, &run->plugin, run->orchestration->function_name, run->args,
+    tg_builder_run(&run->builder, &run->plugin->module, run->orchestration->function_name, run->args,
                    (int)(2 * run->n_tensors + 1));
 }
 
@@ -183,11 +183,12 @@ static enum tg_status call_guarded(struct tg_run *run)
 enum tg_status tg_host_build(struct tg_run *run)
 {
     TG_TRY(host_args(run));
-    TG_TRY(
-        tg_module_open(&run->plugin, run->orchestration->bytes, run->orchestration->n_bytes, "orchestration plugin"));
+    enum tg_status status = TG_OK;
+    run->plugin = tg_plugins_take(run->program->device->machine, &run->orchestration->plugin, &status);
+    if (!run->plugin) return status;
     open_builder(run);
     TG_TRY(call_guarded(run));
-    enum tg_status status = tg_failure_status(run->failure);
+    status = tg_failure_status(run->failure);
     if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait reports it, together with the findings */
     if (status != TG_OK) return tg_error(status, "%s", tg_failure_message(run->failure));
 
@@ -213,7 +214,7 @@ static enum tg_status copy_pairs(struct tg_run *run)
     for (size_t i = 0; i < run->n_pairs; i++) {
         struct pair_copy copy = {run->program->device, &run->pairs[i], TG_OK};
         struct tg_guard guard;
-        if (tg_guard_call(&guard, run->plugin.text, copy_pair, &copy) != TG_GUARD_RETURNED)
+        if (tg_guard_call(&guard, run->plugin->module.text, copy_pair, &copy) != TG_GUARD_RETURNED)
             return tg_error(TG_ERR_PLUGIN_FAULT, "record_tensor_pair: %zu bytes cannot be written to host address %p",
                             (size_t)copy.pair->bytes, copy.pair->host);
         TG_TRY(copy.status);

@@ -60,8 +60,7 @@ static void prepare_control(struct tg_run *run, struct launch *launch)
         .progress_context = run,
         .window = on_device && !sequential ? run->config.window : 0,
         .schedule_seed = run->config.schedule_seed,
-        .plugin_bytes = on_device ? run->orchestration->bytes : NULL,
-        .n_plugin_bytes = run->orchestration->n_bytes,
+        .plugin = on_device ? &run->orchestration->plugin : NULL,
         .function_name = run->orchestration->function_name,
         .sequential = sequential,
         .orch_args = run->args,
@@ -111,7 +110,7 @@ static void collect(struct tg_run *run, const struct tg_control_report *report)
     result->last_publish_ns = report->last_publish_ns;
     result->peak_device_bytes = tg_gm_peak(&run->program->device->machine->gm);
     result->peak_graph_bytes = run->graph.peak_bytes;
-    if (report->plugin.handle) run->plugin = report->plugin;
+    if (report->plugin) run->plugin = report->plugin;
     struct tg_record *record = &run->record;
     record->has_workers = n_workers > 0;
     record->n_threads = n_workers > 0 ? has_builder : run->config.aicpu_thread_num;

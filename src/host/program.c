@@ -1,4 +1,5 @@
 /* Programs: kernels by func_id and the bytes of an orchestration plugin. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static void close_kernel(struct tg_kernel *kernel)
 void tg_orchestration_release(struct tg_orchestration *orchestration)
 {
     if (!orchestration || --orchestration->n_users > 0) return;
-    free(orchestration->bytes);
+    free((void *)(uintptr_t)orchestration->plugin.bytes);
     free(orchestration->function_name);
     free(orchestration);
 }
@@ -65,6 +66,7 @@ void tg_program_release(struct tg_program *program)
     if (--program->n_users > 0) return;
     for (uint32_t i = 0; i < program->kernels.n; i++) close_kernel(&program->kernels.by_id[i]);
     release_tables(&program->kernels);
+    if (program->orchestration) tg_plugins_forget(program->device->machine, program->orchestration->plugin.number);
     tg_orchestration_release(program->orchestration);
     tg_device_release(program->device);
     free(program);
@@ -141,16 +143,23 @@ enum tg_status tg_program_set_orchestration(struct tg_program *program, const vo
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, "orchestration plugin"));
     struct tg_orchestration *fresh = calloc(1, sizeof *fresh);
     if (!fresh) return tg_error(TG_ERR_MEMORY, "orchestration plugin: no memory for it");
+    static _Atomic uint64_t n_plugins;
+    void *copy = malloc(n_bytes);
     fresh->n_users = 1;
-    fresh->bytes = malloc(n_bytes);
-    fresh->n_bytes = n_bytes;
+    fresh->plugin = (struct tg_plugin_bytes){
+        .number = atomic_fetch_add_explicit(&n_plugins, 1, memory_order_relaxed), /* only has to be unique */
+        .bytes = copy,
+        .n_bytes = n_bytes};
     fresh->function_name = strdup(function_name);
-    if (!fresh->bytes || !fresh->function_name) {
+    if (!copy || !fresh->function_name) {
         tg_orchestration_release(fresh);
         return tg_error(TG_ERR_MEMORY, "orchestration plugin: no memory for %zu bytes", n_bytes);
     }
-    memcpy(fresh->bytes, bytes, n_bytes);
+    memcpy(copy, bytes, n_bytes);
+    struct tg_machine *machine = program->device->machine;
+    if (program->orchestration) tg_plugins_forget(machine, program->orchestration->plugin.number);
     tg_orchestration_release(program->orchestration);
     program->orchestration = fresh;
+    tg_plugins_prepare(machine, &fresh->plugin);
     return TG_OK;
 }

@@ -185,7 +185,7 @@ static void check_threads(struct tg_run *run)
         if (kernels->by_id[i].entry && tg_started_failed(kernels->by_id[i].module->text, what, sizeof what))
             tg_failure_set(run->failure, TG_ERR_KERNEL_FAULT, "a thread that kernel %s started: %s",
                            kernels->by_id[i].name, what);
-    if (tg_started_failed(run->plugin.text, what, sizeof what))
+    if (run->plugin && tg_started_failed(run->plugin->module.text, what, sizeof what))
         tg_failure_set(run->failure, TG_ERR_PLUGIN_FAULT, "a thread that the orchestration plugin started: %s", what);
 }
 
@@ -219,6 +219,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
     if (status == TG_OK) status = tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
+    run->sound = status == TG_OK && (run->sound || !run->replays);
     run->result.host_ns = host_now() - start;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
@@ -264,7 +265,9 @@ void tg_run_destroy(struct tg_run *run)
     if (run->program->device->machine->lost)
         return; /* foreign code may still use the run, its program and its device */
     tg_graph_fini(&run->graph);
-    tg_module_close(&run->plugin);
+    /* The plugin of another program than the present one is not used again; a checked plugin is bound to the checks. */
+    const bool is_current = run->program->orchestration == run->orchestration;
+    tg_plugins_give(run->program->device->machine, run->plugin, run->sound && is_current && !run->config.check);
     tg_run_free_memory(run);
     for (size_t i = 0; run->staging && i < run->n_tensors; i++) free(run->staging[i]);
     free(run->staging);

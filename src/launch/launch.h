@@ -38,7 +38,6 @@
 
 #include "base/kernels.h"
 #include "machine/machine.h"
-#include "os/module.h"
 
 enum {
     TG_TOKEN_NONE = 0,
@@ -82,6 +81,8 @@ struct tg_core_launch {
 void tg_core_main(void *arg, uint32_t core);
 
 struct tg_builder;
+struct tg_plugin;
+struct tg_plugin_bytes;
 struct tg_gm_owner;
 struct tg_graph;
 struct tg_task;
@@ -101,9 +102,8 @@ struct tg_control_launch {
     /* Workers: called now and then on thread 0 with the time since the launch; NULL: no such call. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    /* aicpu_build_graph: the embedded plugin. plugin_bytes NULL: the graph is built already. */
-    const void *plugin_bytes;
-    size_t n_plugin_bytes;
+    /* aicpu_build_graph: the embedded plugin. NULL: the graph is built already. */
+    const struct tg_plugin_bytes *plugin;
     const char *function_name;
     bool sequential; /* build first, then schedule */
     const uint64_t *orch_args;
@@ -120,7 +120,8 @@ struct tg_control_report {
     uint64_t n_instructions;
     uint32_t n_aic, n_aiv; /* cores that ran a task; workers that ran one of that kind */
     uint32_t window;
-    struct tg_module plugin; /* open; the host closes it when no pointer leads into it any more */
+    struct tg_plugin
+        *plugin; /* the host gives it back when no pointer leads into it any more; NULL: it was not opened */
 };
 
 struct tg_control;

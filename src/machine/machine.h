@@ -12,7 +12,7 @@
  * A machine without registers has workers: threads that schedule and run kernels themselves.
  *
  *     worker
- *     now, worker_core
+ *     now, worker_core, call_worker, worker_sleeps
  */
 #ifndef TG_MACHINE_MACHINE_H
 #define TG_MACHINE_MACHINE_H
@@ -74,6 +74,7 @@ struct tg_worker_core {
 };
 
 struct tg_guard;
+struct tg_plugin;
 
 /* One launch. Borrowed until run() returns. */
 struct tg_machine_run {
@@ -130,9 +131,14 @@ struct tg_machine_ops {
     /* Cores: call the kernel, guarded. */
     void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end);
 
-    /* Workers: the calling thread runs kernels from here on. *core shows their state; the machine owns it.
+    /* Workers: the calling thread runs its first kernels of this launch. *core shows their state; the machine owns it.
      * TG_ERR_MEMORY. */
     enum tg_status (*worker_core)(struct tg_machine *machine, uint32_t worker, struct tg_worker_core **core);
+    /* Workers: ask another worker to take part in the launch: its thread calls control_main, soon, late or never.
+     * run() calls worker 0 only. */
+    void (*call_worker)(struct tg_machine *machine, uint32_t worker);
+    /* Workers: would a call of this worker have to wake a sleeping thread, which takes microseconds? */
+    bool (*worker_sleeps)(struct tg_machine *machine, uint32_t worker);
 };
 
 /* The first member of every platform's own structure. */
@@ -142,6 +148,7 @@ struct tg_machine {
     const struct tg_tile_isa *isa;       /* the instructions of kernels on this machine */
     const char *isa_name;                /* instruction set of its tile operations */
     const struct tg_observer *observers; /* of the launch. Writer: the host, before and after it. NULL: no observer */
+    struct tg_plugin *idle_plugins;      /* open between launches (orchestrate/plugins.h) */
     bool catch_faults;
     bool lost;          /* a thread of it still runs foreign code: its memory is never released, and no run starts */
     uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV; 0: it has workers */

@@ -1,5 +1,5 @@
 /*
- * observer.h - the events of a launch that an observer is told of: the deeds of tasks and the instructions of cores.
+ * observer.h - the events of a launch: the history of its tasks, and the instructions of its cores.
  *
  * The trace and the checks are observers. The host registers them for a launch; the machine, the control program and
  * the builder do not know them. Without observers a launch pays one comparison with NULL for each event.

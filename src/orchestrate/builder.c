@@ -351,15 +351,14 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
     tg_builder_report(b, function_name, &guard);
 }
 
-void tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
-                             struct tg_module *plugin)
+struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks)
 {
     struct tg_builder *b = launch->builder;
-    enum tg_status status = tg_module_open(plugin, launch->plugin_bytes, launch->n_plugin_bytes,
-                                           "orchestration plugin");
-    if (status != TG_OK) {
+    enum tg_status status = TG_OK;
+    struct tg_plugin *plugin = tg_plugins_take(launch->machine, launch->plugin, &status);
+    if (!plugin) {
         tg_failure_set(launch->failure, status, "%s", tg_last_message());
-        return;
+        return NULL;
     }
     const struct tg_builder_config config = {
         .graph = launch->graph,
@@ -374,5 +373,6 @@ void tg_builder_run_embedded(const struct tg_control_launch *launch, const struc
     };
     tg_builder_init(b, &config);
     spend(b, TG_WORK_OPEN);
-    tg_builder_run(b, plugin, launch->function_name, NULL, 0);
+    tg_builder_run(b, &plugin->module, launch->function_name, NULL, 0);
+    return plugin;
 }

@@ -14,7 +14,7 @@
 #include "graph/graph.h"
 #include "launch/launch.h"
 #include "machine/machine.h"
-#include "os/module.h"
+#include "orchestrate/plugins.h"
 
 /* The surroundings of a build call. */
 struct tg_builder_hooks {
@@ -89,9 +89,8 @@ void tg_builder_run(struct tg_builder *builder, const struct tg_module *plugin, 
 /* The entry has ended in the way that `how` says; this becomes the run's failure. */
 void tg_builder_report(struct tg_builder *builder, const char *function_name, const struct tg_guard *how);
 
-/* aicpu_build_graph: open the plugin that is embedded in a launch and let it build with the launch's builder. Errors
- * are in the failure; *plugin may be open even then. */
-void tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
-                             struct tg_module *plugin);
+/* aicpu_build_graph: take the plugin of a launch and let it build with the launch's builder. Errors are in the failure.
+ * Returns the plugin, to be given back after the run; NULL: it could not be opened. */
+struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks);
 
 #endif

@@ -191,6 +191,9 @@ enum tg_watch_state {
 
 /* One thread's watch. Zero before its first begin. */
 struct tg_watch {
+    /* Set by the owner before the first begin: the same thread begins this watch again and again, and keeps what does
+     * not change. tg_watch_release frees it. */
+    bool keeps;
     /* Writer: the watched thread, at the begin. */
     uint32_t limit_ms;
     pid_t tid;
@@ -209,6 +212,7 @@ struct tg_watch {
     _Atomic uint32_t quiet_ms;   /* time for which it has not changed */
     unsigned n_answers_seen;     /* when the first tick was sent */
     uint64_t ran_ns_seen;        /* processor time at that moment */
+    bool ticked;                 /* a tick was sent since the begin. Under `looking` */
     /* Writers: both. Held while the watching thread checks, so that no tick is sent after the end. */
     atomic_bool looking;
 };
@@ -217,6 +221,7 @@ struct tg_watch {
  * of life, if another thread watches. TG_ERR_MEMORY. */
 enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms);
 void tg_watch_end(struct tg_watch *watch);
+void tg_watch_release(struct tg_watch *watch);
 
 /* The watching thread checks an open watch, `elapsed_ms` after its last check. */
 enum tg_watch_state tg_watch_look(struct tg_watch *watch, uint32_t elapsed_ms);

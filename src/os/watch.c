@@ -74,23 +74,32 @@ static void return_signal_stack(struct tg_watch *watch)
                               .ss_size = (size_t)(uintptr_t)watch->previous[1],
                               .ss_flags = (int)(uintptr_t)watch->previous[2]};
     sigaltstack(&previous, NULL);
+}
+
+void tg_watch_release(struct tg_watch *watch)
+{
     free(watch->stack);
+    watch->stack = NULL;
 }
 
 enum tg_status tg_watch_begin(struct tg_watch *watch, uint32_t limit_ms)
 {
     const size_t bytes = (size_t)getauxval(AT_MINSIGSTKSZ) + 64 * 1024;
-    watch->stack = malloc(bytes);
+    const bool first = !watch->stack;
+    if (first) watch->stack = malloc(bytes);
     if (!watch->stack) return tg_error(TG_ERR_MEMORY, "no memory for a signal stack of %zu bytes", bytes);
     enum tg_status status = tg_handlers_install();
     if (status != TG_OK) {
-        free(watch->stack);
+        if (!watch->keeps) tg_watch_release(watch);
         return status;
     }
     watch->limit_ms = limit_ms;
-    watch->tid = (pid_t)syscall(SYS_gettid);
-    pthread_getcpuclockid(pthread_self(), &watch->clock);
-    watch->stack_low = find_stack();
+    watch->ticked = false;
+    if (first) {
+        watch->tid = (pid_t)syscall(SYS_gettid);
+        pthread_getcpuclockid(pthread_self(), &watch->clock);
+        watch->stack_low = find_stack();
+    }
     watch->pulse = tg_pulse_own();
     watch->outer = watch->pulse->watch;
     watch->pulse->watch = watch;
@@ -130,10 +139,12 @@ void tg_watch_end(struct tg_watch *watch)
     if (!atomic_load_explicit(&watch->open, memory_order_relaxed)) return; /* own */
     lock(watch);
     atomic_store_explicit(&watch->open, false, memory_order_relaxed); /* under the lock */
+    const bool ticked = watch->ticked;
     unlock(watch);
-    take_last_ticks();
+    if (ticked) take_last_ticks();
     watch->pulse->watch = watch->outer;
     return_signal_stack(watch);
+    if (!watch->keeps) tg_watch_release(watch);
     pthread_sigmask(SIG_SETMASK, &watch->previous_mask, NULL);
     tg_handlers_remove();
 }
@@ -146,7 +157,7 @@ void tg_watch_bury(struct tg_watch *watch)
     if (!atomic_load_explicit(&watch->open, memory_order_acquire)) return;
     atomic_store_explicit(&watch->open, false, memory_order_relaxed); /* no other user is left */
     tg_guard_forget(watch->pulse);
-    free(watch->stack);
+    tg_watch_release(watch);
     tg_handlers_remove();
 }
 
@@ -240,6 +251,7 @@ static enum tg_watch_state look(struct tg_watch *watch, uint32_t elapsed_ms)
     } else if (n_answers == watch->n_answers_seen && is_lost(watch, quiet - watch->limit_ms)) {
         return TG_WATCH_LOST;
     }
+    watch->ticked = true;
     syscall(SYS_tgkill, getpid(), watch->tid, tg_handlers_tick());
     return TG_WATCH_WELL;
 }

@@ -129,7 +129,7 @@ void tg_workers_build(struct tg_workers *all)
         .published = published,
         .wait_task = all->config.sequential ? NULL : wait_task,
     };
-    tg_builder_run_embedded(&all->config, &hooks, &all->plugin);
+    all->plugin = tg_builder_run_embedded(&all->config, &hooks);
     span(all, TG_SPAN_BUILD);
     all->last_publish_ns = tg_workers_now(all);
     set_phase(all, TG_WORKERS_BUILT);

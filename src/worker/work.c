@@ -5,11 +5,13 @@
 #include "base/prefetch.h"
 #include "graph/verdict.h"
 #include "os/park.h"
+#include "worker/ticks.h"
 #include "worker/workers.h"
 
 enum {
     PROGRESS_NS = 100000000,    /* host time between two calls of progress */
     PROGRESS_TASKS = 16,        /* tasks of worker 0 between two reads of the clock */
+    CALL_TASKS = 8,             /* tasks between two looks whether a sleeping thread may be called */
     SLEEP_LIMIT_NS = 1000000000 /* a sleeper searches once a second in any case */
 };
 
@@ -100,24 +102,31 @@ static bool take(struct tg_worker *w, struct tg_worker *from)
  * With weaker orders (a release store, then an acquire load) both sides may read the old values. tests/model tries it.
  */
 
-/* Wake `w` if it sleeps. */
+/* Wake `w` if it sleeps, or call it if it is not there. */
 static bool wake(struct tg_worker *w)
 {
+    struct tg_machine *machine = w->all->config.machine;
     if (atomic_load(&w->asleep) == 0 || atomic_exchange(&w->asleep, 0) == 0) return false;
     atomic_fetch_sub(&w->all->n_asleep, 1);
-    tg_unpark(&w->asleep);
+    if (w->index == 0) tg_unpark(&w->asleep);
+    else machine->ops->call_worker(machine, w->index);
     return true;
 }
 
-static void wake_one(struct tg_workers *all, uint32_t self)
+/* Tasks are shared: tell a worker that is asleep or not there. While a launch is young, only one whose thread is awake
+ * between launches: waking another would take longer than the tasks may. */
+static void wake_one(struct tg_worker *self)
 {
-    for (uint32_t i = 1; i < all->n; i++)
-        if (wake(&all->worker[(self + i) % all->n])) return;
-}
-
-static void wake_all(struct tg_workers *all)
-{
-    for (uint32_t i = 0; i < all->n; i++) wake(&all->worker[i]);
+    struct tg_workers *all = self->all;
+    struct tg_machine *machine = all->config.machine;
+    const bool young = (int64_t)(tg_ticks() - all->wake_ticks) < 0;
+    self->unheard = false;
+    for (uint32_t i = 1; i < all->n; i++) {
+        struct tg_worker *w = &all->worker[(self->index + i) % all->n];
+        if (atomic_load(&w->asleep) == 0) continue;
+        if (young && w->index != 0 && machine->ops->worker_sleeps(machine, w->index)) self->unheard = true;
+        else if (wake(w)) return;
+    }
 }
 
 void tg_worker_share(struct tg_worker *w)
@@ -125,7 +134,10 @@ void tg_worker_share(struct tg_worker *w)
     struct tg_workers *all = w->all;
     if (w->n_own == 0 || all->n == 1) return;
     /* Relaxed: a hint. A stale value leaves the tasks to this worker for one more task. */
-    if (atomic_load_explicit(&w->n_shared, memory_order_relaxed) > 0) return;
+    if (atomic_load_explicit(&w->n_shared, memory_order_relaxed) > 0) {
+        if (w->unheard && w->n_run % CALL_TASKS == 0) wake_one(w);
+        return;
+    }
     uint32_t n = (w->n_own + 1) / 2;
     if (n > TG_SHARE_MAX) n = TG_SHARE_MAX;
     struct tg_task *first = w->first, *last = NULL;
@@ -144,7 +156,7 @@ void tg_worker_share(struct tg_worker *w)
      * tasks. */
     atomic_store(&w->n_shared, n);
     unlock(w);
-    if (atomic_load(&all->n_asleep) > 0) wake_one(all, w->index);
+    if (atomic_load(&all->n_asleep) > 0) wake_one(w);
 }
 
 /* ---- running ---- */
@@ -236,7 +248,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
 
 /* ---- nothing to do ---- */
 
-/* Sequentially consistent, like the store in all_idle(): a worker that is not woken sees the store. */
+/* Sequentially consistent, like the store in all_idle(): worker 0 sees the store, or is woken. */
 static bool is_over(struct tg_workers *all) { return atomic_load(&all->over); }
 
 /* No thread builds and no task can move: set the reason as the failure, if tasks are left. */
@@ -264,11 +276,11 @@ static void all_idle(struct tg_worker *w)
     }
     judge(all);
     atomic_store(&all->over, true);
-    wake_all(all);
+    wake(&all->worker[0]); /* the others are awake and see it, or not there */
 }
 
 /* The result of an idle worker's search. */
-enum found { FOUND_NOTHING, FOUND_TASKS, FOUND_ENOUGH, FOUND_STALL, FOUND_OVER };
+enum found { FOUND_NOTHING, FOUND_TASKS, FOUND_ENOUGH, FOUND_STALL, FOUND_LEFT, FOUND_OVER };
 
 /* Search once, while idle. TASKS is a hint. */
 static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
@@ -287,7 +299,7 @@ static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *con
     return FOUND_NOTHING;
 }
 
-/* Sleep until another thread wakes this worker. */
+/* Worker 0 sleeps until another thread wakes it. The others leave: asleep stays 1 until they are called. */
 static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
     struct tg_workers *all = w->all;
@@ -295,6 +307,7 @@ static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, voi
     atomic_store(&w->asleep, 1);
     atomic_fetch_add(&all->n_asleep, 1);
     enum found found = look(w, enough, context);
+    if (found == FOUND_NOTHING && w->index != 0) return FOUND_LEFT;
     if (found == FOUND_NOTHING) {
         tg_park(&w->asleep, 1, tells ? PROGRESS_NS : SLEEP_LIMIT_NS);
         if (tells) tell_progress(w);
@@ -332,6 +345,7 @@ static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *con
         if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
         do found = look_long(w, enough, context);
         while (found == FOUND_NOTHING);
+        if (found == FOUND_LEFT) return found; /* idle until it comes back */
         atomic_fetch_sub(&all->n_idle, 1);
         if (found == FOUND_TASKS && !steal(w)) found = FOUND_NOTHING;
     }
@@ -372,6 +386,7 @@ static void loop(void *arg)
             case FOUND_TASKS: continue;
             case FOUND_ENOUGH: work->end = TG_WORK_ENOUGH; return;
             case FOUND_STALL: work->end = TG_WORK_STALLED; return;
+            case FOUND_LEFT: work->end = TG_WORK_LEFT; return;
             case FOUND_OVER: work->end = TG_WORK_OVER; return;
             }
         }

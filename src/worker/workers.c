@@ -7,7 +7,12 @@
 #include "os/foreign.h"
 #include "worker/ticks.h"
 
-enum { SPIN_ROUNDS = 200, SLOW_US = 2, TALLIES_OF_WINDOW = 64 };
+enum {
+    SPIN_ROUNDS = 200,
+    SLOW_US = 2,
+    WAKE_US = 20, /* about the time that a sleeping thread takes to come */
+    TALLIES_OF_WINDOW = 64
+};
 
 /* A window holds completions back that workers have not counted yet. All workers together hold back at most 1/64 of the
  * window. */
@@ -26,7 +31,7 @@ static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t in
     w->first_start_ns = UINT64_MAX;
     atomic_flag_clear(&w->lock);
     atomic_init(&w->n_shared, 0);
-    atomic_init(&w->asleep, 0);
+    atomic_init(&w->asleep, index != 0);
 }
 
 enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out)
@@ -41,14 +46,15 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     all->timed = tg_observed_tasks(launch->machine->observers);
     all->spin_rounds = SPIN_ROUNDS;
     all->slow_ticks = tg_ticks_of_us(SLOW_US);
+    all->wake_ticks = tg_ticks() + tg_ticks_of_us(WAKE_US);
     atomic_init(&all->window, launch->window);
-    atomic_init(&all->phase, launch->plugin_bytes ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
-    atomic_init(&all->n_idle, n - 1); /* workers that have not begun are idle */
-    atomic_init(&all->n_asleep, 0);
+    atomic_init(&all->phase, launch->plugin ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
+    atomic_init(&all->n_idle, n - 1); /* workers that are not there are idle */
+    atomic_init(&all->n_asleep, n - 1);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
     launch->graph->alone = n == 1;
-    if (launch->plugin_bytes) tg_graph_keep_ready(launch->graph);
+    if (launch->plugin) tg_graph_keep_ready(launch->graph);
     *out = all;
     return TG_OK;
 }
@@ -85,11 +91,17 @@ void tg_workers_main(void *arg, uint32_t worker)
     struct tg_workers *all = arg;
     struct tg_worker *w = &all->worker[worker];
     struct tg_machine *machine = all->config.machine;
-    if (worker != 0) atomic_fetch_sub(&all->n_idle, 1);
-    enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
-    if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
-    w->args = place_args(w);
+    if (worker != 0) {
+        atomic_fetch_sub(&all->n_idle, 1);
+        /* It may come late: the launch that called it is over, and this one has not called it. */
+        if (atomic_exchange(&w->asleep, 0) == 1) atomic_fetch_sub(&all->n_asleep, 1);
+    }
+    if (!w->core) {
+        enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
+        if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
+        w->args = place_args(w);
+    }
     if (worker == 0) tg_worker_push(w, all->config.ready);
-    if (worker == 0 && all->config.plugin_bytes) tg_workers_build(all);
+    if (worker == 0 && all->config.plugin) tg_workers_build(all);
     tg_worker_work(w, NULL, NULL, true);
 }

@@ -15,10 +15,14 @@
  * write move once for many tasks. A fast builder shares older tasks and keeps the lines of the newest ones to itself.
  * Of the successors of a completed task the first runs next, on the worker that has their inputs in its caches.
  *
- * A worker that finds no task is idle: it searches for a few microseconds, then sleeps. Each ready task is in a list of
- * a worker that is not idle, in a nonempty `shared`, or running. A worker stops being idle before it takes a task.
- * Before it becomes idle, it counts its completions in the graph. A worker that has not begun counts as idle, and may
- * never begin. So when all are idle no task can move. The last one to become idle sees that, and decides by the phase:
+ * A worker that finds no task is idle: it searches for a few microseconds. Then worker 0 sleeps, and another worker
+ * leaves the launch until a worker with tasks to share calls it. A launch ends without waiting for workers that are not
+ * there. At the start only worker 0 is there.
+ *
+ * Each ready task is in a list of a worker that is not idle, in a nonempty `shared`, or running. A worker stops being
+ * idle before it takes a task. Before it becomes idle, it counts its completions in the graph. A worker that is not
+ * there counts as idle, and may never come. So when all are idle no task can move. The last one to become idle sees
+ * that, and decides by the phase:
  *
  *     builder in its window           the window grows
  *     builder in wait_task            that task cannot complete: its verdict
@@ -60,6 +64,7 @@ struct tg_worker {
     struct tg_task *running;
     struct tg_tally tally;
     uint64_t n_run;
+    bool unheard;    /* it has shared tasks without calling a worker that could take them */
     uint32_t n_args; /* entries of args[] that may be nonzero */
     bool ran[2];     /* [enum tg_core_type] */
     uint64_t first_start_ns;
@@ -71,7 +76,7 @@ struct tg_worker {
     _Atomic uint32_t n_shared;
     struct tg_task *shared;
     struct tg_task *shared_last;
-    /* Writers: this worker sets it, and the waking thread clears it. */
+    /* 1: asleep, or (not worker 0) not there. Writers: this worker; and the thread that wakes or calls it clears it. */
     alignas(64) _Atomic uint32_t asleep;
 };
 
@@ -81,6 +86,7 @@ struct tg_workers {
     uint32_t n;
     bool timed;          /* an observer wants the times of tasks */
     int spin_rounds;     /* searches of the other workers before a worker sleeps: a few microseconds */
+    uint64_t wake_ticks; /* from here on a launch is long enough for waking a sleeping thread */
     uint64_t slow_ticks; /* a builder that has published no ready task for this long is slow: it can share at no cost */
     /* Writer: worker 0, seldom. */
     _Atomic uint32_t window;
@@ -88,11 +94,11 @@ struct tg_workers {
     /* Writer and reader: worker 0. */
     alignas(64) uint64_t ready_ticks; /* when it last published a ready task */
     uint64_t last_publish_ns;
-    uint64_t since_ns;       /* start of its current activity, for its log */
-    struct tg_module plugin; /* closed by the host */
+    uint64_t since_ns;        /* start of its current activity, for its log */
+    struct tg_plugin *plugin; /* given back by the host */
     /* Writers: all, when they become idle or stop being idle. */
     alignas(64) _Atomic uint32_t n_idle;
-    _Atomic uint32_t n_asleep;
+    _Atomic uint32_t n_asleep; /* or not there */
     _Atomic bool over;         /* the launch is over */
     struct tg_worker worker[]; /* [n] */
 };
@@ -100,13 +106,14 @@ struct tg_workers {
 /* ---- between workers.c, work.c and build_worker.c ---- */
 
 /* Why tg_worker_work returned. */
-enum tg_work_end { TG_WORK_OVER, TG_WORK_ENOUGH, TG_WORK_STALLED };
+enum tg_work_end { TG_WORK_OVER, TG_WORK_LEFT, TG_WORK_ENOUGH, TG_WORK_STALLED };
 
 /* Has a helping worker done enough? */
 typedef bool tg_work_enough_fn(struct tg_worker *worker, void *context);
 
-/* Run tasks until the launch is over. Worker 0 with `enough` also stops when that returns true, or when no task can
- * move. With may_sleep false it also stops when its own list is empty. */
+/* Run tasks until the launch is over. A worker other than worker 0 also stops when it leaves. Worker 0 with `enough`
+ * also stops when that returns true, or when no task can move. With may_sleep false it also stops when its own list is
+ * empty. */
 enum tg_work_end tg_worker_work(struct tg_worker *worker, tg_work_enough_fn *enough, void *context, bool may_sleep);
 
 /* Add a list of ready tasks, by next_ready, to the own list. */

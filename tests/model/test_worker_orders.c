@@ -26,8 +26,8 @@ static bool first_waits_for_second; /* inside its kernel, so that they have to r
 /* In place of the functions without __wrap_. */
 void __wrap_tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns);
 void __wrap_tg_unpark(_Atomic uint32_t *word);
-void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
-                                    struct tg_module *plugin);
+struct tg_plugin *__wrap_tg_builder_run_embedded(const struct tg_control_launch *launch,
+                                                 const struct tg_builder_hooks *hooks);
 
 void __wrap_tg_park(_Atomic uint32_t *word, uint32_t value, uint64_t limit_ns)
 {
@@ -50,7 +50,30 @@ static enum tg_status worker_core(struct tg_machine *machine, uint32_t worker, s
     return TG_OK;
 }
 
-static const struct tg_machine_ops ops = {.now = now, .worker_core = worker_core};
+/* ---- the machine's threads: a worker comes when it is called (machine/cpu/threads.c) ---- */
+
+uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *at, uint32_t value, int order); /* model.c */
+uint32_t __tsan_atomic32_load(const volatile uint32_t *at, int order);
+
+static uint32_t calls[WORKERS_MAX], is_over;
+static bool comes_uninvited; /* a call of the launch before reaches it in this one */
+
+static void call_worker(struct tg_machine *machine, uint32_t worker)
+{
+    (void)machine;
+    __tsan_atomic32_fetch_add(&calls[worker], 1, 5);
+    model_wake(&calls[worker]);
+}
+
+static bool worker_sleeps(struct tg_machine *machine, uint32_t worker)
+{
+    (void)machine;
+    (void)worker;
+    return false;
+}
+
+static const struct tg_machine_ops ops = {
+    .now = now, .worker_core = worker_core, .call_worker = call_worker, .worker_sleeps = worker_sleeps};
 static struct tg_machine machine = {.ops = &ops};
 
 static void run_kernel(int64_t *args)
@@ -96,12 +119,12 @@ static struct tg_task *publish(int id)
 /* The plugin of the program that runs. */
 static void (*build)(const struct tg_builder_hooks *hooks);
 
-void __wrap_tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks,
-                                    struct tg_module *plugin)
+struct tg_plugin *__wrap_tg_builder_run_embedded(const struct tg_control_launch *launch,
+                                                 const struct tg_builder_hooks *hooks)
 {
     (void)launch;
-    (void)plugin;
     build(hooks);
+    return NULL;
 }
 
 /* ---- a launch ---- */
@@ -117,15 +140,14 @@ static void ignore_life(void)
     model_ignore(guard.pulse, sizeof *guard.pulse);
 }
 
-static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, const void *plugin)
+static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, const struct tg_plugin_bytes *plugin)
 {
     const struct tg_control_launch launch = {.machine = &machine,
                                              .graph = &graph,
                                              .failure = &failure,
                                              .n_threads = n,
                                              .window = window,
-                                             .plugin_bytes = plugin,
-                                             .n_plugin_bytes = 1,
+                                             .plugin = plugin,
                                              .ready = ready};
     if (tg_workers_open(&launch, &workers) != TG_OK) model_wrong("no workers");
     workers->spin_rounds = 1;
@@ -140,14 +162,32 @@ static void reset(void)
     memset(n_waits, 0, sizeof n_waits);
     memset(cores, 0, sizeof cores);
     n_tasks = 0;
-    first_waits_for_second = false;
+    first_waits_for_second = comes_uninvited = false;
+    memset(calls, 0, sizeof calls);
+    is_over = 0;
     tg_failure_init(&failure);
     tg_graph_init(&graph, UINT64_MAX);
 }
 
-static void worker_0(void) { tg_workers_main(workers, 0); }
-static void worker_1(void) { tg_workers_main(workers, 1); }
-static void worker_2(void) { tg_workers_main(workers, 2); }
+static void worker_0(void)
+{
+    tg_workers_main(workers, 0);
+    __tsan_atomic32_fetch_add(&is_over, 1, 5);
+    for (uint32_t i = 1; i < workers->n; i++) call_worker(&machine, i);
+}
+
+static void come_when_called(uint32_t worker)
+{
+    if (comes_uninvited) tg_workers_main(workers, worker);
+    for (uint32_t seen = 0, now;; seen = now) {
+        while ((now = __tsan_atomic32_load(&calls[worker], 5)) == seen) model_sleep(&calls[worker], seen);
+        if (__tsan_atomic32_load(&is_over, 5)) return;
+        tg_workers_main(workers, worker);
+    }
+}
+
+static void worker_1(void) { come_when_called(1); }
+static void worker_2(void) { come_when_called(2); }
 
 static void after(void)
 {
@@ -168,6 +208,12 @@ static void before_pair(void)
     a->next_ready = b;
     b->next_ready = NULL;
     open_launch(2, 0, a, NULL);
+}
+
+static void before_uninvited(void)
+{
+    before_pair();
+    comes_uninvited = true;
 }
 
 /* Worker 0 shares the second and runs the first, which ends when somebody has run the second. */
@@ -203,7 +249,7 @@ static void before_three(void)
 
 static void before_built(uint32_t n, uint32_t window)
 {
-    static const char plugin;
+    static const struct tg_plugin_bytes plugin;
     reset();
     open_launch(n, window, NULL, &plugin);
 }
@@ -223,8 +269,6 @@ static void before_wait(void)
     build = build_and_wait;
 }
 
-uint32_t __tsan_atomic32_fetch_add(volatile uint32_t *at, uint32_t value, int order); /* model.c */
-
 /* The same while a third worker, which is no thread of the model, is busy until the builder goes on: not all are
  * idle. */
 static void build_and_wait_beside(const struct tg_builder_hooks *hooks)
@@ -233,10 +277,17 @@ static void build_and_wait_beside(const struct tg_builder_hooks *hooks)
     __tsan_atomic32_fetch_add((volatile uint32_t *)(void *)&workers->n_idle, 1, 5);
 }
 
+static void third_is_busy(void)
+{
+    atomic_fetch_sub(&workers->n_idle, 1);
+    atomic_fetch_sub(&workers->n_asleep, 1);
+    atomic_store(&workers->worker[2].asleep, 0);
+}
+
 static void before_wait_beside(void)
 {
     before_built(3, 16384);
-    atomic_fetch_sub(&workers->n_idle, 1);
+    third_is_busy();
     build = build_and_wait_beside;
 }
 
@@ -264,12 +315,13 @@ static void build_behind_a_window_beside(const struct tg_builder_hooks *hooks)
 static void before_window_beside(void)
 {
     before_built(3, 1);
-    atomic_fetch_sub(&workers->n_idle, 1);
+    third_is_busy();
     build = build_behind_a_window_beside;
 }
 
 static const struct model_program programs[] = {
     {"pair", 2, before_pair, {worker_0, worker_1}, after, 3},
+    {"uninvited", 2, before_uninvited, {worker_0, worker_1}, after, 2},
     {"side by side", 2, before_side_by_side, {worker_0, worker_1}, after, 2},
     {"chain", 2, before_chain, {worker_0, worker_1}, after, 2},
     {"wait", 2, before_wait, {worker_0, worker_1}, after, 2},

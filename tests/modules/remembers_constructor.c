@@ -1,0 +1,2 @@
+#define REMEMBERS_CONSTRUCTOR
+#include "remembers.h"

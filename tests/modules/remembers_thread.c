@@ -1,0 +1,2 @@
+#define REMEMBERS_THREAD
+#include "remembers.h"

@@ -1,0 +1,1 @@
+#include "remembers.h"
