@@ -2,6 +2,7 @@
 
     tilegraph.open(platform)       a Device; it loads a Program, which runs on arrays (tilegraph.device)
     tilegraph.run_folder(folder)   runs an example and compares it with its golden
+    tilegraph.KVCache(device, ...) a paged KV cache; tilegraph.attention(...) attends over one (tilegraph.paged)
     tilegraph.platforms()          the platforms of the library
     tilegraph.Error                what every call raises; `hint` says what to do
 
@@ -10,6 +11,7 @@ The command line is `python -m tilegraph`. Parts are imported when they are firs
 import importlib
 
 _PLACES = {"open": "device", "Device": "device", "Program": "device", "Run": "device", "Finding": "device",
+           "KVCache": "paged", "Attention": "paged", "attention": "paged",
            "platforms": "device", "run_folder": "folder",
            "Error": "errors", "StatusError": "errors"}
 

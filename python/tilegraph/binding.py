@@ -105,7 +105,7 @@ def _text(raw):
     return raw.decode("utf-8", "replace")
 
 
-def _declare(lib, prototypes, origin):
+def declare(lib, prototypes, origin):
     """Give the functions of `lib`, which is called `origin`, their types."""
     for name, (result, arguments) in prototypes.items():
         try:
@@ -121,7 +121,7 @@ def _bytes(text):
     return text.encode("utf-8", "surrogateescape")
 
 
-def _set_fields(config, values):
+def set_fields(config, values):
     """Set fields of a configuration; its names are the header's."""
     fields = dict(type(config)._fields_)
     for name, value in values.items():
@@ -136,7 +136,7 @@ def _set_fields(config, values):
 
 def _printed(function, run):
     """What function(run, stream) writes to its stream, and what it returns."""
-    libc = _declare(ctypes.CDLL(None), _STREAM_PROTOTYPES, "the C library")
+    libc = declare(ctypes.CDLL(None), _STREAM_PROTOTYPES, "the C library")
     memory, size = c_void_p(), c_size_t()
     stream = libc.open_memstream(byref(memory), byref(size))
     if not stream:
@@ -157,7 +157,7 @@ class Library:
             self._c = ctypes.CDLL(os.fspath(path))
         except OSError as error:
             raise Error(f"the library does not load: {error}", "rebuild it: make build", EXIT_LOAD) from error
-        _declare(self._c, _PROTOTYPES, path)
+        declare(self._c, _PROTOTYPES, path)
         self._check_version(path)
         self._sink = LOG_FN(self._on_line)  # the library keeps the pointer: it lives as long as this object
         if log.wants("debug"):  # its errors arrive as statuses in any case
@@ -177,7 +177,13 @@ class Library:
     def _on_line(_context, _level, line):
         log.debug("library: %s", _text(line))
 
-    def _check(self, status):
+    @property
+    def functions(self):
+        """The C library, for bindings of more of its headers."""
+        return self._c
+
+    def check(self, status):
+        """Raise StatusError, with the message of the call that returned `status`, unless it is TG_OK."""
         if status == 0:
             return
         message = _text(self._c.tg_last_message())  # first: the next call may replace it
@@ -193,10 +199,10 @@ class Library:
         Faults of kernels and plugins become errors.
         """
         config = DeviceConfig(size=ctypes.sizeof(DeviceConfig))
-        self._check(self._c.tg_device_config_fill(byref(config)))
-        _set_fields(config, {"platform": platform, "catch_faults": True, **values})
+        self.check(self._c.tg_device_config_fill(byref(config)))
+        set_fields(config, {"platform": platform, "catch_faults": True, **values})
         device = c_void_p()
-        self._check(self._c.tg_device_open(byref(config), byref(device)))
+        self.check(self._c.tg_device_open(byref(config), byref(device)))
         try:
             yield device
         finally:
@@ -222,7 +228,7 @@ class Library:
     def program(self, device):
         """An empty program on `device`."""
         program = c_void_p()
-        self._check(self._c.tg_program_open(device, byref(program)))
+        self.check(self._c.tg_program_open(device, byref(program)))
         try:
             yield program
         finally:
@@ -231,23 +237,23 @@ class Library:
     def add_kernel(self, program, func_id, core_type, name, code):
         """Register `code` (bytes of a shared object; copied) under func_id; core_type is 'aic' or 'aiv'."""
         core = {"aic": TG_AIC, "aiv": TG_AIV}[core_type]
-        self._check(self._c.tg_program_add_kernel(program, func_id, core, _bytes(name), code, len(code)))
+        self.check(self._c.tg_program_add_kernel(program, func_id, core, _bytes(name), code, len(code)))
 
     def set_orchestration(self, program, code, function_name):
         """Embed the orchestration `code` (bytes of a shared object; copied)."""
-        self._check(self._c.tg_program_set_orchestration(program, code, len(code), _bytes(function_name)))
+        self.check(self._c.tg_program_set_orchestration(program, code, len(code), _bytes(function_name)))
 
     def runtime_by_name(self, name):
         """The number of a runtime."""
         kind = c_int()
-        self._check(self._c.tg_runtime_by_name(_bytes(name), byref(kind)))
+        self.check(self._c.tg_runtime_by_name(_bytes(name), byref(kind)))
         return kind.value
 
     def run_config(self, **values):
         """A RunConfig with the library's defaults, but for `values`."""
         config = RunConfig(size=ctypes.sizeof(RunConfig))
-        self._check(self._c.tg_run_config_fill(byref(config)))
-        _set_fields(config, values)
+        self.check(self._c.tg_run_config_fill(byref(config)))
+        set_fields(config, values)
         return config
 
     @contextmanager
@@ -258,7 +264,7 @@ class Library:
             row.name, row.data = _bytes(name), view.address
             row.bytes, row.elements, row.direction = view.n_bytes, view.n_elements, direction
         run = c_void_p()
-        self._check(self._c.tg_run_open_sized(program, byref(config), table, ctypes.sizeof(Tensor),
+        self.check(self._c.tg_run_open_sized(program, byref(config), table, ctypes.sizeof(Tensor),
                                               len(table), byref(run)))
         try:
             yield run
@@ -270,12 +276,12 @@ class Library:
         run inside the call, and there is nothing to tidy up."""
         with _default_signals():
             status = self._c.tg_run_wait(run)
-        self._check(status)
+        self.check(status)
 
     def result(self, run):
         """What happened, a RunResult; after wait."""
         result = RunResult(size=ctypes.sizeof(RunResult))
-        self._check(self._c.tg_run_get_result(run, byref(result)))
+        self.check(self._c.tg_run_get_result(run, byref(result)))
         return result
 
     def findings(self, run):
@@ -287,7 +293,7 @@ class Library:
         found = []
         for idx in range(self._c.tg_run_n_findings(run)):
             each = FindingInfo(size=ctypes.sizeof(FindingInfo))
-            self._check(self._c.tg_run_get_finding(run, idx, byref(each)))
+            self.check(self._c.tg_run_get_finding(run, idx, byref(each)))
             found.append((_text(self._c.tg_finding_name(each.code)), each.count, _text(each.what), _text(each.where),
                           _text(each.mend)))
         return found
@@ -299,20 +305,20 @@ class Library:
     def summary(self, run):
         """Where the time of a run went, a page of text, if its configuration has record set."""
         text, status = _printed(self._c.tg_run_print_summary, run)
-        self._check(status)
+        self.check(status)
         return text
 
     def write_trace(self, run, path):
         """Write the Chrome trace of a run whose configuration has record set."""
-        self._check(self._c.tg_run_write_trace(run, _bytes(str(path))))
+        self.check(self._c.tg_run_write_trace(run, _bytes(str(path))))
 
     def write_graph(self, run, path):
         """Write the task graph of such a run as Graphviz DOT."""
-        self._check(self._c.tg_run_write_graph(run, _bytes(str(path))))
+        self.check(self._c.tg_run_write_graph(run, _bytes(str(path))))
 
     def write_report(self, run, path):
         """Write the HTML page of such a run."""
-        self._check(self._c.tg_run_write_report(run, _bytes(str(path))))
+        self.check(self._c.tg_run_write_report(run, _bytes(str(path))))
 
 
 @contextmanager
