@@ -128,8 +128,26 @@ struct tg_attention_step {
  */
 TG_API enum tg_status tg_attention_run(struct tg_attention *attention, const struct tg_attention_step *step);
 
-/* The run of the last tg_attention_run, for findings, records and results; it belongs to the operator and ends with the
- * next run or with tg_attention_close. NULL: nothing has run. */
+/* A result over a part of the keys: out [token][head][value_dim] out_dtype, lse [token][head] fp32. */
+struct tg_attention_part {
+    struct tg_attention_data out, lse;
+};
+
+/*
+ * Combine results of the same query tokens over disjoint parts of their keys: the result over all of them. Parts may
+ * come from other caches, devices or computers. The order of the parts is that of the sums.
+ *
+ * Shapes    parts [n_parts], 1 to 128; out and lse as those of a part; lse.data NULL: not wanted
+ * Writes    out and lse, which do not overlap the parts
+ * Blocks    until they are written
+ * Errors    TG_ERR_ARGUMENT, TG_ERR_MEMORY, TG_ERR_DEVICE_MEMORY, those of tg_run_wait
+ */
+TG_API enum tg_status tg_attention_combine(struct tg_attention *attention, uint32_t n_tokens,
+                                           const struct tg_attention_part *parts, uint32_t n_parts,
+                                           const struct tg_attention_data *out, const struct tg_attention_data *lse);
+
+/* The run of the last tg_attention_run or tg_attention_combine, for findings, records and results. It belongs
+ * to the operator and ends with the next run or with tg_attention_close. NULL: nothing has run. */
 TG_API struct tg_run *tg_attention_last_run(const struct tg_attention *attention);
 
 #ifdef __cplusplus

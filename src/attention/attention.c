@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "attention/kernels/arguments.h"
+#include "attention/kernels/combine.h"
 #include "attention/kernels/scratch.h"
 #include "attention/kernels/step.h"
 #include "attention/layout.h"
@@ -37,6 +38,8 @@ TG_EMBEDDED_OBJECTS(aiv_merge);
 TG_EMBEDDED_OBJECTS(aiv_query);
 TG_EMBEDDED_OBJECTS(aiv_convert);
 TG_EMBEDDED_OBJECTS(attention_graph);
+TG_EMBEDDED_OBJECTS(aiv_combine);
+TG_EMBEDDED_OBJECTS(combine_graph);
 
 /* In the order of enum func of attention_graph.c. */
 static const struct tg_embedded kernels[] = {
@@ -44,6 +47,8 @@ static const struct tg_embedded kernels[] = {
     TG_EMBEDDED(aiv_merge, TG_AIV), TG_EMBEDDED(aiv_query, TG_AIV),   TG_EMBEDDED(aiv_convert, TG_AIV),
 };
 static const struct tg_embedded plugin = TG_EMBEDDED(attention_graph, TG_AIV);
+static const struct tg_embedded combine_kernel = TG_EMBEDDED(aiv_combine, TG_AIV);
+static const struct tg_embedded combine_plugin = TG_EMBEDDED(combine_graph, TG_AIV);
 
 /* A block id of the plan, and where it stands in the batch. */
 struct place {
@@ -67,6 +72,7 @@ struct plan {
 struct tg_attention {
     struct tg_device *device;
     struct tg_program *program;
+    struct tg_program *combiner;       /* NULL: not used yet */
     struct tg_attention_config config; /* with value_dim and scale filled in; run points to `run` */
     struct tg_run_config run;
     tg_address constants; /* arguments.h */
@@ -233,6 +239,7 @@ void tg_attention_close(struct tg_attention *a)
     if (a->scratch) (void)tg_device_free(a->device, a->scratch);
     if (a->rotary) (void)tg_device_free(a->device, a->rotary);
     tg_program_close(a->program);
+    tg_program_close(a->combiner);
     for (int i = 0; i < 2; i++) free(a->plans[i].descriptor);
     free(a);
 }
@@ -535,8 +542,8 @@ static enum tg_status check_array(struct array *x, uint64_t n_tokens)
     return TG_OK;
 }
 
-/* Add the array as the next tensor. Gaps of an output are copied in, so that they are copied back as they were. */
-static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens)
+/* The array as a tensor. Gaps of an output are copied in, so that they are copied back as they were. */
+static struct tg_tensor array_tensor(const struct array *x, uint64_t n_tokens)
 {
     const struct tg_attention_data *d = &x->data;
     const uint64_t elements = (n_tokens - 1) * (uint64_t)d->token_stride + (x->heads - 1) * (uint64_t)d->head_stride +
@@ -544,7 +551,12 @@ static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens
     const bool dense = elements == n_tokens * x->heads * x->cols;
     uint32_t direction = d->resident ? TG_RESIDENT : x->direction;
     if (direction == TG_OUT && !dense) direction = TG_INOUT;
-    l->tensors[l->n++] = (struct tg_tensor){x->name, d->data, elements * tg_dtype_bytes(x->dtype), elements, direction};
+    return (struct tg_tensor){x->name, d->data, elements * tg_dtype_bytes(x->dtype), elements, direction};
+}
+
+static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens)
+{
+    l->tensors[l->n++] = array_tensor(x, n_tokens);
 }
 
 static void add_resident(struct launch *l, const char *name, tg_address address, uint64_t bytes)
@@ -709,6 +721,18 @@ static enum tg_status prepare(struct tg_attention *a, struct launch *l)
     return add_optional(a, l);
 }
 
+/* Run a program, and keep the run. */
+static enum tg_status launch(struct tg_attention *a, struct tg_program *program, const struct tg_tensor *tensors,
+                             uint32_t n)
+{
+    struct tg_run *run;
+    TG_TRY(tg_run_open(program, &a->run, tensors, n, &run));
+    const enum tg_status status = tg_run_wait(run);
+    tg_run_close(a->last_run);
+    a->last_run = run;
+    return status;
+}
+
 enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attention_step *step)
 {
     REQUIRE(a);
@@ -722,10 +746,70 @@ enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attentio
     struct launch l = {.step = &s};
     TG_TRY(tg_kv_view_take(&l.kv, s.kv));
     TG_TRY(prepare(a, &l));
-    struct tg_run *run;
-    TG_TRY(tg_run_open(a->program, &a->run, l.tensors, l.n, &run));
-    const enum tg_status status = tg_run_wait(run);
-    tg_run_close(a->last_run);
-    a->last_run = run;
+    return launch(a, a->program, l.tensors, l.n);
+}
+
+/* ---- combining --------------------------------------------------------------------------------------------------- */
+
+/* The tensors of a combination in the making. */
+struct combination {
+    struct combine head;
+    struct tg_tensor tensors[3 + 2 * COMBINE_PARTS_MAX];
+    uint32_t n;
+};
+
+/* Check an array of [token][head][cols], and add it as the next tensor. */
+static enum tg_status add_rows(struct combination *c, struct array x, struct combine_strides *strides)
+{
+    TG_TRY(check_array(&x, c->head.n_tokens));
+    *strides = (struct combine_strides){x.data.token_stride, x.data.head_stride};
+    c->tensors[c->n++] = array_tensor(&x, c->head.n_tokens);
+    return TG_OK;
+}
+
+static enum tg_status combine_parts(struct tg_attention *a, struct combination *c,
+                                    const struct tg_attention_part *parts)
+{
+    const uint32_t heads = a->config.heads, dim = a->config.value_dim, dtype = a->config.out_dtype;
+    for (uint32_t i = 0; i < c->head.n_parts; i++) {
+        struct array out = {"out of a part", parts[i].out, dtype, heads, dim, TG_IN};
+        struct array lse = {"lse of a part", parts[i].lse, TG_FP32, heads, 1, TG_IN};
+        TG_TRY(add_rows(c, out, &c->head.part_out[i]));
+        TG_TRY(add_rows(c, lse, &c->head.part_lse[i]));
+    }
+    if (!a->combiner)
+        TG_TRY(tg_embedded_program_open(a->device, &combine_kernel, 1, &combine_plugin, "combine", a->run.check,
+                                        &a->combiner));
+    return launch(a, a->combiner, c->tensors, c->n);
+}
+
+enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, const struct tg_attention_part *parts,
+                                    uint32_t n_parts, const struct tg_attention_data *out,
+                                    const struct tg_attention_data *lse)
+{
+    REQUIRE(a);
+    REQUIRE(parts);
+    REQUIRE(out);
+    if (n_parts < 1 || n_parts > COMBINE_PARTS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "n_parts is %u: 1 to %d are possible", n_parts, COMBINE_PARTS_MAX);
+    if (n_tokens > TOKENS_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "n_tokens is %u: up to %d are possible", n_tokens, TOKENS_MAX);
+    if (n_tokens == 0) return TG_OK;
+    struct combination *c = calloc(1, sizeof *c);
+    if (!c) return tg_error(TG_ERR_MEMORY, "no memory for a combination");
+    c->head.n_tokens = n_tokens;
+    c->head.n_parts = n_parts;
+    c->head.heads = a->config.heads;
+    c->head.dim = a->config.value_dim;
+    c->head.dtype = a->config.out_dtype;
+    c->head.has_lse = lse && lse->data;
+    c->tensors[c->n++] = (struct tg_tensor){"combination", &c->head, sizeof c->head, sizeof c->head, TG_IN};
+    enum tg_status status = add_rows(
+        c, (struct array){"out", *out, a->config.out_dtype, a->config.heads, a->config.value_dim, TG_OUT},
+        &c->head.out);
+    if (status == TG_OK && c->head.has_lse)
+        status = add_rows(c, (struct array){"lse", *lse, TG_FP32, a->config.heads, 1, TG_OUT}, &c->head.lse);
+    if (status == TG_OK) status = combine_parts(a, c, parts);
+    free(c);
     return status;
 }

@@ -146,6 +146,31 @@ enum merge_argument {
     MG_ARGUMENTS
 };
 
+/* aiv_combine.c. Row r is token r / CB_HEADS and head r % CB_HEADS. */
+enum combine_argument {
+    CB_OUT, /* device addresses of the first row of the output, of CB_DTYPE, and of its lse; 0: not wanted */
+    CB_LSE,
+    CB_ROWS,
+    CB_HEADS,
+    CB_DIM,   /* of values */
+    CB_DTYPE, /* of the output and the parts: fp32, fp16 or bf16 */
+    CB_N_PARTS,
+    CB_OUT_TOKEN_LD, /* elements from token to token and from head to head */
+    CB_OUT_HEAD_LD,
+    CB_LSE_TOKEN_LD,
+    CB_LSE_HEAD_LD,
+    CB_PARTS /* and behind: enum combine_part for each part */
+};
+enum combine_part {
+    CB_PART_OUT, /* device addresses, as above */
+    CB_PART_LSE,
+    CB_PART_OUT_TOKEN_LD,
+    CB_PART_OUT_HEAD_LD,
+    CB_PART_LSE_TOKEN_LD,
+    CB_PART_LSE_HEAD_LD,
+    CB_PART
+};
+
 enum merge_flag {
     MG_HAS_SPAN = 1,    /* there is a span to merge */
     MG_HAS_RUNNING = 2, /* there is a running softmax of earlier spans */
