@@ -85,7 +85,7 @@ struct tg_attention_batch {
     const int32_t *context_lens; /* [n_sequences] keys, those of the query tokens included; 0 or more */
     const int32_t *block_table;  /* host memory. The blocks of a sequence are a row; entries behind its context may be
                                     anything. NULL: no sequence has keys */
-    int64_t table_stride;        /* entries from row to row */
+    int64_t table_stride;        /* entries from row to row, at least the blocks of each sequence */
     const int32_t *table_rows;   /* [n_sequences] the row of each sequence; NULL: row i is that of sequence i */
 };
 

@@ -267,7 +267,7 @@ static enum tg_status check_table(const struct tg_attention *a, const struct tg_
     const uint64_t n = ((uint64_t)b->context_lens[i] + a->config.block_tokens - 1) / a->config.block_tokens;
     if (n > 0 && b->table_rows && b->table_rows[i] < 0)
         return tg_error(TG_ERR_ARGUMENT, "table_rows[%u] is %d: rows count from 0", i, b->table_rows[i]);
-    if (n > 0 && (b->n_sequences > 1 || b->table_rows) && (b->table_stride < 0 || (uint64_t)b->table_stride < n))
+    if (b->table_stride < 0 || (uint64_t)b->table_stride < n)
         return tg_error(TG_ERR_ARGUMENT, "table_stride is %lld: sequence %u has %llu blocks",
                         (long long)b->table_stride, i, (unsigned long long)n);
     return TG_OK;

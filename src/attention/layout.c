@@ -34,7 +34,8 @@ static uint64_t extent(const uint32_t n[4], const int64_t step[4])
         if (n[i] == 0) return 0;
         last += (uint64_t)(n[i] - 1) * (uint64_t)step[i];
     }
-    return last + 1;
+    const uint64_t most = (uint64_t)1 << 48; /* more than any allocation; in bytes it does not overflow */
+    return last < most ? last + 1 : most;
 }
 
 uint64_t tg_kv_key_extent(const struct tg_kv_view *v)

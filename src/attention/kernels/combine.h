@@ -1,4 +1,4 @@
-/* combine.h - the description of a combination that the host gives combine_graph.c, tensor 0. The host has checked it. */
+/* combine.h - the description of a combination that the host gives combine_graph.c, tensor 0. It is checked. */
 #ifndef TG_ATTENTION_COMBINE_H
 #define TG_ATTENTION_COMBINE_H
 
