@@ -29,9 +29,10 @@ build: ## build the library and the examples into build/
 	@$(call COMPILE,build)
 
 run: build ## build, then run paged attention, Case1 and Case2, and Case2 on this computer
+	@tools/install_deps.sh run
 	build/bin/paged_attention --case Case1
 	build/bin/paged_attention --case Case2
-	build/bin/paged_attention --case Case2 -p cpu
+	build/bin/paged_attention --case Case2 -p cpu --repeat 100
 
 test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test

@@ -8,11 +8,11 @@ tg_test_properties(include_arrows project)
 add_test(NAME document_links COMMAND ${CHECKS}/check_docs.sh ${PROJECT_SOURCE_DIR})
 tg_test_properties(document_links project)
 if(NOT CMAKE_CROSSCOMPILING)
-    add_test(NAME status_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/status_table.sh --check)
-    tg_test_properties(status_table project)
-    add_test(NAME instruction_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER}
-        ${CHECKS}/instruction_table.sh --check)
-    tg_test_properties(instruction_table project)
+    foreach(table status instruction)
+        add_test(NAME ${table}_table COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/doc_table.sh
+            ${table} --check)
+        tg_test_properties(${table}_table project)
+    endforeach()
 endif()
 
 # The shape of the sources; without git the script cannot tell them from other files.

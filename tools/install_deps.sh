@@ -2,6 +2,7 @@
 # install_deps.sh GROUP...: see that what the groups need is there.
 #
 #   build     compile the library and the examples
+#   run       Python with numpy, for run_example.py and tilegraph run; only said, not needed, where it cannot be installed
 #   test      the tests: cmocka, hwloc, numpy, pytest, gdb
 #   full      sanitizers, clang, valgrind
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
@@ -17,6 +18,7 @@ set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 packages=
+is_optional= # not an error if they cannot be installed: what was asked for works without
 python_packages=
 foreign= # an architecture whose packages are needed beside the own ones
 peers_python=$root/build/peers-python/bin/python
@@ -30,6 +32,11 @@ need_build() {
     { has cc || has gcc || has clang; } && links "${CC:-cc}" || lacks gcc libc6-dev
     has cmake || lacks cmake
     has make || lacks make
+}
+
+need_run() {
+    "$root/tools/find_python.sh" numpy >/dev/null 2>&1 || lacks python3 python3-numpy
+    is_optional=yes
 }
 
 need_test() {
@@ -87,9 +94,9 @@ need_coverage() { has gcovr || lacks gcovr; }
 
 for group in "$@"; do
     case $group in
-        build | test | full | aarch64 | lint | coverage | package | peers) "need_$group" ;;
+        build | run | test | full | aarch64 | lint | coverage | package | peers) "need_$group" ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, test, full, aarch64, lint, coverage, package or peers" >&2
+            echo "install_deps: unknown group '$group': choose build, run, test, full, aarch64, lint, coverage, package or peers" >&2
             exit 2
             ;;
     esac
@@ -98,7 +105,10 @@ install_packages() {
     command="apt-get update && apt-get install -y$packages"
     [ -z "$foreign" ] || command="dpkg --add-architecture $foreign && $command"
 
-    if ! has apt-get; then
+    if [ -n "$is_optional" ] && { ! has apt-get || [ "$(id -u)" -ne 0 ]; }; then
+        echo "install_deps: the Python commands need$packages, which are not installed" >&2
+        return
+    elif ! has apt-get; then
         echo "install_deps: lacking; install what your system calls these Debian packages:$packages" >&2
         exit 2
     elif [ "$(id -u)" -ne 0 ]; then
@@ -112,7 +122,7 @@ install_packages() {
     if ! { apt-get -q update && apt-get -q install -y --no-install-recommends $packages; } >"$log" 2>&1; then
         tail -n 20 "$log" >&2
         echo "install_deps: could not install$packages" >&2
-        exit 2
+        [ -n "$is_optional" ] || exit 2
     fi
 }
 

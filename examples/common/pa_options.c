@@ -24,6 +24,7 @@
     X(RUN, BUILD_MODE, "--build-mode", "MODE", "concurrent: run while building (default); sequential")                 \
     X(RUN, BLOCK_DIM, "--block-dim", "N", "blocks of 1 AIC and 2 AIV (default: all there are)")                        \
     X(RUN, AICPU_THREADS, "--aicpu-threads", "N", "control threads (default 3; PA-1, PA-2: 4)")                        \
+    X(RUN, REPEAT, "--repeat", "N", "run N more times, warm, and print best and median")                               \
     X(RUN, WORKERS, "--workers", "N", "cpu: threads that run tasks (default: processors)")                             \
     X(RUN, NO_PIN, "--no-pin", NULL, "cpu: let the system move the workers' threads")                                  \
     X(RUN, REPRODUCIBLE, "--reproducible", NULL, "cpu: the bytes of a2a3sim, on every computer; slow")                 \
@@ -477,6 +478,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     enum tg_status status = check_platform(given, out->platform, failure);
     if (status == TG_OK) status = read_run(given, &out->run, failure);
     if (status == TG_OK) status = read_u32(given, OPT_WORKERS, 1, UINT32_MAX, &out->workers, failure);
+    if (status == TG_OK) status = read_u32(given, OPT_REPEAT, 1, 1000000, &out->repeat, failure);
     if (status == TG_OK) status = check_combinations(given, &out->run, failure);
     if (status == TG_OK) status = read_problem(given, out, failure);
     out->blocks_per_task = strcmp(out->platform, "cpu") == 0 ? 0 : 1;

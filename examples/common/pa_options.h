@@ -23,6 +23,7 @@ struct pa_options {
     const char *trace_path, *graph_path, *report_path;
     const char *program_dir;
     const char *machine_file;
+    uint32_t repeat;    /* runs after the first one, which are timed only */
     uint32_t workers;   /* platform cpu; 0: one a processor */
     bool pin;           /* platform cpu: keep each worker on a processor */
     bool edges;         /* list those that no conflict needs; run.check is set then */

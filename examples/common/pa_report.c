@@ -19,6 +19,8 @@ void pa_report_problem(struct pa_report *report, const struct pa_problem *proble
     }
 }
 
+static void write_part(void *stream, const char *bytes, size_t n_bytes) { (void)fwrite(bytes, 1, n_bytes, stream); }
+
 enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
 {
     struct failure *failure = &report->failure;
@@ -30,17 +32,23 @@ enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
     if (stream) status = failure_from_library(failure, tg_run_print_summary(run, stream));
     if ((!stream || fclose(stream) != 0) && status == TG_OK)
         status = failure_set(failure, TG_ERR_MEMORY, "no memory for the summary of a run");
+    if (status != TG_OK) return status;
+    stream = open_memstream(&report->advice, &n_bytes);
+    if (stream) status = failure_from_library(failure, tg_run_text(run, TG_TEXT_ADVICE, write_part, stream));
+    if ((!stream || fclose(stream) != 0) && status == TG_OK)
+        status = failure_set(failure, TG_ERR_MEMORY, "no memory for the advice of a run");
     return status;
 }
 
 void pa_report_free(struct pa_report *report)
 {
     free(report->summary);
+    free(report->advice);
     free(report->edges);
     free(report->findings);
     free(report->proof);
     free(report->checks_json);
-    report->summary = report->edges = report->proof = report->findings = report->checks_json = NULL;
+    report->summary = report->advice = report->edges = report->proof = report->findings = report->checks_json = NULL;
 }
 
 static const char *runtime_name(const struct pa_options *o)
@@ -106,7 +114,12 @@ static void print_run(FILE *stream, const struct pa_report *r, const struct pa_o
     } else {
         fprintf(stream, "  cores used     %" PRIu32 " AIC, %" PRIu32 " AIV\n", t->n_aic, t->n_aiv);
     }
-    fprintf(stream, "  device time    %.2f us\n", us(t->device_ns));
+    fprintf(stream, "  device time    %.2f us", us(t->device_ns));
+    if (o->workers > 0) fputs(", cold: the first run of the process", stream);
+    fputc('\n', stream);
+    if (r->n_warm > 0)
+        fprintf(stream, "  warm           best %.2f us, median %.2f us of %" PRIu32 " more runs\n", us(r->warm_best_ns),
+                us(r->warm_median_ns), r->n_warm);
     if (t->first_start_ns == UINT64_MAX) {
         fprintf(stream, "  overlap        no task started\n");
     } else {
@@ -148,7 +161,11 @@ void pa_report_text(FILE *stream, const struct pa_report *report, const struct p
     }
     if (report->shape.batch > 0) print_problem(stream, report, options);
     if (report->has_result) print_run(stream, report, options);
-    print_page(stream, report->summary);
+    if (report->advice) {
+        fputs("  time           ", stream);
+        printable_write(stream, report->advice);
+    }
+    if (options->summary) print_page(stream, report->summary);
     print_page(stream, report->proof);
     print_page(stream, report->edges);
     if (report->has_comparison) print_comparison(stream, report);
@@ -224,6 +241,7 @@ static void json_analysis(FILE *stream, const struct pa_report *r)
     const struct tg_analysis *a = &r->analysis;
     const bool known = r->has_analysis;
     json_text(stream, "bound_by", known ? tg_bound_name((enum tg_bound)a->bound_by) : NULL);
+    json_us(stream, "launch_us", known, a->launch_ns);
     json_us(stream, "critical_path_us", known, a->critical_path_ns);
     if (known) fprintf(stream, ", \"busy\": {\"aic\": %.6f, \"aiv\": %.6f}", a->busy[TG_AIC], a->busy[TG_AIV]);
     else fputs(", \"busy\": null", stream);
@@ -250,6 +268,8 @@ static void json_result(FILE *stream, const struct pa_report *r)
     json_count(stream, "tasks", known, t->n_tasks);
     json_count(stream, "edges", known, t->n_edges);
     json_us(stream, "device_us", known, t->device_ns);
+    json_us(stream, "warm_best_us", r->n_warm > 0, r->warm_best_ns);
+    json_us(stream, "warm_median_us", r->n_warm > 0, r->warm_median_ns);
     json_us(stream, "first_start_us", known && t->first_start_ns != UINT64_MAX, t->first_start_ns);
     json_us(stream, "last_publish_us", known, t->last_publish_ns);
     json_count(stream, "aic_used", known, t->n_aic);
@@ -344,8 +364,8 @@ enum tg_status pa_report_findings(struct pa_report *report, const struct tg_run 
 void pa_report_json(FILE *stream, const struct pa_report *report, const struct pa_options *options)
 {
     const struct pa_comparison *c = &report->comparison;
-    fputs("{\"case\": ", stream);
-    json_string(stream, problem_name(options));
+    fputs("{\"schema\": \"tilegraph/paged_attention/1\", \"tilegraph\": \"" TG_VERSION "\"", stream);
+    json_text(stream, "case", problem_name(options));
     fprintf(stream, ", \"pass\": %s", report->status == TG_OK ? "true" : "false");
     json_text(stream, "status", tg_status_name(report->status));
     if (report->status != TG_OK) json_text(stream, "message", report->failure.message);

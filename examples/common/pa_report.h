@@ -24,6 +24,7 @@ struct pa_report {
     bool has_analysis;
     struct tg_analysis analysis;
     char *summary; /* text of tg_run_print_summary, or NULL; owned */
+    char *advice;  /* the line of TG_TEXT_ADVICE, or NULL; owned */
     char *edges;   /* text of tg_run_spare_edges, or NULL: not asked for; owned */
     struct tg_spare_edges spare;
     char *findings;    /* text of tg_run_print_findings, or NULL: not checked; owned */
@@ -31,7 +32,9 @@ struct pa_report {
     char *checks_json; /* the same and the proof, as members of a JSON object; owned */
     bool has_comparison;
     struct pa_comparison comparison;
-    double inputs_s, golden_s; /* host time */
+    uint32_t n_warm;                       /* further runs; 0: none was asked for */
+    uint64_t warm_best_ns, warm_median_ns; /* their device time */
+    double inputs_s, golden_s;             /* host time */
 };
 
 /* Keep shape and context lengths of a problem. */

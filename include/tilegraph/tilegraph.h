@@ -550,7 +550,13 @@ TG_API void tg_run_print_findings(const struct tg_run *run, FILE *stream);
 TG_API void tg_run_print_proof(const struct tg_run *run, FILE *stream);
 
 /* The texts that a run offers. */
-enum tg_text { TG_TEXT_FINDINGS = 0, TG_TEXT_PROOF, TG_TEXT_SPARE_EDGES, TG_TEXT_SUMMARY };
+enum tg_text {
+    TG_TEXT_FINDINGS = 0,
+    TG_TEXT_PROOF,
+    TG_TEXT_SPARE_EDGES,
+    TG_TEXT_SUMMARY,
+    TG_TEXT_ADVICE /* one line: what bound the run, and what would help; needs the record */
+};
 
 /* Receives a part of a text: n_bytes bytes, without a zero at their end, borrowed for the call. */
 typedef void tg_text_fn(void *context, const char *bytes, size_t n_bytes);
@@ -572,7 +578,7 @@ enum tg_bound {
     TG_BOUND_KERNEL = 0, /* kernels at work */
     TG_BOUND_MEMORY,     /* kernels delayed because others use device memory at the same time */
     TG_BOUND_DEPENDENCY, /* kernel end to successor ready */
-    TG_BOUND_SCHEDULER,  /* task ready to task started; start and end of the run */
+    TG_BOUND_SCHEDULER,  /* task ready to task started; and start and end of the run, see tg_analysis.launch_ns */
     TG_BOUND_BUILDER     /* the orchestration on its way to publish the next task */
 };
 enum { TG_BOUNDS = TG_BOUND_BUILDER + 1 };
@@ -595,12 +601,13 @@ struct tg_analysis {
     uint64_t critical_path_ns;    /* longest chain of dependent kernels: no schedule is faster */
     uint64_t kernel_ns;           /* all kernels, one after the other */
     uint64_t bound_ns[TG_BOUNDS]; /* [enum tg_bound] the parts of device_ns; their sum is device_ns */
-    uint32_t bound_by;            /* enum tg_bound: the largest part */
+    uint32_t bound_by;            /* enum tg_bound: the largest part; launch_ns does not count */
     uint32_t n_path;              /* tasks on the path that bound_ns follows */
     double busy[2];               /* [enum tg_core_type] mean fraction of time in which a core ran a kernel, 0 to 1 */
     uint64_t unlimited_cores_ns;  /* if each task had a core of its own */
     uint64_t free_control_ns;     /* if builder and schedulers took no time */
     uint64_t free_memory_ns;      /* if kernels never delayed each other at device memory */
+    uint64_t launch_ns;           /* of the scheduler's part: before anything is built, and after the last task */
 };
 
 TG_API enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out);

@@ -157,7 +157,7 @@ VARIABLES = (
     ("CXX", "compiler of .cpp kernels"),
     ("PTO_AICPU_CXX", "compiler of a .cpp orchestration; default: CXX"),
     ("PTO_AICPU_BUILD_GRAPH_BUILD_MODE", "1 or concurrent (default), 0 or sequential"),
-    ("TG_ISA", "highest instruction set: portable, avx2, avx512, amx, ..."),
+    ("TG_ISA", "highest instruction set: portable, avx2, ..., amx"),
     ("TILEGRAPH_LIB", "the library to use"),
     ("XDG_CACHE_HOME", "where compiled objects are kept; default: ~/.cache"),
     ("NO_COLOR", "if set and not empty: no colours"),

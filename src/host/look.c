@@ -37,7 +37,7 @@ static void look_fini(struct look *look)
 enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out)
 {
     TG_OWN_STATE;
-    static const struct tg_sized sized = {"tg_analysis", sizeof *out, sizeof *out};
+    static const struct tg_sized sized = {"tg_analysis", sizeof *out, offsetof(struct tg_analysis, launch_ns)};
     TG_REQUIRE(run);
     TG_REQUIRE(out);
     struct look look;
@@ -61,6 +61,16 @@ static ssize_t write_text(void *cookie, const char *bytes, size_t n_bytes)
     return (ssize_t)n_bytes;
 }
 
+static enum tg_status print_advice(const struct tg_run *run, FILE *stream)
+{
+    TG_OWN_STATE;
+    struct look look;
+    TG_TRY(look_init(&look, run));
+    tg_advice_print(&run->record, &look.findings, stream);
+    look_fini(&look);
+    return TG_OK;
+}
+
 static enum tg_status print_text(const struct tg_run *run, enum tg_text text, FILE *stream)
 {
     struct tg_spare_edges edges;
@@ -69,6 +79,7 @@ static enum tg_status print_text(const struct tg_run *run, enum tg_text text, FI
     case TG_TEXT_PROOF: tg_run_print_proof(run, stream); return TG_OK;
     case TG_TEXT_SPARE_EDGES: return tg_run_spare_edges(run, &edges, stream);
     case TG_TEXT_SUMMARY: return tg_run_print_summary(run, stream);
+    case TG_TEXT_ADVICE: return print_advice(run, stream);
     }
     return tg_error(TG_ERR_ARGUMENT, "there is no text %d of a run", (int)text);
 }

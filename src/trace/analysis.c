@@ -131,10 +131,16 @@ static bool walk_path(const struct tg_index *index, const struct tg_causes *caus
     reverse_path(out);
     for (size_t i = 0; i < out->n_path_parts; i++)
         if (out->path[i].bound == TG_BOUND_SCHEDULER && out->path[i].task == TG_NO_TASK)
-            out->launch_ns += out->path[i].end_ns - out->path[i].start_ns;
+            out->figures.launch_ns += out->path[i].end_ns - out->path[i].start_ns;
     for (uint32_t bound = 0; bound < TG_BOUNDS; bound++)
-        if (out->figures.bound_ns[bound] > out->figures.bound_ns[out->figures.bound_by]) out->figures.bound_by = bound;
+        if (tg_bound_part(&out->figures, bound) > tg_bound_part(&out->figures, out->figures.bound_by))
+            out->figures.bound_by = bound;
     return !w.failed;
+}
+
+uint64_t tg_bound_part(const struct tg_analysis *figures, uint32_t bound)
+{
+    return figures->bound_ns[bound] - (bound == TG_BOUND_SCHEDULER ? figures->launch_ns : 0);
 }
 
 /* ---- use ---- */
@@ -232,6 +238,35 @@ static void find_longest(const struct tg_record *record, struct tg_findings *out
     }
 }
 
+struct interval {
+    uint64_t start_ns, end_ns;
+};
+
+static int by_start(const void *a, const void *b)
+{
+    const uint64_t x = ((const struct interval *)a)->start_ns, y = ((const struct interval *)b)->start_ns;
+    return (x > y) - (x < y);
+}
+
+/* The time from the builder's start to the last kernel's end in which no task was ready or at work. */
+static bool find_lulls(const struct tg_record *record, const struct tg_causes *causes, struct tg_findings *out)
+{
+    struct interval *busy = malloc((record->n_tasks + 1) * sizeof *busy);
+    if (!busy) return false;
+    for (size_t i = 0; i < record->n_tasks; i++)
+        busy[i] = (struct interval){tg_task_ready(&record->tasks[i]), record->tasks[i].end_ns};
+    qsort(busy, record->n_tasks, sizeof *busy, by_start);
+    uint64_t at = record->has_builder ? causes->builder_start_ns : record->n_tasks > 0 ? busy[0].start_ns : 0;
+    const uint64_t start = at;
+    for (size_t i = 0; i < record->n_tasks; i++) {
+        if (busy[i].start_ns > at) out->lull_ns += busy[i].start_ns - at;
+        if (busy[i].end_ns > at) at = busy[i].end_ns;
+    }
+    out->at_work_ns = at - start;
+    free(busy);
+    return true;
+}
+
 /* ---- what it would be ---- */
 
 /* The longest chain of kernels that wait for each other. */
@@ -274,6 +309,8 @@ static enum tg_status analyse(const struct tg_index *index, const struct tg_caus
     use_of_threads(record, out);
     mean_busy(record, out);
     find_longest(record, out);
+    if (!find_lulls(record, causes, out))
+        return tg_error(TG_ERR_MEMORY, "no memory to analyse a run of %zu tasks", record->n_tasks);
     return retime_all(index, causes, &out->figures);
 }
 

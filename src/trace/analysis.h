@@ -49,7 +49,8 @@ struct tg_findings {
     struct tg_analysis figures;
     struct tg_path_part *path; /* [n_path_parts] by time, without gaps */
     size_t n_path_parts;
-    uint64_t launch_ns; /* of the scheduler's part: the start of the run before anything is built, and its end */
+    uint64_t at_work_ns;                  /* from the builder's start to the end of the last kernel */
+    uint64_t lull_ns;                     /* of it: no task was ready or at work */
     struct tg_kernel_use *kernels;        /* [record->kernels->n] by func_id */
     struct tg_core_use *cores;            /* [record->n_cores] */
     struct tg_thread_use *threads;        /* [record->n_threads] */
@@ -62,5 +63,8 @@ struct tg_findings {
  * Errors    TG_ERR_MEMORY: *out is empty */
 enum tg_status tg_analyse(const struct tg_index *index, struct tg_findings *out);
 void tg_findings_fini(struct tg_findings *findings);
+
+/* The time that counts for a bound: start and end of the run are not the scheduler's. */
+uint64_t tg_bound_part(const struct tg_analysis *figures, uint32_t bound);
 
 #endif

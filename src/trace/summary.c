@@ -26,11 +26,16 @@ static const char *what(int bound)
     static const char *const texts[TG_BOUNDS] = {
         "kernels at work",
         "kernels held up by others at device memory",
-        "from the end of a kernel until who waits for it is ready",
-        "from ready to start",
-        "until the orchestration published the task",
+        "kernel end to successor ready",
+        "task ready to task started",
+        "the orchestration on its way to publish the task",
     };
     return texts[bound];
+}
+
+static void print_part(const char *name, uint64_t ns, const char *text, const struct tg_analysis *a, FILE *stream)
+{
+    if (ns > 0) fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s\n", name, us(ns), percent(ns, a->device_ns), text);
 }
 
 static void print_bounds(const struct tg_findings *f, FILE *stream)
@@ -38,14 +43,58 @@ static void print_bounds(const struct tg_findings *f, FILE *stream)
     const struct tg_analysis *a = &f->figures;
     fprintf(stream, "What the %.2f us went into, followed back from the end: bound by %s\n", us(a->device_ns),
             tg_bound_name((enum tg_bound)a->bound_by));
-    for (int bound = 0; bound < TG_BOUNDS; bound++) {
-        if (a->bound_ns[bound] == 0) continue;
-        fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s", tg_bound_name((enum tg_bound)bound), us(a->bound_ns[bound]),
-                percent(a->bound_ns[bound], a->device_ns), what(bound));
-        if (bound == TG_BOUND_SCHEDULER && f->launch_ns > 0)
-            fprintf(stream, "; %.2f us of it start and end of the run", us(f->launch_ns));
-        fputc('\n', stream);
+    for (uint32_t bound = 0; bound < TG_BOUNDS; bound++)
+        print_part(tg_bound_name((enum tg_bound)bound), tg_bound_part(a, bound), what((int)bound), a, stream);
+    print_part("start and end", a->launch_ns, "of the run: before anything is built, after the last task", a, stream);
+}
+
+/* The kernel with the largest share of the path; NULL: no kernel ran. */
+static const char *slowest_kernel(const struct tg_record *record, const struct tg_findings *f, uint64_t *path_ns)
+{
+    const char *name = NULL;
+    *path_ns = 0;
+    for (uint32_t i = 0; i < record->kernels->n; i++) {
+        if (f->kernels[i].path_ns <= *path_ns) continue;
+        *path_ns = f->kernels[i].path_ns;
+        name = record->kernels->by_id[i].name;
     }
+    return name;
+}
+
+void tg_advice_print(const struct tg_record *record, const struct tg_findings *f, FILE *stream)
+{
+    const struct tg_analysis *a = &f->figures;
+    const uint64_t part = tg_bound_part(a, a->bound_by);
+    uint64_t path_ns;
+    const char *slowest = slowest_kernel(record, f, &path_ns);
+    if (a->launch_ns > part)
+        fprintf(stream, "start and end of the run take %.0f %%: give a run more work; then ",
+                percent(a->launch_ns, a->device_ns));
+    fprintf(stream, "bound by %s, %.0f %%", tg_bound_name((enum tg_bound)a->bound_by), percent(part, a->device_ns));
+    switch (a->bound_by) {
+    case TG_BOUND_KERNEL:
+        if (slowest)
+            fprintf(stream, ": make %s faster, or split its tasks: it takes %.0f %%", slowest,
+                    percent(path_ns, a->device_ns));
+        break;
+    case TG_BOUND_MEMORY:
+        fprintf(stream, ": move fewer bytes; without the delays at device memory it would take %.2f us",
+                us(a->free_memory_ns));
+        break;
+    case TG_BOUND_DEPENDENCY:
+        fprintf(stream, ": make the chain of %u tasks shorter, or its tasks longer", a->n_path);
+        break;
+    case TG_BOUND_SCHEDULER:
+        fprintf(stream, ": %s; with free control it would take %.2f us",
+                record->has_workers ? "make fewer and longer tasks"
+                                    : "use more control threads, or fewer and longer tasks",
+                us(a->free_control_ns));
+        break;
+    default:
+        fprintf(stream, ": publish earlier; %.0f %% of the time no task was ready", percent(f->lull_ns, f->at_work_ns));
+        break;
+    }
+    fputc('\n', stream);
 }
 
 /* ---- kernels ---- */
@@ -148,6 +197,8 @@ void tg_summary_print(const struct tg_record *record, const struct tg_findings *
 {
     const struct tg_analysis *a = &findings->figures;
     print_bounds(findings, stream);
+    fputs("  ", stream);
+    tg_advice_print(record, findings, stream);
     print_kernels(record, findings, stream);
     print_longest(record, findings, stream);
     fprintf(stream, "How busy\n");

@@ -190,6 +190,20 @@ def test_info_tells_what_there_is():
     assert broken.returncode == 2 and "TILEGRAPH_LIB: there is no file" in broken.stderr
 
 
+@pytest.mark.parametrize("words", [["--check"], ["-p", "cpu", "--repeat", "3"], ["--batch", "0"], ["--schedules", "2"]])
+def test_json_of_the_flagship(words):
+    binary = os.path.join(os.environ.get("TG_BUILD_DIR", ROOT / "build"), "bin", "paged_attention")
+    done = subprocess.run([binary, "--json", *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                          timeout=300, check=False)
+    told = document(done)
+    assert told["pass"] is (done.returncode == 0) and (told["warm_best_us"] is not None) is ("--repeat" in words)
+
+
+def test_the_versions_of_the_packages_agree():
+    version = tilegraph("--version").stdout.split()[1]
+    assert (ROOT / "debian" / "changelog").read_text().startswith(f"tilegraph ({version}) ")
+
+
 # ---- terminals, manuals, completion ----------------------------------------------------------------------------------
 
 def on_a_terminal(*words, **variables):

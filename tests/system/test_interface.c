@@ -210,8 +210,9 @@ static void texts_come_by_callback(void **state)
     static const char *const contents[] = {[TG_TEXT_FINDINGS] = "",
                                            [TG_TEXT_PROOF] = "schedule-independent",
                                            [TG_TEXT_SPARE_EDGES] = "edges",
-                                           [TG_TEXT_SUMMARY] = "bound by"};
-    for (int i = 0; i <= TG_TEXT_SUMMARY; i++) {
+                                           [TG_TEXT_SUMMARY] = "bound by",
+                                           [TG_TEXT_ADVICE] = "bound by"};
+    for (int i = 0; i <= TG_TEXT_ADVICE; i++) {
         memset(&text, 0, sizeof text);
         assert_int_equal(tg_run_text(run, (enum tg_text)i, take_text, &text), TG_OK);
         CHECK(strstr(text.bytes, contents[i]), "text %d: %s", i, text.bytes);

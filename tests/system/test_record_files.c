@@ -114,7 +114,7 @@ static void a_run_that_fails_leaves_no_file(void **state)
 static void the_summary_is_printed(void **state)
 {
     (void)state;
-    struct process process = run("--seed", "1", NULL, NULL);
+    struct process process = run("--seed", "1", "--summary", NULL);
     static const char *const says[] = {"us went into, followed back from the end: bound by ",
                                        "aic_qk_matmul",
                                        "Longest tasks",

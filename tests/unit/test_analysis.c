@@ -109,7 +109,7 @@ static void a_chain(void **state)
     assert_int_equal(a->critical_path_ns, 700);
     assert_int_equal(a->kernel_ns, 700);
     assert_int_equal(a->n_path, 2);
-    assert_int_equal(made.findings.launch_ns, 57 + 7);
+    assert_int_equal(made.findings.figures.launch_ns, 57 + 7);
     assert_int_equal(made.findings.kernels[0].path_ns, 200);
     assert_int_equal(made.findings.kernels[0].memory_ns, 50);
     assert_int_equal(made.findings.kernels[1].path_ns, 500);
@@ -250,7 +250,7 @@ static void a_graph_that_is_built_on_the_host(void **state)
         (struct tg_record_task){.ready_ns = 5, .dispatched_ns = 50, .start_ns = 60, .end_ns = 260, .complete_ns = 270});
     figures();
     assert_bounds(200, 0, 0, 60 + 10 + 30, 0);
-    assert_int_equal(made.findings.launch_ns, 5 + 30);
+    assert_int_equal(made.findings.figures.launch_ns, 5 + 30);
 }
 
 /* A late publication is not blamed on a dependency that was complete before. */

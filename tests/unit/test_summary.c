@@ -57,7 +57,9 @@ static void it_says_what_was_found(void **state)
     expect("kernel               650.00 us  65.0 %");
     expect("memory                50.00 us   5.0 %");
     expect("dependency            20.00 us   2.0 %");
-    expect("scheduler            180.00 us  18.0 %   from ready to start; 170.00 us of it start and end of the run\n");
+    expect("scheduler             10.00 us   1.0 %   task ready to task started\n");
+    expect("start and end        170.00 us  17.0 %   of the run: before anything is built, after the last task\n");
+    expect("  bound by kernel, 65 %: make aiv_one faster, or split its tasks: it takes 50 %\n");
     expect("builder              100.00 us  10.0 %");
     expect("aic_zero              1       200.00       200.00       200.00      200.00 us  20.0 %\n");
     expect("aiv_one            500.00 us at 321.00 us on core 1 (AIV), task 1\n");

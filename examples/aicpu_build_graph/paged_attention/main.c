@@ -143,6 +143,42 @@ static enum tg_status wait_for(struct tg_run *run, const struct pa_options *opti
     return status;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Run options->repeat more times and keep the times: caches, threads and memory are warm. */
+static enum tg_status time_warm(struct tg_program *program, const struct pa_options *options,
+                                const struct tg_tensor *tensors, size_t n_tensors, struct pa_report *report)
+{
+    struct tg_run_config config = options->run;
+    config.record = config.record_pipes = config.check = false;
+    config.schedules = 1;
+    uint64_t *ns = calloc(options->repeat, sizeof *ns);
+    if (!ns) return failure_set(&report->failure, TG_ERR_MEMORY, "no memory for %u times", options->repeat);
+    enum tg_status status = TG_OK;
+    for (uint32_t i = 0; i < options->repeat && status == TG_OK; i++) {
+        struct tg_run *run = NULL;
+        struct tg_run_result result = {0};
+        status = tg_run_open(program, &config, tensors, n_tensors, &run);
+        if (status == TG_OK) status = tg_run_wait(run);
+        failure_from_library(&report->failure, status);
+        if (status == TG_OK) tg_run_result(run, &result);
+        tg_run_close(run);
+        ns[i] = result.device_ns;
+    }
+    if (status == TG_OK) {
+        qsort(ns, options->repeat, sizeof *ns, by_size);
+        report->n_warm = options->repeat;
+        report->warm_best_ns = ns[0];
+        report->warm_median_ns = ns[options->repeat / 2];
+    }
+    free(ns);
+    return status;
+}
+
 /* Launch the program on the problem's tensors and wait; problem->out is written if all went well. A checked run is also
  * told what cannot be seen in them. */
 static enum tg_status run_program(struct tg_program *program, const struct pa_options *options,
@@ -174,6 +210,8 @@ static enum tg_status run_program(struct tg_program *program, const struct pa_op
     } else {
         failure_from_library(&report->failure, status);
     }
+    if (status == TG_OK && options->repeat > 0)
+        status = time_warm(program, options, tensors, sizeof tensors / sizeof tensors[0], report);
     pa_declared_free(&declared);
     return status;
 }
