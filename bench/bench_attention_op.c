@@ -139,7 +139,6 @@ static void open_row(struct bench *b, const struct row *row, tg_address pool)
     config.kv_dtype = row->dtype;
     config.query_dtype = config.out_dtype = TG_BF16;
     config.causal = true;
-    if (getenv("SPAN")) config.span_tokens = (uint32_t)atoi(getenv("SPAN"));
     check(tg_attention_open(b->device, &config, &b->attention));
 
     const uint64_t block_bytes = 2ull * row->block * row->kv_heads * DIM * tg_dtype_bytes(row->dtype);

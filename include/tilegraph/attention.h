@@ -98,6 +98,11 @@ struct tg_attention_batch {
  */
 TG_API enum tg_status tg_attention_plan(struct tg_attention *attention, const struct tg_attention_batch *batch);
 
+/* Bytes of device memory that the operator holds for itself: constants, rotary tables, and the scratch memory of the
+ * largest step so far. That is at most 256 spans (on `cpu` 4 for each worker), 128 chains, and a chain for each
+ * prefix that sequences share. NULL is allowed. */
+TG_API uint64_t tg_attention_device_bytes(const struct tg_attention *attention);
+
 /* An array of rows [token][head][...], the query tokens of all sequences behind each other. */
 struct tg_attention_data {
     void *data;           /* host memory, or a device address; NULL: none */

@@ -244,6 +244,13 @@ void tg_attention_close(struct tg_attention *a)
     free(a);
 }
 
+uint64_t tg_attention_device_bytes(const struct tg_attention *a)
+{
+    if (!a) return 0;
+    const struct tg_rotary rotary = rotary_of(&a->config);
+    return CONSTANTS_BYTES + a->scratch_bytes + (a->rotary ? tg_rotary_bytes(&rotary, a->config.key_dim) : 0);
+}
+
 struct tg_run *tg_attention_last_run(const struct tg_attention *a) { return a ? a->last_run : NULL; }
 
 /* ---- planning ---------------------------------------------------------------------------------------------------- */
@@ -315,6 +322,7 @@ static enum tg_status check_lengths(const struct tg_attention *a, struct reading
 static enum tg_status copy_ids(const struct tg_attention_batch *b, uint32_t i, uint64_t n, int32_t *to,
                                struct place *highest)
 {
+    if (n == 0) return TG_OK; /* there may be no table */
     const int64_t row = b->table_rows ? b->table_rows[i] : (int64_t)i;
     const int32_t *from = b->block_table + row * b->table_stride;
     int32_t least = INT32_MAX, most = -1;

@@ -145,8 +145,16 @@ static void batches_name_sequence_block_and_value(void **state)
     REFUSED(bad.batch.context_lens = NULL, "context_lens is NULL");
     REFUSED(bad.batch.size = 4, "tg_attention_batch");
 #undef REFUSED
+    struct tg_attention_batch empty = {.size = sizeof empty, .n_sequences = N};
+    const int32_t no_keys[N] = {0};
+    empty.context_lens = no_keys;
+    expect(tg_attention_plan(g.attention, &empty), TG_OK, ""); /* without keys no table is needed */
+    expect(tg_attention_plan(g.attention, &g.batch), TG_OK, "");
     /* The plan before is still there. */
+    const uint64_t before = tg_device_bytes_in_use(device), own = tg_attention_device_bytes(g.attention);
     expect(tg_attention_run(g.attention, &g.step), TG_OK, "");
+    assert_true(tg_attention_device_bytes(g.attention) > own);
+    assert_true(tg_device_bytes_in_use(device) - before >= tg_attention_device_bytes(g.attention) - own);
     assert_true(g.out[0] == 0);
     good_close(&g);
 }
