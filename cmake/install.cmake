@@ -41,6 +41,7 @@ install(DIRECTORY include/tilegraph include/pto DESTINATION ${TG_INCLUDE_DIR}
 install(DIRECTORY examples/aicpu_build_graph examples/host_build_graph DESTINATION ${TG_SHARE_DIR}/examples
     PATTERN "main.c" EXCLUDE PATTERN "__pycache__" EXCLUDE)
 install(DIRECTORY machines schemas DESTINATION ${TG_SHARE_DIR} PATTERN "README.md" EXCLUDE)
+install(DIRECTORY tools/gdb DESTINATION ${TG_SHARE_DIR} PATTERN "__pycache__" EXCLUDE)
 install(FILES cmake/module_flags.txt DESTINATION ${TG_SHARE_DIR})
 
 # ---- the Python package: where it finds the other parts ----

@@ -12,6 +12,7 @@ from pathlib import Path
 from . import supervise
 from .errors import ExampleError, Stopped, shown, where_raised
 from .log import keep_standard_descriptors, log
+from .nearest import nearest
 
 SOURCE_SUFFIXES = (".c", ".cpp", ".cc", ".cxx")
 CORE_TYPES = ("aic", "aiv")
@@ -121,8 +122,9 @@ class _Table:
             raise ExampleError(f"{path}: {where} is {_kind(value)}, expected a dict with {', '.join(keys)}")
         for key in value:
             if key not in keys:
+                close = nearest(str(key), keys)
                 raise ExampleError(f"{path}: {where} has the key {shown(key)}, which is not known; "
-                                   f"keys are {', '.join(keys)}")
+                                   f"keys are {', '.join(keys)}{f'; did you mean {close}?' if close else ''}")
 
     def get(self, key, valid, expected, default=_REQUIRED):
         value = self.value.get(key, default)
