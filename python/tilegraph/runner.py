@@ -149,7 +149,7 @@ def _run_case(session, result, params):
     log.info("%s: inputs %.2f s", result.name, time.monotonic() - start)
     case = _Case(session, result, params, made)
     attempt = case.attempt(session.golden.inouts)
-    read = _read_before_written(attempt) - session.golden.inouts
+    read = _read_before_written(case, attempt) - session.golden.inouts
     if read:
         attempt = _with_initial_values(case, attempt, session.golden.inouts | read)
         vars(result).update(vars(attempt.outcome))
@@ -190,6 +190,9 @@ class _Case:
             return _Attempt(outcome, given, differs, None, said)
         return _Attempt(outcome, given, findings, differs, said)
 
+    def agrees(self, name, array):
+        return tensors.agrees(self.session.golden, self.made, self._computed, name, array)
+
     def run_from(self, before, inouts):
         """The tensors after a run that started with `before` (arrays by name). Raises Error."""
         given = tensors.for_device(self.made, before)
@@ -204,14 +207,15 @@ def initial_values(made, inouts):
 
 # ---- outputs that the program reads before it writes them ------------------------------------------------------------
 
-def _read_before_written(attempt):
-    """The outputs whose initial values a failed attempt may have missed: they have come out as poison, or have been
-    computed from it."""
+def _read_before_written(case, attempt):
+    """The outputs whose initial values a failed attempt may have missed: they differ, and have come out as poison or
+    have been computed from it."""
     differs = attempt.error if attempt.news is None else attempt.news
     if differs is None or differs.exit_code != EXIT_MISMATCH:
         return frozenset()
     return frozenset(name for name, array, is_output in attempt.arrays
-                     if is_output and (array.dtype.kind != "f" or tensors.has_nan(array)))
+                     if is_output and (array.dtype.kind != "f" or tensors.has_nan(array))
+                     and not case.agrees(name, array))
 
 
 def _with_initial_values(case, first, inouts):

@@ -242,6 +242,11 @@ def _passes(golden, tensors, name, array, numbers):
     return compare(comparable(golden, tensors, name, array), numbers, golden.rtol, golden.atol).good
 
 
+def agrees(golden, tensors, computed, name, array):
+    """Does `array` pass as the output `name` of which compute has `computed` the numbers?"""
+    return _passes(golden, tensors, name, array, comparable(golden, tensors, name, computed[name]))
+
+
 def check_that_it_can_fail(golden, tensors, expected, params):
     """Raise ExampleError if outputs that nobody has computed would pass as the `expected` ones (numbers by name)."""
     for name, numbers in expected.items():
