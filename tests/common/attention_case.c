@@ -264,6 +264,7 @@ void attention_case_draw_with(struct attention_case *c, uint64_t seed, uint32_t 
     memset(c, 0, sizeof *c);
     tg_attention_config_init(&c->config);
     c->seed = random_next(&state);
+    c->number = seed;
     draw_options(c, &state);
     c->n_sequences = 1 + (uint32_t)random_below(&state, 4);
     for (uint32_t i = 0; i < c->n_sequences; i++) {
@@ -539,6 +540,7 @@ enum tg_status attention_case_run(struct attention_case *c, struct tg_device *de
 /* One row of the reference. */
 struct row {
     double out[576], mean[576]; /* mean: sum of weight * |value| */
+    double size[576];           /* sum of |value|, as large as the largest weight */
     double lse, largest;        /* score before the soft cap, in magnitude */
 };
 
@@ -600,11 +602,13 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
         for (uint32_t d = 0; d < f->value_dim; d++) {
             r->out[d] += weight * c->values[row * f->value_dim + d];
             r->mean[d] += weight * fabs(c->values[row * f->value_dim + d]);
+            r->size[d] += fabs(c->values[row * f->value_dim + d]);
         }
     }
     for (uint32_t d = 0; d < f->value_dim && sum > 0; d++) {
         r->out[d] /= sum;
         r->mean[d] /= sum;
+        r->size[d] /= sum;
     }
     r->lse = sum > 0 ? top + log(sum) : -INFINITY;
 }
@@ -621,6 +625,14 @@ static double tolerance(const struct attention_case *c, const struct row *r)
     return 2e-5 + cap + (0x1p-22 + (rounds ? 2 * u : 0)) * r->largest + 3 * u;
 }
 
+/* Half of the smallest weight: what a weight loses at most when it is rounded to the type of the products. */
+static double underflow_of_weights(const struct attention_case *c)
+{
+    const struct tg_attention_config *f = &c->config;
+    const bool mixed = !is_narrow(f->kv_dtype) && f->kv_dtype != f->query_dtype;
+    return mixed ? 0 : pa_dtype_underflow((enum pa_dtype)f->query_dtype);
+}
+
 static uint64_t compare_row(const struct attention_case *c, const struct row *r, uint64_t row, bool first, char *text,
                             size_t n_bytes)
 {
@@ -629,7 +641,8 @@ static uint64_t compare_row(const struct attention_case *c, const struct row *r,
     uint64_t wrong = 0;
     for (uint32_t d = 0; d < f->value_dim; d++) {
         const double is = (double)c->out[row * f->value_dim + d];
-        if (fabs(is - r->out[d]) <= most * r->mean[d] + u * fabs(r->out[d]) + 1e-7) continue;
+        const double lost = underflow_of_weights(c) * r->size[d];
+        if (fabs(is - r->out[d]) <= most * r->mean[d] + u * fabs(r->out[d]) + lost + 1e-7) continue;
         if (first && wrong == 0)
             (void)snprintf(text, n_bytes, "out[token %u][head %u][%u] is %.9g, not %.9g; allowed %.3g * %.3g",
                            (unsigned)(row / f->heads), (unsigned)(row % f->heads), d, is, r->out[d], most, r->mean[d]);

@@ -26,6 +26,7 @@ struct attention_case {
     int64_t gap;          /* elements between the heads of query and out */
     uint32_t shared_keys; /* that the tables of all sequences begin with, where they are long enough */
     uint64_t seed;
+    uint64_t number; /* that the case was drawn from */
     /* Drawn: */
     uint32_t n_blocks, n_tokens, n_columns; /* columns of the block table */
     int32_t *table;                         /* [CASE_SEQUENCES][n_columns] */

@@ -11,9 +11,10 @@ static void expect_right(struct attention_case *c, struct tg_device *device)
     char what[512], text[256] = "";
     attention_case_describe(c, what, sizeof what);
     const enum tg_status status = attention_case_run(c, device);
-    CHECK(status == TG_OK, "%s: %s: %s", what, tg_status_name(status), tg_last_message());
+    CHECK(status == TG_OK, "case %llu: %s: %s: %s", (unsigned long long)c->number, what, tg_status_name(status),
+          tg_last_message());
     const uint64_t wrong = attention_case_wrong(c, text, sizeof text);
-    CHECK(wrong == 0, "seed %llu: %s: %llu wrong, %s", (unsigned long long)c->seed, what, (unsigned long long)wrong,
+    CHECK(wrong == 0, "case %llu: %s: %llu wrong, %s", (unsigned long long)c->number, what, (unsigned long long)wrong,
           text);
 }
 
@@ -93,6 +94,9 @@ static void run_feature(void (*change)(struct attention_case *c))
     X(not_causal, c->config.causal = false)                                                                            \
     X(no_keys, c->context_lens[0] = 0)                                                                                 \
     X(windows, (c->config.window_left = 20, c->config.window_right = 3))                                               \
+    X(a_chunk_of_eight_keys, (c->n_sequences = 1, c->config.kv_heads = 1, c->config.heads = 16, c->query_lens[0] = 8,  \
+                              c->context_lens[0] = 136, c->config.causal = true, c->config.span_tokens = 512,          \
+                              c->config.value_dim = c->config.key_dim = 64, c->config.rotary_dims = 0))                \
     X(soft_cap, c->config.soft_cap = 5)                                                                                \
     X(scale_of_ones_own, c->config.scale = 0.2f)                                                                       \
     X(alibi, c->has_slopes = true)                                                                                     \

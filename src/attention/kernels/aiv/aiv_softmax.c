@@ -214,14 +214,14 @@ static void apply_distance(const struct task *t, const struct slice *s, uint32_t
         TADDS(first, row, (side == 0 ? t->right : -(int64_t)t->left) - first_key);
         pipe_barrier(PIPE_V);
         /* The keys between the last or first one that a row sees, and this one: below 0, the row does not see it. */
-        if (side == 0) TROWEXPANDSUB(distance, first, distance);
-        else TROWEXPANDSUB(distance, distance, first);
+        if (side == 0) TROWEXPANDSUB(scratch, first, distance);
+        else TROWEXPANDSUB(scratch, distance, first);
         pipe_barrier(PIPE_V);
-        TMINS(distance, distance, 0.0f);
+        TMINS(scratch, scratch, 0.0f);
         pipe_barrier(PIPE_V);
-        TMULS(distance, distance, UNSEEN);
+        TMULS(scratch, scratch, UNSEEN);
         pipe_barrier(PIPE_V);
-        TADD(x, x, distance);
+        TADD(x, x, scratch);
         pipe_barrier(PIPE_V);
     }
 }
