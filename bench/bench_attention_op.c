@@ -25,23 +25,25 @@ struct row {
     uint32_t kv_heads, dtype, block, batch, query, context;
     uint32_t shared; /* tokens that all tables begin with */
     bool unequal;    /* contexts of half to one and a half of `context` */
-    bool scattered;  /* the values that share a step's blocks: false, blocks are in order */
+    bool scattered;  /* blocks are in random order */
+    bool plain;      /* keys and values as [block][token][kv_head][dim] */
 };
 
 static const struct row rows[] = {
-    {"32/8 bf16", 8, TG_BF16, 128, 8, 1, 4096, 0, false, true},
-    {"32/8 bf16 in order", 8, TG_BF16, 128, 8, 1, 4096, 0, false, false},
-    {"32/8 bf16 block 16", 8, TG_BF16, 16, 8, 1, 4096, 0, false, true},
-    {"32/8 bf16 unequal", 8, TG_BF16, 128, 8, 1, 4096, 0, true, true},
-    {"32/8 bf16 4 queries", 8, TG_BF16, 128, 8, 4, 4096, 0, false, true},
-    {"32/8 bf16 batch 1", 8, TG_BF16, 128, 1, 1, 32768, 0, false, true},
-    {"32/8 bf16 batch 64", 8, TG_BF16, 128, 64, 1, 1024, 0, false, true},
-    {"32/8 int8", 8, TG_INT8, 128, 8, 1, 4096, 0, false, true},
-    {"32/8 fp8", 8, TG_FP8_E4M3, 128, 8, 1, 4096, 0, false, true},
-    {"32/32 bf16", 32, TG_BF16, 128, 2, 1, 4096, 0, false, true},
-    {"32/8 bf16 32 apart", 8, TG_BF16, 128, 32, 1, 4352, 0, false, true},
-    {"32/8 bf16 32 share 4096", 8, TG_BF16, 128, 32, 1, 4352, 4096, false, true},
-    {"32/8 bf16 prefill 512", 8, TG_BF16, 128, 1, 512, 512, 0, false, true},
+    {"32/8 bf16", 8, TG_BF16, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/8 bf16 in order", 8, TG_BF16, 128, 8, 1, 4096, 0, false, false, false},
+    {"32/8 bf16 plain layout", 8, TG_BF16, 128, 8, 1, 4096, 0, false, true, true},
+    {"32/8 bf16 block 16", 8, TG_BF16, 16, 8, 1, 4096, 0, false, true, false},
+    {"32/8 bf16 unequal", 8, TG_BF16, 128, 8, 1, 4096, 0, true, true, false},
+    {"32/8 bf16 4 queries", 8, TG_BF16, 128, 8, 4, 4096, 0, false, true, false},
+    {"32/8 bf16 batch 1", 8, TG_BF16, 128, 1, 1, 32768, 0, false, true, false},
+    {"32/8 bf16 batch 64", 8, TG_BF16, 128, 64, 1, 1024, 0, false, true, false},
+    {"32/8 int8", 8, TG_INT8, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/8 fp8", 8, TG_FP8_E4M3, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/32 bf16", 32, TG_BF16, 128, 2, 1, 4096, 0, false, true, false},
+    {"32/8 bf16 32 apart", 8, TG_BF16, 128, 32, 1, 4352, 0, false, true, false},
+    {"32/8 bf16 32 share 4096", 8, TG_BF16, 128, 32, 1, 4352, 4096, false, true, false},
+    {"32/8 bf16 prefill 512", 8, TG_BF16, 128, 1, 512, 512, 0, false, true, false},
 };
 
 struct figures {
@@ -150,7 +152,7 @@ static void open_row(struct bench *b, const struct row *row, tg_address pool)
     b->view.dtype = row->dtype;
     b->view.key = pool;
     b->view.value = pool + POOL_BYTES / 2;
-    check(tg_kv_view_place(&b->view, TG_KV_PACKED));
+    check(tg_kv_view_place(&b->view, row->plain ? TG_KV_PLAIN : TG_KV_PACKED));
     b->order = allocate(b->view.n_blocks * sizeof *b->order);
     for (uint32_t i = 0; i < b->view.n_blocks; i++) b->order[i] = i;
     for (uint32_t i = b->view.n_blocks - 1; i > 0 && row->scattered; i--) {

@@ -32,6 +32,7 @@ struct task {
     uint32_t depth;    /* of the largest slice */
     uint32_t width;    /* of the largest tile; with several blocks, whole ones */
     bool several;      /* a tile has several blocks */
+    bool turned;       /* keys are rows in device memory: they go through L1 in the layout of the transposed operand */
 };
 
 struct step {
@@ -92,6 +93,14 @@ static void move_q(const struct task *t, uint32_t slice)
     TMOV(l0a, l1);
 }
 
+/* The Right tile as a Mat tile of the same layout, ZN. */
+static struct tg_tile as_zn(struct tg_tile tile)
+{
+    tile.kind = TG_MAT;
+    tile.layout = TG_COL_MAJOR;
+    return tile;
+}
+
 /* MTE2. Load the step's kt, the columns of each block behind those of the one before. */
 static void load_kt(const struct task *t, struct step s, uint32_t i)
 {
@@ -106,7 +115,8 @@ static void load_kt(const struct task *t, struct step s, uint32_t i)
                                                      : tg_global_dn(from, t->dtype, depth, n, t->token_ld);
         const uint32_t offset = kt_offset(t, i) + (at - s.at) * tg_round_up(t->depth, 16) * bytes;
         const uint32_t width = t->several ? t->block_tokens : t->width;
-        const struct tg_tile l1 = cube_at(TG_MAT, t->dtype, depth, n, t->depth, width, offset);
+        struct tg_tile l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->dtype, depth, n, t->depth, width, offset);
+        if (t->turned) l1 = as_zn(l1);
         TLOAD(l1, gm);
     }
     set_flag(PIPE_MTE2, PIPE_MTE1, i % SETS);
@@ -118,7 +128,9 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
     const uint32_t l0 = i % t->l0_sets, depth = depth_of(t, s.slice);
     const uint32_t tile = i / t->n_slices, n_tiles = n_steps / t->n_slices;
     const bool first = s.slice == 0, last = s.slice + 1 == t->n_slices;
-    const struct tg_tile kt_l1 = cube_at(TG_MAT, t->dtype, depth, s.n, t->depth, t->width, kt_offset(t, i));
+    struct tg_tile kt_l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->dtype, depth, s.n, t->depth, t->width,
+                                   kt_offset(t, i));
+    if (t->turned) kt_l1 = as_zn(kt_l1);
     const struct tg_tile kt_l0b = cube_at(TG_RIGHT, t->dtype, depth, s.n, t->depth, t->width, l0 * t->kt_bytes);
     const struct tg_tile left = q_l0a(t, s.slice), s_l0c = place(tg_tile_acc(t->rows, s.n), tile % SETS * PART);
 
@@ -150,7 +162,8 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
 /* What follows from the shape: how much fits at a time. */
 static void fit(struct task *t)
 {
-    t->several = t->block_tokens < SIDE && t->block_tokens % 16 == 0;
+    t->turned = t->token_ld != 1;
+    t->several = !t->turned && t->block_tokens < SIDE && t->block_tokens % 16 == 0;
     t->depth = least(t->dim, SIDE);
     t->width = tile_tokens(t, 0);
     if (t->several) t->width = (t->width + t->block_tokens - 1) / t->block_tokens * t->block_tokens;
