@@ -625,7 +625,7 @@ static double tolerance(const struct attention_case *c, const struct row *r)
     return 2e-5 + cap + (0x1p-22 + (rounds ? 2 * u : 0)) * r->largest + 3 * u;
 }
 
-/* Half of the smallest weight: what a weight loses at most when it is rounded to the type of the products. */
+/* Half of the smallest weight. A weight loses no more by underflow when it is rounded to the type of the products. */
 static double underflow_of_weights(const struct attention_case *c)
 {
     const struct tg_attention_config *f = &c->config;
