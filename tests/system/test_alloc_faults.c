@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <tilegraph/attention.h>
+
 #include "common/alloc_faults.h"
 #include "common/check.h"
 #include "common/flagship.h"
@@ -292,6 +294,63 @@ static void a_program_loads_or_says_why_not(void **state)
     stage_close(&stage);
 }
 
+/* An operator from its opening to its end: a step of two sequences, and its result combined with itself. */
+static enum tg_status attend(struct stage *stage)
+{
+    enum { HEADS = 4, DIM = 8, BLOCK = 8 };
+    struct tg_device *device = stage->rig.device;
+    static float query[3 * HEADS * DIM], out[3 * HEADS * DIM], lse[3 * HEADS], both[3 * HEADS * DIM];
+    const int32_t query_lens[] = {1, 2}, context_lens[] = {9, 4}, table[] = {1, 0, 2, -1};
+    const float zeros[3 * BLOCK * HEADS * DIM] = {0};
+    struct tg_attention_config config;
+    struct tg_attention *attention = NULL;
+    struct tg_kv_view kv;
+    tg_attention_config_init(&config);
+    config.heads = config.kv_heads = HEADS;
+    config.key_dim = DIM;
+    config.block_tokens = BLOCK;
+    tg_kv_view_init(&kv);
+    kv.n_blocks = 3;
+    kv.block_tokens = BLOCK;
+    kv.kv_heads = HEADS;
+    kv.key_dim = kv.value_dim = DIM;
+    enum tg_status status = tg_device_malloc(device, sizeof zeros, &kv.key);
+    if (status != TG_OK) return status;
+    kv.value = kv.key;
+    (void)tg_kv_view_place(&kv, TG_KV_PACKED);
+    struct tg_attention_batch batch = {.size = sizeof batch, .n_sequences = 2, .table_stride = 2};
+    batch.query_lens = query_lens;
+    batch.context_lens = context_lens;
+    batch.block_table = table;
+    struct tg_attention_step step = {.size = sizeof step, .kv = &kv};
+    step.query.data = query;
+    step.out.data = out;
+    step.lse.data = lse;
+    const struct tg_attention_part part = {step.out, step.lse}, parts[] = {part, part};
+    const struct tg_attention_data result = {.data = both};
+    memset(both, 0xA5, sizeof both);
+    status = tg_copy_to_device(device, kv.key, zeros, sizeof zeros);
+    if (status == TG_OK) status = tg_attention_open(device, &config, &attention);
+    if (status == TG_OK) status = tg_attention_plan(attention, &batch);
+    if (status == TG_OK) status = tg_attention_run(attention, &step);
+    if (status == TG_OK) status = tg_attention_combine(attention, 3, parts, 2, &result, NULL);
+    const float is = both[0];
+    if (status == TG_OK) assert_true(is == 0);
+    else assert_true(is < 0); /* 0xA5A5A5A5: untouched */
+    tg_attention_close(attention);
+    (void)tg_device_free(device, kv.key);
+    return status;
+}
+
+static void an_operator_attends_or_says_why_not(void **state)
+{
+    (void)state;
+    struct stage stage;
+    stage_open_on(&stage, N_WORKERS, NULL);
+    fail_each(&stage, attend, TG_OK);
+    stage_close(&stage);
+}
+
 /* `check`: as a checked run. */
 static void first_run(uint32_t n_workers, bool check)
 {
@@ -379,6 +438,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_device_opens_or_says_why_not),
         cmocka_unit_test(a_machine_file_is_read_or_it_is_said_why_not),
         cmocka_unit_test(a_program_loads_or_says_why_not),
+        cmocka_unit_test(an_operator_attends_or_says_why_not),
         cmocka_unit_test(a_first_run_succeeds_or_says_why_not),
         cmocka_unit_test(a_graph_of_the_device_is_run_or_it_is_said_why_not),
         cmocka_unit_test(a_graph_of_the_host_is_run_or_it_is_said_why_not),
