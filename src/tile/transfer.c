@@ -68,10 +68,11 @@ static void load_row_nz(uint8_t *tile, const struct tg_tile *t, uint32_t row, co
 static void load_column_zn(uint8_t *tile, const struct tg_tile *t, uint32_t col, const uint8_t *from)
 {
     uint32_t bytes = tg_dtype_bytes(t->dtype), width = tg_fractal_cols(t->dtype);
-    for (uint32_t row = 0; row < t->valid_rows; row += width) {
+    uint8_t *to = tile + (size_t)tg_at_zn(t->cols, width, 0, col) * bytes;
+    const size_t block_bytes = (size_t)t->cols * 32; /* to the fractals of the next rows */
+    for (uint32_t row = 0; row < t->valid_rows; row += width, to += block_bytes) {
         uint32_t n = t->valid_rows - row < width ? t->valid_rows - row : width;
-        copy_row(tile + (size_t)tg_at_zn(t->cols, width, row, col) * bytes, from + (size_t)row * bytes,
-                 (size_t)n * bytes);
+        copy_row(to, from + (size_t)row * bytes, (size_t)n * bytes);
     }
 }
 
@@ -86,6 +87,16 @@ static void load_column_nz(uint8_t *tile, const struct tg_tile *t, uint32_t col,
 /* Has the tile no padding? */
 static bool is_whole(const struct tg_tile *t) { return t->valid_rows == t->rows && t->valid_cols == t->cols; }
 
+/* Columns of device memory lie apart, so that no processor foresees where the next one is: ask for a later one. */
+static void ask_for_column(const struct tg_global *g, uint32_t index)
+{
+    enum { AHEAD = 8, LINE_BYTES = 64 };
+    struct tg_run_of_bytes run;
+    if (g->layout != TG_COL_MAJOR || !tg_global_run(g, index + AHEAD, &run)) return;
+    for (uint64_t at = 0; at < run.bytes; at += LINE_BYTES)
+        __builtin_prefetch((const uint8_t *)at_global(run.address) + at);
+}
+
 void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buffers)
 {
     const struct tg_tile *t = instr->dst;
@@ -96,6 +107,7 @@ void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buff
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         const uint8_t *from = at_global(run.address);
+        ask_for_column(instr->global, i);
         if (t->kind == TG_VEC)
             memcpy(tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), from, run.bytes);
         else if (instr->global->layout == TG_ROW_MAJOR) load_row_nz(tile, t, i, from);
