@@ -117,10 +117,14 @@ static enum tg_status refusal(const struct tg_module *module, const char *reason
     const int spare = fcntl(module->file.fd, F_DUPFD_CLOEXEC, 0);
     if (spare < 0) return tg_descriptor_error(what, "cannot be opened");
     close(spare);
-    if (access("/proc/self/fd", F_OK) != 0)
-        return tg_error(TG_ERR_LOAD, "%s: /proc is not mounted, and the loader opens objects by their names there",
-                        what);
+    TG_TRY(tg_module_check_names(what));
     return tg_error(TG_ERR_LOAD, "%s: %s", what, reason ? reason : "the loader gives no reason");
+}
+
+enum tg_status tg_module_check_names(const char *what)
+{
+    if (access("/proc/self/fd", F_OK) == 0) return TG_OK;
+    return tg_error(TG_ERR_FILE, "%s: /proc is not mounted, and the loader opens objects by their names there", what);
 }
 
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what)

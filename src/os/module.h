@@ -33,6 +33,9 @@ struct tg_module {
 enum tg_status tg_module_open(struct tg_module *module, const void *bytes, size_t n_bytes, const char *what);
 void tg_module_close(struct tg_module *module);
 
+/* Can the loader open files in memory here? TG_ERR_FILE: /proc is not mounted. */
+enum tg_status tg_module_check_names(const char *what);
+
 /* The address of `symbol`, or NULL. */
 void *tg_module_symbol(const struct tg_module *module, const char *symbol);
 

@@ -302,6 +302,7 @@ enum tg_status tg_module_probe(const void *bytes, size_t n_bytes, const struct t
 {
     struct trial trial = {.rehearsal = rehearsal, .what = what};
     TG_TRY(tg_object_read(&trial.object, bytes, n_bytes, what));
+    TG_TRY(tg_module_check_names(what));
     TG_TRY(tg_object_trial_file(&trial.object, &trial.file, what));
     const enum tg_status status = try_object(&trial);
     tg_descriptor_close(&trial.file);

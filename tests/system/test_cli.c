@@ -335,6 +335,14 @@ static void signals_leave_nothing_of_a_save(void **state)
     }
 }
 
+static void a_system_without_proc_is_named(void **state)
+{
+    (void)state;
+    if (system("unshare -m mount -t tmpfs none /proc 2>/dev/null") != 0) SKIP("mounts are not allowed here");
+    expect_of_shell(2, "unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\" --case Case1' sh \"$@\"",
+                    "/proc is not mounted");
+}
+
 /* The program refuses sizes before it draws a tensor, and it refuses only these. */
 static void shapes_are_refused_before_the_work(void **state)
 {
@@ -624,6 +632,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(output_that_cannot_be_written),
     cmocka_unit_test(pipes_do_not_hang_it),
     cmocka_unit_test(signals_leave_nothing_of_a_save),
+    cmocka_unit_test(a_system_without_proc_is_named),
     cmocka_unit_test(shapes_are_refused_before_the_work),
     cmocka_unit_test(limits_of_memory_are_told_with_numbers),
     cmocka_unit_test(it_runs_on_a_small_stack),

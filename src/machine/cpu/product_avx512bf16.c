@@ -30,7 +30,7 @@ static inline struct lanes lanes_add_pairs(struct lanes sum, struct factor facto
 static inline void pack_pairs(float *to, const float *left, uint32_t k)
 {
     for (uint32_t i = 0; i < k; i += 16) {
-        const __mmask16 mask = k - i < 16 ? (__mmask16)((1u << (k - i)) - 1) : 0xFFFF;
+        const __mmask16 mask = (__mmask16)(k - i < 16 ? (1u << (k - i)) - 1 : 0xFFFFu);
         const __m512i wide = _mm512_castps_si512(_mm512_maskz_loadu_ps(mask, left + i));
         const __m256i pairs = _mm512_cvtepi32_epi16(_mm512_srli_epi32(wide, 16));
         _mm256_storeu_si256((__m256i *)(void *)(to + i / 2), pairs);
