@@ -66,14 +66,18 @@ void tg_coro_adopt(const struct tg_stack *stack) { set_foreign_part(tg_coro_curr
 
 static bool is_in(const void *address, const char *low, size_t bytes)
 {
-    return low && (uintptr_t)address >= (uintptr_t)low && (uintptr_t)address < (uintptr_t)low + bytes;
+    return (uintptr_t)address >= (uintptr_t)low && (uintptr_t)address < (uintptr_t)low + bytes;
 }
+
+/* A fault this near to the end of a part is an overflow. */
+enum { OVERFLOW_BYTES = 1 << 20 };
 
 /* While foreign code runs, its stack ends in the guard region, and the fence is above it. */
 bool tg_coro_overflowed(const struct tg_coro *coro, const void *address)
 {
-    return is_in(address, coro->stack.low, TG_STACK_GUARD_BYTES) ||
-           (coro->foreign_top && is_in(address, coro->fence, TG_STACK_FENCE_BYTES));
+    const struct tg_stack *stack = &coro->stack;
+    return stack->low && (is_in(address, tg_stack_foreign(stack) - OVERFLOW_BYTES, OVERFLOW_BYTES) ||
+                          (coro->foreign_top && is_in(address, tg_stack_own(stack) - OVERFLOW_BYTES, OVERFLOW_BYTES)));
 }
 
 /* The new side of a switch has the processor: tell the sanitizers. */
@@ -137,8 +141,8 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg)
     set_foreign_part(coro, &coro->stack);
 #ifdef TG_ASAN
     coro->fake_stack = NULL;
-    coro->asan_bottom = coro->stack.low + TG_STACK_GUARD_BYTES;
-    coro->asan_bytes = coro->stack.bytes - TG_STACK_GUARD_BYTES;
+    coro->asan_bottom = tg_stack_foreign(&coro->stack);
+    coro->asan_bytes = coro->stack.bytes - coro->stack.region_bytes;
     __asan_unpoison_memory_region(coro->asan_bottom, coro->asan_bytes);
 #endif
 #ifdef TG_TSAN

@@ -1,7 +1,9 @@
 #include "os/stack.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/error.h"
@@ -23,25 +25,51 @@ static size_t whole_pages(size_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
+/*
+ * The guard region and the fence take addresses, not memory. They are so large that most damaged offsets of 32 bits hit
+ * one, if not that of their own stack. Where addresses are limited (ulimit -v) they are a mebibyte: more than a frame of
+ * many kilobytes steps over. Sanitizers keep book of all addresses of a stack.
+ */
+enum { REGION_BYTES = 256 << 20, SMALL_REGION_BYTES = 1 << 20 };
+
+static size_t region_bytes(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(TG_TSAN)
+    return SMALL_REGION_BYTES;
+#else
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY ? REGION_BYTES : SMALL_REGION_BYTES;
+#endif
+}
+
+static char *reserve(size_t bytes)
+{
+    char *low = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+    return low == MAP_FAILED ? NULL : low;
+}
+
+static bool open_part(char *low, size_t bytes) { return mprotect(low, bytes, PROT_READ | PROT_WRITE) == 0; }
+
 enum tg_status tg_stack_map(struct tg_stack *stack, size_t own_bytes, size_t foreign_bytes)
 {
     const size_t own = whole_pages(own_bytes), foreign = whole_pages(foreign_bytes);
-    const size_t bytes = TG_STACK_GUARD_BYTES + foreign + TG_STACK_FENCE_BYTES + own;
+    size_t region = region_bytes();
     memset(stack, 0, sizeof *stack);
-    char *low = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1,
-                     0);
-    if (low == MAP_FAILED) return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", own_bytes);
-    char *fence = low + TG_STACK_GUARD_BYTES + foreign;
-    if (mprotect(low, TG_STACK_GUARD_BYTES, PROT_NONE) != 0 || mprotect(fence, TG_STACK_FENCE_BYTES, PROT_NONE) != 0) {
-        munmap(low, bytes);
-        return tg_error(TG_ERR_MEMORY, "no guard region for a stack of %zu bytes", own_bytes);
+    char *low = reserve(2 * region + own + foreign);
+    if (!low) low = reserve(2 * (region = SMALL_REGION_BYTES) + own + foreign);
+    if (!low) return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", own_bytes);
+    *stack = (struct tg_stack){.low = low,
+                               .bytes = 2 * region + own + foreign,
+                               .region_bytes = region,
+                               .fence = low + region + foreign,
+                               .own_bytes = own};
+    if (!open_part(tg_stack_foreign(stack), foreign) || !open_part(tg_stack_own(stack), own)) {
+        munmap(stack->low, stack->bytes);
+        memset(stack, 0, sizeof *stack);
+        return tg_error(TG_ERR_MEMORY, "no memory for a stack of %zu bytes", own_bytes);
     }
-    stack->low = low;
-    stack->bytes = bytes;
-    stack->fence = fence;
-    stack->own_bytes = own;
-    stack->valgrind[0] = VALGRIND_STACK_REGISTER(low + TG_STACK_GUARD_BYTES, fence);
-    stack->valgrind[1] = VALGRIND_STACK_REGISTER(fence + TG_STACK_FENCE_BYTES, low + bytes);
+    stack->valgrind[0] = VALGRIND_STACK_REGISTER(tg_stack_foreign(stack), stack->fence);
+    stack->valgrind[1] = VALGRIND_STACK_REGISTER(tg_stack_own(stack), stack->low + stack->bytes);
     return TG_OK;
 }
 

@@ -16,18 +16,17 @@
 
 #include <tilegraph/tilegraph.h>
 
-/* Large, so that a frame of many kilobytes cannot step over one; they cost addresses, not memory. */
-enum { TG_STACK_GUARD_BYTES = 1 << 20, TG_STACK_FENCE_BYTES = 1 << 20 };
-
 struct tg_stack {
-    char *low;    /* begin of the guard region; NULL: no stack */
-    size_t bytes; /* everything, guard region and fence included */
-    char *fence;  /* begin of the fence, which is the end of the foreign part */
+    char *low;           /* begin of the guard region; NULL: no stack */
+    size_t bytes;        /* everything, guard region and fence included */
+    size_t region_bytes; /* of the guard region, and of the fence */
+    char *fence;         /* begin of the fence, which is the end of the foreign part */
     size_t own_bytes;
     unsigned valgrind[2]; /* valgrind's handles of the two parts */
 };
 
-static inline char *tg_stack_own(const struct tg_stack *stack) { return stack->fence + TG_STACK_FENCE_BYTES; }
+static inline char *tg_stack_foreign(const struct tg_stack *stack) { return stack->low + stack->region_bytes; }
+static inline char *tg_stack_own(const struct tg_stack *stack) { return stack->fence + stack->region_bytes; }
 
 /* Map a stack with parts of at least these sizes. TG_ERR_MEMORY. */
 enum tg_status tg_stack_map(struct tg_stack *stack, size_t own_bytes, size_t foreign_bytes);

@@ -44,7 +44,7 @@ enum tg_status tg_ward_start(struct tg_ward *ward, tg_ward_fn *fn, void *arg, co
     pthread_attr_t attr;
     int error = pthread_attr_init(&attr);
     if (error == 0) {
-        pthread_attr_setstack(&attr, ward->stack.low + TG_STACK_GUARD_BYTES, ward->stack.bytes - TG_STACK_GUARD_BYTES);
+        pthread_attr_setstack(&attr, tg_stack_foreign(&ward->stack), ward->stack.bytes - ward->stack.region_bytes);
         error = start(ward, &attr);
         pthread_attr_destroy(&attr);
     }

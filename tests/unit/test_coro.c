@@ -335,20 +335,19 @@ static void an_address_below_the_stack_is_an_overflow(void **state)
     (void)state;
     struct tg_coro coro;
     assert_int_equal(tg_coro_init(&coro, STACK_BYTES), TG_OK);
-    const char *low = coro.stack.low, *fence = coro.stack.fence;
-    const size_t guard = TG_STACK_GUARD_BYTES;
-    assert_true(tg_coro_overflowed(&coro, low));
-    assert_true(tg_coro_overflowed(&coro, low + guard - 1));
-    assert_false(tg_coro_overflowed(&coro, low + guard));
-    assert_false(tg_coro_overflowed(&coro, low - 1));
-    assert_false(tg_coro_overflowed(&coro, low + coro.stack.bytes - 1));
+    const char *foreign = tg_stack_foreign(&coro.stack), *own = tg_stack_own(&coro.stack);
+    assert_true(tg_coro_overflowed(&coro, foreign - (1 << 20)));
+    assert_true(tg_coro_overflowed(&coro, foreign - 1));
+    assert_false(tg_coro_overflowed(&coro, foreign));
+    assert_false(tg_coro_overflowed(&coro, coro.stack.low - 1));
+    assert_false(tg_coro_overflowed(&coro, coro.stack.low + coro.stack.bytes - 1));
     assert_false(tg_coro_overflowed(&coro, NULL));
-    assert_false(tg_coro_overflowed(tg_coro_current(), low));
+    assert_false(tg_coro_overflowed(tg_coro_current(), foreign - 1));
     /* Frames of the library end at the fence. It is above those of foreign code. */
     tg_coro_start(&coro, use_most_of_it, NULL);
-    assert_true(tg_coro_overflowed(&coro, fence));
+    assert_true(tg_coro_overflowed(&coro, own - 1));
     coro.foreign_top = NULL;
-    assert_false(tg_coro_overflowed(&coro, fence));
+    assert_false(tg_coro_overflowed(&coro, own - 1));
     tg_coro_fini(&coro);
 }
 
