@@ -26,9 +26,9 @@ static size_t whole_pages(size_t bytes)
 }
 
 /*
- * The guard region and the fence take addresses, not memory. They are so large that most damaged offsets of 32 bits hit
- * one, if not that of their own stack. Where addresses are limited (ulimit -v) they are a mebibyte: more than a frame of
- * many kilobytes steps over. Sanitizers keep book of all addresses of a stack.
+ * The guard region and the fence take addresses, not memory. They are so large that most damaged offsets of 32 bits
+ * hit one, if not that of their own stack. Where addresses are limited (ulimit -v) they are a mebibyte: no frame of
+ * many kilobytes steps over one. Sanitizers keep book of all addresses of a stack.
  */
 enum { REGION_BYTES = 256 << 20, SMALL_REGION_BYTES = 1 << 20 };
 
