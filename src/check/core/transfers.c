@@ -50,82 +50,91 @@ static uint32_t number_of(struct tg_transfers *transfers, const struct tg_mark *
 }
 
 /* The current access. */
-struct look {
+struct access {
     const struct tg_transfers *transfers;
     const struct tg_order *order;
     const struct tg_mark *mark;
     uint32_t number; /* of the mark */
     bool stores;
+    uint8_t adds; /* enum tg_dtype + 1 of the numbers that an atomic addition adds; 0: another access */
     struct tg_transfers_conflict *conflict;
 };
 
-static bool in_order(const struct look *look, const struct tg_mark *earlier)
+/* Compare the access with an earlier one: transfer or store `number`. */
+static void compare(const struct access *now, uint32_t number, bool earlier_stores, uint64_t low, uint64_t high)
 {
-    if (earlier->pipe == PIPE_S && look->mark->pipe == PIPE_S) return true;
-    return tg_order_knows(look->order, (enum tg_pipe)look->mark->pipe, earlier);
+    const struct tg_mark *earlier = &now->transfers->marks[number];
+    if (now->conflict->earlier.number > 0 || number == now->number) return;
+    if (tg_order_knows(now->order, (enum tg_pipe)now->mark->pipe, earlier)) return;
+    *now->conflict = (struct tg_transfers_conflict){*earlier, earlier_stores, low, high};
 }
 
-static void hold(const struct look *look, uint32_t number, bool earlier_stores, uint64_t low, uint64_t high)
+/* Additions of one type commute. */
+static bool commutes(const struct access *now, const struct tg_extent *extent)
 {
-    const struct tg_mark *earlier = &look->transfers->marks[number];
-    if (look->conflict->earlier.number > 0 || number == look->number || in_order(look, earlier)) return;
-    *look->conflict = (struct tg_transfers_conflict){*earlier, earlier_stores, low, high};
+    return now->adds != 0 && now->adds == extent->added;
 }
 
-static void hold_against(const struct look *look, const struct tg_extent *extent, uint64_t low, uint64_t high)
+static void compare_with_history(const struct access *now, const struct tg_extent *extent, uint64_t low, uint64_t high)
 {
-    if (extent->writer != TG_NOBODY) hold(look, (uint32_t)extent->writer, true, low, high);
-    if (look->stores && extent->readers != 0) hold(look, extent->readers, false, low, high);
+    if (extent->writer != TG_NOBODY) compare(now, (uint32_t)extent->writer, true, low, high);
+    if (extent->adders != 0 && !commutes(now, extent)) compare(now, extent->adders, true, low, high);
+    if (now->stores && extent->readers != 0) compare(now, extent->readers, false, low, high);
 }
 
 static void visit(void *context, struct tg_extent *extent, uint64_t end)
 {
-    const struct look *look = context;
-    hold_against(look, extent, extent->start, end);
-    if (look->stores) {
-        extent->writer = (tg_who)look->number;
-        extent->readers = 0;
+    const struct access *now = context;
+    compare_with_history(now, extent, extent->start, end);
+    if (now->adds != 0) {
+        extent->adders = now->number;
+        extent->added = now->adds;
+    } else if (now->stores) {
+        extent->writer = (tg_who)now->number;
+        extent->readers = extent->adders = 0;
+        extent->added = 0;
     } else {
-        extent->readers = look->number;
+        extent->readers = now->number;
     }
 }
 
 bool tg_transfers_add(struct tg_transfers *transfers, const struct tg_order *order, const struct tg_instr *instr,
                       const struct tg_mark *mark, struct tg_transfers_conflict *conflict)
 {
-    struct look look = {.transfers = transfers,
-                        .order = order,
-                        .mark = mark,
-                        .number = number_of(transfers, mark),
-                        .stores = tg_use_writes(tg_form_of(instr->op)->global),
-                        .conflict = conflict};
+    struct access now = {.transfers = transfers,
+                         .order = order,
+                         .mark = mark,
+                         .number = number_of(transfers, mark),
+                         .stores = tg_use_writes(tg_form_of(instr->op)->global),
+                         .adds = (uint8_t)(tg_store_adds(instr) ? instr->global->dtype + 1u : 0u),
+                         .conflict = conflict};
     conflict->earlier.number = 0;
-    if (look.number == 0) return false;
+    if (now.number == 0) return false;
     uint64_t low = 0, high = 0;
     struct tg_run_of_bytes run;
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         if (run.address != high) {
-            if (low < high && !tg_extents_visit(&transfers->map, low, high, visit, &look)) return false;
+            if (low < high && !tg_extents_visit(&transfers->map, low, high, visit, &now)) return false;
             low = run.address;
         }
         high = run.address + run.bytes;
     }
-    return low >= high || tg_extents_visit(&transfers->map, low, high, visit, &look);
+    return low >= high || tg_extents_visit(&transfers->map, low, high, visit, &now);
 }
 
 bool tg_transfers_plain(struct tg_transfers *transfers, const struct tg_order *order, uint64_t address, uint64_t bytes,
                         bool stores, const struct tg_mark *mark, struct tg_transfers_conflict *conflict)
 {
-    struct look look = {.transfers = transfers, .order = order, .mark = mark, .stores = stores, .conflict = conflict};
+    struct access now = {.transfers = transfers, .order = order, .mark = mark, .stores = stores, .conflict = conflict};
     const uint64_t high = address + bytes;
     conflict->earlier.number = 0;
     if (!stores) { /* no later access conflicts with it */
         for (uint64_t at = address, end = 0; at < high; at = end) {
             const struct tg_extent *extent = tg_extents_find(&transfers->map, at, &end);
-            hold_against(&look, extent, at, end < high ? end : high);
+            compare_with_history(&now, extent, at, end < high ? end : high);
         }
         return true;
     }
-    look.number = number_of(transfers, mark);
-    return look.number != 0 && tg_extents_visit(&transfers->map, address, high, visit, &look);
+    now.number = number_of(transfers, mark);
+    return now.number != 0 && tg_extents_visit(&transfers->map, address, high, visit, &now);
 }

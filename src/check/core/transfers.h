@@ -2,11 +2,13 @@
  * transfers.h - the device memory that one kernel accesses, by transfers and by plain loads and stores of its scalar
  * unit. It checks that accesses to the same bytes are in order. Accesses of other tasks are not checked here.
  *
- * A map (check/memory/extents.h) holds for each byte the last store and the last load since. Loads are in order with
- * each other, so the last one stands for all. A transfer costs time and memory for its runs of contiguous bytes,
+ * A map (check/memory/extents.h) holds for each byte the last store, and the last addition and the last load since. Loads
+ * are in order with each other, so the last one stands for all. Additions (TSTORE_ADD) of one type commute; they all run
+ * on one pipe, so the last one stands for all there, too. A transfer costs time and memory for its runs of contiguous bytes,
  * independent of earlier accesses.
  *
  *     earlier            now              in order if
+ *     addition           addition         always, if both add numbers of one type
  *     transfer           transfer         the pipe of the later one knows that the earlier one has ended (order.h)
  *     transfer           plain            PIPE_S knows it
  *     plain store        transfer         the transfer's pipe knows PIPE_S up to the store, by a flag or a barrier
@@ -20,7 +22,7 @@
 #include "check/memory/extents.h"
 
 struct tg_transfers {
-    struct tg_extents map; /* writer and readers: numbers of marks; TG_NOBODY and 0 stand for no mark */
+    struct tg_extents map; /* writer, readers and adders: numbers of marks; TG_NOBODY and 0 stand for no mark */
     struct tg_mark *marks; /* [n], owned; number 0 is unused */
     uint32_t n, capacity;
 };
