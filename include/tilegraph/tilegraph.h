@@ -455,7 +455,8 @@ TG_API void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *con
     X(LINE_RACE, "plain stores write back a line of the cache that another task writes, and no edges order them")      \
     X(TILE_OVERLAP, "operands of one instruction share bytes in a way that it does not allow")                         \
     X(STORE_OVERLAP, "a store writes some bytes twice, in no order")                                                   \
-    X(STORE_NOT_FLUSHED, "a plain store stays in the core's cache, and nobody else sees it")
+    X(STORE_NOT_FLUSHED, "a plain store stays in the core's cache, and nobody else sees it")                           \
+    X(TILE_INDEX, "an index of TGATHER or TSCATTER is outside of the tile that it is for")
 
 enum tg_finding_code {
 #define TG_FINDING_VALUE(name, text) TG_FINDING_##name,

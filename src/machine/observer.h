@@ -23,6 +23,7 @@
 
 #include "base/kernels.h"
 
+struct tg_buffers;
 struct tg_module;
 
 enum { TG_OBSERVED_PIPES = PIPE_FIX + 1 };
@@ -62,6 +63,7 @@ struct tg_kernel_begin {
     enum tg_core_type core_type;
     int32_t task_id, line;
     const char *file;
+    const struct tg_buffers *contents; /* of the core, if each instruction is executed before the next; else NULL */
 };
 
 /* NULL: the observer does not need the event. */

@@ -324,7 +324,7 @@ static void ask_check(const struct kernel *k, struct random_kernel_verdict *verd
     if (!core) core = tg_core_check_open(TG_AIV); /* one core for all, as on a device that lives long */
     if (!core) abort();
     memset(&check, 0, sizeof check);
-    tg_core_check_begin(core, &check, &task);
+    tg_core_check_begin(core, &check, &task, NULL);
     for (int i = 0; i < k->n; i++) check_step(core, &k->steps[i], i + 1);
     tg_core_check_end(core);
     memset(verdict, 0, sizeof *verdict);

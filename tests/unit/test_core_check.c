@@ -996,7 +996,7 @@ static void run(const struct row *row)
     core = tg_core_check_open(row->core_type);
     assert_non_null(core);
     for (int twice = 0; twice < 2; twice++) { /* the second time on a core that has run it before */
-        tg_core_check_begin(core, &check, &task);
+        tg_core_check_begin(core, &check, &task, NULL);
         row->kernel();
         if (!row->ends_by_itself) TDRAIN();
         tg_core_check_end(core);
@@ -1028,7 +1028,7 @@ static void a_broken_rule_is_a_finding(void **state)
     const struct tg_check_task task = {.task_id = 3, .kernel = "k", .file = "plugin.c", .line = 9};
     core = tg_core_check_open(TG_AIV);
     assert_non_null(core);
-    tg_core_check_begin(core, &check, &task);
+    tg_core_check_begin(core, &check, &task, NULL);
     const struct tg_instr instr = instr_at(TG_OP_TADD, "k.c", 5);
     tg_core_check_broken(core, &instr, "TADD at k.c:5: a rule");
     assert_true(found(TG_FINDING_TILE_RULE));
@@ -1044,7 +1044,7 @@ static void expect_said(void (*kernel)(void), const char *text)
     const struct tg_check_task task = {.kernel = "k", .core_type = TG_AIV};
     core = tg_core_check_open(TG_AIV);
     assert_non_null(core);
-    tg_core_check_begin(core, &check, &task);
+    tg_core_check_begin(core, &check, &task, NULL);
     kernel();
     TDRAIN();
     tg_core_check_end(core);

@@ -147,6 +147,44 @@ static void sub_tiles_agree_and_other_shapes_do_not(void **state)
     assert_false(tg_tiles_agree(&whole, &other_type));
 }
 
+static struct tg_tile cube_at(uint32_t kind, uint32_t rows, uint32_t cols, uint32_t valid_rows, uint32_t valid_cols,
+                              uint32_t offset)
+{
+    struct tg_tile t = tg_tile_make(kind, TG_FP32, TG_ROW_MAJOR, rows, cols, valid_rows, valid_cols);
+    TASSIGN(t, offset);
+    return t;
+}
+
+/* fp32: fractals are 16 rows of 8 columns, 512 bytes; those of Right 8 rows of 16 columns. */
+static void windows_of_cube_tiles_agree(void **state)
+{
+    (void)state;
+    const struct {
+        uint32_t kind, rows, cols, valid_rows, valid_cols, offset;
+        bool agrees;
+    } others[] = {
+        {TG_MAT, 32, 16, 32, 16, 2048, true},   /* blocks of columns */
+        {TG_MAT, 32, 16, 16, 16, 512, true},    /* the lower half of the first two */
+        {TG_MAT, 32, 16, 32, 16, 512, false},   /* columns that begin in the middle of the other's */
+        {TG_MAT, 16, 64, 16, 64, 0, false},     /* shorter columns */
+        {TG_MAT, 16, 16, 16, 8, 512, true},     /* one column of fractals */
+        {TG_LEFT, 16, 64, 16, 64, 4096, true},  /* a row of fractals */
+        {TG_LEFT, 32, 64, 32, 32, 0, true},     /* the left half */
+        {TG_LEFT, 32, 64, 32, 32, 2048, true},  /* the right half */
+        {TG_LEFT, 32, 64, 32, 64, 2048, false}, /* rows that begin in the middle of the other's */
+        {TG_LEFT, 32, 32, 32, 32, 0, false},    /* shorter rows */
+        {TG_RIGHT, 16, 64, 16, 64, 4096, true}, /* two rows of fractals */
+        {TG_RIGHT, 32, 32, 32, 32, 0, false},   /* shorter rows */
+    };
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const struct tg_tile whole = cube_at(others[i].kind, 32, 64, 32, 64, 0);
+        const struct tg_tile part = cube_at(others[i].kind, others[i].rows, others[i].cols, others[i].valid_rows,
+                                            others[i].valid_cols, others[i].offset);
+        CHECK(tg_tiles_agree(&whole, &part) == others[i].agrees, "tile %zu", i);
+        CHECK(tg_tiles_agree(&part, &whole) == others[i].agrees, "tile %zu", i);
+    }
+}
+
 static void cube_tiles_are_filled_whole_and_read_where_they_are_valid(void **state)
 {
     (void)state;
@@ -246,6 +284,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_cube_tile_is_its_fractals),
     cmocka_unit_test(tiles_meet_and_contain_as_their_bytes_do),
     cmocka_unit_test(sub_tiles_agree_and_other_shapes_do_not),
+    cmocka_unit_test(windows_of_cube_tiles_agree),
     cmocka_unit_test(cube_tiles_are_filled_whole_and_read_where_they_are_valid),
     cmocka_unit_test(a_load_spoils_the_rest_of_its_32_bytes_and_no_more),
     cmocka_unit_test(a_window_is_what_is_read),

@@ -8,16 +8,16 @@
 /* A walk over the segments of an operand, cut to the bytes that it uses. */
 struct walk {
     struct tg_shadow *shadow;
-    const struct tg_tile *tile;
+    const struct tg_operand *operand;
     uint32_t run;      /* the next run of bytes */
     uint32_t at, last; /* the remaining segments of this run */
 };
 
-static struct walk walk_begin(struct tg_core_check *c, const struct tg_tile *tile)
+static struct walk walk_begin(struct tg_core_check *c, const struct tg_operand *operand)
 {
-    struct tg_shadow *shadow = &c->shadow[tile->kind];
+    struct tg_shadow *shadow = &c->shadow[operand->tile.kind];
     tg_shadow_visit(shadow);
-    return (struct walk){.shadow = shadow, .tile = tile};
+    return (struct walk){.shadow = shadow, .operand = operand};
 }
 
 /* The next segment. NULL: the end, or no memory. */
@@ -25,7 +25,7 @@ static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
 {
     struct tg_bytes bytes;
     while (w->at == w->last) {
-        if (!tg_tile_run(w->tile, w->run++, &bytes)) return NULL;
+        if (!tg_operand_run(w->operand, w->run++, &bytes)) return NULL;
         if (tg_shadow_cut(w->shadow, bytes, &w->at, &w->last)) continue;
         c->check->findings.lost = true;
         return NULL;
@@ -50,7 +50,7 @@ static void check_order(struct tg_core_check *c, const struct tg_hazard *hazard,
     if (!tg_shadow_meet(w->shadow, touch)) return;
     const struct tg_mark *earlier = &w->shadow->touches[touch].mark;
     if (earlier->number == now->number || in_order(&c->order, now, earlier, hazard == &tg_hazard_war)) return;
-    tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(w->tile->kind), segment[0].low, segment[1].low);
+    tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(w->operand->tile.kind), segment[0].low, segment[1].low);
 }
 
 /* ---- reads --------------------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ static bool read_tile(struct tg_core_check *c, const struct tg_mark *now, const 
     if (touch == 0) return false;
     bool whole = true;
     c->n_writers = 0;
-    struct walk w = walk_begin(c, tile);
+    struct walk w = walk_begin(c, operand);
     for (struct tg_segment *s; (s = walk_next(c, &w)) != NULL;) {
         const struct tg_touch *writer = s->writer ? &shadow->touches[s->writer] : NULL;
         if (whole && (!writer || writer->scratch)) report_unwritten(c, now, tile, s->low, writer);
@@ -180,14 +180,14 @@ static bool write_tile(struct tg_core_check *c, const struct tg_mark *now, const
     struct tg_shadow *shadow = &c->shadow[operand->tile.kind];
     const uint32_t touch = tg_shadow_touch(shadow, now, operand);
     if (touch == 0) return false;
-    struct walk w = walk_begin(c, &operand->tile);
+    struct walk w = walk_begin(c, operand);
     for (struct tg_segment *s; (s = walk_next(c, &w)) != NULL;) {
         check_order(c, &tg_hazard_waw, now, &w, s->writer, s);
         for (int r = 0; r < TG_READERS; r++) check_order(c, &tg_hazard_war, now, &w, s->reader[r], s);
     }
     struct tg_bytes run;
     uint32_t first, last;
-    for (uint32_t i = 0; tg_tile_run(&operand->tile, i, &run); i++) {
+    for (uint32_t i = 0; tg_operand_run(operand, i, &run); i++) {
         if (!tg_shadow_cut(shadow, run, &first, &last)) return false;
         tg_shadow_write(shadow, first, last, touch);
     }
@@ -241,11 +241,56 @@ static void check_overlap(struct tg_core_check *c, const struct tg_instr *instr,
     }
 }
 
+/* ---- elements by index --------------------------------------------------------------------------------------------
+ */
+
+static void report_index(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
+{
+    struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_INDEX, now, NULL);
+    if (!item) return;
+    char text[TG_PLACE_BYTES];
+    const struct tg_indexed *indexed = &c->indexed;
+    const uint32_t slot = tg_indexed_slot(instr);
+    const struct tg_tile *tile = tg_instr_tile(instr, slot);
+    tg_finding_what(&c->check->findings, item, "%s: element [%u][%u] of index is %lld, and %s has %u %s",
+                    tg_mark_describe(now, text), indexed->row, indexed->col, (long long)indexed->outside,
+                    tg_form_of(instr->op)->slots[slot].name,
+                    slot == TG_SLOT_DST ? tile->valid_rows : tile->rows * tile->cols,
+                    slot == TG_SLOT_DST ? "valid rows" : "elements");
+    tg_finding_mend(&c->check->findings, item, "%s",
+                    "indices inside the tile: a device reads or writes what is beside it");
+}
+
+/* Restrict the operand in the slot to its elements at the indices. TSCATTER leaves its other elements as they are.
+ * Unknown contents: the operand of TGATHER is ignored, and that of TSCATTER counts as written. */
+static bool select_elements(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now,
+                            struct tg_operand *operands, int *n)
+{
+    const uint32_t slot = tg_indexed_slot(instr);
+    const bool scatters = slot == TG_SLOT_DST;
+    if (slot == TG_SLOTS) return true;
+    if (c->contents && !tg_indexed_find(&c->indexed, instr, c->contents)) return false;
+    if (c->contents && c->indexed.has_outside) report_index(c, instr, now);
+    int kept = 0;
+    for (int i = 0; i < *n; i++) {
+        struct tg_operand operand = operands[i];
+        if (operand.slot == slot && c->contents) {
+            operand.runs = c->indexed.runs;
+            operand.n_runs = c->indexed.n;
+        }
+        if (operand.slot != slot || (scatters ? operand.use == TG_USE_WRITE : c->contents != NULL))
+            operands[kept++] = operand;
+    }
+    *n = kept;
+    return true;
+}
+
 bool tg_check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_operand operands[TG_OPERANDS_MAX];
-    const int n = tg_footprint(instr, operands);
+    int n = tg_footprint(instr, operands);
     check_overlap(c, instr, now);
+    if (!select_elements(c, instr, now, operands, &n)) return false;
     for (int i = 0; i < n; i++) {
         const bool done = operands[i].use == TG_USE_READ ? read_tile(c, now, &operands[i])
                                                          : write_tile(c, now, &operands[i]);

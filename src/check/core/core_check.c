@@ -35,14 +35,17 @@ void tg_core_check_close(struct tg_core_check *c)
     tg_transfers_fini(&c->transfers);
     tg_names_fini(&c->names);
     tg_cached_fini(&c->cached);
+    tg_indexed_fini(&c->indexed);
     free(c->writers);
     free(c);
 }
 
-void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const struct tg_check_task *task)
+void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const struct tg_check_task *task,
+                         const struct tg_buffers *contents)
 {
     c->check = check;
     c->task = *task;
+    c->contents = contents;
     tg_order_begin(&c->order);
     tg_transfers_begin(&c->transfers);
     tg_names_begin(&c->names);

@@ -49,7 +49,8 @@ static int add(const struct tg_instr *instr, uint32_t uses, enum tg_use as, stru
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
         const struct tg_tile *tile = tg_instr_tile(instr, slot);
         if (!tile || !(uses >> form->slots[slot].use & 1u)) continue;
-        operands[n++] = (struct tg_operand){as == TG_USE_WRITE ? written(instr, tile) : read(instr, tile), as};
+        operands[n++] = (struct tg_operand){
+            .tile = as == TG_USE_WRITE ? written(instr, tile) : read(instr, tile), .use = as, .slot = (uint8_t)slot};
     }
     return n;
 }
@@ -60,7 +61,7 @@ int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPE
     n += add(instr, 1u << TG_USE_READ_WRITE, TG_USE_READ, operands + n);
     n += add(instr, 1u << TG_USE_SCRATCH, TG_USE_SCRATCH, operands + n);
     if (tg_op_info(instr->op)->form == TG_FORM_LOAD && instr->dst->kind == TG_VEC)
-        operands[n++] = (struct tg_operand){whole_blocks(instr->dst), TG_USE_SCRATCH};
+        operands[n++] = (struct tg_operand){.tile = whole_blocks(instr->dst), .use = TG_USE_SCRATCH};
     return n + add(instr, 1u << TG_USE_WRITE | 1u << TG_USE_READ_WRITE, TG_USE_WRITE, operands + n);
 }
 
@@ -80,7 +81,8 @@ static bool is_zn(const struct tg_tile *t)
     return t->kind == TG_RIGHT || (t->kind == TG_MAT && t->layout == TG_COL_MAJOR);
 }
 
-static struct runs runs_of(const struct tg_tile *t)
+/* The tile's rows, columns, or rows or columns of fractals. */
+static struct runs lines_of(const struct tg_tile *t)
 {
     const uint32_t bytes = tg_dtype_bytes(t->dtype), width = BLOCK_BYTES / bytes;
     struct runs runs = {0, 0, 0};
@@ -106,8 +108,14 @@ static struct runs runs_of(const struct tg_tile *t)
                              ceil_div(t->cols, width) * FRACTAL_BYTES};
         break;
     }
-    if (runs.n > 1 && runs.bytes == runs.step) runs = (struct runs){1, runs.n * runs.bytes, 0};
     return runs;
+}
+
+/* The same, adjacent ones joined. */
+static struct runs runs_of(const struct tg_tile *t)
+{
+    const struct runs lines = lines_of(t);
+    return lines.n > 1 && lines.bytes == lines.step ? (struct runs){1, lines.n * lines.bytes, 0} : lines;
 }
 
 static struct tg_bytes run_at(const struct tg_tile *tile, const struct runs *runs, uint32_t idx)
@@ -121,6 +129,14 @@ bool tg_tile_run(const struct tg_tile *tile, uint32_t idx, struct tg_bytes *run)
     const struct runs runs = runs_of(tile);
     if (idx >= runs.n) return false;
     *run = run_at(tile, &runs, idx);
+    return true;
+}
+
+bool tg_operand_run(const struct tg_operand *operand, uint32_t idx, struct tg_bytes *run)
+{
+    if (!operand->runs) return tg_tile_run(&operand->tile, idx, run);
+    if (idx >= operand->n_runs) return false;
+    *run = operand->runs[idx];
     return true;
 }
 
@@ -156,54 +172,26 @@ bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer)
 /* ---- two tiles at one place ---------------------------------------------------------------------------------------
  */
 
-/* Is the valid part one row or column, so that the distance between rows does not matter? */
-static bool is_line(const struct tg_tile *t)
+/* Do lines of `part` lie inside lines of `whole`? Lines of both are equally far apart. */
+static bool lines_inside(const struct tg_tile *part, const struct tg_tile *whole)
 {
-    const uint32_t width = BLOCK_BYTES / tg_dtype_bytes(t->dtype);
-    switch ((enum tg_tile_kind)t->kind) {
-    case TG_VEC: return (t->layout == TG_ROW_MAJOR ? t->valid_rows : t->valid_cols) == 1;
-    case TG_MAT: return !is_zn(t) && t->valid_cols <= width;
-    case TG_ACC: return t->valid_cols <= 16;
-    case TG_BIAS: return true;
-    case TG_LEFT:
-    case TG_RIGHT: return false;
-    }
-    return false;
-}
-
-/* Elements from one row (or column) of a Vec tile to the next. */
-static uint32_t pitch_of(const struct tg_tile *t) { return t->layout == TG_ROW_MAJOR ? t->cols : t->rows; }
-
-/* Do rows of `part` lie inside rows of `whole`? Both have rows of one length. */
-static bool rows_inside(const struct tg_tile *part, const struct tg_tile *whole)
-{
-    const uint32_t bytes = tg_dtype_bytes(part->dtype), row_bytes = pitch_of(part) * bytes;
-    const uint32_t valid = part->layout == TG_ROW_MAJOR ? part->valid_cols : part->valid_rows;
-    const uint32_t ahead = part->offset % row_bytes + row_bytes - whole->offset % row_bytes;
-    return ahead % row_bytes + valid * bytes <= row_bytes;
+    const struct runs lines = lines_of(part);
+    const uint32_t ahead = part->offset % lines.step + lines.step - whole->offset % lines.step;
+    return ahead % lines.step + lines.bytes <= lines.step;
 }
 
 bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b)
 {
+    const struct runs of_a = lines_of(a), of_b = lines_of(b);
     if (a->dtype != b->dtype) return false;
-    if (is_line(a) || is_line(b)) return true;
-    switch ((enum tg_tile_kind)a->kind) {
-    case TG_VEC:
-        return a->layout == b->layout && pitch_of(a) == pitch_of(b) && (rows_inside(a, b) || rows_inside(b, a));
-    case TG_MAT:
-        if (is_zn(a) != is_zn(b)) return false;
-        return is_zn(a) ? a->cols == b->cols : a->rows == b->rows;
-    case TG_ACC: return a->rows == b->rows;
-    case TG_BIAS:
-    case TG_LEFT:
-    case TG_RIGHT: return true; /* every fill writes the whole tile */
-    }
-    return false;
+    if (of_a.n == 1 || of_b.n == 1) return true;
+    return a->layout == b->layout && of_a.step == of_b.step && (lines_inside(a, b) || lines_inside(b, a));
 }
 
 bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b)
 {
     if (a->offset != b->offset || a->layout != b->layout || tg_dtype_bytes(a->dtype) != tg_dtype_bytes(b->dtype))
         return false;
-    return pitch_of(a) == pitch_of(b) || (is_line(a) && is_line(b));
+    const struct runs of_a = lines_of(a), of_b = lines_of(b);
+    return of_a.step == of_b.step || (of_a.n == 1 && of_b.n == 1);
 }

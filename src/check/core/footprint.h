@@ -7,10 +7,18 @@
 
 #include "tile/table.h"
 
-/* A tile whose valid part is exactly the part that the instruction uses. */
+/* Bytes [low, high) of a buffer. */
+struct tg_bytes {
+    uint32_t low, high;
+};
+
+/* A tile whose valid part is exactly the part that the instruction uses, or contains the elements that it uses. */
 struct tg_operand {
     struct tg_tile tile;
-    enum tg_use use; /* TG_USE_READ, TG_USE_WRITE or TG_USE_SCRATCH */
+    enum tg_use use;             /* TG_USE_READ, TG_USE_WRITE or TG_USE_SCRATCH */
+    uint8_t slot;                /* enum tg_slot */
+    const struct tg_bytes *runs; /* [n_runs], borrowed: the used bytes; NULL: those of the valid part */
+    size_t n_runs;
 };
 
 /* An operand that is both read and written counts twice, and so does the target of a load. */
@@ -26,11 +34,6 @@ enum { TG_OPERANDS_MAX = 2 * TG_SLOTS };
  */
 int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPERANDS_MAX]);
 
-/* Bytes [low, high) of a buffer. */
-struct tg_bytes {
-    uint32_t low, high;
-};
-
 /*
  * The bytes of a tile's valid part: run `idx` of contiguous bytes, in address order. false: there is no such run.
  *
@@ -38,6 +41,9 @@ struct tg_bytes {
  * valid elements.
  */
 bool tg_tile_run(const struct tg_tile *tile, uint32_t idx, struct tg_bytes *run);
+
+/* The same for the bytes that an operand uses. */
+bool tg_operand_run(const struct tg_operand *operand, uint32_t idx, struct tg_bytes *run);
 
 /* Do [a] and [b] use a byte in common? They are of one kind. *common: the first ones. */
 bool tg_tiles_meet(const struct tg_tile *a, const struct tg_tile *b, struct tg_bytes *common);
@@ -47,8 +53,9 @@ bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer);
 
 /*
  * Is one tile a part of the other in element positions: does each shared element mean the same in both? Both tiles are
- * of one kind. Elements are of one type, rows are of one length, and rows of one are parts of rows of the other. A
- * single row or column is a part of every tile of its type.
+ * of one kind. A line is a row or column of a Vec tile, or a row or column of fractals. Elements are of one type, lines
+ * are equally far apart, and lines of one are parts of lines of the other. A single line is a part of every tile of its
+ * type.
  */
 bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b);
 

@@ -100,7 +100,7 @@ static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
                                        .core_type = begin->core_type};
     core->core_type = begin->core_type;
     core->task_id = begin->task_id;
-    tg_core_check_begin(core->check, o->check, &task);
+    tg_core_check_begin(core->check, o->check, &task, begin->contents);
     tg_memory_check_start(&o->check->memory, begin->task_id);
     core->watcher = (struct tg_watcher){
         .check = &o->check->memory,
@@ -125,11 +125,11 @@ static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
 static void check_descriptors(const struct tg_instr *instr)
 {
     const char *op = tg_op_name(instr->op), *file = tg_base_name(instr->file);
-    const struct tg_tile *const tiles[] = {instr->dst, instr->a, instr->b, instr->tmp};
-    for (size_t i = 0; i < sizeof tiles / sizeof tiles[0]; i++) {
-        if (!tiles[i]) continue;
-        tg_plain_operand(tiles[i], offsetof(struct tg_tile, reserved), op, file, instr->line);
-        tg_plain_operand(&tiles[i]->rows, sizeof *tiles[i] - offsetof(struct tg_tile, rows), op, file, instr->line);
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (!tile) continue;
+        tg_plain_operand(tile, offsetof(struct tg_tile, reserved), op, file, instr->line);
+        tg_plain_operand(&tile->rows, sizeof *tile - offsetof(struct tg_tile, rows), op, file, instr->line);
     }
     const struct tg_global *global = instr->global;
     if (!global) return;

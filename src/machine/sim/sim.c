@@ -388,6 +388,7 @@ static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
 static bool tell_begin(struct sim *sim, const struct core *core, const struct tg_kernel_call *call)
 {
     bool accepted = true;
+    const bool at_once = sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM;
     const struct tg_kernel_begin begin = {.kernel = call->kernel,
                                           .args = call->args,
                                           .n_args = call->n_args,
@@ -395,7 +396,8 @@ static bool tell_begin(struct sim *sim, const struct core *core, const struct tg
                                           .core_type = core->type,
                                           .task_id = call->task_id,
                                           .line = call->line,
-                                          .file = call->file};
+                                          .file = call->file,
+                                          .contents = at_once ? &core->buffers : NULL};
     TG_OBSERVE_ASKING(sim->machine.observers, &accepted, kernel_begins, &begin);
     return accepted;
 }
