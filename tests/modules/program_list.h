@@ -5,7 +5,11 @@ static const char *const program_names[] = {
 #undef PROGRAM_NAME
 };
 
-TG_KERNEL_EXPORT struct program_list programs(void);
+#ifdef __cplusplus
+extern "C"
+#endif
+    TG_KERNEL_EXPORT struct program_list
+    programs(void);
 
 struct program_list programs(void)
 {

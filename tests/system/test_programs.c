@@ -3,6 +3,7 @@
  * one of their lines wrong they have one. Arguments: the name of a program, -v for what is found.
  */
 #include <dlfcn.h>
+#include <unistd.h>
 
 #include "common/check.h"
 #include "common/random.h"
@@ -114,10 +115,17 @@ static void programs_of_a_cube_core(void **state)
     try_all("kernel_programs_aic", TG_AIC);
 }
 
+static void programs_in_cxx(void **state)
+{
+    (void)state;
+    if (access(rig_module("kernel_programs_cxx"), F_OK) != 0) skip(); /* no g++, or a build that cannot check them */
+    try_all("kernel_programs_cxx", TG_AIV);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(programs_of_a_vector_core),
-                                       cmocka_unit_test(programs_of_a_cube_core)};
+                                       cmocka_unit_test(programs_of_a_cube_core), cmocka_unit_test(programs_in_cxx)};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "-v") == 0) is_loud = true;
         else only = argv[i];
