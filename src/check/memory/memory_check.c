@@ -301,6 +301,18 @@ static void sum_up(struct tg_memory_check *check, const struct tg_extent *extent
     }
 }
 
+/* An addition of another type follows, in order. Later additions of this type conflict with the earlier adders, as with
+ * readers: an addition reads, too. Later reads are in order with them, because they are with this addition. */
+static void keep_as_readers(struct tg_memory_check *check, struct tg_extent *extent)
+{
+    for (uint32_t list = extent->adders; list; list = check->extents.readers[list].before) {
+        const uint32_t joined = tg_extents_reader(&check->extents, extent->readers, check->extents.readers[list].who);
+        if (joined == UINT32_MAX) check->lost = true;
+        else extent->readers = joined;
+    }
+    extent->adders = 0;
+}
+
 static void note_adder(struct tg_memory_check *check, struct tg_extent *extent)
 {
     sum_up(check, extent);
@@ -339,10 +351,11 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
     if (write && extent->declared && check->declared[extent->declared - 1].kind == TG_READ_ONLY)
         tg_memory_say_read_only(check, extent, end);
     hold(check, extent->writer, TG_DEED_WRITE, extent, end);
-    /* Additions of two element types do not commute: one of another type than those before counts as a plain write. */
-    const bool adds = check->access->adds && (extent->adders == 0 || extent->added == check->access->adds);
-    if (!adds) hold_against_adders(check, extent, end);
+    /* Additions of two element types do not commute. */
+    const bool adds = check->access->adds, commutes = adds && extent->added == check->access->adds;
+    if (!commutes) hold_against_adders(check, extent, end);
     if (write) hold_against_readers(check, extent, end);
+    if (adds && !commutes) keep_as_readers(check, extent);
     if (adds) note_adder(check, extent);
     else if (write) note_writer(check, extent);
     else join_list(check, &extent->readers);
