@@ -16,10 +16,11 @@ enum {
     PLACES = 3, /* tiles of ROWS x COLS fp32 in UB, and as many in device memory */
     TILE_BYTES = ROWS * COLS * 4,
     BYTES = PLACES * TILE_BYTES,
-    GM_BASE = 0x10000
+    GM_BASE = 0x10000,
+    LINE_BYTES = 64
 };
 
-enum kind { LOAD, STORE, ADD, FILL, PLAIN_LOAD, PLAIN_STORE, SET, WAIT, BARRIER };
+enum kind { LOAD, STORE, ACCUMULATE, ADD, FILL, PLAIN_LOAD, PLAIN_STORE, FLUSH, SET, WAIT, BARRIER };
 
 struct step {
     enum kind kind;
@@ -28,7 +29,7 @@ struct step {
     int set;                 /* WAIT: the step that has set its flag */
     struct tg_tile dst, src;
     struct tg_global global;
-    uint64_t address, bytes; /* plain accesses */
+    uint64_t address, bytes; /* plain accesses, FLUSH */
 };
 
 struct kernel {
@@ -106,17 +107,25 @@ static bool draw_flag(const struct chance *c, struct kernel *k, struct step *s)
 
 static bool draw_step(const struct chance *c, struct kernel *k, struct step *s)
 {
-    static const uint8_t pipe_of[] = {[LOAD] = PIPE_MTE2, [STORE] = PIPE_MTE3,   [ADD] = PIPE_V,
-                                      [FILL] = PIPE_V,    [PLAIN_LOAD] = PIPE_S, [PLAIN_STORE] = PIPE_S};
+    static const uint8_t pipe_of[] = {
+        [LOAD] = PIPE_MTE2,       [STORE] = PIPE_MTE3,   [ADD] = PIPE_V,        [FILL] = PIPE_V,
+        [ACCUMULATE] = PIPE_MTE3, [PLAIN_LOAD] = PIPE_S, [PLAIN_STORE] = PIPE_S};
     memset(s, 0, sizeof *s);
-    const uint32_t what = below(c, 20);
+    const uint32_t what = below(c, 23);
     if (what >= 10 && what < 18) return draw_flag(c, k, s);
-    if (what >= 18) {
+    if (what == 18 || what == 19) {
         s->kind = BARRIER;
         s->pipe = what == 18 ? pipes[1 + below(c, 3)] : PIPE_ALL;
         return true;
     }
-    s->kind = what < 3   ? LOAD
+    if (what == 22) {
+        s->kind = FLUSH;
+        s->bytes = below(c, 2) ? LINE_BYTES : BYTES;
+        s->address = s->bytes == BYTES ? GM_BASE : GM_BASE + LINE_BYTES * (uint64_t)below(c, BYTES / LINE_BYTES);
+        return true;
+    }
+    s->kind = what >= 20 ? ACCUMULATE
+              : what < 3 ? LOAD
               : what < 5 ? STORE
               : what < 7 ? ADD
               : what < 8 ? FILL
@@ -166,13 +175,14 @@ static void search(const struct kernel *k, uint64_t started[STEPS_MAX + 1], uint
 struct byte {
     int writer; /* -1: nobody */
     bool means; /* something that this kernel has put there */
-    uint64_t readers;
+    uint64_t readers, adders;
 };
 
 struct oracle {
     const struct kernel *kernel;
     uint64_t started[STEPS_MAX + 1], ended[STEPS_MAX + 1];
     struct byte ub[BYTES + TILE_BYTES], gm[BYTES];
+    bool is_cached[BYTES / LINE_BYTES]; /* lines with plain stores that are not flushed */
     struct random_kernel_verdict *verdict;
 };
 
@@ -183,19 +193,34 @@ static bool in_order(const struct oracle *o, int i, int j, bool reads_first)
     return e->pipe == s->pipe && (reads_first || s->pipe == PIPE_S);
 }
 
+static void compare_with(struct oracle *o, uint64_t steps, int j, bool reads_first)
+{
+    for (int i = 0; i < j; i++)
+        if (steps & bit(i) && o->kernel->steps[i].kind != PLAIN_LOAD && !in_order(o, i, j, reads_first))
+            o->verdict->hazard = true;
+}
+
 static void read_byte(struct oracle *o, struct byte *b, int j)
 {
-    if (b->writer >= 0 && !in_order(o, b->writer, j, false)) o->verdict->hazard = true;
+    if (b->writer >= 0) compare_with(o, bit(b->writer), j, false);
+    compare_with(o, b->adders, j, false);
     b->readers |= bit(j);
 }
 
 static void write_byte(struct oracle *o, struct byte *b, int j, bool means)
 {
-    if (b->writer >= 0 && !in_order(o, b->writer, j, false)) o->verdict->hazard = true;
-    for (int i = 0; i < j; i++)
-        if (b->readers & bit(i) && o->kernel->steps[i].kind != PLAIN_LOAD && !in_order(o, i, j, true))
-            o->verdict->hazard = true;
+    if (b->writer >= 0) compare_with(o, bit(b->writer), j, false);
+    compare_with(o, b->adders, j, false);
+    compare_with(o, b->readers, j, true);
     *b = (struct byte){.writer = j, .means = means};
+}
+
+/* Additions commute. */
+static void add_to_byte(struct oracle *o, struct byte *b, int j)
+{
+    if (b->writer >= 0) compare_with(o, bit(b->writer), j, false);
+    compare_with(o, b->readers, j, true);
+    b->adders |= bit(j);
 }
 
 /* Use the bytes of a tile, one by one. */
@@ -213,13 +238,16 @@ static void use_tile(struct oracle *o, const struct tg_tile *t, int j, bool writ
         }
 }
 
-static void use_global(struct oracle *o, const struct tg_global *g, int j, bool writes)
+static void use_global(struct oracle *o, const struct tg_global *g, int j)
 {
+    const enum kind kind = o->kernel->steps[j].kind;
     for (uint32_t r = 0; r < g->shape[3]; r++)
         for (uint32_t at = 0; at < g->shape[4] * 4; at++) {
-            struct byte *b = &o->gm[g->addr - GM_BASE + r * COLS * 4 + at];
-            if (writes) write_byte(o, b, j, true);
-            else read_byte(o, b, j);
+            const uint64_t byte = g->addr - GM_BASE + r * COLS * 4 + at;
+            if (o->is_cached[byte / LINE_BYTES]) o->verdict->cached = true;
+            if (kind == STORE) write_byte(o, &o->gm[byte], j, true);
+            else if (kind == ACCUMULATE) add_to_byte(o, &o->gm[byte], j);
+            else read_byte(o, &o->gm[byte], j);
         }
 }
 
@@ -227,13 +255,14 @@ static void follow(struct oracle *o, const struct step *s, int j)
 {
     switch (s->kind) {
     case LOAD:
-        use_global(o, &s->global, j, false);
+        use_global(o, &s->global, j);
         use_tile(o, &s->dst, j, true, (s->dst.valid_cols + 7) / 8 * 8, false);
         use_tile(o, &s->dst, j, true, s->dst.valid_cols, true);
         break;
     case STORE:
+    case ACCUMULATE:
         use_tile(o, &s->src, j, false, s->src.valid_cols, true);
-        use_global(o, &s->global, j, true);
+        use_global(o, &s->global, j);
         break;
     case ADD:
         use_tile(o, &s->src, j, false, s->src.valid_cols, true);
@@ -245,8 +274,10 @@ static void follow(struct oracle *o, const struct step *s, int j)
         for (uint64_t at = s->address - GM_BASE; at < s->address - GM_BASE + s->bytes; at++) {
             if (s->kind == PLAIN_STORE) write_byte(o, &o->gm[at], j, true);
             else read_byte(o, &o->gm[at], j);
+            o->is_cached[at / LINE_BYTES] |= s->kind == PLAIN_STORE;
         }
         break;
+    case FLUSH: memset(o->is_cached + (s->address - GM_BASE) / LINE_BYTES, 0, s->bytes / LINE_BYTES); break;
     case SET:
     case WAIT:
     case BARRIER: break;
@@ -271,6 +302,7 @@ static void ask_oracle(const struct kernel *k, struct random_kernel_verdict *ver
     }
     for (int j = 0; j < k->n; j++)
         if (k->steps[j].kind < PLAIN_LOAD && !(scalar & bit(j))) verdict->undrained = true;
+    for (int line = 0; line < BYTES / LINE_BYTES; line++) verdict->cached |= o.is_cached[line];
 }
 
 /* ---- the check --------------------------------------------------------------------------------------------------- */
@@ -278,8 +310,9 @@ static void ask_oracle(const struct kernel *k, struct random_kernel_verdict *ver
 static struct tg_instr instr_of(const struct step *s, int line)
 {
     static const uint16_t op_of[] = {
-        [LOAD] = TG_OP_TLOAD,   [STORE] = TG_OP_TSTORE,   [ADD] = TG_OP_TADDS,           [FILL] = TG_OP_TEXPANDS,
-        [SET] = TG_OP_SET_FLAG, [WAIT] = TG_OP_WAIT_FLAG, [BARRIER] = TG_OP_PIPE_BARRIER};
+        [LOAD] = TG_OP_TLOAD,           [STORE] = TG_OP_TSTORE,      [ADD] = TG_OP_TADDS,
+        [FILL] = TG_OP_TEXPANDS,        [SET] = TG_OP_SET_FLAG,      [WAIT] = TG_OP_WAIT_FLAG,
+        [BARRIER] = TG_OP_PIPE_BARRIER, [ACCUMULATE] = TG_OP_TSTORE, [FLUSH] = TG_OP_DCCI};
     struct tg_instr instr = instr_at(op_of[s->kind], "random.c", line);
     if (s->kind == SET || s->kind == WAIT) {
         instr.src_pipe = s->from;
@@ -287,10 +320,15 @@ static struct tg_instr instr_of(const struct step *s, int line)
         instr.event = s->event;
     } else if (s->kind == BARRIER) {
         instr.src_pipe = instr.dst_pipe = s->pipe;
+    } else if (s->kind == FLUSH) {
+        instr.mode = s->bytes == BYTES ? TG_CACHE_ALL : TG_CACHE_LINE;
+        instr.immediate[0] = s->bytes == BYTES ? 0 : (int64_t)s->address;
     } else {
-        if (s->kind != STORE) instr.dst = &s->dst;
-        if (s->kind == STORE || s->kind == ADD) instr.a = &s->src;
-        if (s->kind == LOAD || s->kind == STORE) instr.global = &s->global;
+        const bool stores = s->kind == STORE || s->kind == ACCUMULATE;
+        if (!stores) instr.dst = &s->dst;
+        if (stores || s->kind == ADD) instr.a = &s->src;
+        if (stores || s->kind == LOAD) instr.global = &s->global;
+        if (s->kind == ACCUMULATE) instr.mode = TG_STORE_ADD;
     }
     return instr;
 }
@@ -333,6 +371,7 @@ static void ask_check(const struct kernel *k, struct random_kernel_verdict *verd
         verdict->hazard |= code == TG_FINDING_PIPE_RAW || code == TG_FINDING_PIPE_WAR || code == TG_FINDING_PIPE_WAW;
         verdict->unwritten |= code == TG_FINDING_TILE_UNWRITTEN;
         verdict->undrained |= code == TG_FINDING_KERNEL_NOT_DRAINED;
+        verdict->cached |= code == TG_FINDING_STORE_NOT_FLUSHED;
     }
     tg_finding_list_fini(&check.findings);
 }

@@ -20,6 +20,7 @@ struct random_kernel_verdict {
     bool hazard;    /* two accesses of the same bytes, one of them a write, in no order */
     bool unwritten; /* bytes of UB are read that the kernel has not written */
     bool undrained; /* something may be at work when it returns */
+    bool cached;    /* a plain store is in the cache when a transfer uses its line, or when the kernel returns */
 };
 
 /* Draw a kernel and let both judge it. text: the kernel, one instruction a line. */

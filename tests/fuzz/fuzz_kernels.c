@@ -17,5 +17,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     FUZZ_CHECK(check.hazard == oracle.hazard, "the oracle says %d\n%s", oracle.hazard, text);
     FUZZ_CHECK(check.unwritten == oracle.unwritten, "the oracle says %d\n%s", oracle.unwritten, text);
     FUZZ_CHECK(check.undrained == oracle.undrained, "the oracle says %d\n%s", oracle.undrained, text);
+    FUZZ_CHECK(check.cached == oracle.cached, "the oracle says %d\n%s", oracle.cached, text);
     return 0;
 }

@@ -25,6 +25,8 @@ static void the_check_says_what_an_oracle_says(void **state)
               check.unwritten, oracle.unwritten, text);
         CHECK(check.undrained == oracle.undrained, "seed %d: undrained %d, the oracle says %d\n%s", seed,
               check.undrained, oracle.undrained, text);
+        CHECK(check.cached == oracle.cached, "seed %d: cached %d, the oracle says %d\n%s", seed, check.cached,
+              oracle.cached, text);
         n_hazards += oracle.hazard;
         n_unwritten += oracle.unwritten;
         n_undrained += oracle.undrained;
