@@ -24,6 +24,7 @@
 #include "base/kernels.h"
 
 struct tg_buffers;
+struct tg_facts;
 struct tg_module;
 
 enum { TG_OBSERVED_PIPES = PIPE_FIX + 1 };
@@ -64,6 +65,7 @@ struct tg_kernel_begin {
     int32_t task_id, line;
     const char *file;
     const struct tg_buffers *contents; /* of the core, if each instruction is executed before the next; else NULL */
+    const struct tg_facts *facts;      /* of the device */
 };
 
 /* NULL: the observer does not need the event. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tile/execute.h"
+#include "tile/facts.h"
 #include "tile/number.h"
 
 static uint8_t *element_at(const struct tg_buffers *buffers, const struct tg_tile *t, uint32_t row, uint32_t col)
@@ -116,11 +117,24 @@ static void store_integer(uint8_t *to, double value, uint32_t dtype, bool satura
     memcpy(to, word, tg_dtype_bytes(dtype));
 }
 
+static bool is_narrow_integer(uint32_t dtype) { return dtype == TG_INT16 || dtype == TG_INT8 || dtype == TG_UINT8; }
+
 bool tg_convert_saturates(const struct tg_instr *instr)
 {
     const uint32_t from = instr->a->dtype, to = instr->dst->dtype, asked = instr->mode >> 3;
-    const bool wraps = to == TG_INT16 || to == TG_INT8 || to == TG_UINT8;
+    const bool wraps = is_narrow_integer(to);
     return asked == TG_SATURATION_DEFAULT ? !(wraps && from != to) : asked == TG_SATURATION_ON;
+}
+
+bool tg_uses_library_scratch(const struct tg_instr *instr)
+{
+    switch (tg_op_info(instr->op)->form) {
+    case TG_FORM_ROW_EXPAND_WITH: return instr->a->layout == TG_COL_MAJOR || instr->b->layout == TG_COL_MAJOR;
+    case TG_FORM_CONVERT:
+        return is_narrow_integer(instr->dst->dtype) && !tg_convert_saturates(instr) &&
+               tg_dtype_bytes(instr->dst->dtype) < tg_dtype_bytes(instr->a->dtype);
+    default: return false;
+    }
 }
 
 void tg_execute_convert(const struct tg_instr *instr, const struct tg_buffers *buffers)

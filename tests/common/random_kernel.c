@@ -356,13 +356,14 @@ static void check_step(struct tg_core_check *core, const struct step *s, int lin
 
 static void ask_check(const struct kernel *k, struct random_kernel_verdict *verdict)
 {
+    static const struct tg_facts facts = {0};
     static struct tg_core_check *core;
     struct tg_check check;
     const struct tg_check_task task = {.kernel = "random", .core_type = TG_AIV};
     if (!core) core = tg_core_check_open(TG_AIV); /* one core for all, as on a device that lives long */
     if (!core) abort();
     memset(&check, 0, sizeof check);
-    tg_core_check_begin(core, &check, &task, NULL);
+    tg_core_check_begin(core, &check, &task, NULL, &facts);
     for (int i = 0; i < k->n; i++) check_step(core, &k->steps[i], i + 1);
     tg_core_check_end(core);
     memset(verdict, 0, sizeof *verdict);

@@ -2,8 +2,8 @@
  * random_memory.h - runs drawn at random: tasks, edges, an orchestration, and what they do to device memory.
  *
  * Tasks load and store by transfers, add atomically, and use plain and atomic accesses. The orchestration publishes,
- * waits, reads and writes between them. An oracle compares all pairs of accesses word by word and line by line, and asks
- * for paths between all nodes of the graph.
+ * waits, reads and writes between them. An oracle compares all pairs of accesses word by word and line by line, and
+ * asks for paths between all nodes of the graph.
  */
 #ifndef TESTS_COMMON_RANDOM_MEMORY_H
 #define TESTS_COMMON_RANDOM_MEMORY_H

@@ -31,7 +31,7 @@ static struct tg_global nd(uint64_t at, uint32_t rows, uint32_t cols, uint32_t l
     return tg_global_nd(at, TG_FP32, rows, cols, ld);
 }
 
-/* ---- element-wise, with buffers in turn ----------------------------------------------------------------------------- */
+/* ---- element-wise, with buffers in turn -------------------------------------------------------------------------- */
 
 /* out = x * y + x in chunks. Flags that free the buffers are raised before the loop and taken back behind it. */
 static void multiply_add(const struct program *k)
@@ -119,9 +119,10 @@ static void short_last_chunk(const struct program *k)
     DO(TDRAIN());
 }
 
-/* ---- normalisation and softmax ---------------------------------------------------------------------------------------- */
+/* ---- normalisation and softmax ----------------------------------------------------------------------------------- */
 
-/* y = (x - mean) / sqrt(variance + eps) * gamma + beta, rows in two halves, with one scratch tile for all reductions. */
+/* y = (x - mean) / sqrt(variance + eps) * gamma + beta, rows in two halves, with one scratch tile for all
+ * reductions. */
 static void layer_norm(const struct program *k)
 {
     enum { ROWS = 16, COLS = 64, BYTES = ROWS * COLS * 4 };
@@ -259,7 +260,7 @@ static void masked_softmax(const struct program *k)
     DO(TDRAIN());
 }
 
-/* ---- parts of tiles --------------------------------------------------------------------------------------------------- */
+/* ---- parts of tiles ---------------------------------------------------------------------------------------------- */
 
 /* Rotary embedding: out = x * cos + rotate_half(x) * sin. */
 static void rope(const struct program *k)
@@ -348,7 +349,7 @@ static void columns_from_two_tensors(const struct program *k)
     HAND_OVER(PIPE_MTE3, PIPE_S, EVENT_ID0);
 }
 
-/* ---- indices ---------------------------------------------------------------------------------------------------------- */
+/* ---- indices ----------------------------------------------------------------------------------------------------- */
 
 /* Rows of a table by ids that the kernel loads: each row goes to its place in one tile. */
 static void embedding(const struct program *k)
@@ -455,7 +456,7 @@ static void select_by_mask(const struct program *k)
     DO(TDRAIN());
 }
 
-/* ---- types, transposition, columns from device memory ------------------------------------------------------------------ */
+/* ---- types, transposition, columns from device memory ------------------------------------------------------------ */
 
 static void transpose_blocks(const struct program *k)
 {
@@ -568,7 +569,7 @@ static void scale_rows(const struct program *k)
     DO(TDRAIN());
 }
 
-/* ---- the scalar unit --------------------------------------------------------------------------------------------------- */
+/* ---- the scalar unit --------------------------------------------------------------------------------------------- */
 
 /* The largest element decides, on the scalar unit, how all are scaled. */
 static void scalar_decides(const struct program *k)
@@ -686,7 +687,7 @@ static void strides(const struct program *k)
     DO(TDRAIN());
 }
 
-/* ---- the list ---------------------------------------------------------------------------------------------------------- */
+/* ---- the list ---------------------------------------------------------------------------------------------------- */
 
 #define PROGRAMS(X)                                                                                                    \
     X(multiply_add)                                                                                                    \

@@ -150,7 +150,8 @@ static void root_mean_square(const struct program *k)
     BARRIER(PIPE_ALL);
 }
 
-// The ids of rows are read by the scalar unit; each row is loaded to its place, and the largest element is written by it.
+// The ids of rows are read by the scalar unit; each row is loaded to its place, and the largest element is written by
+// it.
 static void rows_by_id(const struct program *k)
 {
     constexpr int N = 8, C = 32;

@@ -1,4 +1,5 @@
-/* program_list.h - the end of a kernel_programs_*.c, whose PROGRAMS(X) lists its kernels: entry, and list for the test. */
+/* program_list.h - the end of a kernel_programs_*.c, whose PROGRAMS(X) lists its kernels: entry, and list for the
+ * test. */
 static const char *const program_names[] = {
 #define PROGRAM_NAME(name) #name,
     PROGRAMS(PROGRAM_NAME)

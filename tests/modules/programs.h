@@ -1,9 +1,9 @@
 /*
  * programs.h - kernels of usual programs, and what goes wrong with each of their lines.
  *
- * A kernel of kernel_programs_aiv.c or kernel_programs_aic.c is right if its second argument is 0. Otherwise the argument
- * is the number of a line, and the synchronisation of this line is missing, or its value is the wrong one. The lines
- * register themselves, so a test can try each of them.
+ * A kernel of kernel_programs_aiv.c or kernel_programs_aic.c is right if its second argument is 0. Otherwise the
+ * argument is the number of a line, and the synchronisation of this line is missing, or its value is the wrong one. The
+ * lines register themselves, so a test can try each of them.
  *
  *     args  0 data: device address; 1 number of the program; 2 wrong line, or 0
  */

@@ -1,6 +1,6 @@
 /*
- * Kernels of usual programs: right, they have no finding and give the same bytes whatever the order of the pipes; with any
- * one of their lines wrong they have one. Arguments: the name of a program, -v for what is found.
+ * Kernels of usual programs: right, they have no finding and give the same bytes whatever the order of the pipes; with
+ * any one of their lines wrong they have one. Arguments: the name of a program, -v for what is found.
  */
 #include <dlfcn.h>
 #include <unistd.h>

@@ -7,6 +7,7 @@
 
 static struct tg_core_check *core;
 static struct tg_check check;
+static struct tg_facts facts = {.ub_library_bytes = 8192};
 
 static void issue(const struct tg_instr *instr)
 {
@@ -771,6 +772,67 @@ static void stores_over_what_it_loads(void)
     TSTORE(one_further, t);
 }
 
+/* ---- facts that a machine file states ---------------------------------------------------------------------------- */
+
+enum { LIBRARY = TG_UB_BYTES - 8192 };
+
+static void expand(uint32_t at)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    const struct tg_tile x = vec(at), y = vec(at + 1024);
+    TASSIGN(column, 4096);
+    TEXPANDS(column, 1.0f);
+    TEXPANDS(x, 1.0f);
+    TEXPANDS(y, 1.0f);
+    pipe_barrier(PIPE_V);
+    TROWEXPANDMUL(x, x, column);
+    TROWEXPANDMUL(y, y, column); /* no barrier: the library orders its scratch itself */
+}
+
+static void the_library_leaves_other_places(void)
+{
+    const struct tg_tile x = vec(LIBRARY - 1024);
+    expand(0);
+    pipe_barrier(PIPE_V);
+    TEXPANDS(x, 1.0f);
+    pipe_barrier(PIPE_V);
+    square(0, LIBRARY - 1024);
+}
+
+static void the_library_overwrites_its_place(void)
+{
+    const struct tg_tile kept = vec(LIBRARY + 1024);
+    TEXPANDS(kept, 1.0f);
+    pipe_barrier(PIPE_V);
+    expand(0);
+    pipe_barrier(PIPE_V);
+    square(0, LIBRARY + 1024);
+}
+
+static void an_operand_lies_in_the_librarys_place(void)
+{
+    struct tg_tile column = tg_tile_column(TG_FP32, 16);
+    const struct tg_tile x = vec(0);
+    TASSIGN(column, LIBRARY);
+    TEXPANDS(column, 1.0f);
+    TEXPANDS(x, 1.0f);
+    pipe_barrier(PIPE_V);
+    TROWEXPANDMUL(x, x, column);
+}
+
+static void the_end_is_used_without_the_library(void)
+{
+    load(LIBRARY);
+    hand_over(PIPE_MTE2, PIPE_V, 0);
+    square(LIBRARY + 1024, LIBRARY);
+}
+
+static void loads_into_the_librarys_place(void)
+{
+    load(LIBRARY);
+    expand(0);
+}
+
 /* ---- cube kernels ------------------------------------------------------------------------------------------------ */
 
 /* Load, move, multiply and store with every hand-over; `products` of them into one accumulator of rows x cols. */
@@ -959,6 +1021,11 @@ static const struct row {
     V(stores_and_loads_it_in_order, NONE, NONE),
     V(stores_between_the_rows_that_it_loads, NONE, NONE),
     V(stores_over_what_it_loads, TG_FINDING_PIPE_WAR, NONE),
+    V(the_library_leaves_other_places, NONE, NONE),
+    V(the_library_overwrites_its_place, TG_FINDING_TILE_UNWRITTEN, NONE),
+    V(an_operand_lies_in_the_librarys_place, TG_FINDING_TILE_CLOBBERED, NONE),
+    V(the_end_is_used_without_the_library, NONE, NONE),
+    V(loads_into_the_librarys_place, TG_FINDING_PIPE_WAW, NONE),
     C(multiplies, NONE, NONE),
     C(small_products_without_barrier, TG_FINDING_PIPE_RAW, TG_FINDING_PIPE_WAW),
     C(large_products_without_barrier, NONE, NONE),
@@ -996,7 +1063,7 @@ static void run(const struct row *row)
     core = tg_core_check_open(row->core_type);
     assert_non_null(core);
     for (int twice = 0; twice < 2; twice++) { /* the second time on a core that has run it before */
-        tg_core_check_begin(core, &check, &task, NULL);
+        tg_core_check_begin(core, &check, &task, NULL, &facts);
         row->kernel();
         if (!row->ends_by_itself) TDRAIN();
         tg_core_check_end(core);
@@ -1028,7 +1095,7 @@ static void a_broken_rule_is_a_finding(void **state)
     const struct tg_check_task task = {.task_id = 3, .kernel = "k", .file = "plugin.c", .line = 9};
     core = tg_core_check_open(TG_AIV);
     assert_non_null(core);
-    tg_core_check_begin(core, &check, &task, NULL);
+    tg_core_check_begin(core, &check, &task, NULL, &facts);
     const struct tg_instr instr = instr_at(TG_OP_TADD, "k.c", 5);
     tg_core_check_broken(core, &instr, "TADD at k.c:5: a rule");
     assert_true(found(TG_FINDING_TILE_RULE));
@@ -1044,7 +1111,7 @@ static void expect_said(void (*kernel)(void), const char *text)
     const struct tg_check_task task = {.kernel = "k", .core_type = TG_AIV};
     core = tg_core_check_open(TG_AIV);
     assert_non_null(core);
-    tg_core_check_begin(core, &check, &task, NULL);
+    tg_core_check_begin(core, &check, &task, NULL, &facts);
     kernel();
     TDRAIN();
     tg_core_check_end(core);
@@ -1052,6 +1119,88 @@ static void expect_said(void (*kernel)(void), const char *text)
     CHECK(strstr(check.findings.items[0].what, text), "%s", check.findings.items[0].what);
     tg_check_fini(&check);
     tg_core_check_close(core);
+}
+
+static char said[512]; /* by the last kernel's first finding */
+
+static bool is_clean(void (*kernel)(void))
+{
+    const struct tg_check_task task = {.kernel = "k", .core_type = TG_AIV};
+    core = tg_core_check_open(TG_AIV);
+    assert_non_null(core);
+    tg_core_check_begin(core, &check, &task, NULL, &facts);
+    kernel();
+    TDRAIN();
+    tg_core_check_end(core);
+    const bool clean = check.findings.n == 0;
+    snprintf(said, sizeof said, "%s", clean ? "no finding" : check.findings.items[0].what);
+    tg_check_fini(&check);
+    tg_core_check_close(core);
+    return clean;
+}
+
+static void stores_and_loads_it_with_a_barrier(void)
+{
+    const struct tg_global gm = gm_at(0x10000);
+    const struct tg_tile t = vec(0), u = vec(1024);
+    TEXPANDS(t, 1.0f);
+    hand_over(PIPE_V, PIPE_MTE3, 0);
+    TSTORE(gm, t);
+    pipe_barrier(PIPE_ALL);
+    TLOAD(u, gm);
+}
+
+/* 16 repeats of 64 floats. */
+static void long_chain_without_barrier(void)
+{
+    struct tg_tile t = tg_tile_vec(TG_FP32, 16, 64);
+    TASSIGN(t, 0);
+    TEXPANDS(t, 1.0f);
+    TEXP(t, t);
+}
+
+static void short_chain_without_barrier(void)
+{
+    struct tg_tile t = tg_tile_vec(TG_FP32, 15, 64);
+    TASSIGN(t, 0);
+    TEXPANDS(t, 1.0f);
+    TEXP(t, t);
+}
+
+static void long_chain_of_parts_without_barrier(void)
+{
+    struct tg_tile t = tg_tile_vec(TG_FP32, 32, 64), upper = tg_tile_vec(TG_FP32, 16, 64);
+    TASSIGN(t, 0);
+    TASSIGN(upper, 0);
+    TEXPANDS(t, 1.0f);
+    TEXP(upper, upper);
+}
+
+static void a_machine_file_can_state_other_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*kernel)(void);
+        struct tg_facts facts;
+        bool clean;
+    } cases[] = {
+        {the_library_overwrites_its_place, {.ub_library_bytes = 0}, true},
+        {an_operand_lies_in_the_librarys_place, {.ub_library_bytes = 0}, true},
+        {stores_and_loads_it_in_order, {.strict_round_trip = false}, true},
+        {stores_and_loads_it_in_order, {.strict_round_trip = true}, false},
+        {stores_and_loads_it_with_a_barrier, {.strict_round_trip = true}, true},
+        {stores_over_what_it_loads, {.strict_round_trip = true}, false},
+        {long_chain_without_barrier, {.settled_repeats = 0}, false},
+        {long_chain_without_barrier, {.settled_repeats = 16}, true},
+        {short_chain_without_barrier, {.settled_repeats = 16}, false},
+        {long_chain_of_parts_without_barrier, {.settled_repeats = 16}, false},
+    };
+    const struct tg_facts usual = facts;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        facts = cases[i].facts;
+        CHECK(is_clean(cases[i].kernel) == cases[i].clean, "case %zu: %s", i, said);
+    }
+    facts = usual;
 }
 
 static void a_wait_without_set_says_whether_it_is_late_missing_or_in_a_cycle(void **state)
@@ -1065,6 +1214,7 @@ static void a_wait_without_set_says_whether_it_is_late_missing_or_in_a_cycle(voi
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_wait_without_set_says_whether_it_is_late_missing_or_in_a_cycle),
     cmocka_unit_test(every_kernel_has_its_findings_and_no_others),
+    cmocka_unit_test(a_machine_file_can_state_other_rules),
     cmocka_unit_test(a_broken_rule_is_a_finding),
 };
 

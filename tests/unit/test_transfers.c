@@ -18,7 +18,7 @@ static bool conflicts(const struct tg_global *global, bool stores, uint32_t numb
     instr.global = global;
     if (stores) instr.a = &tile;
     else instr.dst = &tile;
-    assert_true(tg_transfers_add(&transfers, &order, &instr, &mark, found));
+    assert_true(tg_transfers_add(&transfers, &order, &instr, &mark, false, found));
     return found->earlier.number > 0;
 }
 

@@ -1,5 +1,6 @@
 /* The bytes of buffers: compare each access with the last writer and the readers since. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "check/core/core_parts.h"
@@ -33,14 +34,50 @@ static struct tg_segment *walk_next(struct tg_core_check *c, struct walk *w)
     return &w->shadow->segments[w->at++];
 }
 
+/* ---- the library's scratch ----------------------------------------------------------------------------------------
+ */
+
+enum { LIBRARY_SLOT = TG_SLOTS };
+
+static struct tg_tile library_tile(const struct tg_core_check *c)
+{
+    const uint32_t bytes = c->facts->ub_library_bytes;
+    struct tg_tile tile = tg_tile_make(TG_VEC, TG_UINT8, TG_ROW_MAJOR, 1, bytes, 1, bytes);
+    TASSIGN(tile, TG_UB_BYTES - bytes);
+    return tile;
+}
+
+static bool is_library(const struct tg_core_check *c, const struct tg_tile *tile)
+{
+    const uint32_t bytes = c->facts->ub_library_bytes;
+    return tile->offset == TG_UB_BYTES - bytes && tile->cols == bytes && tile->dtype == TG_UINT8;
+}
+
 /* ---- order --------------------------------------------------------------------------------------------------------
  */
 
-/* Are two instructions of one pipe in order without a flag or barrier? */
-static bool in_order(const struct tg_order *order, const struct tg_mark *now, const struct tg_mark *earlier, bool reads)
+enum { REPEAT_BYTES = 256 };
+
+/* Does a long vector instruction need no barrier before one with the same operand (tg_facts.settled_repeats)? */
+static bool is_settled(const struct tg_core_check *c, const struct tg_touch *earlier, const struct tg_operand *operand)
 {
-    if (tg_order_knows(order, (enum tg_pipe)now->pipe, earlier)) return true;
-    return now->pipe == earlier->pipe && (reads || earlier->settles);
+    const struct tg_tile *a = &earlier->tile, *b = &operand->tile;
+    const uint64_t bytes = (uint64_t)a->valid_rows * a->valid_cols * tg_dtype_bytes(a->dtype);
+    if (c->facts->settled_repeats == 0 || earlier->mark.pipe != PIPE_V || earlier->scratch) return false;
+    if ((bytes + REPEAT_BYTES - 1) / REPEAT_BYTES < c->facts->settled_repeats) return false;
+    return a->dtype == b->dtype && tg_tiles_coincide(a, b) && a->valid_rows == b->valid_rows &&
+           a->valid_cols == b->valid_cols;
+}
+
+/* Has an earlier instruction ended, or is it one of the same pipe that needs neither flag nor barrier? */
+static bool in_order(const struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
+                     const struct tg_touch *earlier, const struct tg_operand *operand)
+{
+    if (tg_order_knows(&c->order, (enum tg_pipe)now->pipe, &earlier->mark)) return true;
+    if (now->pipe != earlier->mark.pipe) return false;
+    /* The library orders its uses of its scratch itself. */
+    const bool of_library = operand->slot == LIBRARY_SLOT && earlier->scratch && is_library(c, &earlier->tile);
+    return hazard == &tg_hazard_war || earlier->mark.settles || of_library || is_settled(c, earlier, operand);
 }
 
 /* Compare the instruction with an earlier user of the segment, once for each operand. */
@@ -48,9 +85,10 @@ static void check_order(struct tg_core_check *c, const struct tg_hazard *hazard,
                         const struct walk *w, uint32_t touch, const struct tg_segment *segment)
 {
     if (!tg_shadow_meet(w->shadow, touch)) return;
-    const struct tg_mark *earlier = &w->shadow->touches[touch].mark;
-    if (earlier->number == now->number || in_order(&c->order, now, earlier, hazard == &tg_hazard_war)) return;
-    tg_core_hazard(c, hazard, now, earlier, tg_buffer_name(w->operand->tile.kind), segment[0].low, segment[1].low);
+    const struct tg_touch *earlier = &w->shadow->touches[touch];
+    if (earlier->mark.number == now->number || in_order(c, hazard, now, earlier, w->operand)) return;
+    tg_core_hazard(c, hazard, now, &earlier->mark, tg_buffer_name(w->operand->tile.kind), segment[0].low,
+                   segment[1].low);
 }
 
 /* ---- reads --------------------------------------------------------------------------------------------------------
@@ -76,8 +114,10 @@ static void report_unwritten(struct tg_core_check *c, const struct tg_mark *now,
         tile->cols, tile->offset, before, writer ? tg_mark_describe(&writer->mark, by) : "", after);
     tg_finding_mend(
         &c->check->findings, item, "%s",
-        "fill the whole valid part first: what an earlier task, a scratch operand or the end of a load left "
-        "there means nothing");
+        writer && is_library(c, &writer->tile)
+            ? "keep the end of UB free, ub_library of the machine file: the instruction library uses it as scratch"
+            : "fill the whole valid part first: what an earlier task, a scratch operand or the end of a load left "
+              "there means nothing");
 }
 
 static void report_clobbered(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile,
@@ -285,12 +325,39 @@ static bool select_elements(struct tg_core_check *c, const struct tg_instr *inst
     return true;
 }
 
+/* Add the library's scratch in front of what the instruction writes, and compare it with the operands. */
+static int add_library(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now,
+                       struct tg_operand *operands, int n)
+{
+    if (c->facts->ub_library_bytes == 0 || !tg_uses_library_scratch(instr)) return n;
+    const struct tg_tile library = library_tile(c);
+    struct tg_bytes common;
+    int at = 0;
+    for (int i = 0; i < n; i++) {
+        at += operands[i].use == TG_USE_READ;
+        if (!tg_tiles_meet(&operands[i].tile, &library, &common)) continue;
+        struct tg_finding_item *item = tg_core_finding(c, TG_FINDING_TILE_CLOBBERED, now, NULL);
+        char text[TG_PLACE_BYTES];
+        if (!item) continue;
+        tg_finding_what(&c->check->findings, item,
+                        "%s: %s uses bytes 0x%x to 0x%x of UB, which the instruction library takes as scratch for it",
+                        tg_mark_describe(now, text), tg_form_of(instr->op)->slots[operands[i].slot].name, common.low,
+                        common.high);
+        tg_finding_mend(&c->check->findings, item, "keep the last %u bytes of UB free (ub_library of the machine file)",
+                        c->facts->ub_library_bytes);
+    }
+    memmove(&operands[at + 1], &operands[at], (size_t)(n - at) * sizeof *operands);
+    operands[at] = (struct tg_operand){.tile = library, .use = TG_USE_SCRATCH, .slot = LIBRARY_SLOT};
+    return n + 1;
+}
+
 bool tg_check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
-    struct tg_operand operands[TG_OPERANDS_MAX];
+    struct tg_operand operands[TG_OPERANDS_MAX + 1];
     int n = tg_footprint(instr, operands);
     check_overlap(c, instr, now);
     if (!select_elements(c, instr, now, operands, &n)) return false;
+    n = add_library(c, instr, now, operands, n);
     for (int i = 0; i < n; i++) {
         const bool done = operands[i].use == TG_USE_READ ? read_tile(c, now, &operands[i])
                                                          : write_tile(c, now, &operands[i]);

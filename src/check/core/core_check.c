@@ -41,11 +41,12 @@ void tg_core_check_close(struct tg_core_check *c)
 }
 
 void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const struct tg_check_task *task,
-                         const struct tg_buffers *contents)
+                         const struct tg_buffers *contents, const struct tg_facts *facts)
 {
     c->check = check;
     c->task = *task;
     c->contents = contents;
+    c->facts = facts;
     tg_order_begin(&c->order);
     tg_transfers_begin(&c->transfers);
     tg_names_begin(&c->names);
@@ -107,17 +108,19 @@ const struct tg_hazard tg_hazard_raw = {TG_FINDING_PIPE_RAW, "reads", "writes"};
 const struct tg_hazard tg_hazard_war = {TG_FINDING_PIPE_WAR, "overwrites", "reads"};
 const struct tg_hazard tg_hazard_waw = {TG_FINDING_PIPE_WAW, "overwrites", "writes"};
 
-void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
-                    const struct tg_mark *earlier, const char *memory, uint64_t low, uint64_t high)
+struct tg_finding_item *tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard,
+                                       const struct tg_mark *now, const struct tg_mark *earlier, const char *memory,
+                                       uint64_t low, uint64_t high)
 {
     struct tg_finding_list *findings = &c->check->findings;
     struct tg_finding_item *item = tg_core_finding(c, hazard->code, now, earlier);
-    if (!item) return;
+    if (!item) return NULL;
     char a[TG_PLACE_BYTES], b[TG_PLACE_BYTES];
     tg_finding_what(findings, item, "%s %s bytes 0x%llx to 0x%llx of %s that %s %s, and nothing orders the two",
                     tg_mark_describe(now, a), hazard->does, (unsigned long long)low, (unsigned long long)high, memory,
                     tg_mark_describe(earlier, b), hazard->did);
     mend_order(findings, item, earlier, now);
+    return item;
 }
 
 /* ---- an instruction -----------------------------------------------------------------------------------------------
@@ -144,7 +147,12 @@ static void say_conflict(struct tg_core_check *c, const struct tg_transfers_conf
     const struct tg_hazard *hazard = !stores                    ? &tg_hazard_raw
                                      : conflict->earlier_stores ? &tg_hazard_waw
                                                                 : &tg_hazard_war;
-    tg_core_hazard(c, hazard, now, &conflict->earlier, "device memory", conflict->low, conflict->high);
+    struct tg_finding_item *item = tg_core_hazard(c, hazard, now, &conflict->earlier, "device memory", conflict->low,
+                                                  conflict->high);
+    if (item && conflict->has_flag)
+        tg_finding_mend(&c->check->findings, item, "%s",
+                        "pipe_barrier(PIPE_ALL) between the two: the machine file has strict_round_trip, and a flag is "
+                        "not enough for a load of what was stored");
 }
 
 /* now NULL: the kernel returns. */
@@ -188,7 +196,7 @@ static void flush(struct tg_core_check *c, const struct tg_instr *instr)
 static bool check_transfer(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now)
 {
     struct tg_transfers_conflict conflict;
-    const bool done = tg_transfers_add(&c->transfers, &c->order, instr, now, &conflict);
+    const bool done = tg_transfers_add(&c->transfers, &c->order, instr, now, c->facts->strict_round_trip, &conflict);
     const bool stores = tg_use_writes(tg_form_of(instr->op)->global);
     say_conflict(c, &conflict, stores, now);
     if (stores) check_rows_apart(c, instr, now);

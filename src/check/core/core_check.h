@@ -21,6 +21,7 @@
 #include "check/core/order.h"
 #include "check/core/shadow.h"
 #include "check/core/transfers.h"
+#include "tile/facts.h"
 
 /* The task of the running kernel, for messages. Borrowed while it runs. */
 struct tg_check_task {
@@ -42,6 +43,7 @@ struct tg_core_check {
     uint32_t *writers; /* [n_writers], owned: touches that have written the bytes of an operand */
     uint32_t n_writers, writers_max;
     struct tg_transfers transfers;
+    const struct tg_facts *facts;      /* of the device, borrowed while the kernel runs */
     const struct tg_buffers *contents; /* of the buffers, borrowed while the kernel runs; NULL: unknown */
     struct tg_indexed indexed;         /* of the current instruction */
 };
@@ -51,9 +53,10 @@ struct tg_core_check *tg_core_check_open(enum tg_core_type core_type);
 void tg_core_check_close(struct tg_core_check *c);
 
 /* A kernel begins. `check` gets the findings. `contents`: the buffers of the core, if each instruction is executed
- * before the next one is checked; else NULL, and the elements that indices select are unknown. */
+ * before the next one is checked; else NULL, and the elements that indices select are unknown. `facts`: of the device.
+ */
 void tg_core_check_begin(struct tg_core_check *c, struct tg_check *check, const struct tg_check_task *task,
-                         const struct tg_buffers *contents);
+                         const struct tg_buffers *contents, const struct tg_facts *facts);
 
 /* The kernel's next instruction, which has passed the rules. */
 void tg_core_check_instr(struct tg_core_check *c, const struct tg_instr *instr, enum tg_pipe pipe);

@@ -21,9 +21,10 @@ struct tg_hazard {
 };
 extern const struct tg_hazard tg_hazard_raw, tg_hazard_war, tg_hazard_waw;
 
-/* `memory`: the object that contains bytes [low, high). */
-void tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard, const struct tg_mark *now,
-                    const struct tg_mark *earlier, const char *memory, uint64_t low, uint64_t high);
+/* Report it. `memory`: the object that contains bytes [low, high). NULL: it was reported before. */
+struct tg_finding_item *tg_core_hazard(struct tg_core_check *c, const struct tg_hazard *hazard,
+                                       const struct tg_mark *now, const struct tg_mark *earlier, const char *memory,
+                                       uint64_t low, uint64_t high);
 
 /* buffer_check.c: the tiles that an instruction uses. false: no memory. */
 bool tg_check_operands(struct tg_core_check *c, const struct tg_instr *instr, const struct tg_mark *now);

@@ -9,7 +9,7 @@ void tg_order_begin(struct tg_order *order)
     memset(order->known, 0, sizeof order->known);
     for (uint32_t i = 0; i < order->n_used; i++) order->flags[order->used[i]] = (struct tg_flag){.set = false};
     order->n_used = 0;
-    order->plain = 0;
+    order->all = order->plain = 0;
 }
 
 /* A product of at least this many fractals of L0C needs no barrier; with fewer fractals the next product can overtake
@@ -94,6 +94,7 @@ bool tg_order_wait(struct tg_order *order, const struct tg_instr *instr)
 
 void tg_order_barrier(struct tg_order *order, uint32_t pipe)
 {
+    if (pipe == PIPE_ALL) order->all = order->number;
     for (uint32_t q = 0; q < TG_ORDER_PIPES; q++) {
         if (pipe == q) order->known[q][q] = order->number;
         for (int p = 0; pipe == PIPE_ALL && p < TG_ORDER_PIPES; p++) order->known[q][p] = order->number;

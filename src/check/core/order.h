@@ -63,6 +63,7 @@ struct tg_order {
     struct tg_flag flags[TG_ORDER_FLAGS];
     uint16_t used[TG_ORDER_FLAGS]; /* [n_used] flags that this kernel has set or waited for, in that order */
     uint32_t n_used;
+    uint32_t all;   /* number of the last barrier of all pipes */
     uint32_t plain; /* number of plain accesses since the last instruction; if not `number`: no such access */
 };
 

@@ -56,6 +56,7 @@ struct access {
     const struct tg_mark *mark;
     uint32_t number; /* of the mark */
     bool stores;
+    bool strict;  /* only a barrier of all pipes orders it after a store */
     uint8_t adds; /* enum tg_dtype + 1 of the numbers that an atomic addition adds; 0: another access */
     struct tg_transfers_conflict *conflict;
 };
@@ -65,8 +66,11 @@ static void compare(const struct access *now, uint32_t number, bool earlier_stor
 {
     const struct tg_mark *earlier = &now->transfers->marks[number];
     if (now->conflict->earlier.number > 0 || number == now->number) return;
-    if (tg_order_knows(now->order, (enum tg_pipe)now->mark->pipe, earlier)) return;
-    *now->conflict = (struct tg_transfers_conflict){*earlier, earlier_stores, low, high};
+    const bool known = tg_order_knows(now->order, (enum tg_pipe)now->mark->pipe, earlier);
+    const bool enough = !now->strict || !earlier_stores || earlier->pipe == PIPE_S ||
+                        earlier->number <= now->order->all;
+    if (known && enough) return;
+    *now->conflict = (struct tg_transfers_conflict){*earlier, earlier_stores, known, low, high};
 }
 
 /* Additions of one type commute. */
@@ -99,13 +103,15 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
 }
 
 bool tg_transfers_add(struct tg_transfers *transfers, const struct tg_order *order, const struct tg_instr *instr,
-                      const struct tg_mark *mark, struct tg_transfers_conflict *conflict)
+                      const struct tg_mark *mark, bool strict, struct tg_transfers_conflict *conflict)
 {
+    const bool stores = tg_use_writes(tg_form_of(instr->op)->global);
     struct access now = {.transfers = transfers,
                          .order = order,
                          .mark = mark,
                          .number = number_of(transfers, mark),
-                         .stores = tg_use_writes(tg_form_of(instr->op)->global),
+                         .stores = stores,
+                         .strict = strict && !stores,
                          .adds = (uint8_t)(tg_store_adds(instr) ? instr->global->dtype + 1u : 0u),
                          .conflict = conflict};
     conflict->earlier.number = 0;

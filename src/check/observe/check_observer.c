@@ -100,7 +100,7 @@ static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
                                        .core_type = begin->core_type};
     core->core_type = begin->core_type;
     core->task_id = begin->task_id;
-    tg_core_check_begin(core->check, o->check, &task, begin->contents);
+    tg_core_check_begin(core->check, o->check, &task, begin->contents, begin->facts);
     tg_memory_check_start(&o->check->memory, begin->task_id);
     core->watcher = (struct tg_watcher){
         .check = &o->check->memory,

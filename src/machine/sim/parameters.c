@@ -146,7 +146,7 @@ void tg_sim_machine_write(FILE *file)
         file);
     for (int i = 0; i < N_PARAMETERS; i++) {
         const struct parameter *p = &parameters[i];
-        fprintf(file, "%-16s = %-10.10g # %s; %s; %s\n", p->name, p->value, p->unit, p->confidence, p->source);
+        fprintf(file, "%-17s = %-10.10g # %s; %s; %s\n", p->name, p->value, p->unit, p->confidence, p->source);
     }
 }
 

@@ -58,7 +58,13 @@
     X(matmul_fractal, 1, 0.001, 1e6, "cycles a 16 x 32 B x 16 fractal, twice that for fp32", "H", "P; INI")            \
     X(hbm_rate, 1080, 0.001, 1e9, "GB/s of all cores together", "F", "480 sequences of PA-1: 2.2 ms (V200)")           \
     X(l2_rate, 4880, 0.001, 1e9, "GB/s of all cores together", "M", "INI l2_read_rate 110 B a cycle and core")         \
-    X(l2_bytes, 201326592, 0, 1e15, "bytes", "H", "INI l2_size, 192 MiB")
+    X(l2_bytes, 201326592, 0, 1e15, "bytes", "H", "INI l2_size, 192 MiB")                                              \
+    X(ub_library, 8192, 0, 196608, "bytes at the end of UB that the library uses as scratch in some forms", "M",       \
+      "P constants.hpp TMP_UB_OFFSET, TMP_UB_SIZE; 0: none")                                                           \
+    X(settled_repeats, 0, 0, 1e9, "repeats of PIPE_V that need no barrier before an equal operand; 0: all need it",    \
+      "L", "PTOAS PR 674 removes barriers from 16 repeats on; the documentation of PipeBarrier keeps them")            \
+    X(strict_round_trip, 0, 0, 1, "1: only pipe_barrier(PIPE_ALL) orders a load after a store of the same GM", "L",    \
+      "PTOAS issue 730: one report that a flag from MTE3 to MTE2 was not enough")
 
 struct tg_sim_machine {
 #define TG_MACHINE_FIELD(name, value, least, most, unit, confidence, source) double name;

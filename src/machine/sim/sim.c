@@ -29,6 +29,7 @@
 #include "os/module.h"
 #include "os/ward.h"
 #include "tile/execute.h"
+#include "tile/facts.h"
 #include "tile/rules.h"
 #include "tile/table.h"
 
@@ -65,6 +66,7 @@ struct sim {
     struct tg_machine machine; /* first */
     struct tg_clock clock;
     struct tg_sim_machine figures;
+    struct tg_facts facts; /* parts of the figures */
     struct tg_memory memory;
     enum tg_isa isa;                  /* of the tile operations; all give the same bytes */
     const struct tg_machine_run *run; /* during a launch */
@@ -397,7 +399,8 @@ static bool tell_begin(struct sim *sim, const struct core *core, const struct tg
                                           .task_id = call->task_id,
                                           .line = call->line,
                                           .file = call->file,
-                                          .contents = at_once ? &core->buffers : NULL};
+                                          .contents = at_once ? &core->buffers : NULL,
+                                          .facts = &sim->facts};
     TG_OBSERVE_ASKING(sim->machine.observers, &accepted, kernel_begins, &begin);
     return accepted;
 }
@@ -602,8 +605,11 @@ static const struct tg_machine_ops sim_ops = {
 
 static enum tg_status read_figures(struct sim *sim, const char *machine_file)
 {
-    if (machine_file) return tg_sim_machine_read(&sim->figures, machine_file);
     tg_sim_machine_default(&sim->figures);
+    if (machine_file) TG_TRY(tg_sim_machine_read(&sim->figures, machine_file));
+    sim->facts = (struct tg_facts){.ub_library_bytes = (uint32_t)sim->figures.ub_library,
+                                   .settled_repeats = (uint32_t)sim->figures.settled_repeats,
+                                   .strict_round_trip = sim->figures.strict_round_trip != 0};
     return TG_OK;
 }
 
