@@ -18,6 +18,7 @@ struct rig {
     struct tg_device *device;
     struct tg_program *program;
     struct tg_run_config config; /* of the next run */
+    bool can_check;              /* the device's runs can be checked; it is the virtual one */
     bool loses_thread;           /* the next run's device memory stays in use, for foreign code that cannot be ended */
     const char *trace_path;      /* where the next run writes its trace, or NULL */
     /* Of the last run: */
@@ -53,7 +54,8 @@ void rig_kernel(struct rig *rig, int func_id, enum tg_core_type type, const char
 void rig_plugin(struct rig *rig, const char *path, const char *entry);
 
 /* Open a run, wait for it, write its trace, close it, and assert that its device memory is released. The status is also
- * returned. */
+ * returned. An unchecked run that fails is repeated with checks, and has to fail again: a check never takes a refusal
+ * away. The rig keeps what the first run left. */
 enum tg_status rig_run(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors);
 
 /* Assert the status of the last run, and that its message contains every one of the strings up to a NULL. */

@@ -793,69 +793,6 @@ static void a_device_is_not_disturbed_by_another_thread_device(void **state)
     for (int i = 0; i < 2; i++) CHECK(!pairs[i].problem, "%s, run %d", pairs[i].problem, pairs[i].n_runs);
 }
 
-/* ---- checked runs ------------------------------------------------------------------------------------------------ */
-
-/* What an unchecked run refuses a checked one refuses: with the same status, or with findings beside it. */
-static void expect_refused(const struct rig *rig, const char *name, enum tg_status status)
-{
-    if (status == TG_OK) return;
-    CHECK(rig->status == status || (rig->status == TG_ERR_CHECK && strstr(rig->message, tg_status_name(status))),
-          "%s, checked: %s %s, expected %s", name, tg_status_name(rig->status), rig->message, tg_status_name(status));
-}
-
-/* Is this the first mode in which the row is tried? */
-static bool is_first(unsigned modes, enum rig_mode mode) { return (modes & ((2u << mode) - 1)) == 1u << mode; }
-
-/* Rows that allocate until there is no memory are the same in a graph of a few. */
-static void limit(struct rig *rig, enum tg_status status)
-{
-    rig->config.kernel_limit_ms = is_timeout(status) ? 100 : 4000;
-    rig->config.graph_bytes = 4 << 20;
-}
-
-static void check_script(struct rig *rig, struct script *s, const char *name, enum tg_status status)
-{
-    limit(rig, status);
-    script_run(rig, s);
-    expect_refused(rig, name, status);
-    script_fini(s);
-}
-
-/* Each row once, all of a mode with one program: to load one takes longer than to run it. */
-static void checked_runs_refuse_the_same(void **state)
-{
-    (void)state;
-    if (TEST_TSAN || TEST_ASAN) SKIP("%s", "rows of their own say what a sanitizer cannot take");
-    struct rig rig;
-    struct script s;
-    rig_open(&rig, 16 << 20);
-    for (enum rig_mode mode = 0; mode < RIG_MODES; mode++) {
-        script_load(&rig, mode);
-        rig.config.check = true;
-        for (int i = 0; i < N_CALL_ROWS; i++) {
-            if (!is_first(call_rows[i].modes, mode)) continue;
-            script_init(&s);
-            call_rows[i].write(&s);
-            check_script(&rig, &s, call_rows[i].name, call_rows[i].status);
-        }
-        for (int i = 0; i < N_KERNEL_ROWS && mode == RIG_CONCURRENT; i++) {
-            script_init(&s);
-            write_kernel_script(&s, TG_AIV, &kernel_rows[i]);
-            /* Of an event that nobody sets a checked run says more, and goes on. */
-            check_script(&rig, &s, kernel_rows[i].name,
-                         kernel_rows[i].act == KERNEL_NO_EVENT ? TG_ERR_CHECK : kernel_rows[i].status);
-        }
-        load_hostile_plugin(&rig, mode);
-        for (int i = 0; i < N_PLUGIN_ROWS; i++) {
-            if (!is_first(plugin_rows[i].modes, mode)) continue;
-            limit(&rig, plugin_rows[i].status);
-            run_hostile_plugin(&rig, plugin_rows[i].act);
-            expect_refused(&rig, plugin_rows[i].name, plugin_rows[i].status);
-        }
-    }
-    rig_close(&rig);
-}
-
 /* ---- programs that are loaded at the same time ------------------------------------------------------------------- */
 
 struct loader {
@@ -983,7 +920,6 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(a_thread_that_blocks_signals_is_guarded_too),
     cmocka_unit_test(a_thread_that_cannot_be_ended_is_given_up),
     cmocka_unit_test(a_device_is_not_disturbed_by_another_thread_device),
-    cmocka_unit_test(checked_runs_refuse_the_same),
     cmocka_unit_test(programs_are_loaded_on_several_threads_at_once),
     cmocka_unit_test(the_document_lists_these_tests_and_no_others),
 };
