@@ -8,6 +8,7 @@ enum defect {
     DEFECT_V_BARRIER,   /* two dependent vector instructions without a barrier */
     DEFECT_V_SCALAR,    /* the scalar unit goes on without waiting for V */
     DEFECT_EVENT_REUSE, /* an event is set again before it is known to have been waited for */
+    DEFECT_NO_DRAIN,    /* the kernel returns while its stores are on their way */
     /* Of a cube core: */
     DEFECT_RAW_L1, /* a move reads what is not yet loaded */
     DEFECT_RAW_L0, /* a product reads what is not yet moved */

@@ -40,5 +40,5 @@ void kernel_entry(int64_t *args)
         }
         TSTORE(out_gm, b);
     }
-    TDRAIN();
+    if (defect != DEFECT_NO_DRAIN) TDRAIN();
 }

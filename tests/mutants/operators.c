@@ -106,7 +106,7 @@ static void turn_flag_round(const struct maker *m, const struct call *call)
 {
     char *name = range_text(m->source, call->name), *event = range_text(m->source, call->args[2]);
     char *from = range_text(m->source, call->args[0]), *to = range_text(m->source, call->args[1]);
-    add_wrapped(m, MUTANT_PIPE, call->all, call->all, "%s(%s, %s, %s)", name, to, from, event);
+    add_wrapped(m, MUTANT_DIRECTION, call->all, call->all, "%s(%s, %s, %s)", name, to, from, event);
     free(name);
     free(event);
     free(from);
@@ -261,11 +261,11 @@ static const struct {
     {"vec_at", 1, 2, 0},      {"column_at", 0, 1, 0},
 };
 
-static void resize(const struct maker *m, struct range whole, struct range size)
+static void resize(const struct maker *m, enum mutant_class shrunk, struct range whole, struct range size)
 {
     char *text = range_text(m->source, size);
-    add_wrapped(m, MUTANT_SHRUNK, whole, size, "(%s) - 1", text);
-    add_wrapped(m, MUTANT_SHRUNK, whole, size, "(%s) / 2", text);
+    add_wrapped(m, shrunk, whole, size, "(%s) - 1", text);
+    add_wrapped(m, shrunk, whole, size, "(%s) / 2", text);
     add_wrapped(m, MUTANT_WIDENED, whole, size, "(%s) + 1", text);
     add_wrapped(m, MUTANT_WIDENED, whole, size, "(%s) + 8", text);
     free(text);
@@ -275,8 +275,9 @@ static void mutate_size(const struct maker *m, const struct call *call)
 {
     for (size_t i = 0; i < N_OF(makers_of_sizes); i++) {
         if (!range_is(m->source, call->name, makers_of_sizes[i].name)) continue;
+        const enum mutant_class shrunk = makers_of_sizes[i].stride ? MUTANT_NARROWED : MUTANT_SHRUNK;
         for (size_t k = 0; k < makers_of_sizes[i].n; k++)
-            resize(m, call->all, call->args[makers_of_sizes[i].first + k]);
+            resize(m, shrunk, call->all, call->args[makers_of_sizes[i].first + k]);
         if (makers_of_sizes[i].stride == 0) continue;
         const struct range stride = call->args[makers_of_sizes[i].stride];
         char *text = range_text(m->source, stride);
@@ -313,6 +314,39 @@ static void mutate_variable(const struct maker *m, const char *name)
         add_wrapped(m, MUTANT_SHRUNK, whole, value, "(%s) - 1", text);
         add_wrapped(m, MUTANT_WIDENED, whole, value, "(%s) + 1", text);
         free(text);
+    }
+}
+
+/* ---- buffers in turn ---------------------------------------------------------------------------------------------- */
+
+/* The start of the product of which position `end` is the end: factors joined by * and /. */
+static size_t product_start(const char *code, size_t end)
+{
+    for (size_t at = end;;) {
+        for (int depth = 0; at > 0; at--) {
+            const char c = code[at - 1];
+            if (depth == 0 && !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.->)", c)) break;
+            depth += (c == ')') - (c == '(');
+        }
+        if (at < 3 || (strncmp(code + at - 3, " / ", 3) != 0 && strncmp(code + at - 3, " * ", 3) != 0)) return at;
+        at -= 3;
+    }
+}
+
+/* `i % SETS` at one place: the other set of buffers. */
+static void swap_generations(const struct maker *m)
+{
+    static const char *const turns[] = {" % SETS", " % t->l0_sets", " % PLACES", " % 2"};
+    for (size_t i = 0; i < N_OF(turns); i++) {
+        struct range found;
+        for (size_t at = 0; source_next_text(m->source, turns[i], &at, &found);) {
+            const size_t start = product_start(m->source->code, found.at);
+            const struct range product = {start, found.at - start};
+            const struct range whole = {start, found.at + found.length - start};
+            char *text = range_text(m->source, product);
+            add_wrapped(m, MUTANT_GENERATION, whole, whole, "((%s + 1)%s)", text, turns[i]);
+            free(text);
+        }
     }
 }
 
@@ -454,6 +488,7 @@ void mutants_make(struct mutants *mutants, const struct source *source, enum mut
         return;
     }
     for (size_t i = 0; i < N_OF(kernel_sizes); i++) mutate_variable(&m, kernel_sizes[i]);
+    swap_generations(&m);
     for (size_t at = 0; source_next_define(source, &at, &name, &value);) mutate_definition(&m, name, value);
     for (size_t at = 0; source_next_call(source, &at, &call);) {
         mutate_sync(&m, &call);

@@ -14,8 +14,11 @@
     X(GUARD, "guard of a flag taken away")                                                                             \
     X(EVENT, "event swapped")                                                                                          \
     X(PIPE, "pipe changed")                                                                                            \
+    X(DIRECTION, "flag turned round")                                                                                  \
+    X(GENERATION, "buffer generations swapped")                                                                        \
     X(OFFSET, "offset shifted")                                                                                        \
     X(SHRUNK, "size shrunk")                                                                                           \
+    X(NARROWED, "view of device memory narrowed")                                                                      \
     X(WIDENED, "size or stride widened")
 
 enum mutant_class {

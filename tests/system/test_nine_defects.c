@@ -1,5 +1,5 @@
 /*
- * Nine classes of defects that a program in its own order hides: each is found in one run, by name, and what has none
+ * Nine classes of defects that a program in its own order hides, and a missing drain: each is found in one run, by name, and what has none
  * of them has no finding. Those of a core's pipes are seen a second time, as wrong bytes, when the pipes run late or
  * early.
  */
@@ -180,6 +180,47 @@ static void a_missing_edge_is_found(void **state)
     check_tasks(tasks, 1, edges, (const char *const[]){"TASK_RACE", "task 1 (square", "task 2 (twice_plus_one", NULL});
 }
 
+/* Run a kernel, then another one that reads its result in order; is the other's result that of the pipes' own order? */
+static bool successor_is_right(enum defect defect, uint32_t order)
+{
+    static const int edge[2] = {0, 1};
+    struct script script;
+    float right[N_MATRICES][N];
+    rig_open(&rig, GM_BYTES);
+    load(RIG_SEQUENTIAL);
+    for (uint32_t i = 0; i < 2; i++) {
+        script_init(&script);
+        add(&script, &(struct task){VECTOR, i == 0 ? DEFECT_NONE : defect, 0, 2});
+        add(&script, &(struct task){CUBE, DEFECT_NONE, 2, 4});
+        script_edge(&script, edge[0], edge[1]);
+        for (int task = 0; task < 2; task++) script_publish(&script, task);
+        script_op(&script, SCRIPT_RETURN, 0);
+        rig.config.pipe_order = i == 0 ? TG_PIPE_ORDER_PROGRAM : order;
+        run(&script);
+        expect_clean();
+        if (i == 0) memcpy(right, matrices, sizeof right);
+        script_fini(&script);
+    }
+    rig_close(&rig);
+    return memcmp(right[4], matrices[4], 2 * sizeof right[4]) == 0;
+}
+
+/* A device reports a task as complete when its kernel returns: a successor then reads what was there before. */
+static void a_successor_reads_old_bytes_of_a_kernel_without_a_drain(void **state)
+{
+    (void)state;
+    static const struct task without = {VECTOR, DEFECT_NO_DRAIN, 0, 2};
+    assert_true(successor_is_right(DEFECT_NONE, TG_PIPE_ORDER_LATE));
+    assert_true(successor_is_right(DEFECT_NO_DRAIN, TG_PIPE_ORDER_PROGRAM));
+    assert_false(successor_is_right(DEFECT_NO_DRAIN, TG_PIPE_ORDER_LATE));
+    rig_open(&rig, GM_BYTES);
+    load(RIG_CONCURRENT);
+    rig.config.check = true;
+    run_one(&without);
+    expect_named((const char *const[]){"KERNEL_NOT_DRAINED", "TSTORE at kernel_defects_aiv.c:", "TDRAIN()", NULL});
+    rig_close(&rig);
+}
+
 /* The third task writes where the first one did, while the second may still read it. */
 static void a_write_to_a_recycled_address_is_found(void **state)
 {
@@ -193,11 +234,12 @@ static void a_write_to_a_recycled_address_is_found(void **state)
 
 int main(int argc, char **argv)
 {
-    struct CMUnitTest tests[N_ROWS + 2];
+    struct CMUnitTest tests[N_ROWS + 3];
     for (int i = 0; i < N_ROWS; i++)
         tests[i] = (struct CMUnitTest){rows[i].name, is_found, NULL, NULL, (void *)(uintptr_t)&rows[i]};
     tests[N_ROWS] = (struct CMUnitTest)cmocka_unit_test(a_missing_edge_is_found);
     tests[N_ROWS + 1] = (struct CMUnitTest)cmocka_unit_test(a_write_to_a_recycled_address_is_found);
+    tests[N_ROWS + 2] = (struct CMUnitTest)cmocka_unit_test(a_successor_reads_old_bytes_of_a_kernel_without_a_drain);
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
