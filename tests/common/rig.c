@@ -164,8 +164,8 @@ static void refuse_checked(struct rig *rig, const struct tg_tensor *tensors, siz
     run_once(rig, tensors, n_tensors);
     const bool has_both = rig->status == TG_ERR_CHECK && (strstr(rig->message, tg_status_name(unchecked->status)) ||
                                                           strstr(rig->findings, "FLAG_NO_SET"));
-    CHECK(rig->status == unchecked->status || has_both, "%s: %s, but checked %s: %s",
-          tg_status_name(unchecked->status), unchecked->message, tg_status_name(rig->status), rig->message);
+    CHECK(rig->status == unchecked->status || has_both, "%s: %s, but checked %s: %s", tg_status_name(unchecked->status),
+          unchecked->message, tg_status_name(rig->status), rig->message);
     move_outputs(tensors, n_tensors, outputs, true);
     *rig = *unchecked;
     free(outputs);

@@ -161,6 +161,27 @@ static void all_are_remembered(void **state)
     assert_true(n_found > 1000);
 }
 
+/* A kernel of a million transfers over one place: the marks of replaced accesses go. */
+static void a_long_kernel_takes_no_more_memory(void **state)
+{
+    (void)state;
+    struct tg_transfers_conflict found;
+    for (uint32_t i = 0; i < 500000; i++) {
+        const struct tg_global g = tg_global_nd(BASE + 64 * (i % 16), TG_FP32, 1, 16, 16);
+        order.known[PIPE_MTE2][PIPE_MTE3] = order.known[PIPE_MTE3][PIPE_MTE2] = order.known[PIPE_MTE3][PIPE_MTE3] = 2 *
+                                                                                                                    i;
+        assert_false(conflicts(&g, true, 2 * i + 1, &found));
+        order.known[PIPE_MTE2][PIPE_MTE3] = 2 * i + 1;
+        assert_false(conflicts(&g, false, 2 * i + 2, &found));
+    }
+    assert_true(transfers.capacity < 1000);
+    /* The last accesses are remembered all the same. */
+    const struct tg_global first = tg_global_nd(BASE, TG_FP32, 16, 16, 16);
+    memset(&order, 0, sizeof order);
+    assert_true(conflicts(&first, true, 1000001, &found));
+    assert_true(found.earlier.number > 1000000 - 32);
+}
+
 /* A tall tensor in narrow blocks of columns: every transfer has as many runs as there are rows. */
 static void time_and_memory_follow_the_runs(void **state)
 {
@@ -181,10 +202,8 @@ static void time_and_memory_follow_the_runs(void **state)
 
 static const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_transfers, close_transfers)
-    TEST(a_conflict_is_a_byte_in_common),
-    TEST(what_is_in_order_is_no_conflict),
-    TEST(all_are_remembered),
-    TEST(time_and_memory_follow_the_runs),
+    TEST(a_conflict_is_a_byte_in_common),     TEST(what_is_in_order_is_no_conflict), TEST(all_are_remembered),
+    TEST(a_long_kernel_takes_no_more_memory), TEST(time_and_memory_follow_the_runs),
 };
 
 CHECK_MAIN(tests)

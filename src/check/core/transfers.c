@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "tile/execute.h"
 #include "tile/table.h"
 
@@ -10,7 +11,8 @@ bool tg_transfers_init(struct tg_transfers *transfers)
 {
     memset(transfers, 0, sizeof *transfers);
     transfers->marks = calloc(1, sizeof *transfers->marks);
-    transfers->n = transfers->capacity = 1;
+    transfers->n = 1;
+    transfers->capacity = 1;
     if (transfers->marks && tg_extents_init(&transfers->map)) return true;
     free(transfers->marks);
     transfers->marks = NULL;
@@ -30,6 +32,57 @@ void tg_transfers_begin(struct tg_transfers *transfers)
     transfers->n = 1;
 }
 
+/* ---- marks --------------------------------------------------------------------------------------------------------
+ */
+
+/* new_numbers[n]: 0 for a mark that no byte refers to. */
+static void note_used(void *context, struct tg_extent *extent, uint64_t end)
+{
+    uint32_t *new_numbers = context;
+    (void)end;
+    if (extent->writer != TG_NOBODY) new_numbers[extent->writer] = 1;
+    new_numbers[extent->readers] = new_numbers[extent->adders] = 1;
+}
+
+static void renumber(void *context, struct tg_extent *extent, uint64_t end)
+{
+    const uint32_t *new_numbers = context;
+    (void)end;
+    if (extent->writer != TG_NOBODY) extent->writer = (tg_who)new_numbers[extent->writer];
+    extent->readers = new_numbers[extent->readers];
+    extent->adders = new_numbers[extent->adders];
+}
+
+/* Remove the marks that no byte refers to. The others keep their order. false: no memory. */
+static bool drop_unused(struct tg_transfers *transfers)
+{
+    uint32_t *new_numbers = calloc(transfers->n, sizeof *new_numbers), n = 1;
+    if (!new_numbers) return false;
+    bool done = tg_extents_visit(&transfers->map, 0, UINT64_MAX, note_used, new_numbers);
+    new_numbers[0] = 0;
+    for (uint32_t i = 1; i < transfers->n && done; i++) {
+        if (new_numbers[i] == 0) continue;
+        transfers->marks[n] = transfers->marks[i];
+        new_numbers[i] = n++;
+    }
+    done = done && tg_extents_visit(&transfers->map, 0, UINT64_MAX, renumber, new_numbers);
+    if (done) transfers->n = n;
+    free(new_numbers);
+    return done;
+}
+
+/* So the list grows with the bytes that were touched, not with the length of the kernel. */
+static bool make_room(struct tg_transfers *transfers)
+{
+    if (transfers->n < transfers->capacity) return true;
+    if (!drop_unused(transfers)) return false;
+    if (transfers->n <= transfers->capacity / 2) return true; /* else it would soon be full again */
+    void *marks = transfers->marks;
+    const bool grown = tg_grow(&marks, transfers->capacity + 1, &transfers->capacity, sizeof *transfers->marks);
+    transfers->marks = marks;
+    return grown;
+}
+
 /* A number for the mark; plain stores of one place in the source with nothing between them have one. 0: no memory. */
 static uint32_t number_of(struct tg_transfers *transfers, const struct tg_mark *mark)
 {
@@ -38,16 +91,13 @@ static uint32_t number_of(struct tg_transfers *transfers, const struct tg_mark *
         const struct tg_mark *recent = &transfers->marks[i - 1];
         if (recent->number == mark->number && recent->line == mark->line && recent->op == mark->op) return i - 1;
     }
-    if (transfers->n == transfers->capacity) {
-        const uint32_t more = transfers->capacity + transfers->capacity / 2 + 64;
-        struct tg_mark *marks = realloc(transfers->marks, more * sizeof *marks);
-        if (!marks) return 0;
-        transfers->marks = marks;
-        transfers->capacity = more;
-    }
+    if (!make_room(transfers)) return 0;
     transfers->marks[transfers->n] = *mark;
     return transfers->n++;
 }
+
+/* ---- accesses -----------------------------------------------------------------------------------------------------
+ */
 
 /* The current access. */
 struct access {

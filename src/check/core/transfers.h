@@ -24,7 +24,8 @@
 struct tg_transfers {
     struct tg_extents map; /* writer, readers and adders: numbers of marks; TG_NOBODY and 0 stand for no mark */
     struct tg_mark *marks; /* [n], owned; number 0 is unused */
-    uint32_t n, capacity;
+    uint32_t n;
+    size_t capacity;
 };
 
 /* Two accesses to the same bytes, one of them a store, without an order. */

@@ -127,14 +127,19 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
 
 /* ---- unfinished work of a kernel ---- */
 
+static bool has_left(const struct tg_pipes *pipes)
+{
+    for (int pipe = 0; pipe < TG_PIPES; pipe++)
+        if (pipes->at[pipe] != 0) return true;
+    return false;
+}
+
 void tg_pipes_begin(struct tg_pipes *pipes)
 {
     const uint32_t n_steps = pipes->n_steps;
-    bool is_left = false;
-    for (int pipe = 0; pipe < TG_PIPES; pipe++) is_left |= pipes->at[pipe] != 0;
     pipes->n_gates = pipes->n_passed = 0;
     memset(pipes->n_set, 0, sizeof pipes->n_set);
-    if (!is_left) {
+    if (!has_left(pipes)) {
         clear(pipes);
         return;
     }
@@ -307,21 +312,36 @@ static double returned_at(const struct tg_pipes *pipes)
     return pipes->free_at[PIPE_S] > pipes->start_ns ? pipes->free_at[PIPE_S] : pipes->start_ns;
 }
 
-double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared,
-                     void *context, struct tg_kernel_times *times)
+/* Returns the end of the kernel. */
+static double play_until_return(struct player *p, tg_transfer_fn *shared, void *context)
 {
-    struct player p = {.pipes = pipes, .ns_per_cycle = ns_per_cycle, .times = times};
-    pipes->start_ns = start_ns;
+    struct tg_pipes *pipes = p->pipes;
     for (;;) {
         bool moved = false;
-        for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(&p, pipe);
-        if (moved || pass_barrier_all(&p)) continue;
+        for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(p, pipe);
+        if (moved || pass_barrier_all(p)) continue;
         /* Every pipe is done, at a transfer, or waits for such a pipe: the earliest transfer is next in this core's
          * time. */
         const int pipe = first_transfer(pipes);
         const double end = returned_at(pipes);
-        if (pipe < 0) return end >= 0 ? end : start_ns;
+        if (pipe < 0) return end >= 0 ? end : pipes->start_ns;
         if (end >= 0 && pipes->free_at[pipe] > end) return end;
-        transfer(&p, pipe, shared, context);
+        transfer(p, pipe, shared, context);
     }
+}
+
+double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared,
+                     void *context, struct tg_kernel_times *times)
+{
+    enum { KEPT_STEPS = 65536 };
+    struct player p = {.pipes = pipes, .ns_per_cycle = ns_per_cycle, .times = times};
+    pipes->start_ns = start_ns;
+    const double end = play_until_return(&p, shared, context);
+    /* The list of a long kernel goes with it: an idle core would keep it otherwise. */
+    if (pipes->steps_max > KEPT_STEPS && !has_left(pipes)) {
+        clear(pipes);
+        tg_pipes_fini(pipes);
+        pipes->steps_max = pipes->globals_max = pipes->passed_max = 0;
+    }
+    return end;
 }
