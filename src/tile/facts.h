@@ -1,4 +1,4 @@
-/* facts.h - rules of a device that sources disagree about, or that one source reports: parameters of its machine file. */
+/* facts.h - rules of a device on which sources disagree; its machine file states them. */
 #ifndef TG_TILE_FACTS_H
 #define TG_TILE_FACTS_H
 

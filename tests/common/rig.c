@@ -136,7 +136,7 @@ static void run_once(struct rig *rig, const struct tg_tensor *tensors, size_t n_
           rig->message);
 }
 
-/* Copy the outputs of a run from the caller's memory to `kept`, or back. Returns their bytes. kept NULL: copy nothing. */
+/* Copy the outputs of a run from the caller's memory to `kept`, or back. Returns their bytes. NULL: copy nothing. */
 static size_t move_outputs(const struct tg_tensor *tensors, size_t n_tensors, uint8_t *kept, bool back)
 {
     size_t n_bytes = 0;

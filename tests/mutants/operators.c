@@ -317,7 +317,7 @@ static void mutate_variable(const struct maker *m, const char *name)
     }
 }
 
-/* ---- buffers in turn ---------------------------------------------------------------------------------------------- */
+/* ---- buffers in turn --------------------------------------------------------------------------------------------- */
 
 /* The start of the product of which position `end` is the end: factors joined by * and /. */
 static size_t product_start(const char *code, size_t end)
