@@ -1,4 +1,4 @@
-/* Runs made of the input: the checks between tasks give the verdict of an oracle that compares all pairs of accesses. */
+/* Runs made of the input: the checks between tasks give the verdict of an oracle that compares all pairs. */
 #include "common/random_memory.h"
 #include "fuzz.h"
 

@@ -1,7 +1,7 @@
 /*
- * Nine classes of defects that a program in its own order hides, and a missing drain: each is found in one run, by
- * name, and what has none of them has no finding. Those of a core's pipes are seen a second time, as wrong bytes, when the
- * pipes run late or early.
+ * Nine classes of defects that a program in its own order hides, and a missing drain. Each is found in one run, by
+ * name, and the kernel without the defect has no finding. Defects of a core's pipes are seen a second time, as wrong
+ * bytes, when the pipes run late or early.
  */
 #include "common/check.h"
 #include "common/script.h"
