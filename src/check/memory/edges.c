@@ -52,7 +52,7 @@ static bool is_node(const struct survey *s, int32_t node, int32_t goal)
     return node == goal;
 }
 
-/* A task that was published in the builder's stretch `goal` or later. */
+/* A task that was published in the builder's interval `goal` or later. */
 static bool is_published_since(const struct survey *s, int32_t node, int32_t goal)
 {
     return (size_t)node < s->paths->tasks.n && at(s, node)->published >= goal;

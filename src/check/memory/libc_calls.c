@@ -688,7 +688,7 @@ struct unknown {
     void *context;
 };
 
-static void look(void *context, const char *name, void *function)
+static void visit_unknown(void *context, const char *name, void *function)
 {
     const struct unknown *unknown = context;
     if (told_by(name) || IS_ONE_OF(harmless, name) || is_of(function, "libgcc_s.so")) return;
@@ -699,5 +699,5 @@ static void look(void *context, const char *name, void *function)
 void tg_libc_calls_unknown(const struct tg_module *module, void (*visit)(void *context, const char *name),
                            void *context)
 {
-    tg_imports_each(module, look, &(struct unknown){visit, context});
+    tg_imports_each(module, visit_unknown, &(struct unknown){visit, context});
 }

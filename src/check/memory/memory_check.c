@@ -185,16 +185,16 @@ void tg_memory_check_published(struct tg_memory_check *check, int32_t task_id)
 
 void tg_memory_check_waited(struct tg_memory_check *check, int32_t task_id) { tg_paths_wait(&check->paths, task_id); }
 
-static void forget_held(struct tg_memory_check *check)
+static void forget_compared(struct tg_memory_check *check)
 {
-    check->held = TG_NOBODY;
-    check->held_readers = check->held_adders = 0;
+    check->compared = TG_NOBODY;
+    check->compared_readers = check->compared_adders = 0;
 }
 
 void tg_memory_check_start(struct tg_memory_check *check, int32_t task_id)
 {
     tg_paths_start(&check->paths, task_id);
-    forget_held(check);
+    forget_compared(check);
 }
 
 /* ---- accesses ---- */
@@ -225,14 +225,14 @@ static void keep_pair(struct tg_memory_check *check, tg_who earlier, bool first)
 }
 
 /* Compare the access with an earlier one. false: no order between them. */
-static bool hold(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed, const struct tg_extent *extent,
-                 uint64_t end)
+static bool compare_with(struct tg_memory_check *check, tg_who earlier, enum tg_deed deed,
+                         const struct tg_extent *extent, uint64_t end)
 {
-    if (earlier == TG_NOBODY || earlier == check->who || earlier == check->held) return true;
+    if (earlier == TG_NOBODY || earlier == check->who || earlier == check->compared) return true;
     bool first = tg_paths_count(&check->paths, earlier, check->who);
     check->n_pairs += first;
     if (tg_paths_before(&check->paths, earlier, check->who)) {
-        check->held = earlier;
+        check->compared = earlier;
         keep_pair(check, earlier, first);
         return true;
     }
@@ -241,28 +241,28 @@ static bool hold(struct tg_memory_check *check, tg_who earlier, enum tg_deed dee
     return false;
 }
 
-/* Compare the access with each member of a list. *held: the last list that it was compared with. */
-static void hold_against(struct tg_memory_check *check, uint32_t all, uint32_t *held, enum tg_deed deed,
-                         const struct tg_extent *extent, uint64_t end)
+/* Compare the access with each member of a list. *compared: the last list that it was compared with. */
+static void compare_with_list(struct tg_memory_check *check, uint32_t all, uint32_t *compared, enum tg_deed deed,
+                              const struct tg_extent *extent, uint64_t end)
 {
-    if (all == 0 || all == *held) return;
+    if (all == 0 || all == *compared) return;
     bool ordered = true;
     for (uint32_t list = all; list; list = check->extents.readers[list].before)
-        ordered &= hold(check, check->extents.readers[list].who, deed, extent, end);
-    if (ordered) *held = all;
+        ordered &= compare_with(check, check->extents.readers[list].who, deed, extent, end);
+    if (ordered) *compared = all;
 }
 
-static void hold_against_readers(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
+static void compare_with_readers(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
 {
-    hold_against(check, extent->readers, &check->held_readers, TG_DEED_READ, extent, end);
+    compare_with_list(check, extent->readers, &check->compared_readers, TG_DEED_READ, extent, end);
 }
 
-static void hold_against_adders(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
+static void compare_with_adders(struct tg_memory_check *check, const struct tg_extent *extent, uint64_t end)
 {
-    hold_against(check, extent->adders, &check->held_adders, TG_DEED_ADD, extent, end);
+    compare_with_list(check, extent->adders, &check->compared_adders, TG_DEED_ADD, extent, end);
 }
 
-/* Add the task or stretch of the builder that makes the access to a list. */
+/* Add the task or interval of the builder that makes the access to a list. */
 static void join_list(struct tg_memory_check *check, uint32_t *list)
 {
     uint32_t before = *list;
@@ -285,7 +285,7 @@ static void note_writer(struct tg_memory_check *check, struct tg_extent *extent)
 
 /* Compare a floating-point addition with the one before it. If edges order each addition after the one before, no
  * schedule has another order of them. */
-static void sum_up(struct tg_memory_check *check, const struct tg_extent *extent)
+static void check_sum(struct tg_memory_check *check, const struct tg_extent *extent)
 {
     const uint32_t type = check->access->adds - 1u;
     if (extent->adders == 0 || !(type == TG_FP32 || type == TG_FP16 || type == TG_BF16)) return;
@@ -315,7 +315,7 @@ static void keep_as_readers(struct tg_memory_check *check, struct tg_extent *ext
 
 static void note_adder(struct tg_memory_check *check, struct tg_extent *extent)
 {
-    sum_up(check, extent);
+    check_sum(check, extent);
     join_list(check, &extent->adders);
     extent->added = check->access->adds;
     extent->state = TG_EXTENT_WRITTEN;
@@ -350,11 +350,11 @@ static void visit(void *context, struct tg_extent *extent, uint64_t end)
         tg_memory_say_unwritten(check, extent, end);
     if (write && extent->declared && check->declared[extent->declared - 1].kind == TG_READ_ONLY)
         tg_memory_say_read_only(check, extent, end);
-    hold(check, extent->writer, TG_DEED_WRITE, extent, end);
+    compare_with(check, extent->writer, TG_DEED_WRITE, extent, end);
     /* Additions of two element types do not commute. */
     const bool adds = check->access->adds, commutes = adds && extent->added == check->access->adds;
-    if (!commutes) hold_against_adders(check, extent, end);
-    if (write) hold_against_readers(check, extent, end);
+    if (!commutes) compare_with_adders(check, extent, end);
+    if (write) compare_with_readers(check, extent, end);
     if (adds && !commutes) keep_as_readers(check, extent);
     if (adds) note_adder(check, extent);
     else if (write) note_writer(check, extent);
@@ -402,7 +402,7 @@ static void set_line(void *context, struct tg_extent *extent, uint64_t end)
 }
 
 /* The access has written bytes up to `end`. */
-static void look_at_lines(struct tg_memory_check *check, uint64_t end)
+static void check_lines(struct tg_memory_check *check, uint64_t end)
 {
     const struct tg_access *access = check->access;
     const bool of_core = access->plain && tg_who_is_task(check->who) && !check->blocks[check->block].variables;
@@ -429,13 +429,13 @@ bool tg_memory_check_access(struct tg_memory_check *check, int32_t task_id, cons
         check->block = 0;
         check->sum_varies = false;
     }
-    if (task_id == TG_BUILDER) forget_held(check);
+    if (task_id == TG_BUILDER) forget_compared(check);
     uint64_t end = access->address + access->bytes;
     if (end < access->address) end = UINT64_MAX;
     const uint64_t n_unordered = check->n_unordered;
     if (!tg_extents_visit(&check->extents, access->address, end, visit, check)) check->lost = true;
     /* A finding about the bytes themselves is not repeated for their lines. */
-    if (access->write && check->usable && check->n_unordered == n_unordered) look_at_lines(check, end);
+    if (access->write && check->usable && check->n_unordered == n_unordered) check_lines(check, end);
     check->access = NULL;
     return check->usable;
 }
@@ -496,9 +496,9 @@ static void release_extent(void *context, struct tg_extent *extent, uint64_t end
 {
     struct release *release = context;
     struct tg_memory_check *check = release->check;
-    hold(check, extent->writer, TG_DEED_WRITE, extent, end);
-    hold_against_adders(check, extent, end);
-    hold_against_readers(check, extent, end);
+    compare_with(check, extent->writer, TG_DEED_WRITE, extent, end);
+    compare_with_adders(check, extent, end);
+    compare_with_readers(check, extent, end);
     extent->writer = check->who;
     extent->readers = extent->adders = 0;
     extent->added = 0;
@@ -515,7 +515,7 @@ void tg_memory_check_freed(struct tg_memory_check *check, uint64_t address, cons
     block->freed_file = file;
     block->freed_line = line;
     check->who = tg_paths_builder(&check->paths);
-    forget_held(check);
+    forget_compared(check);
     if (!tg_extents_visit(&check->extents, address, address + block->bytes, release_extent, &release))
         check->lost = true;
 }

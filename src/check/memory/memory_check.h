@@ -85,8 +85,8 @@ struct tg_memory_check {
     bool usable;
     uint32_t block;  /* the allocation of its bytes so far, which must contain all of them; 0: unknown yet */
     bool sum_varies; /* n_sums counts the access */
-    tg_who held;     /* the actor that `who` was last compared with */
-    uint32_t held_readers, held_adders; /* the lists that it was last compared with */
+    tg_who compared; /* the actor that `who` was last compared with */
+    uint32_t compared_readers, compared_adders; /* the lists that it was last compared with */
 };
 
 /*

@@ -47,7 +47,7 @@ static bool node_new(struct tg_paths *paths, struct tg_paths_nodes *nodes)
         paths->lost = true;
         return false;
     }
-    nodes->items[nodes->n++] = (struct tg_path_node){.parent = TG_NOBODY, .stretch = -1, .published = -1};
+    nodes->items[nodes->n++] = (struct tg_path_node){.parent = TG_NOBODY, .interval = -1, .published = -1};
     return true;
 }
 
@@ -84,7 +84,7 @@ void tg_paths_publish(struct tg_paths *paths, int32_t task_id)
 {
     if (!known(paths, task_id)) return;
     struct tg_path_node *task = at(paths, task_id);
-    task->stretch = task->published = paths->touched ? paths->stretch++ : paths->stretch - 1;
+    task->interval = task->published = paths->touched ? paths->interval++ : paths->interval - 1;
     paths->touched = false;
     if (paths->waits.n > 0) link(paths, last_wait(paths), task);
 }
@@ -97,7 +97,7 @@ static void start(struct tg_paths *paths, int32_t id)
     node->start = ++paths->n_started;
     for (int32_t edge = node->edges; edge; edge = paths->edges[edge - 1].next) {
         const struct tg_path_node *from = at(paths, paths->edges[edge - 1].from);
-        if (from->stretch > node->stretch) node->stretch = from->stretch;
+        if (from->interval > node->interval) node->interval = from->interval;
         if (from->start <= newest) continue;
         newest = from->start;
         node->parent = paths->edges[edge - 1].from;
@@ -129,7 +129,7 @@ void tg_paths_start(struct tg_paths *paths, int32_t task_id)
 tg_who tg_paths_builder(struct tg_paths *paths)
 {
     paths->touched = true;
-    return ~paths->stretch;
+    return ~paths->interval;
 }
 
 uint64_t tg_paths_bytes(const struct tg_paths *paths)
@@ -251,7 +251,7 @@ bool tg_paths_before(struct tg_paths *paths, tg_who earlier, tg_who later)
 {
     if (paths->lost || earlier == TG_NOBODY || earlier == later) return true;
     if (!tg_who_is_task(earlier)) {
-        return !tg_who_is_task(later) || paths->build_first || ~earlier <= at(paths, later)->stretch;
+        return !tg_who_is_task(later) || paths->build_first || ~earlier <= at(paths, later)->interval;
     }
     int32_t node = search_for(paths, later);
     return node != TG_NOBODY && search(paths, earlier, node);

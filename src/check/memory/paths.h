@@ -2,16 +2,16 @@
  * paths.h - happens-before in every schedule: the order that edges make, and no other order.
  *
  * Two kinds of actors access device memory: tasks, and the builder. Its publications and waits divide the builder's
- * life into intervals (stretches).
+ * life into intervals.
  *
- *     builder   [stretch 0] publish 0 [stretch 1] publish 1 ........ wait 0 [stretch 2] publish 2
- *                                  \               |                 /  \                   \
- *     tasks                         +--> task 0 ---|---- edge -----+------\-- edge --> task 2
- *                                                  +--> task 1             \____________/
+ *     builder   [interval 0] publish 0 [interval 1] publish 1 ........ wait 0 [interval 2] publish 2
+ *                                 \                 |                /    \                    \
+ *     tasks                        +--> task 0 -----|---- edge -----+-------\-- edge --> task 2
+ *                                                   +--> task 1               \____________/
  *
- * A stretch is before every task that is published after it, and before the successors of these tasks. A task that the
- * builder has waited for, and all its predecessors, are before the later stretches and the tasks that these publish. A
- * full window, polling and the time of a run do not order anything.
+ * An interval is before every task that is published after it, and before the successors of these tasks. A task that
+ * the builder has waited for, and all its predecessors, are before the later intervals and the tasks that these
+ * publish. A full window, polling and the time of a run do not order anything.
  *
  * A task starts after all its predecessors, so the number of its start is a topological order. When the question comes,
  * the number is known: does a path from the earlier actor lead to the later one? The search goes backwards from the
@@ -31,7 +31,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* An actor: a task's id, or ~n for the builder's stretch n. */
+/* An actor: a task's id, or ~n for the builder's interval n. */
 typedef int32_t tg_who;
 
 #define TG_NOBODY INT32_MIN /* before everything: the host, before the run */
@@ -45,8 +45,8 @@ struct tg_path_node {
     int32_t parent;    /* the predecessor that started last; TG_NOBODY: no predecessor */
     int32_t jump;      /* an ancestor along parents */
     uint32_t depth;    /* number of parents above it */
-    int32_t stretch;   /* the builder's newest stretch that is before it; -1: no stretch */
-    int32_t published; /* the newest stretch before its own publication; -1: no stretch */
+    int32_t interval;  /* the builder's newest interval that is before it; -1: no interval */
+    int32_t published; /* the newest interval before its own publication; -1: no interval */
     uint32_t counted;  /* the search in which tg_paths_count counted it */
 };
 
@@ -63,14 +63,14 @@ struct tg_paths_nodes {
 enum { TG_PATHS_PROVEN = 1024 };
 
 struct tg_paths {
-    bool build_first;            /* no task runs before the end of building: all stretches are before all tasks */
+    bool build_first;            /* no task runs before the end of building: all intervals are before all tasks */
     struct tg_paths_nodes tasks; /* by id */
     struct tg_paths_nodes waits; /* of the builder, one after the other */
     struct tg_path_edge *edges;
     size_t n_edges, edges_max;
     uint32_t n_started; /* tasks and waits */
-    int32_t stretch;    /* the builder's present one */
-    bool touched;       /* it has touched memory in this stretch */
+    int32_t interval;   /* the builder's present one */
+    bool touched;       /* it has touched memory in this interval */
     /* The search: the nodes found so far that are before `later`. */
     tg_who later;
     bool has_later;
