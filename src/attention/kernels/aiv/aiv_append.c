@@ -188,7 +188,8 @@ static void quantise(const struct task *t, struct tg_tile *wide, uint32_t set, c
     if (is_int8) pipe_barrier(PIPE_V);
     TCVT(other, *wide);
     pipe_barrier(PIPE_V);
-    if (is_int8) TCVT(*to, other);
+    /* The numbers fit. Without saturation the device would use the end of UB as scratch. */
+    if (is_int8) TCVT(*to, other, TG_CAST_RINT, TG_SATURATION_ON);
     else TMOV(*to, other);
 }
 
