@@ -181,4 +181,18 @@
     X(TCOLPROD, V, COL_REDUCTION, NUMBERS, NONE, ASSUMED, COLUMNS, 10, 20, L, "as TCOLSUM",                            \
       "dst[0][c] = product over rows of a[.][c]; the order is not the device's")
 
+/* The pairs of element types, from and to, that TCVT converts on A2 and A3. Those of fp8 are beyond A2 and A3. */
+/* clang-format off */
+#define TG_CONVERSIONS(X)                                                                                              \
+    X(FP32, FP32) X(FP32, FP16) X(FP32, BF16) X(FP32, INT32) X(FP32, INT16) X(FP32, FP8_E4M3) X(FP32, FP8_E5M2)        \
+    X(FP16, FP32) X(FP16, INT32) X(FP16, INT16) X(FP16, INT8) X(FP16, UINT8) X(FP16, FP8_E4M3) X(FP16, FP8_E5M2)       \
+    X(BF16, FP32) X(BF16, INT32) X(BF16, FP8_E4M3) X(BF16, FP8_E5M2)                                                   \
+    X(INT32, FP32) X(INT32, FP16) X(INT32, INT16)                                                                      \
+    X(INT16, FP32) X(INT16, FP16)                                                                                      \
+    X(INT8, FP16)                                                                                                      \
+    X(UINT8, FP16)                                                                                                     \
+    X(FP8_E4M3, FP32) X(FP8_E4M3, FP16) X(FP8_E4M3, BF16)                                                              \
+    X(FP8_E5M2, FP32) X(FP8_E5M2, FP16) X(FP8_E5M2, BF16)
+/* clang-format on */
+
 #endif

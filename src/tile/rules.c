@@ -374,18 +374,42 @@ static bool check_binary(const struct check *c)
 
 static bool check_unary(const struct check *c) { return check_elementwise(c, "a", c->instr->a); }
 
-/* The element types that TCVT reaches from each, on A2/A3. Those of fp8 are beyond A2/A3. */
-static const uint32_t conversions[TG_DTYPES] = {
-    [TG_FP32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16 | 1 << TG_INT32 | 1 << TG_INT16 | TG_TYPES_FP8,
-    [TG_FP16] = 1 << TG_FP32 | 1 << TG_INT32 | 1 << TG_INT16 | 1 << TG_INT8 | 1 << TG_UINT8 | TG_TYPES_FP8,
-    [TG_BF16] = 1 << TG_FP32 | 1 << TG_INT32 | TG_TYPES_FP8,
-    [TG_INT32] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_INT16,
-    [TG_INT16] = 1 << TG_FP32 | 1 << TG_FP16,
-    [TG_INT8] = 1 << TG_FP16,
-    [TG_UINT8] = 1 << TG_FP16,
-    [TG_FP8_E4M3] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
-    [TG_FP8_E5M2] = 1 << TG_FP32 | 1 << TG_FP16 | 1 << TG_BF16,
-};
+static bool converts(uint32_t from, uint32_t to)
+{
+    switch (from * TG_DTYPES + to) {
+#define PAIR(from, to) case TG_##from *TG_DTYPES + TG_##to:
+        TG_CONVERSIONS(PAIR)
+#undef PAIR
+        return true;
+    default: return false;
+    }
+}
+
+/* The element types that TCVT reaches from one, a bit each. */
+static uint32_t reached_from(uint32_t from)
+{
+    uint32_t types = 0;
+    for (uint32_t to = 0; to < TG_DTYPES; to++) types |= (uint32_t)converts(from, to) << to;
+    return types;
+}
+
+/* A type on the way between two that no TCVT connects. TG_DTYPES if no type is. */
+static uint32_t type_between(uint32_t from, uint32_t to)
+{
+    uint32_t type = 0;
+    while (type < TG_DTYPES && !(converts(from, type) && converts(type, to))) type++;
+    return type;
+}
+
+static bool refuse_types(const struct check *c, const struct tg_tile *src, uint32_t to)
+{
+    char text[TYPE_LIST];
+    const uint32_t between = type_between(src->dtype, to);
+    list_types(reached_from(src->dtype), text, sizeof text);
+    return broken(c, "src", src, "TCVT goes from %s to %s, not to %s%s%s", dtype_names[src->dtype],
+                  text[0] ? text : "no type", dtype_names[to], between < TG_DTYPES ? "; go through " : "",
+                  between < TG_DTYPES ? dtype_names[between] : "");
+}
 
 static bool check_convert(const struct check *c)
 {
@@ -393,12 +417,7 @@ static bool check_convert(const struct check *c)
     const uint32_t cast = c->instr->mode & 7u;
     if (!check_vec(c, "dst", dst) || !check_vec(c, "src", src)) return false;
     if (!is_row_major(c, "dst", dst) || !is_row_major(c, "src", src) || !same_shape(c, "src", src, dst)) return false;
-    if (!(conversions[src->dtype] >> dst->dtype & 1u)) {
-        char text[TYPE_LIST];
-        list_types(conversions[src->dtype], text, sizeof text);
-        return broken(c, "src", src, "TCVT goes from %s to %s, not to %s", dtype_names[src->dtype],
-                      text[0] ? text : "no type", dtype_names[dst->dtype]);
-    }
+    if (!converts(src->dtype, dst->dtype)) return refuse_types(c, src, dst->dtype);
     if (cast > TG_CAST_ODD || c->instr->mode >> 3 > TG_SATURATION_OFF)
         return broken(c, "rounding", NULL, "mode %u is none of enum tg_cast and enum tg_saturation", c->instr->mode);
     return cast != TG_CAST_ODD || (src->dtype == TG_FP32 && dst->dtype == TG_FP16) ||

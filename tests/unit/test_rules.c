@@ -412,7 +412,7 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TCVT, TG_OP_TCVT, a_col_major, "src", ROW_MAJOR},
     {TG_OP_TCVT, TG_OP_TCVT, a_fewer_rows, "src", SHAPE ", 12 x 20"},
     {TG_OP_TCVT, TG_OP_TCVT, halves, "src",
-     "TCVT goes from fp16 to fp32, int32, int8, uint8, int16, fp8_e4m3 and fp8_e5m2, not to bf16"},
+     "TCVT goes from fp16 to fp32, int32, int8, uint8, int16, fp8_e4m3 and fp8_e5m2, not to bf16; go through fp32"},
 
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TFILLPAD, TG_OP_TFILLPAD, a_col_major, "src", ROW_MAJOR},

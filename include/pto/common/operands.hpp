@@ -285,8 +285,22 @@ inline void merge(const tg_tile *dst, MrgSortExecutedNumList &counts, const tg_t
 
 // ---- conversions, masks, indices
 
+constexpr bool converts(int from, int to)
+{
+    switch (from * TG_DTYPES + to) {
+#define TG_PTO_PAIR(from, to) case TG_##from *TG_DTYPES + TG_##to:
+        TG_CONVERSIONS(TG_PTO_PAIR)
+#undef TG_PTO_PAIR
+        return true;
+    default: return false;
+    }
+}
+
 template <typename D, typename S> constexpr bool converted()
 {
+    static_assert(converts(dtype_of<typename S::DType>::value, dtype_of<typename D::DType>::value),
+                  "TCVT does not convert between these two types on A2/A3: go through float, or through half for "
+                  "integers of 8 bits");
     return vectors<ANY, D, S>() && row_major<D, S>() && same_valid<D, S>();
 }
 
