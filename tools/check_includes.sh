@@ -29,6 +29,7 @@ arrows='
     worker        base graph launch machine orchestrate os
     host          base check check/memory check/observe finding graph launch machine orchestrate os trace
     attention     base
+    ranks
     examples
 '
 # cstring is string.h as C++ has it: access.h has to come after it there.
