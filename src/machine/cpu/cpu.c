@@ -173,7 +173,8 @@ static bool core_memory(const struct cpu *cpu, struct core *core)
 {
     if (core->memory) return true;
     const size_t cube = TG_L1_BYTES + TG_L0A_BYTES + TG_L0B_BYTES + TG_L0C_BYTES + TG_BIAS_BYTES;
-    const size_t bytes = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
+    const size_t needed = cube + TG_UB_BYTES + TG_SCRATCH_BYTES;
+    const size_t bytes = (needed + BUFFER_ALIGNMENT - 1) / BUFFER_ALIGNMENT * BUFFER_ALIGNMENT; /* as C11 asks */
     core->memory = aligned_alloc(BUFFER_ALIGNMENT, bytes);
     if (!core->memory) return false;
     core->buffers.variant = tg_tile_variant_for(cpu->tile_isa);
