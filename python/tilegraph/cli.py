@@ -99,9 +99,11 @@ def _check(words):
 def _report(words):
     page = words.given.get("output", "report.html")
     chosen = options.for_run({**_given(words), "report": page, "summary": True}, os.environ, "a2a3sim")
-    exit_code = command.run_chosen(chosen, "report")
-    if page != options.STANDARD and exit_code == 0 and not chosen.quiet:
-        log.result(f"report: {page}\n")
+    examples = []
+    exit_code = command.run_chosen(chosen, "report", examples=examples)
+    for path in [path for each in examples for case in each["cases"] for path in case["files"]]:
+        if not chosen.quiet:
+            log.result(f"report: {path}\n")
     return command.verdict(exit_code)
 
 

@@ -40,17 +40,18 @@ def say_help(command, program, chosen):
     return 0
 
 
-def run_chosen(chosen, name="run_example.py", work=None):
+def run_chosen(chosen, name="run_example.py", work=None, examples=None):
     """Run what the options (options.for_run) name, and print it as JSON if they say so; returns the exit code.
 
-    `name` is the command's; `work`, what to do with one example: default, one().
+    `name` is the command's; `work`, what to do with one example: default, one(). `examples`, a list, receives a dict of
+    each example that was run: name, exit_code, error, cases.
     """
     to_stdout = any(getattr(chosen, each) == options.STANDARD for each in FILES)
     if to_stdout and chosen.json:
         raise Error("command line: --json and a file named - would both write standard output", "name the file")
     log.start(chosen.log_level, chosen.log_file, chosen.color, to_stdout or chosen.json, chosen.quiet)
     interpreter.ensure_numpy()
-    examples = []
+    examples = [] if examples is None else examples
     exit_code = guarded(lambda: _run_examples(chosen, examples, work or one))
     if chosen.json:
         from . import document

@@ -46,6 +46,7 @@ class CaseResult:
     last_publish_ns: int = 0
     host_ns: int = 0
     findings: list = field(default_factory=list)  # of dicts: code, count, what, where, mend
+    files: list = field(default_factory=list)     # that were written
 
     def take(self, lib, run):
         """Take the figures and the findings of a run that has ended."""
@@ -275,13 +276,13 @@ def _launch(session, outcome, given, inouts):
         outcome.take(lib, run)
         said = _findings(lib, run, options)
         if failure is not None:
-            _files_of_failed_run(session, name, run)
+            _files_of_failed_run(session, outcome, run)
             if failure.exit_code != EXIT_FINDING or not lib.result(run).has_outputs:
                 for say in said:
                     say()
                 raise failure
             return failure, said
-        _write_files(session, name, run)
+        _write_files(session, outcome, run)
         if options.summary:
             said += (_text(log.result, lib.summary(run)),)
         if options.proof:
@@ -332,8 +333,9 @@ def path_of_case(path, name, n_cases):
     return path.with_name(f"{path.stem}.{safe[:100]}{path.suffix}")
 
 
-def _write_files(session, name, run):
-    lib, options = session.lib, session.options
+def _write_files(session, outcome, run):
+    """Write what the options name; tells in `outcome`, a CaseResult, which files there are."""
+    lib, options, name = session.lib, session.options, outcome.name
     write = {"trace": lib.write_trace, "graph": lib.write_graph, "report": lib.write_report}
     for kind in FILES:
         chosen = getattr(options, kind)
@@ -342,7 +344,9 @@ def _write_files(session, name, run):
                 write[kind](run, file.name)
                 log.result_of(file.name)
         elif chosen is not None:
-            write[kind](run, path_of_case(chosen, name, len(session.golden.params_list)))
+            path = path_of_case(chosen, name, len(session.golden.params_list))
+            write[kind](run, path)
+            outcome.files.append(str(path))
     if options.enable_profiling:
         path = trace_path(options.label or session.golden.path.parent.name, name)
         try:
@@ -350,13 +354,14 @@ def _write_files(session, name, run):
         except OSError as error:
             raise ExampleError(f"--enable-profiling: cannot make the folder {path.parent}: {error.strerror}") from error
         lib.write_trace(run, path)
+        outcome.files.append(str(path))
         log.result(f"trace: {path}\n")
 
 
-def _files_of_failed_run(session, name, run):
+def _files_of_failed_run(session, outcome, run):
     """The files of a run that failed are wanted most; but the run's own error is the one to report."""
     try:
-        _write_files(session, name, run)
+        _write_files(session, outcome, run)
     except Error as error:
         log.warning("not written: %s", error)
 

@@ -149,9 +149,10 @@ def test_json_of_all_examples_below_a_folder(program):
 
 def test_report_writes_the_page(program, tmp_path):
     done = tilegraph("report", program, "-o", tmp_path / "page.html")
-    assert done.returncode == 0 and "What the" in done.stdout and "page.html" in done.stdout, done.stderr
+    assert done.returncode == 0 and "What the" in done.stdout and "report: " in done.stdout, done.stderr
     pages = sorted(path.name for path in tmp_path.iterdir())
     assert pages == ["page.five-pieces.html", "page.one-piece.html"]
+    assert all(f"{tmp_path / name}\n" in done.stdout for name in pages)
 
 
 def test_a_dash_is_standard_output_and_input(program):
