@@ -31,7 +31,7 @@ if(CMAKE_CXX_COMPILER)
     enable_language(CXX)
 endif()
 set(HEADER_FLAGS -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I${PROJECT_SOURCE_DIR}/include)
-foreach(header tile orchestration tilegraph)
+foreach(header tile orchestration tilegraph kv_cache attention ranks)
     add_test(NAME header_${header}_c11
         COMMAND ${CMAKE_C_COMPILER} -std=c11 ${HEADER_FLAGS} -include tilegraph/${header}.h -x c /dev/null)
     tg_test_properties(header_${header}_c11 project)
