@@ -2,6 +2,7 @@
 #ifndef BENCH_ATTENTION_LOOP_H
 #define BENCH_ATTENTION_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* One KV head of one sequence, or a span of its tokens. K of a block is [head_dim][block_size], V
@@ -12,6 +13,7 @@ struct attention_loop {
     const int32_t *blocks;        /* of the tokens */
     uint64_t kv_heads, kv_head, block_bytes;
     uint32_t rows, head_dim, block_size, tokens;
+    bool packed; /* the blocks are in NZ, and have elements of 2 bytes; the fused loop takes rows only */
     float scale;
 };
 

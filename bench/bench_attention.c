@@ -227,24 +227,18 @@ static float get(const void *from, enum pa_dtype dtype, uint64_t at)
     return value;
 }
 
-struct filling {
-    const struct bench *bench;
-    enum pa_dtype dtype;
-};
-
-/* A page of numbers, copied all over the pool; every block begins elsewhere in it. */
-static void fill_part(void *context, uint32_t thread)
+/* A page of numbers, copied all over the pool. Copies of this size get huge pages. */
+static void fill_pool(const struct bench *b, enum pa_dtype dtype)
 {
-    const struct filling *f = context;
-    enum { PAGE = (1 << 20) - 4096 };
-    uint8_t *page = allocate(PAGE);
-    const uint64_t part = POOL_BYTES / f->bench->workers;
-    for (uint64_t i = 0; i < PAGE / pa_dtype_bytes(f->dtype); i++) put(page, f->dtype, i, drawn(i + 77));
-    for (uint64_t at = thread * part; at < (thread + 1) * part; at += PAGE) {
-        const uint64_t left = (thread + 1) * part - at, n = left < PAGE ? left : PAGE;
-        memcpy((void *)(uintptr_t)(f->bench->keys + at), page, n);
-        memcpy((void *)(uintptr_t)(f->bench->values + at), page, n);
+    enum { PAGE = (1 << 20) - 4096, COPY = 64 << 20 };
+    uint8_t *page = allocate(PAGE), *copy = allocate(COPY);
+    for (uint64_t i = 0; i < PAGE / pa_dtype_bytes(dtype); i++) put(page, dtype, i, drawn(i + 77));
+    for (uint64_t at = 0; at < COPY; at += PAGE) memcpy(copy + at, page, COPY - at < PAGE ? COPY - at : PAGE);
+    for (uint64_t at = 0; at < POOL_BYTES; at += COPY) {
+        check(tg_copy_to_device(b->device, b->keys + at, copy, COPY));
+        check(tg_copy_to_device(b->device, b->values + at, copy, COPY));
     }
+    free(copy);
     free(page);
 }
 
@@ -268,7 +262,7 @@ static void problem_open(struct problem *p, const struct row *row)
     uint32_t scale_bits;
     memcpy(&scale_bits, &p->scale, sizeof scale_bits);
     const int64_t config[CONFIG_WORDS] = {row->batch,    HEADS,      row->kv_heads, HEAD_DIM, row->block_size,
-                                          p->table_cols, scale_bits, row->dtype,    0};
+                                          p->table_cols, scale_bits, row->dtype,    0,        row->dtype == PA_BF16};
     memcpy(p->config, config, sizeof config);
     const struct pa_problem shape = {.shape = {row->batch, HEADS, row->kv_heads, HEAD_DIM, row->block_size, row->dtype},
                                      .context_lens = p->lengths};
@@ -351,6 +345,7 @@ static struct attention_loop span_of(const struct loop *loop, uint32_t item, uin
         .head_dim = HEAD_DIM,
         .block_size = row->block_size,
         .tokens = left < loop->span_tokens ? left : loop->span_tokens,
+        .packed = p->config[PA_CONFIG_PACKED],
         .scale = p->scale,
     };
 }
@@ -427,6 +422,25 @@ static void compare(const struct problem *p, const char *loop)
     exit(1);
 }
 
+/* The graph on rows, and as it is measured, beside the loops. */
+static void compare_layouts(struct bench *b, struct problem *p)
+{
+    struct tg_run_result result;
+    const int64_t packed = p->config[PA_CONFIG_PACKED];
+    take_blocks(b, p);
+    p->config[PA_CONFIG_PACKED] = 0;
+    run_once(b, p, &result);
+    run_plain(b, p);
+    compare(p, "plain");
+    run_fused(b, p);
+    compare(p, "fused");
+    p->config[PA_CONFIG_PACKED] = packed;
+    if (!packed) return;
+    run_once(b, p, &result);
+    run_plain(b, p);
+    compare(p, "plain");
+}
+
 static int by_value(const void *left, const void *right)
 {
     const double a = *(const double *)left, b = *(const double *)right;
@@ -442,17 +456,11 @@ static void measure(struct bench *b, const struct row *row, struct figures *f)
     memset(f, 0, sizeof *f);
     problem_open(&p, row);
     const double bytes = (double)p.kv_bytes;
-    for (int i = -1; i < REPEATS; i++) { /* the first one is not counted */
+    compare_layouts(b, &p);
+    for (int i = 0; i < REPEATS; i++) {
         struct tg_run_result result;
         take_blocks(b, &p);
         const double own = 1e-9 * bytes * b->workers / run_once(b, &p, &result);
-        if (i < 0) {
-            run_plain(b, &p);
-            compare(&p, "plain");
-            run_fused(b, &p);
-            compare(&p, "fused");
-            continue;
-        }
         if (own > f->own) f->own = own;
         f->gb_s[i] = bytes / (double)(result.device_ns - result.first_start_ns);
         launch[i] = (double)result.first_start_ns * 1e-3;
@@ -460,6 +468,7 @@ static void measure(struct bench *b, const struct row *row, struct figures *f)
         take_blocks(b, &p);
         f->fused[i] = 1e-9 * bytes / run_fused(b, &p);
     }
+    p.config[PA_CONFIG_PACKED] = 0;
     for (int i = 0; i < PLAIN_REPEATS; i++) {
         take_blocks(b, &p);
         const double gb_s = 1e-9 * bytes / run_plain(b, &p);
@@ -594,8 +603,7 @@ int main(int argc, char **argv)
         struct bench b;
         bench_open(&b, workers);
         for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
-            struct filling filling = {&b, kinds[kind].dtype};
-            if (kind == 0 || kinds[kind].dtype != kinds[kind - 1].dtype) in_parallel(workers, fill_part, &filling);
+            if (kind == 0 || kinds[kind].dtype != kinds[kind - 1].dtype) fill_pool(&b, kinds[kind].dtype);
             const double peak = best_read_bandwidth(&b);
             if (peak > b.peak) b.peak = peak;
             run_rows(&b, kind, argc > 1 ? argv[1] : NULL, json);

@@ -19,7 +19,7 @@
 #include "pa_case.h"
 
 /* The words of config that are set after a problem is made, and how many words there are. */
-enum { PA_CONFIG_BLOCKS_PER_TASK = 8, PA_CONFIG_WORDS };
+enum { PA_CONFIG_BLOCKS_PER_TASK = 8, PA_CONFIG_PACKED, PA_CONFIG_WORDS };
 
 struct pa_problem {
     struct pa_shape shape;

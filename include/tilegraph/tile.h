@@ -56,7 +56,11 @@ enum { TG_TILE_KINDS = 6 };
  * Mat and Acc column-major blocks of row-major fractals (NZ), Left row-major blocks of row-major fractals (ZZ), Right
  * row-major blocks of column-major fractals (ZN). A fractal is 16 rows of 32 bytes (16 x 16 elements in Acc). A Mat
  * tile of one row, and a Bias tile, are a row of elements without fractals. */
-enum tg_layout { TG_ROW_MAJOR = 0, TG_COL_MAJOR = 1 };
+enum tg_layout {
+    TG_ROW_MAJOR = 0,
+    TG_COL_MAJOR = 1,
+    TG_NZ = 2 /* of GM tensors: that of a Mat tile. One copy loads it, and products read it at full speed. */
+};
 
 enum tg_pipe { PIPE_S = 0, PIPE_V, PIPE_M, PIPE_MTE1, PIPE_MTE2, PIPE_MTE3, PIPE_FIX, PIPE_ALL };
 enum tg_event { EVENT_ID0 = 0, EVENT_ID1, EVENT_ID2, EVENT_ID3, EVENT_ID4, EVENT_ID5, EVENT_ID6, EVENT_ID7 };
@@ -85,6 +89,8 @@ struct tg_tile {
  *
  * The first three dimensions are stacked: a load of [a][b][c][rows][cols] fills a tile of a*b*c*rows rows.
  * TG_ROW_MAJOR (ND): stride[4] is 1. TG_COL_MAJOR (DN): stride[3] is 1.
+ * TG_NZ, for Mat tiles: [stacked][column blocks][stacked][rows][32 bytes of columns]; rows follow each other without a
+ * gap. shape[1] * shape[4] is the number of columns.
  */
 struct tg_global {
     uint64_t addr;     /* device address of element [0][0][0][0][0] */
@@ -290,6 +296,16 @@ static inline struct tg_global tg_global_dn(uint64_t addr, uint32_t dtype, uint3
     const int64_t all = (int64_t)cols * ld;
     const int64_t stride[5] = {all, all, all, 1, ld};
     return tg_global_make(addr, dtype, TG_COL_MAJOR, shape, stride);
+}
+
+/* rows x cols elements in column blocks of 32 bytes, each block with `ld` rows; cols is a multiple of 32 bytes. */
+static inline struct tg_global tg_global_nz(uint64_t addr, uint32_t dtype, uint32_t rows, uint32_t cols, int64_t ld)
+{
+    const uint32_t bytes = tg_dtype_bytes(dtype), width = bytes ? 32u / bytes : 1u;
+    const uint32_t shape[5] = {1, cols / width, 1, rows, width};
+    const int64_t all = (int64_t)cols * ld;
+    const int64_t stride[5] = {all, ld * width, (int64_t)rows * width, width, 1};
+    return tg_global_make(addr, dtype, TG_NZ, shape, stride);
 }
 
 /* ---- how a kernel passes an instruction to the platform ------------------------------------------------------------

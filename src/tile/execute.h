@@ -50,7 +50,8 @@ const struct tg_tile_variant *tg_tile_variant_at(size_t idx);
 const struct tg_tile_variant *tg_tile_variant_for(enum tg_isa isa);
 
 /* The device memory that a TLOAD reads or a TSTORE writes, as runs of contiguous bytes: run `index` of a GlobalTensor,
- * one a row (ND) or one a column (DN). false: there is no such run. */
+ * one a row (ND), one a column (DN), or one for rows of a column block that follow each other (NZ). false: there is
+ * no such run. */
 struct tg_run_of_bytes {
     uint64_t address, bytes;
 };

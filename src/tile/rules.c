@@ -185,19 +185,24 @@ static bool same_dtype(const struct check *c, const char *name, const struct tg_
 
 /* ---- transfers ---- */
 
+static const char *const layout_names[] = {"ND", "DN", "NZ"}; /* [enum tg_layout] */
+
 static bool global_is_sound(const struct check *c, const struct tg_tile *t)
 {
     const struct tg_global *g = c->instr->global;
     if (!g) return broken(c, "GlobalTensor", NULL, "is missing");
-    if (g->dtype >= TG_DTYPES || g->layout > TG_COL_MAJOR)
+    if (g->dtype >= TG_DTYPES || g->layout > TG_NZ)
         return broken(c, "GlobalTensor", NULL, "unknown element type %u or layout %u", g->dtype, g->layout);
     uint32_t bytes = tg_dtype_bytes(g->dtype);
     if (g->addr & (bytes - 1))
         return broken(c, "GlobalTensor", NULL, "address 0x%llx is not a multiple of its element's %u bytes",
                       (unsigned long long)g->addr, bytes);
-    if (g->stride[g->layout == TG_ROW_MAJOR ? 4 : 3] != 1)
-        return broken(c, "GlobalTensor", NULL, "%s needs stride 1 along its %s",
-                      g->layout == TG_ROW_MAJOR ? "ND" : "DN", g->layout == TG_ROW_MAJOR ? "columns" : "rows");
+    if (g->stride[g->layout == TG_COL_MAJOR ? 3 : 4] != 1)
+        return broken(c, "GlobalTensor", NULL, "%s needs stride 1 along its %s", layout_names[g->layout],
+                      g->layout == TG_COL_MAJOR ? "rows" : "columns");
+    const uint32_t width = tg_fractal_cols(g->dtype);
+    if (g->layout == TG_NZ && (g->shape[4] != width || g->stride[3] != width))
+        return broken(c, "GlobalTensor", NULL, "NZ has rows of %u elements without gaps", width);
     uint64_t rows = 1;
     for (int i = 0; i < 4; i++) {
         rows *= g->shape[i];
@@ -206,9 +211,14 @@ static bool global_is_sound(const struct check *c, const struct tg_tile *t)
     for (int i = 0; i < 5; i++)
         if (g->shape[i] > 1 && (g->stride[i] > INT32_MAX || g->stride[i] < INT32_MIN))
             return broken(c, "GlobalTensor", NULL, "stride %d, %lld, is out of range", i, (long long)g->stride[i]);
-    if (rows != t->valid_rows || g->shape[4] != t->valid_cols)
-        return broken(c, "GlobalTensor", NULL, "its %llu x %u elements are not the tile's valid %u x %u",
-                      (unsigned long long)rows, g->shape[4], t->valid_rows, t->valid_cols);
+    uint64_t cols = g->shape[4];
+    if (g->layout == TG_NZ) { /* the second dimension counts column blocks */
+        if (g->shape[1] > 0) rows /= g->shape[1];
+        cols *= g->shape[1];
+    }
+    if (rows != t->valid_rows || cols != t->valid_cols)
+        return broken(c, "GlobalTensor", NULL, "its %llu x %llu elements are not the tile's valid %u x %u",
+                      (unsigned long long)rows, (unsigned long long)cols, t->valid_rows, t->valid_cols);
     return true;
 }
 
@@ -220,6 +230,8 @@ static bool transfer_layout(const struct check *c, const char *name, const struc
         return broken(c, name, t, "a %s tile takes a GlobalTensor in %s",
                       t->layout == TG_ROW_MAJOR ? "row-major" : "column-major",
                       t->layout == TG_ROW_MAJOR ? "ND" : "DN");
+    if (g->layout == TG_NZ && (t->kind != TG_MAT || t->layout != TG_ROW_MAJOR))
+        return broken(c, name, t, "a GlobalTensor in NZ goes into an NZ tile of L1");
     if (t->kind == TG_MAT && t->layout == TG_COL_MAJOR && g->layout != TG_COL_MAJOR)
         return broken(c, name, t, "a ZN tile takes a GlobalTensor in DN");
     if (t->kind == TG_ACC && g->layout != TG_ROW_MAJOR) return broken(c, name, t, "an Acc tile is stored to ND");

@@ -16,9 +16,25 @@ static uint64_t row_address(const struct tg_global *g, uint32_t row)
     return g->addr + (uint64_t)(at * (int64_t)tg_dtype_bytes(g->dtype));
 }
 
+/* The rows of one column block that follow each other. */
+static bool run_nz(const struct tg_global *g, uint32_t index, struct tg_run_of_bytes *run)
+{
+    const int64_t bytes = tg_dtype_bytes(g->dtype);
+    int64_t at = 0;
+    for (int d = 2; d >= 0; d--) {
+        at += (int64_t)(index % g->shape[d]) * g->stride[d];
+        index /= g->shape[d];
+    }
+    if (index > 0) return false;
+    run->address = g->addr + (uint64_t)(at * bytes);
+    run->bytes = (uint64_t)g->shape[3] * 32;
+    return true;
+}
+
 bool tg_global_run(const struct tg_global *g, uint32_t index, struct tg_run_of_bytes *run)
 {
     uint32_t bytes = tg_dtype_bytes(g->dtype);
+    if (g->layout == TG_NZ) return run_nz(g, index, run);
     if (g->layout == TG_COL_MAJOR) {
         if (index >= g->shape[4]) return false;
         run->address = g->addr + (uint64_t)((int64_t)index * g->stride[4] * (int64_t)bytes);
@@ -84,6 +100,17 @@ static void load_column_nz(uint8_t *tile, const struct tg_tile *t, uint32_t col,
         memcpy(tile + (size_t)tg_at_nz(t->rows, width, row, col) * bytes, from + (size_t)row * bytes, bytes);
 }
 
+/* A run of NZ: it lies in the tile as in device memory. */
+static void load_run_nz(uint8_t *tile, const struct tg_instr *instr, uint32_t index, const struct tg_run_of_bytes *run)
+{
+    const struct tg_global *g = instr->global;
+    const uint32_t width = tg_fractal_cols(g->dtype), inner = index % g->shape[2];
+    const uint32_t block = index / g->shape[2] % g->shape[1], outer = index / g->shape[2] / g->shape[1];
+    const uint32_t row = (outer * g->shape[2] + inner) * g->shape[3];
+    memcpy(tile + (size_t)tg_at_nz(instr->dst->rows, width, row, block * width) * tg_dtype_bytes(g->dtype),
+           at_global(run->address), run->bytes);
+}
+
 /* Has the tile no padding? */
 static bool is_whole(const struct tg_tile *t) { return t->valid_rows == t->rows && t->valid_cols == t->cols; }
 
@@ -108,7 +135,8 @@ void tg_execute_load(const struct tg_instr *instr, const struct tg_buffers *buff
     for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
         const uint8_t *from = at_global(run.address);
         ask_for_column(instr->global, i);
-        if (t->kind == TG_VEC)
+        if (instr->global->layout == TG_NZ) load_run_nz(tile, instr, i, &run);
+        else if (t->kind == TG_VEC)
             memcpy(tile + i * bytes * (t->layout == TG_ROW_MAJOR ? t->cols : t->rows), from, run.bytes);
         else if (instr->global->layout == TG_ROW_MAJOR) load_row_nz(tile, t, i, from);
         else if (t->layout == TG_COL_MAJOR) load_column_zn(tile, t, i, from);

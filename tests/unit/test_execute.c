@@ -1014,6 +1014,37 @@ static void a_load_takes_columns(void **state)
             }
 }
 
+/* Rows and columns through column blocks that lie apart, with whole rows stacked above each other. */
+static void a_load_of_nz_finds_each_element(void **state)
+{
+    (void)state;
+    static uint8_t device[64 << 10];
+    for (size_t i = 0; i < sizeof device; i++) device[i] = (uint8_t)(ref_between(&random_state, 0, 255));
+    for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+        for (uint32_t rows = 1; rows <= 33; rows += 4)
+            for (uint32_t stacked = 1; stacked <= 2; stacked++) {
+                const uint32_t bytes = tg_dtype_bytes(dtype), width = 32 / bytes, cols = 3 * width, ld = rows + 3;
+                struct tg_global global = tg_global_nz((uint64_t)(uintptr_t)device, dtype, rows, cols, ld);
+                global.shape[0] = stacked;
+                struct tg_tile dst = tg_tile_mat(dtype, stacked * rows, cols);
+                place((struct tg_tile *[]){&dst}, 1);
+                struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+                instr.dst = &dst;
+                instr.global = &global;
+                run(&instr, TG_AIC, AIC_BUFFERS);
+                const uint8_t *tile = buffers.of_kind[TG_MAT] + dst.offset;
+                for (uint32_t row = 0; row < dst.rows; row++)
+                    for (uint32_t col = 0; col < dst.cols; col++) {
+                        static const uint8_t zeros[4];
+                        const size_t at = ((size_t)(row / rows * 3 * ld) + col / width * ld + row % rows) * width +
+                                          col % width;
+                        const bool valid = row < stacked * rows && col < cols;
+                        assert_memory_equal(tile + tg_at_nz(dst.rows, width, row, col) * bytes,
+                                            valid ? device + at * bytes : zeros, bytes);
+                    }
+            }
+}
+
 /* The tensor holds the tile's valid part, rounded to its type, and what is between its rows is as it was. */
 static void assert_stored(const struct tg_tile *t, struct memory *m)
 {
@@ -1296,6 +1327,7 @@ int main(void)
         cmocka_unit_test(a_row_is_spread_over_the_columns),
         cmocka_unit_test(a_load_stacks_the_rows_of_five_dimensions),
         cmocka_unit_test(a_load_takes_columns),
+        cmocka_unit_test(a_load_of_nz_finds_each_element),
         cmocka_unit_test(a_store_touches_the_valid_part_only),
         cmocka_unit_test(the_runs_of_a_tensor_are_its_rows_or_columns),
         cmocka_unit_test(a_move_changes_the_layout_and_zeroes_the_padding),

@@ -114,6 +114,12 @@ static struct tg_tile tile(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_
 
 static struct tg_global view(uint32_t dtype, uint32_t rows, uint32_t cols, bool may_be_columns)
 {
+    const uint32_t width = tg_fractal_cols(dtype);
+    if (may_be_columns && cols % width == 0 && between(0, 2) == 0) {
+        const uint32_t rows_apart = rows + between(0, 1) * between(1, 9);
+        const uint64_t bytes_nz = (uint64_t)cols / width * rows_apart * 32;
+        return tg_global_nz(between(0, (uint32_t)((MEMORY - bytes_nz) / 64)) * 64, dtype, rows, cols, rows_apart);
+    }
     const bool columns = may_be_columns && between(0, 5) == 0;
     const uint32_t run = columns ? rows : cols, n_runs = columns ? cols : rows;
     const int64_t ld = run + between(0, 1) * between(1, 9);

@@ -589,7 +589,7 @@ static void transfers_refuse_pairs_that_do_not_fit(void **state)
 }
 
 static void no_global_type(struct sample *s) { s->global.dtype = TG_DTYPES; }
-static void no_global_layout(struct sample *s) { s->global.layout = 2; }
+static void no_global_layout(struct sample *s) { s->global.layout = 3; }
 static void crooked_address(struct sample *s) { s->global.addr = 0x1002; }
 static void gaps_in_rows(struct sample *s) { s->global.stride[4] = 2; }
 static void too_few_rows(struct sample *s) { s->global.shape[3] = 11; }
@@ -618,6 +618,30 @@ static void gaps_in_columns(struct sample *s)
     s->global.stride[3] = 3;
 }
 
+/* A load of 12 x 24 in column blocks of 8 floats. */
+static void column_blocks(struct sample *s)
+{
+    s->dst = tg_tile_mat(TG_FP32, 12, 24);
+    s->dst.offset = 0;
+    s->global = tg_global_nz(0x1000, TG_FP32, 12, 24, 16);
+}
+static void column_blocks_in_ub(struct sample *s)
+{
+    column_blocks(s);
+    s->dst = tg_tile_vec(TG_FP32, 12, 24);
+    s->dst.offset = 0;
+}
+static void gaps_in_blocks(struct sample *s)
+{
+    column_blocks(s);
+    s->global.stride[3] = 9;
+}
+static void two_blocks(struct sample *s)
+{
+    column_blocks(s);
+    s->global.shape[1] = 2;
+}
+
 static void a_tensor_has_to_be_sound(void **state)
 {
     (void)state;
@@ -626,7 +650,7 @@ static void a_tensor_has_to_be_sound(void **state)
         const char *rule;
     } cases[] = {
         {no_global_type, "unknown element type 11 or layout 0"},
-        {no_global_layout, "unknown element type 0 or layout 2"},
+        {no_global_layout, "unknown element type 0 or layout 3"},
         {crooked_address, "address 0x1002 is not a multiple of its element's 4 bytes"},
         {gaps_in_rows, "ND needs stride 1 along its columns"},
         {gaps_in_columns, "DN needs stride 1 along its rows"},
@@ -650,6 +674,32 @@ static void a_tensor_has_to_be_sound(void **state)
         s.instr.global = NULL;
         assert_refused(&s, "GlobalTensor", "is missing", "left out");
     }
+}
+
+static void a_tensor_in_nz_fills_a_tile_of_l1(void **state)
+{
+    (void)state;
+    struct sample s;
+    make(&s, TG_OP_TLOAD);
+    column_blocks(&s);
+    s.core_type = TG_AIC;
+    assert_accepted(&s, "three column blocks");
+    make(&s, TG_OP_TLOAD);
+    column_blocks_in_ub(&s);
+    assert_refused(&s, "dst", "a row-major tile takes a GlobalTensor in ND", "in UB");
+    make(&s, TG_OP_TLOAD);
+    column_blocks(&s);
+    s.core_type = TG_AIC;
+    s.dst.layout = TG_COL_MAJOR;
+    assert_refused(&s, "dst", "a GlobalTensor in NZ goes into an NZ tile of L1", "in ZN");
+    make(&s, TG_OP_TLOAD);
+    gaps_in_blocks(&s);
+    s.core_type = TG_AIC;
+    assert_refused(&s, "GlobalTensor", "NZ has rows of 8 elements without gaps", "with gaps");
+    make(&s, TG_OP_TLOAD);
+    two_blocks(&s);
+    s.core_type = TG_AIC;
+    assert_refused(&s, "GlobalTensor", "its 12 x 16 elements are not the tile's valid 12 x 24", "of two blocks");
 }
 
 /* The stride of a dimension that has one element leads nowhere. */
@@ -833,6 +883,7 @@ int main(void)
         cmocka_unit_test(transfers_take_every_pair_that_fits),
         cmocka_unit_test(transfers_refuse_pairs_that_do_not_fit),
         cmocka_unit_test(a_tensor_has_to_be_sound),
+        cmocka_unit_test(a_tensor_in_nz_fills_a_tile_of_l1),
         cmocka_unit_test(a_stride_that_leads_nowhere_may_be_large),
         cmocka_unit_test(flags_go_between_two_pipes_of_the_core),
         cmocka_unit_test(events_are_0_to_7),

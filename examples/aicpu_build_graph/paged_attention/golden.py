@@ -13,7 +13,7 @@ Tensors, in the order of the program's arguments (E is the element type; bf16 tr
     block_table   int32 [batch][block_num]     blocks of each sequence in order; -1 behind its last one
     context_lens  int32 [batch]                tokens of each sequence
     out           E [batch][num_heads][head_dim]
-    config        int64 [7 to 9]  batch, num_heads, kv_head_num, head_dim, block_size, block_num, bits of the fp32
+    config        int64 [7 to 10] batch, num_heads, kv_head_num, head_dim, block_size, block_num, bits of the fp32
                                   scale, element type (0 fp32, 1 fp16, 2 bf16; absent: fp32), blocks per task (absent:
                                   1)
 """

@@ -43,17 +43,30 @@ static uint32_t place_of(const struct tg_lazy_tile *t, uint32_t kind, uint32_t r
                              : tg_at_zn(t->cols, width, row, col);
 }
 
+/* Where an element of a part is, in elements from its start. */
+static size_t element_in(const struct tg_lazy_part *part, uint32_t width, uint32_t row, uint32_t col)
+{
+    return row * part->ld + col / width * part->panel_ld + col % width;
+}
+
+/* Do the elements of a row follow each other? */
+static bool has_whole_rows(const struct tg_lazy_part *part, uint32_t dtype)
+{
+    return part->panel_ld == tg_fractal_cols(dtype);
+}
+
 /* Write the tile's bytes, including the padding. */
 static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
 {
     const size_t bytes = tg_dtype_bytes(t->dtype);
+    const uint32_t width = tg_fractal_cols(t->dtype);
     uint8_t *to = lazy->buffers->of_kind[kind] + t->low;
     memset(to, 0, t->high - t->low);
     for (const struct tg_lazy_part *part = t->parts; part < t->parts + t->n_parts; part++)
         for (uint32_t row = 0; row < t->n_rows; row++)
             for (uint32_t col = 0; col < part->n_cols; col++)
-                memcpy(to + place_of(t, kind, row, part->col + col) * bytes, part->at + (row * part->ld + col) * bytes,
-                       bytes);
+                memcpy(to + place_of(t, kind, row, part->col + col) * bytes,
+                       part->at + element_in(part, width, row, col) * bytes, bytes);
 }
 
 /* Remove the buffer's tiles that overlap the span. Before that, materialise tiles that must keep their bytes: all of
@@ -92,7 +105,8 @@ static bool touches(const struct tg_lazy_tile *tile, uint64_t low, uint64_t high
 {
     for (const struct tg_lazy_part *part = tile->parts; part < tile->parts + tile->n_parts; part++) {
         const uint64_t first = (uint64_t)(uintptr_t)part->at;
-        const uint64_t elements = (tile->n_rows - 1) * part->ld + part->n_cols;
+        const uint64_t elements = element_in(part, tg_fractal_cols(tile->dtype), tile->n_rows - 1, part->n_cols - 1) +
+                                  1;
         if (first < high && low < first + elements * tg_dtype_bytes(tile->dtype)) return true;
     }
     return false;
@@ -115,19 +129,25 @@ static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
 
 static bool is_matrix(const struct tg_global *g)
 {
-    return g->layout == TG_ROW_MAJOR && g->shape[0] == 1 && g->shape[1] == 1 && g->shape[2] == 1 &&
-           g->stride[3] >= (int64_t)g->shape[4];
+    if (g->shape[0] != 1 || g->shape[2] != 1) return false;
+    return g->layout == TG_NZ ? g->shape[1] == 1 || g->stride[1] > 0
+                              : g->layout == TG_ROW_MAJOR && g->shape[1] == 1 && g->stride[3] >= (int64_t)g->shape[4];
 }
 
 static void expect(struct tg_lazy *lazy, const struct tg_lazy_tile *tile)
 {
     const struct tg_lazy_part *part = tile->parts;
     const uint32_t bytes = tg_dtype_bytes(tile->dtype), row_bytes = part->n_cols * bytes;
+    const bool nz = !has_whole_rows(part, tile->dtype);
     struct tg_stream_range range = {part->at, part->ld * bytes, tile->n_rows, (row_bytes + 63) / TG_LINE_BYTES};
     if (tile->n_rows * row_bytes < STREAM_BYTES) return;
-    if (part->ld == part->n_cols) {
+    if (nz) { /* a column block after the other, as they are read */
+        range = (struct tg_stream_range){part->at, part->panel_ld * bytes, part->n_cols / tg_fractal_cols(tile->dtype),
+                                         (tile->n_rows * 32 + 63) / TG_LINE_BYTES};
+    }
+    if (range.stride == (size_t)range.row_lines * TG_LINE_BYTES) {
+        range.row_lines *= range.n_rows;
         range.n_rows = 1;
-        range.row_lines = tile->n_rows * row_bytes / TG_LINE_BYTES;
     }
     tg_stream_add(&lazy->stream, range);
     if (lazy->stream.n_ahead < TG_STREAM_AHEAD) tg_stream_ask(&lazy->stream, TG_STREAM_AHEAD - lazy->stream.n_ahead);
@@ -169,6 +189,7 @@ static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
     struct tg_lazy_part *part = &tile->parts[tile->n_parts++];
     part->at = (const uint8_t *)(uintptr_t)g->addr;
     part->ld = (size_t)g->stride[3];
+    part->panel_ld = g->layout == TG_NZ && g->shape[1] > 1 ? (size_t)g->stride[1] : tg_fractal_cols(g->dtype);
     part->col = 0;
     part->n_cols = tile->n_cols;
     expect(lazy, tile);
@@ -192,6 +213,7 @@ static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, 
         struct tg_lazy_part *part = &to->parts[to->n_parts++];
         part->at = from->parts[i].at;
         part->ld = from->parts[i].ld;
+        part->panel_ld = from->parts[i].panel_ld;
         part->col = col + from->parts[i].col;
         part->n_cols = from->parts[i].n_cols;
     }
@@ -286,7 +308,7 @@ static const float *widen_left(struct tg_lazy *lazy, const struct tg_tile *left)
     struct tg_lazy_buffer *buffer = &lazy->of_kind[TG_LEFT];
     const struct tg_lazy_tile *tile = find(buffer, span_of(left), &buffer->next_read);
     if (!tile || tile->dtype != left->dtype || tile->n_rows != left->valid_rows || tile->n_cols != left->valid_cols ||
-        tile->rows != left->rows || tile->n_parts != 1)
+        tile->rows != left->rows || tile->n_parts != 1 || !has_whole_rows(tile->parts, tile->dtype))
         return NULL;
     float *to = lazy->buffers->scratch;
     const struct tg_lazy_part *part = tile->parts;
@@ -308,7 +330,7 @@ static uint32_t n_alike(const struct stack *stack, uint32_t first)
     while (i < stack->n && of->n_parts == 1) {
         const struct tg_lazy_tile *tile = stack->tiles[i];
         if (stack->tiles[i - 1]->n_rows < of->n_rows || tile->n_rows > of->n_rows || tile->n_parts != 1 ||
-            tile->parts->ld != of->parts->ld)
+            tile->parts->ld != of->parts->ld || tile->parts->panel_ld != of->parts->panel_ld)
             break;
         i++;
     }
@@ -339,7 +361,7 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
             pieces[0] = part->at;
             product.sum = sum + tg_at_nz(acc->rows, 16, 0, part->col);
             product.right_ld = part->ld;
-            product.panel_ld = 32 / tg_dtype_bytes(product.dtype);
+            product.panel_ld = part->panel_ld;
             product.n = part->n_cols;
             lazy->product->multiply(&product, &lazy->stream);
         }

@@ -23,8 +23,8 @@ enum {
 
 /* Columns of a tile, and their place. */
 struct tg_lazy_part {
-    const uint8_t *at; /* of the first element in device memory */
-    size_t ld;         /* elements from row to row there */
+    const uint8_t *at;   /* of the first element in device memory */
+    size_t ld, panel_ld; /* elements from row to row there, and from one panel of 32 bytes to the next */
     uint32_t col, n_cols;
 };
 

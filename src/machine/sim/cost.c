@@ -81,8 +81,11 @@ static struct tg_cost path_cost(double fixed, double rate, uint64_t bytes)
     return (struct tg_cost){.cycles = whole_cycles(fixed + (double)bytes / rate)};
 }
 
-/* Device memory is copied two dimensions at a time. */
-static double copies(const struct tg_global *g) { return (double)g->shape[0] * g->shape[1] * g->shape[2]; }
+/* Device memory is copied two dimensions at a time. In NZ these are column blocks, and rows with their columns. */
+static double copies(const struct tg_global *g)
+{
+    return (double)g->shape[0] * g->shape[2] * (g->layout == TG_NZ ? 1 : g->shape[1]);
+}
 
 static struct tg_cost transfer_cost(const struct tg_sim_machine *m, const struct tg_instr *instr)
 {

@@ -9,7 +9,8 @@
  *         5 tokens: of the span, 1 or more; only the last block may hold fewer than block_size
  *         6 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
  *         7 ld: of p, tokens or more
- *         8 and behind: v of each block, device addresses
+ *         8 packed: 0: v is row-major; 1: it is in NZ, [head_dim / 16][block_size][16], of 2-byte elements
+ *         9 and behind: v of each block, device addresses
  *
  * TLOAD fills the tiles up to whole fractals with zeros, which add nothing; columns of p and rows of v that belong to
  * no token are never read.
@@ -27,6 +28,7 @@
 #define SIDE 128u
 #define PART (SIDE * SIDE * 4u) /* bytes of the largest tile */
 #define SETS 2u
+#define NZ 16u       /* columns of a column block: 32 bytes */
 #define V_EVENT SETS /* those of p come first: 0, 1, then those of v */
 #define L0_BYTES 65536u
 
@@ -35,7 +37,7 @@
 
 struct task {
     uint64_t p, o;
-    uint32_t rows, head_dim, block_size, tokens, dtype, ld;
+    uint32_t rows, head_dim, block_size, tokens, dtype, ld, packed;
     const int64_t *blocks;
     uint32_t n_slices;         /* of head_dim */
     uint32_t p_bytes, v_bytes; /* of a step's tiles, at most */
@@ -86,6 +88,18 @@ static uint32_t block_tokens(const struct task *t, struct step s, uint32_t at)
     return least(t->block_size - at % t->block_size, s.at + s.n - at);
 }
 
+/* Rows [row, row + n) of a slice of a block's v. */
+static struct tg_global v_gm(const struct task *t, uint64_t block, uint32_t slice, uint32_t row, uint32_t n)
+{
+    const uint32_t width = width_of(t, slice);
+    if (t->packed) {
+        const uint64_t from = block + ((uint64_t)slice * (SIDE / NZ) * t->block_size + row) * 32u;
+        return tg_global_nz(from, t->dtype, n, width, t->block_size);
+    }
+    const uint64_t at = (uint64_t)row * t->head_dim + slice * SIDE;
+    return tg_global_nd(block + at * tg_dtype_bytes(t->dtype), t->dtype, n, width, t->head_dim);
+}
+
 /* MTE2. An event for each operand, so that p moves on while v is still being loaded. */
 static void load(const struct task *t, struct step s, uint32_t i)
 {
@@ -100,12 +114,11 @@ static void load(const struct task *t, struct step s, uint32_t i)
     }
     for (uint32_t at = s.at, n; at < s.at + s.n; at += n) {
         n = block_tokens(t, s, at);
-        const uint64_t from = tg_arg_addr(t->blocks[at / t->block_size]) +
-                              ((uint64_t)(at % t->block_size) * t->head_dim + s.slice * SIDE) * bytes;
-        const struct tg_global v_gm = tg_global_nd(from, t->dtype, n, width, t->head_dim);
+        const struct tg_global v_part = v_gm(t, tg_arg_addr(t->blocks[at / t->block_size]), s.slice, at % t->block_size,
+                                             n);
         const uint32_t offset = (at - s.at) * tg_round_up(width, 16) * bytes;
         const struct tg_tile v_l1 = place(tg_tile_mat(t->dtype, n, width), L1_V + i % SETS * PART + offset);
-        TLOAD(v_l1, v_gm);
+        TLOAD(v_l1, v_part);
     }
     set_flag(PIPE_MTE2, PIPE_MTE1, V_EVENT + i % SETS);
 }
@@ -188,7 +201,8 @@ void kernel_entry(int64_t *args)
     t.tokens = tg_arg_u32(args[5]);
     t.dtype = tg_arg_u32(args[6]);
     t.ld = tg_arg_u32(args[7]);
-    t.blocks = args + 8;
+    t.packed = tg_arg_u32(args[8]);
+    t.blocks = args + 9;
     plan(&t);
 
     struct step s = {0, tile_tokens(&t, 0), 0};

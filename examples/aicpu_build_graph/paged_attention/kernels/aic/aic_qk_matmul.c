@@ -9,7 +9,8 @@
  *         5 tokens: of the span, 1 or more; only the last block may hold fewer than block_size
  *         6 dtype: enum tg_dtype, TG_FP32, TG_FP16 or TG_BF16
  *         7 ld: of s, tokens or more
- *         8 and behind: kt of each block, device addresses
+ *         8 packed: 0: kt is row-major; 1: it is in NZ, [block_size / 16][head_dim][16], of 2-byte elements
+ *         9 and behind: kt of each block, device addresses
  *
  * A span is the consecutive blocks of a sequence that one task covers, one or more. Columns that hold no token are
  * neither read nor written, so nothing in them can do harm.
@@ -29,6 +30,7 @@
 #define SIDE 128u
 #define PART (SIDE * SIDE * 4u) /* bytes of the largest tile */
 #define SETS 2u
+#define NZ 16u            /* columns of a column block: 32 bytes */
 #define Q_EVENT EVENT_ID2 /* behind those of the sets */
 #define L0_BYTES 65536u
 
@@ -37,7 +39,7 @@
 
 struct task {
     uint64_t q, s;
-    uint32_t rows, head_dim, block_size, tokens, dtype, ld;
+    uint32_t rows, head_dim, block_size, tokens, dtype, ld, packed;
     const int64_t *blocks;
     uint32_t n_slices; /* of head_dim */
     uint32_t kt_bytes; /* of a step's kt, at most */
@@ -108,6 +110,21 @@ static void move_q(const struct task *t, uint32_t slice)
     TMOV(l0a, l1);
 }
 
+/* Columns [col, col + n) of a slice of a block's kt. A part of a column block is a matrix like any other. */
+static struct tg_global kt_gm(const struct task *t, uint64_t block, uint32_t slice, uint32_t col, uint32_t n)
+{
+    const uint32_t depth = depth_of(t, slice);
+    if (!t->packed) {
+        const uint64_t at = (uint64_t)slice * SIDE * t->block_size + col;
+        return tg_global_nd(block + at * tg_dtype_bytes(t->dtype), t->dtype, depth, n, t->block_size);
+    }
+    const uint64_t from = block + ((uint64_t)(col / NZ) * t->head_dim + slice * SIDE) * 32u;
+    return n < NZ ? tg_global_nd(from, t->dtype, depth, n, NZ) : tg_global_nz(from, t->dtype, depth, n, t->head_dim);
+}
+
+/* The columns that one load takes from a block, of up to n: whole column blocks, then a part of one. */
+static uint32_t kt_columns(const struct task *t, uint32_t n) { return t->packed && n > NZ ? n / NZ * NZ : n; }
+
 /* MTE2. Load the step's kt, the columns of each block behind those of the one before. */
 static void load_kt(const struct task *t, struct step s, uint32_t i)
 {
@@ -115,10 +132,8 @@ static void load_kt(const struct task *t, struct step s, uint32_t i)
     if (i >= SETS) wait_flag(PIPE_MTE1, PIPE_MTE2, i % SETS);
     for (uint32_t at = s.at, n; at < s.at + s.n; at += n) {
         const uint32_t col = at % t->block_size;
-        n = least(t->block_size - col, s.at + s.n - at);
-        const uint64_t from = tg_arg_addr(t->blocks[at / t->block_size]) +
-                              ((uint64_t)s.slice * SIDE * t->block_size + col) * bytes;
-        const struct tg_global gm = tg_global_nd(from, t->dtype, depth, n, t->block_size);
+        n = kt_columns(t, least(t->block_size - col, s.at + s.n - at));
+        const struct tg_global gm = kt_gm(t, tg_arg_addr(t->blocks[at / t->block_size]), s.slice, col, n);
         const uint32_t offset = (at - s.at) * tg_round_up(depth, 16) * bytes;
         const struct tg_tile l1 = place(tg_tile_mat(t->dtype, depth, n), L1_KT + i % SETS * PART + offset);
         TLOAD(l1, gm);
@@ -185,7 +200,8 @@ void kernel_entry(int64_t *args)
     t.tokens = tg_arg_u32(args[5]);
     t.dtype = tg_arg_u32(args[6]);
     t.ld = tg_arg_u32(args[7]);
-    t.blocks = args + 8;
+    t.packed = tg_arg_u32(args[8]);
+    t.blocks = args + 9;
     plan(&t);
 
     const struct step begin = {0, tile_tokens(&t, 0), 0};

@@ -43,17 +43,30 @@ enum { QUERY, KEY_CACHE, VALUE_CACHE, BLOCK_TABLE, CONTEXT_LENS, OUT, CONFIG, N_
 static const char *const tensor_names[N_TENSORS] = {"query",        "key_cache", "value_cache", "block_table",
                                                     "context_lens", "out",       "config"};
 
-/* The words of config. From DTYPE on they may be absent, which means fp32 and 1. */
-enum { BATCH, NUM_HEADS, KV_HEAD_NUM, HEAD_DIM, BLOCK_SIZE, BLOCK_NUM, SCALE, DTYPE, BLOCKS_PER_TASK, N_CONFIG };
+/* The words of config. From DTYPE on they may be absent, which means fp32, 1 and 0. */
+enum {
+    BATCH,
+    NUM_HEADS,
+    KV_HEAD_NUM,
+    HEAD_DIM,
+    BLOCK_SIZE,
+    BLOCK_NUM,
+    SCALE,
+    DTYPE,
+    BLOCKS_PER_TASK,
+    PACKED,
+    N_CONFIG
+};
 static const char *const size_names[] = {"batch", "num_heads", "kv_head_num", "head_dim", "block_size", "block_num"};
 static const uint64_t bytes_of_dtype[] = {4, 2, 2}; /* [enum tg_dtype]: fp32, fp16, bf16 */
 
 #define DIM_STEP 8u  /* head_dim and block_size are multiples of it ... */
 #define DIM_MAX 256u /* ... up to this */
 #define ROWS_MAX 128u
+#define NZ 16u
 
 #define SPAN_BLOCKS_MAX 64u
-#define CUBE_ARGS 8 /* arguments of a cube kernel before those of the blocks */
+#define CUBE_ARGS 9 /* arguments of a cube kernel before those of the blocks */
 
 #define WAVE_SPANS 8u
 #define TURN_CHAINS 32u
@@ -83,6 +96,7 @@ struct problem {
     uint64_t rows;        /* query heads that share a KV head */
     uint64_t span_blocks; /* KV blocks that a task covers at most */
     uint64_t dtype, elem_bytes;
+    uint64_t packed; /* key_cache and value_cache are in NZ, block by block */
     float scale;
 };
 
@@ -124,7 +138,7 @@ static int read_config(struct tg_runtime *rt, struct problem *p)
     const int64_t *config = (const int64_t *)(uintptr_t)p->addr[CONFIG];
     const uint64_t n_words = p->bytes[CONFIG] / sizeof *config;
     if (p->bytes[CONFIG] % sizeof *config || n_words < DTYPE || n_words > N_CONFIG) {
-        return refuse(rt, "config has %" PRIu64 " bytes: give 7 to 9 words of int64", p->bytes[CONFIG]);
+        return refuse(rt, "config has %" PRIu64 " bytes: give 7 to 10 words of int64", p->bytes[CONFIG]);
     }
     uint64_t *const sizes[] = {&p->batch, &p->heads, &p->kv_heads, &p->head_dim, &p->block_size, &p->table_cols};
     for (int i = 0; i < SCALE; i++) {
@@ -137,6 +151,7 @@ static int read_config(struct tg_runtime *rt, struct problem *p)
     memcpy(&p->scale, &scale_bits, sizeof p->scale);
     p->dtype = n_words > DTYPE ? (uint64_t)config[DTYPE] : 0;
     p->span_blocks = n_words > BLOCKS_PER_TASK ? (uint64_t)config[BLOCKS_PER_TASK] : 1;
+    p->packed = n_words > PACKED ? (uint64_t)config[PACKED] : 0;
     return 0;
 }
 
@@ -145,6 +160,23 @@ static int check_dim(struct tg_runtime *rt, int word, uint64_t value)
     if (value % DIM_STEP == 0 && value <= DIM_MAX) return 0;
     return refuse(rt, "config[%d] %s is %" PRIu64 ": the kernels take multiples of %u up to %u", word, size_names[word],
                   value, DIM_STEP, DIM_MAX);
+}
+
+/* A column block of the NZ layout has 16 columns of 2 bytes. */
+static int check_packed(struct tg_runtime *rt, const struct problem *p)
+{
+    if (p->packed > 1) {
+        return refuse(rt, "config[9] packed is %" PRId64 ": give 0 (rows) or 1 (NZ)", (int64_t)p->packed);
+    }
+    if (!p->packed) return 0;
+    if (p->elem_bytes != 2) return refuse(rt, "config[9] packed is 1: fp32 has no packed cache, give 0");
+    if (p->head_dim % NZ || p->block_size % NZ) {
+        return refuse(rt,
+                      "config[9] packed is 1, but head_dim %" PRIu64 " or block_size %" PRIu64
+                      " is no multiple of %u, the columns of a column block",
+                      p->head_dim, p->block_size, NZ);
+    }
+    return 0;
 }
 
 static int check_config(struct tg_runtime *rt, struct problem *p)
@@ -176,7 +208,7 @@ static int check_config(struct tg_runtime *rt, struct problem *p)
         return refuse(rt, "config[8] blocks per task is %" PRId64 ": a task covers 1 to %u blocks",
                       (int64_t)p->span_blocks, SPAN_BLOCKS_MAX);
     }
-    return 0;
+    return check_packed(rt, p);
 }
 
 static int check_bytes(struct tg_runtime *rt, const struct problem *p, int tensor, uint64_t bytes, const char *shape)
@@ -383,8 +415,9 @@ static int put_blocks(const struct problem *p, const struct chain *c, const stru
 static int add_qk(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {rows_addr(p, c, QUERY), k->slot.s, p->rows,  p->head_dim,
-                                                  p->block_size,          k->tokens, p->dtype, span_tokens(p)};
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {
+        rows_addr(p, c, QUERY), k->slot.s, p->rows, p->head_dim, p->block_size, k->tokens, p->dtype,
+        span_tokens(p),         p->packed};
     const int n_args = CUBE_ARGS + put_blocks(p, c, k, KEY_CACHE, args + CUBE_ARGS);
     return tg_add_task(b->rt, args, n_args, FUNC_QK, TG_AIC);
 }
@@ -400,8 +433,8 @@ static int add_sf(struct builder *b, const struct span *k)
 static int add_pv(struct builder *b, const struct chain *c, const struct span *k)
 {
     const struct problem *p = b->p;
-    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {k->slot.p,     k->slot.part.o, p->rows,  p->head_dim,
-                                                  p->block_size, k->tokens,      p->dtype, span_tokens(p)};
+    uint64_t args[CUBE_ARGS + SPAN_BLOCKS_MAX] = {k->slot.p, k->slot.part.o, p->rows,        p->head_dim, p->block_size,
+                                                  k->tokens, p->dtype,       span_tokens(p), p->packed};
     const int n_args = CUBE_ARGS + put_blocks(p, c, k, VALUE_CACHE, args + CUBE_ARGS);
     return tg_add_task(b->rt, args, n_args, FUNC_PV, TG_AIC);
 }
