@@ -2,9 +2,10 @@
  * bench_attention: paged attention on `cpu` against the speed at which this computer reads memory.
  *
  * One query a sequence, head_dim 128. The cache is a pool of gigabytes in device memory. Each run reads other blocks of
- * it, in random order, so that no block is in a processor's cache. The same process measures the best read bandwidth of
- * the same memory with as many threads (AVX-512 or AVX2 if available, prefetch, huge pages). Two loops compute the
- * same: a plain one (plain_attention.c) and one tuned by hand (fused_attention.c). The results are compared.
+ * it, in random order, so that no block is in a processor's cache. The same process measures two limits
+ * with as many threads: the best read bandwidth of the same memory (1 to 8 streams, with and without prefetch), and the
+ * speed of the products' instruction on registers. The limit of a row is the one that takes longer. Two loops compute
+ * the same: a plain one (plain_attention.c) and one tuned by hand (fused_attention.c). The results are compared.
  *
  * Least, median and most of the runs are by the clock; "own" is by the processor time of the best one, launch included:
  * the time of a run on an idle computer. A run's time begins with its first task. The time of the launch before it (the
@@ -53,7 +54,9 @@ struct row {
 struct figures {
     double gb_s[REPEATS];
     double fused[REPEATS];
-    double plain, own, launch_us, peak; /* plain: the best */
+    double plain, own, launch_us; /* plain: the best */
+    double peak;                  /* GB/s, if only what binds took time */
+    bool by_products;             /* they bind, not memory */
     uint64_t tasks;
 };
 
@@ -64,7 +67,8 @@ struct bench {
     struct tg_program *program;
     uint64_t keys, values; /* device addresses */
     uint64_t next;         /* block of the pool, in its order */
-    double peak;           /* GB/s */
+    double bandwidth;      /* GB/s */
+    double products;       /* GFLOP/s of the element type in use; 0: not measured */
 };
 
 static double now_s(void)
@@ -146,44 +150,101 @@ static double in_parallel(uint32_t n, void (*body)(void *context, uint32_t threa
     return seconds;
 }
 
-/* ---- the limit --------------------------------------------------------------------------------------------------- */
+/* ---- the limits -------------------------------------------------------------------------------------------------- */
 
 typedef uint64_t lanes __attribute__((vector_size(64)));
 
-/* The sum of all words, two lines at a time, `ahead` bytes asked for ahead. Compiled for this computer. */
-static uint64_t read_all(const uint8_t *from, size_t bytes, size_t ahead)
+enum { STREAMS_MOST = 8, READ_BYTES = CHUNK - 32768 }; /* a multiple of 64 bytes for each stream */
+
+/* The exclusive or of all words: lines of `n_streams` parts in turn, each prefetched `ahead` bytes ahead. */
+static inline __attribute__((always_inline)) uint64_t read_streams(const uint8_t *from, size_t ahead,
+                                                                   uint32_t n_streams)
 {
-    lanes a = {0}, b = {0};
-    for (size_t i = 0; i < bytes; i += 128) {
-        __builtin_prefetch(from + i + ahead, 0, 3);
-        __builtin_prefetch(from + i + ahead + 64, 0, 3);
-        a += *(const lanes *)(const void *)(from + i);
-        b += *(const lanes *)(const void *)(from + i + 64);
-    }
-    a += b;
-    return a[0] ^ a[1] ^ a[2] ^ a[3] ^ a[4] ^ a[5] ^ a[6] ^ a[7];
+    const size_t part = READ_BYTES / n_streams;
+    lanes sums[STREAMS_MOST] = {{0}}, all = {0};
+    for (size_t i = 0; i < part; i += 64)
+        for (uint32_t s = 0; s < n_streams; s++) {
+            const uint8_t *at = from + s * part + i;
+            if (ahead) __builtin_prefetch(at + ahead, 0, 2);
+            sums[s] ^= *(const lanes *)(const void *)at;
+        }
+    for (uint32_t s = 0; s < n_streams; s++) all ^= sums[s];
+    return all[0] ^ all[1] ^ all[2] ^ all[3] ^ all[4] ^ all[5] ^ all[6] ^ all[7];
 }
 
 struct reading {
     const uint8_t *from; /* each thread reads CHUNK bytes of its own */
     size_t ahead;
+    uint32_t n_streams;
     _Atomic uint64_t sum;
 };
 
 static void read_chunk(void *context, uint32_t thread)
 {
     struct reading *r = context;
-    r->sum ^= read_all(r->from + (size_t)thread * CHUNK, CHUNK - 8192, r->ahead);
+    const uint8_t *from = r->from + (size_t)thread * CHUNK;
+    r->sum ^= r->n_streams == 1   ? read_streams(from, r->ahead, 1)
+              : r->n_streams == 2 ? read_streams(from, r->ahead, 2)
+              : r->n_streams == 4 ? read_streams(from, r->ahead, 4)
+                                  : read_streams(from, r->ahead, 8);
 }
 
+/* The best of some patterns, each on memory that no cache holds. */
 static double best_read_bandwidth(const struct bench *b)
 {
-    static const size_t ahead[] = {0, 1024, 1536, 2048};
+    static const size_t ahead[] = {0, 512, 1024, 2048, 4096};
     double best = 0;
     for (uint64_t at = 0, i = 0; at + WORKERS_MAX * CHUNK <= POOL_BYTES; at += WORKERS_MAX * CHUNK, i++) {
-        struct reading r = {(const uint8_t *)(uintptr_t)(b->values + at), ahead[i % 4], 0};
-        const double gb_s = 1e-9 * (CHUNK - 8192) * b->workers / in_parallel(b->workers, read_chunk, &r);
+        struct reading r = {(const uint8_t *)(uintptr_t)(b->values + at), ahead[i / 4 % 5], 1u << i % 4, 0};
+        const double gb_s = 1e-9 * READ_BYTES * b->workers / in_parallel(b->workers, read_chunk, &r);
         if (gb_s > best) best = gb_s;
+    }
+    return best;
+}
+
+/* 12 sums in registers, many times: the instruction that products of the type use. */
+enum { PEAK_STEPS = 400000, PEAK_SUMS = 12, PEAK_REPEATS = 5 };
+
+struct peak {
+    uint32_t lanes; /* numbers that an instruction multiplies; 0: there is no loop for this instruction set */
+    bool pairs;     /* VDPBF16PS, not an FMA */
+};
+
+#if defined(__x86_64__)
+#define MULTIPLY(op, r)                                                                                                \
+    __asm__ volatile(                                                                                                  \
+        "vxorps %%ymm15, %%ymm15, %%ymm15\n\t"                                                                         \
+        ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n\t" op " %%" r "15, %%" r "15, %%" r "\\sum\n\t.endr"         \
+        :                                                                                                              \
+        :                                                                                                              \
+        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm15")
+#else
+#define MULTIPLY(op, r) (void)0
+#endif
+
+static void multiply_in_registers(void *context, uint32_t thread)
+{
+    (void)thread;
+    const struct peak *peak = context;
+    for (uint32_t i = 0; i < PEAK_STEPS; i++) {
+        if (peak->pairs) MULTIPLY("vdpbf16ps", "zmm");
+        else if (peak->lanes == 16) MULTIPLY("vfmadd231ps", "zmm");
+        else MULTIPLY("vfmadd231ps", "ymm");
+    }
+}
+
+/* GFLOP/s of products of that type on the device's instruction set; 0: not measured. */
+static double best_products(const struct bench *b, enum pa_dtype dtype)
+{
+    const char *isa = tg_device_isa(b->device);
+    struct peak peak = {0, strcmp(isa, "avx512bf16") == 0 && dtype == PA_BF16};
+    if (strcmp(isa, "avx2") == 0) peak.lanes = 8;
+    else if (strcmp(isa, "avx512") == 0 || strcmp(isa, "avx512bf16") == 0) peak.lanes = peak.pairs ? 32 : 16;
+    double best = 0;
+    for (int i = 0; i < PEAK_REPEATS && peak.lanes > 0; i++) {
+        const double flops = 2.0 * peak.lanes * PEAK_SUMS * PEAK_STEPS * b->workers;
+        const double rate = 1e-9 * flops / in_parallel(b->workers, multiply_in_registers, &peak);
+        if (rate > best) best = rate;
     }
     return best;
 }
@@ -478,7 +539,10 @@ static void measure(struct bench *b, const struct row *row, struct figures *f)
     sort(f->fused);
     sort(launch);
     f->launch_us = launch[REPEATS / 2];
-    f->peak = b->peak;
+    const double flops = 4.0 * row->batch * row->context * HEADS * HEAD_DIM; /* of scores and values */
+    const double by_products = b->products > 0 ? bytes / (flops / b->products) : INFINITY;
+    f->by_products = by_products < b->bandwidth;
+    f->peak = f->by_products ? by_products : b->bandwidth;
     problem_close(&p);
 }
 
@@ -551,15 +615,17 @@ static void print_json(FILE *to, const struct bench *b, const char *isa, const s
 {
     static bool again;
     const double median = f->gb_s[REPEATS / 2];
-    fprintf(to,
-            "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
-            "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
-            "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, \"peak\": %.2f, \"fraction\": %.3f, "
-            "\"fused\": %.2f, \"fused_least\": %.2f, \"fused_most\": %.2f, \"plain\": %.2f, \"launch_us\": %.0f}",
-            again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM,
-            row->block_size, row->context, row->batch, (unsigned long long)f->tasks, median, f->gb_s[0],
-            f->gb_s[REPEATS - 1], f->own, f->peak, median / f->peak, f->fused[REPEATS / 2], f->fused[0],
-            f->fused[REPEATS - 1], f->plain, f->launch_us);
+    fprintf(
+        to,
+        "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
+        "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
+        "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, \"bandwidth\": %.2f, \"gflops\": %.1f, \"bound\": \"%s\", \"peak\": %.2f, "
+        "\"fraction\": %.3f, "
+        "\"fused\": %.2f, \"fused_least\": %.2f, \"fused_most\": %.2f, \"plain\": %.2f, \"launch_us\": %.0f}",
+        again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM, row->block_size,
+        row->context, row->batch, (unsigned long long)f->tasks, median, f->gb_s[0], f->gb_s[REPEATS - 1], f->own,
+        b->bandwidth, b->products, f->by_products ? "products" : "memory", f->peak, median / f->peak,
+        f->fused[REPEATS / 2], f->fused[0], f->fused[REPEATS - 1], f->plain, f->launch_us);
     again = true;
 }
 
@@ -604,8 +670,9 @@ int main(int argc, char **argv)
         bench_open(&b, workers);
         for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
             if (kind == 0 || kinds[kind].dtype != kinds[kind - 1].dtype) fill_pool(&b, kinds[kind].dtype);
-            const double peak = best_read_bandwidth(&b);
-            if (peak > b.peak) b.peak = peak;
+            const double bandwidth = best_read_bandwidth(&b);
+            if (bandwidth > b.bandwidth) b.bandwidth = bandwidth;
+            b.products = best_products(&b, kinds[kind].dtype);
             run_rows(&b, kind, argc > 1 ? argv[1] : NULL, json);
         }
         bench_close(&b);

@@ -32,7 +32,7 @@ struct pa_problem {
     void *out; /* written by the run */
     int32_t *block_table;
     int32_t *context_lens;
-    /* batch, heads, kv_heads, head_dim, block_size, table_cols, scale bits, dtype, blocks per task (1) */
+    /* batch, heads, kv_heads, head_dim, block_size, table_cols, scale bits, dtype, blocks per task (1), packed (0) */
     int64_t config[PA_CONFIG_WORDS];
 
     double *reference;             /* [batch][heads][head_dim]: the out.npy that was loaded, or NULL */

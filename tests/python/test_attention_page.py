@@ -29,13 +29,13 @@ def rows_of(page, first):
 
 
 def test_rows_stand_beside_the_limit_and_both_loops(tmp_path):
-    done, page = page_of(tmp_path, OWN, {**OWN, "fraction": 0.75})
+    done, page = page_of(tmp_path, OWN, {**OWN, "fraction": 0.85, "bound": "products"})
     assert done.returncode == 0, done.stderr
     assert "Nobody else." in page
     missed, met = rows_of(page, "bf16")
-    assert missed == ["bf16", "32/32", "128", "4,096", "1", "1", "10.3 (10.1 to 10.4)", "16.9", "0.61", "0.70, missed",
+    assert missed == ["bf16", "32/32", "128", "4,096", "1", "1", "10.3 (10.1 to 10.4)", "16.9", "memory", "0.61", "0.80, missed",
                       "14.2", "3.2"]
-    assert met[8:10] == ["0.75", "0.70"]
+    assert met[8:11] == ["products", "0.85", "0.80"]
     assert "Beside other runtimes" not in page
 
 

@@ -209,7 +209,7 @@ static void config_describes_the_problem(void **state)
     float scale;
     memcpy(&scale, &bits, sizeof scale);
     assert_true(fabs((double)scale - 1 / sqrt(32.0)) < 1e-7);
-    const int64_t expected[9] = {2, 16, 2, 32, 16, 3, (int64_t)bits, 1, 1};
+    const int64_t expected[10] = {2, 16, 2, 32, 16, 3, (int64_t)bits, 1, 1, 0};
     assert_int_equal(sizeof p.config, sizeof expected);
     assert_memory_equal(p.config, expected, sizeof expected);
     pa_problem_free(&p);
