@@ -615,17 +615,17 @@ static void print_json(FILE *to, const struct bench *b, const char *isa, const s
 {
     static bool again;
     const double median = f->gb_s[REPEATS / 2];
-    fprintf(
-        to,
-        "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
-        "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
-        "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, \"bandwidth\": %.2f, \"gflops\": %.1f, \"bound\": \"%s\", \"peak\": %.2f, "
-        "\"fraction\": %.3f, "
-        "\"fused\": %.2f, \"fused_least\": %.2f, \"fused_most\": %.2f, \"plain\": %.2f, \"launch_us\": %.0f}",
-        again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM, row->block_size,
-        row->context, row->batch, (unsigned long long)f->tasks, median, f->gb_s[0], f->gb_s[REPEATS - 1], f->own,
-        b->bandwidth, b->products, f->by_products ? "products" : "memory", f->peak, median / f->peak,
-        f->fused[REPEATS / 2], f->fused[0], f->fused[REPEATS - 1], f->plain, f->launch_us);
+    fprintf(to,
+            "%s\n {\"bench\": \"attention\", \"isa\": \"%s\", \"workers\": %u, \"dtype\": \"%s\", \"heads\": %d, "
+            "\"kv_heads\": %u, \"head_dim\": %d, \"block_size\": %u, \"context\": %u, \"batch\": %u, \"tasks\": %llu, "
+            "\"gb_s\": %.2f, \"least\": %.2f, \"most\": %.2f, \"own\": %.2f, "
+            "\"bandwidth\": %.2f, \"gflops\": %.1f, \"bound\": \"%s\", \"peak\": %.2f, "
+            "\"fraction\": %.3f, "
+            "\"fused\": %.2f, \"fused_least\": %.2f, \"fused_most\": %.2f, \"plain\": %.2f, \"launch_us\": %.0f}",
+            again ? "," : "", isa, b->workers, pa_dtype_name(row->dtype), HEADS, row->kv_heads, HEAD_DIM,
+            row->block_size, row->context, row->batch, (unsigned long long)f->tasks, median, f->gb_s[0],
+            f->gb_s[REPEATS - 1], f->own, b->bandwidth, b->products, f->by_products ? "products" : "memory", f->peak,
+            median / f->peak, f->fused[REPEATS / 2], f->fused[0], f->fused[REPEATS - 1], f->plain, f->launch_us);
     again = true;
 }
 
