@@ -46,13 +46,26 @@ static char *beside(const char *path, const char *name)
     return joined;
 }
 
-/* The target of the symbolic links at `path`; it need not exist. Owned by the caller. A link is written through:
- * replacing it would disconnect its target. NULL with errno. */
+/* The descriptor of this process that `path` names: "/proc/self/fd/1", "/dev/fd/1". -1: it names no descriptor. */
+static int own_descriptor(const char *path)
+{
+    static const char *const folders[] = {"/proc/self/fd/", "/dev/fd/"};
+    for (int i = 0; i < 2; i++) {
+        const size_t n = strlen(folders[i]), n_digits = strspn(path + (strlen(path) < n ? 0 : n), "0123456789");
+        if (strncmp(path, folders[i], n) == 0 && n_digits > 0 && n_digits < 10 && path[n + n_digits] == '\0')
+            return atoi(path + n);
+    }
+    return -1;
+}
+
+/* The target of the symbolic links at `path`, or the name of a descriptor of this process on the way; it need not
+ * exist. Owned by the caller. A link is written through: replacing it would disconnect its target. NULL with errno. */
 static char *follow_links(const char *path)
 {
     enum { MOST_LINKS = 40 }; /* as the system's own limit */
     char *at = strdup(path);
     for (int i = 0; at && i < MOST_LINKS; i++) {
+        if (own_descriptor(at) >= 0) return at;
         char target[4096];
         const ssize_t n = readlink(at, target, sizeof target - 1);
         if (n < 0) return at; /* no link, or nothing is there */
@@ -106,6 +119,15 @@ static bool write_through(const char *path, tg_output_fn *write, const void *con
     const int flags = fcntl(fd, F_GETFL);
     if (flags >= 0) (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
     return write_whole(fd, write, context);
+}
+
+/* Through a descriptor of this process, behind what it has written so far. A new file in place of the open one would
+ * lose that. */
+static bool write_own(int descriptor, tg_output_fn *write, const void *context)
+{
+    if (descriptor == STDOUT_FILENO) fflush(stdout);
+    const int fd = tg_descriptor_high(dup(descriptor));
+    return fd >= 0 && write_whole(fd, write, context);
 }
 
 /* A file without a name in the folder of `path`; -1: the file system does not support it. It disappears with its
@@ -179,11 +201,14 @@ static bool write_file(const char *path, tg_output_fn *write, const void *contex
 enum tg_status tg_output(const char *path, tg_output_fn *write, const void *context)
 {
     errno = 0;
-    /* First: a link of /proc to a pipe has no name that could be followed. */
     struct stat info;
+    /* Of the path itself: a link of /proc to another process's pipe has no name that could be followed. */
     const bool is_special = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
-    char *place = is_special ? NULL : follow_links(path);
-    const bool done = is_special ? write_through(path, write, context) : place && write_file(place, write, context);
+    char *place = follow_links(path);
+    const int own = place ? own_descriptor(place) : -1;
+    const bool done = own >= 0     ? write_own(own, write, context)
+                      : is_special ? write_through(path, write, context)
+                                   : place && write_file(place, write, context);
     const int why = errno;
     free(place);
     if (done) return TG_OK;

@@ -123,17 +123,20 @@ static void run_opened(struct rig *rig, struct tg_run *run)
     tg_run_close(run);
 }
 
-static void run_once(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
+/* false: it did not open. */
+static bool run_once(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
 {
     const uint64_t before = tg_device_bytes_in_use(rig->device);
     struct tg_run *run = NULL;
     memset(&rig->result, 0, sizeof rig->result);
     rig->config.record = rig->trace_path != NULL;
-    if (keep(rig, tg_run_open(rig->program, &rig->config, tensors, n_tensors, &run)) == TG_OK) run_opened(rig, run);
+    const bool opened = keep(rig, tg_run_open(rig->program, &rig->config, tensors, n_tensors, &run)) == TG_OK;
+    if (opened) run_opened(rig, run);
     else assert_null(run);
     CHECK(rig->loses_thread || tg_device_bytes_in_use(rig->device) == before, "%llu bytes are left after %s: %s",
           (unsigned long long)(tg_device_bytes_in_use(rig->device) - before), tg_status_name(rig->status),
           rig->message);
+    return opened;
 }
 
 /* Copy the outputs of a run from the caller's memory to `kept`, or back. Returns their bytes. NULL: copy nothing. */
@@ -152,13 +155,14 @@ static size_t move_outputs(const struct tg_tensor *tensors, size_t n_tensors, ui
 
 /* A checked run refuses what the unchecked run has refused: with the same status, or with findings beside it. One
  * refusal is a finding by itself, so that more may follow: a wait for a flag that is not set. */
-static void refuse_checked(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
+static void refuse_checked(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors, bool opened)
 {
+    const size_t n_kept = opened ? n_tensors : 0; /* tensors that are refused at opening may have no memory */
     struct rig *unchecked = malloc(sizeof *unchecked);
-    uint8_t *outputs = malloc(move_outputs(tensors, n_tensors, NULL, false) + 1);
+    uint8_t *outputs = malloc(move_outputs(tensors, n_kept, NULL, false) + 1);
     assert_non_null(unchecked);
     assert_non_null(outputs);
-    move_outputs(tensors, n_tensors, outputs, false);
+    move_outputs(tensors, n_kept, outputs, false);
     *unchecked = *rig;
     rig->config.check = true;
     run_once(rig, tensors, n_tensors);
@@ -166,7 +170,7 @@ static void refuse_checked(struct rig *rig, const struct tg_tensor *tensors, siz
                                                           strstr(rig->findings, "FLAG_NO_SET"));
     CHECK(rig->status == unchecked->status || has_both, "%s: %s, but checked %s: %s", tg_status_name(unchecked->status),
           unchecked->message, tg_status_name(rig->status), rig->message);
-    move_outputs(tensors, n_tensors, outputs, true);
+    move_outputs(tensors, n_kept, outputs, true);
     *rig = *unchecked;
     free(outputs);
     free(unchecked);
@@ -174,9 +178,9 @@ static void refuse_checked(struct rig *rig, const struct tg_tensor *tensors, siz
 
 enum tg_status rig_run(struct rig *rig, const struct tg_tensor *tensors, size_t n_tensors)
 {
-    run_once(rig, tensors, n_tensors);
+    const bool opened = run_once(rig, tensors, n_tensors);
     if (rig->status != TG_OK && rig->can_check && !rig->config.check && !rig->loses_thread)
-        refuse_checked(rig, tensors, n_tensors);
+        refuse_checked(rig, tensors, n_tensors, opened);
     return rig->status;
 }
 
