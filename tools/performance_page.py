@@ -34,7 +34,7 @@ def read(path):
 
 
 def find(rows, **wanted):
-    return next((row for row in rows if not row["quantity"].startswith("replay") and all(row[key] == value for key, value in wanted.items())), None)
+    return next((row for row in rows if not row["quantity"].startswith(("replay", "busy")) and all(row[key] == value for key, value in wanted.items())), None)
 
 
 def cell(row):

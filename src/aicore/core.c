@@ -16,13 +16,10 @@ static void run_task(struct tg_machine *machine, struct tg_handshake *handshake,
     /* A kernel gets its own copy of the arguments, because it may write to them. */
     const struct tg_payload *payload = &handshake->payload;
     const uint32_t n_args = payload->n_args;
-    for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)payload->args[i];
-    const struct tg_kernel_call call = {.kernel = payload->kernel,
-                                        .args = args,
-                                        .n_args = n_args,
-                                        .task_id = payload->task_id,
-                                        .line = payload->line,
-                                        .file = payload->file};
+    const uint64_t *theirs = (const uint64_t *)(uintptr_t)payload->args; /* a core reads device memory */
+    for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)theirs[i];
+    const struct tg_kernel_call call = {
+        .args = args, .n_args = n_args, .func_id = payload->func_id, .task_id = payload->task_id};
     machine->ops->run_kernel(machine, &call, &handshake->result);
     memset(args, 0, TG_TASK_ARGS_MAX * sizeof args[0]);
     /* Release, pairs with the scheduler's acquire: result and outputs are complete. */

@@ -78,22 +78,23 @@ static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     TG_OBSERVE(machine->observers, ran, self, &ran);
 }
 
-static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task,
-                         const struct tg_kernel_end *end)
+static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task, enum tg_status why,
+                         const char *words)
 {
     char text[256];
     const uint64_t n_waiting = tg_task_n_waiting(task);
-    tg_failure_set(control->config.failure, end->status, "%s on core %u (%s): %s; %llu tasks wait for it",
+    tg_failure_set(control->config.failure, why, "%s on core %u (%s): %s; %llu tasks wait for it",
                    tg_task_describe(task, text, sizeof text), core, tg_core_type_name(control->config.core_type[core]),
-                   end->message, (unsigned long long)n_waiting);
+                   words, (unsigned long long)n_waiting);
 }
 
 void tg_control_report_core(struct tg_control *control, uint32_t core, const struct tg_guard *how)
 {
-    struct tg_kernel_end end = {.status = how->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT};
-    tg_guard_describe(how, end.message, sizeof end.message);
+    char words[128];
+    tg_guard_describe(how, words, sizeof words);
     const uint32_t owner = tg_control_owner(&control->config, core);
-    report_fault(control, core, control->scheduler[owner].running[core], &end);
+    report_fault(control, core, control->scheduler[owner].running[core],
+                 how->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT, words);
 }
 
 static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core)
@@ -106,7 +107,7 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     core_is_idle(control, s, core);
     record(control, s, self, core, task, end);
     if (end->status != TG_OK) {
-        report_fault(control, core, task, end);
+        report_fault(control, core, task, (enum tg_status)end->status, machine->ops->fault(machine, core));
         tg_control_wake_all(control, self);
         return;
     }
@@ -176,12 +177,10 @@ static void dispatch(struct tg_control *control, struct tg_scheduler *s, uint32_
     s->running[core] = task;
     s->n_running++;
     task->dispatched_ns = machine->ops->now(machine);
-    handshake->payload = (struct tg_payload){.kernel = task->kernel,
-                                             .args = task->args,
-                                             .file = task->file,
-                                             .line = task->line,
-                                             .task_id = task->id,
-                                             .n_args = task->n_args};
+    handshake->payload = (struct tg_payload){.args = (uint64_t)(uintptr_t)task->args,
+                                             .n_args = task->n_args,
+                                             .func_id = task->kernel->func_id,
+                                             .task_id = task->id};
     /* Release, pairs with the core's acquire: the payload is complete. */
     atomic_store_explicit(&handshake->payload_token, s->seq[core], memory_order_release);
     machine->ops->spend(machine, TG_WORK_DISPATCH, 1);

@@ -80,7 +80,7 @@ enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, c
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);
     TG_TRY(check_range(device, address, bytes));
-    tg_gm_write(&device->machine->gm, address, host, bytes);
+    device->machine->ops->write(device->machine, address, host, bytes);
     return TG_OK;
 }
 
@@ -89,7 +89,7 @@ enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_addr
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);
     TG_TRY(check_range(device, address, bytes));
-    memcpy(host, (const void *)(uintptr_t)address, bytes);
+    device->machine->ops->read(device->machine, host, address, bytes);
     return TG_OK;
 }
 

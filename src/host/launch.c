@@ -78,6 +78,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
     *m = (struct tg_machine_run){
         .n_threads = launch->control.n_threads,
         .n_cores = launch->control.n_cores,
+        .kernels = &run->program->kernels,
         .core_main = tg_core_main,
         .core_arg = &launch->cores,
         .schedule_seed = run->config.schedule_seed,

@@ -234,7 +234,7 @@ static enum tg_status refill(struct tg_run *run)
         const struct tg_tensor *tensor = &run->tensors[i];
         if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
             TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
-        if (tensor->direction == TG_OUT) memset((void *)(uintptr_t)run->args[i], 0xFF, tensor->bytes);
+        if (tensor->direction == TG_OUT) device->machine->ops->fill(device->machine, run->args[i], 0xFF, tensor->bytes);
     }
     return TG_OK;
 }

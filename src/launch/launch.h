@@ -49,13 +49,13 @@ enum {
 
 /* The next task of a core. Writer: the AICPU thread that owns the core, while the core is idle. */
 struct tg_payload {
-    const struct tg_kernel *kernel;
-    const uint64_t *args;
-    const char *file; /* where the task was added, or NULL */
-    int32_t line;
-    int32_t task_id;
+    uint64_t args; /* device address of its arguments, uint64_t[n_args] */
     uint32_t n_args;
+    uint32_t func_id; /* of its kernel */
+    int32_t task_id;
+    uint32_t reserved;
 };
+_Static_assert(sizeof(struct tg_payload) == 24, "the same for every compiler");
 
 struct tg_handshake {
     /* Writer: the core. */
@@ -63,7 +63,7 @@ struct tg_handshake {
     uint32_t hello_core;
     uint32_t hello_type;
     _Atomic uint32_t result_token; /* publishes result */
-    struct tg_kernel_end result;
+    struct tg_kernel_end result;   /* numbers only; the machine has the words of a failure (tg_machine_ops.fault) */
     /* Writer: the AICPU thread that owns the core. */
     alignas(64) _Atomic uint32_t payload_token; /* publishes payload */
     struct tg_payload payload;

@@ -47,20 +47,17 @@ enum tg_idle { TG_IDLE_WOKEN, TG_IDLE_STALLED };
 
 /* The task that a core is to run. */
 struct tg_kernel_call {
-    const struct tg_kernel *kernel;
     int64_t *args; /* [TG_TASK_ARGS_MAX] the kernel may write to them; zero from n_args on */
     uint32_t n_args;
+    uint32_t func_id; /* of tg_machine_run.kernels */
     int32_t task_id;
-    int32_t line;     /* where the task was added */
-    const char *file; /* NULL: unknown */
 };
 
 /* The end of a kernel. status TG_OK: it returned. */
 struct tg_kernel_end {
-    enum tg_status status;
+    uint32_t status; /* enum tg_status */
     uint64_t start_ns, end_ns;
     struct tg_kernel_times times;
-    char message[TG_MESSAGE_BYTES]; /* details of the error: instruction, tile, rule, signal */
 };
 
 /* A worker thread's knowledge of its running kernel. Writer: that thread. */
@@ -87,6 +84,7 @@ struct tg_machine_run {
      * thread, a worker or (on_core) a core has taken its thread with it, and `how` says in which way. The callee
      * records the failure; a worker's part in the launch is over. Called on the thread that called run(). */
     void (*lost)(void *control_arg, uint32_t index, bool on_core, const struct tg_guard *how);
+    const struct tg_kernels *kernels; /* that tasks name */
     enum tg_core_type core_type[TG_CORES_MAX];
     uint32_t owner[TG_CORES_MAX]; /* the control thread that reads this core's register */
     uint64_t schedule_seed;
@@ -130,6 +128,14 @@ struct tg_machine_ops {
     void (*write_cond)(struct tg_machine *machine, uint32_t value);
     /* Cores: call the kernel, guarded. */
     void (*run_kernel)(struct tg_machine *machine, const struct tg_kernel_call *call, struct tg_kernel_end *end);
+    /* Control threads: why the last kernel of this core failed: instruction, tile, rule, signal. Valid until the core
+     * runs another. */
+    const char *(*fault)(struct tg_machine *machine, uint32_t core);
+
+    /* The host: device memory. The bytes are inside one allocation. */
+    void (*write)(struct tg_machine *machine, uint64_t address, const void *host, uint64_t bytes);
+    void (*read)(struct tg_machine *machine, void *host, uint64_t address, uint64_t bytes);
+    void (*fill)(struct tg_machine *machine, uint64_t address, uint8_t value, uint64_t bytes);
 
     /* Workers: the calling thread runs its first kernels of this launch. *core shows their state; the machine owns it.
      * TG_ERR_MEMORY. */
@@ -154,6 +160,11 @@ struct tg_machine {
     uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV; 0: it has workers */
     uint32_t n_workers; /* 0: it has blocks */
 };
+
+/* write, read and fill of machines whose device memory is memory of this process (memory/gm.h). */
+void tg_machine_write_local(struct tg_machine *machine, uint64_t address, const void *host, uint64_t bytes);
+void tg_machine_read_local(struct tg_machine *machine, void *host, uint64_t address, uint64_t bytes);
+void tg_machine_fill_local(struct tg_machine *machine, uint64_t address, uint8_t value, uint64_t bytes);
 
 /* Open a platform by name. TG_ERR_PLATFORM; errors of the platform's own open. */
 enum tg_status tg_machine_open(const struct tg_device_config *config, struct tg_machine **out);

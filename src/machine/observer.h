@@ -62,8 +62,7 @@ struct tg_kernel_begin {
     const int64_t *args; /* [n_args], followed by unused ones up to TG_TASK_ARGS_MAX */
     uint32_t n_args, core;
     enum tg_core_type core_type;
-    int32_t task_id, line;
-    const char *file;
+    int32_t task_id;
     const struct tg_buffers *contents; /* of the core, if each instruction is executed before the next; else NULL */
     const struct tg_facts *facts;      /* of the device */
 };

@@ -92,10 +92,13 @@ static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
     if (!core) return false;
     if (!core->check) core->check = tg_core_check_open(begin->core_type);
     if (!core->check) return false;
+    /* The builder has told of the task, unless memory ran out. */
+    const struct tg_memory_check *memory = &o->check->memory;
+    const bool known = (size_t)begin->task_id < memory->n_tasks;
     const struct tg_check_task task = {.task_id = begin->task_id,
                                        .kernel = begin->kernel->name,
-                                       .file = begin->file,
-                                       .line = begin->line,
+                                       .file = known ? memory->tasks[begin->task_id].file : NULL,
+                                       .line = known ? memory->tasks[begin->task_id].line : 0,
                                        .core = begin->core,
                                        .core_type = begin->core_type};
     core->core_type = begin->core_type;

@@ -59,7 +59,8 @@ struct core {
     struct tg_reorder reorder;
     uint64_t n_instructions; /* of the running task */
     struct tg_kernel_end *end;
-    bool warm; /* has run a task in this launch */
+    char fault[TG_MESSAGE_BYTES]; /* why the last kernel failed */
+    bool warm;                    /* has run a task in this launch */
 };
 
 struct sim {
@@ -248,7 +249,7 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
     const struct tg_run_of_bytes all = tg_global_extent(instr->global);
     if (tg_gm_contains(&sim->machine.gm, all.address, all.bytes) && usable) return;
     const struct tg_run_of_bytes run = first_outside(sim, instr->global);
-    snprintf(core->end->message, sizeof core->end->message,
+    snprintf(core->fault, sizeof core->fault,
              "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
              tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
              (unsigned long long)(run.address + run.bytes));
@@ -261,7 +262,7 @@ static void execute(struct sim *sim, struct core *core, const struct tg_instr *i
     if (sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) {
         tg_execute(instr, &core->buffers);
     } else if (!tg_reorder_add(&core->reorder, instr, tg_op_pipe(instr))) {
-        snprintf(core->end->message, sizeof core->end->message, "no host memory for its instructions in another order");
+        snprintf(core->fault, sizeof core->fault, "no host memory for its instructions in another order");
         stop_kernel(core, TG_ERR_MEMORY);
     }
 }
@@ -270,15 +271,15 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
 {
     struct tg_kernel_end *end = core->end;
     if (++core->n_instructions > INSTRUCTIONS_MAX) {
-        snprintf(end->message, sizeof end->message, "more than %d instructions", INSTRUCTIONS_MAX);
+        snprintf(core->fault, sizeof core->fault, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
     /* The checks take time that is not the kernel's. The limit on signs of life still ends an endless loop. */
     if (sim->judged && core->n_instructions <= JUDGED_ALIVE_MAX) tg_guard_alive();
-    const bool allowed = tg_rules_check(instr, core->type, end->message, sizeof end->message);
+    const bool allowed = tg_rules_check(instr, core->type, core->fault, sizeof core->fault);
     /* Only an instruction that keeps the rules has a pipe. */
     TG_OBSERVE(sim->machine.observers, instruction, core_index(sim), instr, allowed ? tg_op_pipe(instr) : PIPE_S,
-               allowed ? NULL : end->message);
+               allowed ? NULL : core->fault);
     if (!allowed) stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(sim, core, instr);
     execute(sim, core, instr);
@@ -286,12 +287,12 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
     end->times.gm_bytes += cost.gm_bytes;
     enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
     if (appended == TG_PIPES_NO_MEMORY) {
-        snprintf(end->message, sizeof end->message, "no host memory for the list of its instructions");
+        snprintf(core->fault, sizeof core->fault, "no host memory for the list of its instructions");
         stop_kernel(core, TG_ERR_MEMORY);
     }
     /* A checked kernel goes on: the wait is a finding, and more may follow. */
     if (appended == TG_PIPES_NO_FLAG && !sim->judged) {
-        snprintf(end->message, sizeof end->message, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
+        snprintf(core->fault, sizeof core->fault, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
                  tg_base_name(instr->file), instr->line, instr->event);
         stop_kernel(core, TG_ERR_TILE);
     }
@@ -344,18 +345,24 @@ static bool core_memory(const struct sim *sim, struct core *core)
     return true;
 }
 
+/* A kernel and its arguments, for the guarded call. */
+struct entry_call {
+    tg_kernel_fn *entry;
+    int64_t *args;
+};
+
 static void call_kernel(void *arg)
 {
-    const struct tg_kernel_call *call = arg;
-    tg_guard_foreign(tg_coro_current()->guard, (tg_foreign_fn *)call->kernel->entry, call->args, NULL, 0);
+    const struct entry_call *call = arg;
+    tg_guard_foreign(tg_coro_current()->guard, (tg_foreign_fn *)call->entry, call->args, NULL, 0);
 }
 
-static void judge_end(struct tg_kernel_end *end, const struct tg_guard *guard)
+static void judge_end(struct core *core, struct tg_kernel_end *end, const struct tg_guard *guard)
 {
     if (guard->end == TG_GUARD_RETURNED) end->status = TG_OK;
     if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has set the reason */
     end->status = guard->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
-    tg_guard_describe(guard, end->message, sizeof end->message);
+    tg_guard_describe(guard, core->fault, sizeof core->fault);
 }
 
 /* The kernel has returned: execute its kept instructions. */
@@ -364,7 +371,7 @@ static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_en
     if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
     if (tg_reorder_end(&core->reorder)) return;
     end->status = TG_ERR_MEMORY;
-    snprintf(end->message, sizeof end->message, "no host memory for its instructions in another order");
+    snprintf(core->fault, sizeof core->fault, "no host memory for its instructions in another order");
 }
 
 /* A transfer of the core whose turn it is: every actor whose clock is behind goes first. */
@@ -391,14 +398,12 @@ static bool tell_begin(struct sim *sim, const struct core *core, const struct tg
 {
     bool accepted = true;
     const bool at_once = sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM;
-    const struct tg_kernel_begin begin = {.kernel = call->kernel,
+    const struct tg_kernel_begin begin = {.kernel = &sim->run->kernels->by_id[call->func_id],
                                           .args = call->args,
                                           .n_args = call->n_args,
                                           .core = core_index(sim),
                                           .core_type = core->type,
                                           .task_id = call->task_id,
-                                          .line = call->line,
-                                          .file = call->file,
                                           .contents = at_once ? &core->buffers : NULL,
                                           .facts = &sim->facts};
     TG_OBSERVE_ASKING(sim->machine.observers, &accepted, kernel_begins, &begin);
@@ -419,7 +424,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     tg_pipes_begin(&core->pipes);
     running_sim = sim;
     running_core = core;
-    end->message[0] = '\0';
+    core->fault[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
     /* A damaged kernel may write beyond its arguments. */
@@ -431,14 +436,16 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
         if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
             tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm,
                              sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
-        tg_guard_call(&guard, call->kernel->module->text, call_kernel, &copy);
-        judge_end(end, &guard);
+        const struct tg_kernel *kernel = &sim->run->kernels->by_id[call->func_id];
+        struct entry_call entry = {kernel->entry, copy.args};
+        tg_guard_call(&guard, kernel->module->text, call_kernel, &entry);
+        judge_end(core, end, &guard);
         TG_OBSERVE(machine->observers, kernel_ends, core_index(sim), end->status == TG_OK);
         execute_kept(sim, core, end);
         running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
-        snprintf(end->message, sizeof end->message, "no host memory for the core's buffers");
+        snprintf(core->fault, sizeof core->fault, "no host memory for the core's buffers");
     }
     end->times.n_instructions = core->n_instructions;
     play(sim, core, end);
@@ -588,6 +595,8 @@ static void sim_close(struct tg_machine *machine)
     free(sim);
 }
 
+static const char *sim_fault(struct tg_machine *machine, uint32_t core) { return of(machine)->cores[core].fault; }
+
 static const struct tg_machine_ops sim_ops = {
     .close = sim_close,
     .run = sim_run,
@@ -601,6 +610,10 @@ static const struct tg_machine_ops sim_ops = {
     .wait_dispatch = sim_wait_dispatch,
     .write_cond = sim_write_cond,
     .run_kernel = sim_run_kernel,
+    .fault = sim_fault,
+    .write = tg_machine_write_local,
+    .read = tg_machine_read_local,
+    .fill = tg_machine_fill_local,
 };
 
 static enum tg_status read_figures(struct sim *sim, const char *machine_file)
