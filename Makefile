@@ -38,7 +38,13 @@ test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
-	cd build && $(CTEST) -LE slow
+	cd build && $(CTEST) -LE 'slow|long'
+
+test-long: ## the tests for which `make test` has no time: failing allocations, laws and documents of predicted time
+	@tools/install_deps.sh build test
+	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
+	@$(call COMPILE,build) || $(HINT)
+	cd build && $(CTEST) -L long
 
 mutants: ## every single-point mutant of paged attention, and what finds it: a table (minutes)
 	@tools/install_deps.sh build test
@@ -54,6 +60,7 @@ test-slow: ## the slow tests: long random runs, weakened memory orders, mutants,
 
 test-full: ## what is slow: formatting, mutants, sanitizers, clang, ucontext, valgrind
 	@$(MAKE) format-check
+	@$(MAKE) test-long
 	@$(MAKE) test-slow
 	@$(MAKE) test-asan
 	@$(MAKE) test-tsan

@@ -15,9 +15,9 @@
  *     row of sequence a   [ 7 | 2 | 5 |-1 ...]        block 5 is half full and shared: the next reservation of a or b
  *     row of sequence b   [ 7 | 2 | 5 |-1 ...]        copies it
  *
- * Threads   All calls may be made from any thread, but each sequence belongs to one thread at a time. Calls that run
- *           kernels (tg_kv_append, tg_kv_convert) belong to the thread of the device. A lock protects the blocks; it is
- *           held while numbers change, and never while data are copied.
+ * Threads   All calls may be made from any thread, but each sequence belongs to one thread at a time. tg_kv_append runs
+ *           kernels, so it belongs to the thread of the device. A lock protects the blocks; it is held while numbers
+ *           change, and never while data are copied.
  * Errors    Calls return a status; tg_last_message() has the details. A call that fails changes nothing.
  *           TG_ERR_ARGUMENT: the sequence is not open, or a number is out of its range.
  */
