@@ -1,10 +1,11 @@
 """The search for a Python with numpy."""
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import assert_failed, assert_passed, run_command
+from conftest import PACKAGES, assert_failed, assert_passed, clean_environment, run_command
 from tilegraph import interpreter
 from tilegraph.errors import ExampleError
 
@@ -128,3 +129,14 @@ def test_command_goes_on_with_a_python_that_has_numpy(small, tmp_path):
                        PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     assert_passed(done)
     assert "has no numpy; going on with" in done.stderr
+
+
+def test_the_module_goes_on_with_a_python_that_has_numpy(small, tmp_path):
+    stub(tmp_path / "bin" / "python3", f'exec {sys.executable} "$@"')
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    for _ in ("searched", "remembered"):
+        done = subprocess.run([*WITHOUT_NUMPY, "-m", "tilegraph", "run", small.golden.parent], cwd=tmp_path,
+                              env=clean_environment(PATH=path, PYTHONPATH=str(PACKAGES)), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+        assert_passed(done)
+        assert "has no numpy; going on with" in done.stderr
