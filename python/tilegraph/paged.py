@@ -22,7 +22,7 @@ import numpy as np
 
 from . import arrays
 from . import paged_binding as binding
-from .binding import RunConfig, set_fields
+from .binding import set_fields
 from .device import Finding, _Handle
 from .device import open as open_device
 from .errors import EXIT_FINDING, Error, StatusError
@@ -30,10 +30,15 @@ from .errors import EXIT_FINDING, Error, StatusError
 _NUMPY = {0: np.float32, 1: np.float16, 2: np.uint16, 4: np.int8, 5: np.uint8, 9: np.uint8, 10: np.uint8}
 
 
+def _number_of(name, what, numbers):
+    """The number that the library gives to `name`; `numbers` has those that there are."""
+    if name not in numbers:
+        raise Error(f"{what} is '{name}', expected one of {', '.join(numbers)}")
+    return numbers[name]
+
+
 def _dtype(name, what):
-    if name not in binding.DTYPES:
-        raise Error(f"{what} is '{name}', expected one of {', '.join(binding.DTYPES)}")
-    return binding.DTYPES[name]
+    return _number_of(name, what, binding.DTYPES)
 
 
 def _int32(values):
@@ -123,12 +128,10 @@ class KVCache(_Object):
 
     def __init__(self, device, n_blocks, kv_heads, key_dim, dtype="float32", layout="packed", run=None, **config):
         c = binding.calls(device._lib)
-        if layout not in binding.LAYOUTS:
-            raise Error(f"layout is '{layout}', expected one of {', '.join(binding.LAYOUTS)}")
         self._run = _run_config(device, run or {})  # borrowed by the call that opens the cache
         made = _struct(binding.CacheConfig, c.tg_kv_cache_config_fill, device._lib.check, n_blocks=n_blocks,
                        kv_heads=kv_heads, key_dim=key_dim, dtype=_dtype(dtype, "dtype"),
-                       layout=binding.LAYOUTS[layout], run=ctypes.pointer(self._run), **config)
+                       layout=_number_of(layout, "layout", binding.LAYOUTS), run=ctypes.pointer(self._run), **config)
         super().__init__(device, _opened(device, made, None, c.tg_kv_cache_open, c.tg_kv_cache_close))
         self.layout, self.dtype = layout, dtype
         self.block_tokens, self.n_layers = made.block_tokens, made.n_layers
@@ -460,8 +463,7 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
     c, check = binding.calls(device._lib), device._lib.check
     query_view, number = _view("query", query, 3, dtype)
     dims = 5 if layout == "vllm" else 4
-    if layout not in binding.LAYOUTS:
-        raise Error(f"layout is '{layout}', expected one of {', '.join(binding.LAYOUTS)}")
+    layout_number = _number_of(layout, "layout", binding.LAYOUTS)
     keys, kv_number = _view("key_cache", key_cache, dims, kv_dtype)
     stored = [keys]
     if layout == "vllm":
@@ -493,7 +495,7 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
         view = _struct(binding.View, c.tg_kv_view_fill, check, n_blocks=n_blocks, block_tokens=block_tokens,
                        kv_heads=kv_heads, key_dim=key_dim, value_dim=value_dim, dtype=kv_number, key=addresses[0],
                        value=addresses[-1], key_scale=key_scale, value_scale=value_scale)
-        check(c.tg_kv_view_place(byref(view), binding.LAYOUTS[layout]))
+        check(c.tg_kv_view_place(byref(view), layout_number))
         returned = operator.run(query, view, out=out, **arguments)
         if operator.findings:
             raise Error("\n".join(f"{each.code}: {each.what}" for each in operator.findings), exit_code=EXIT_FINDING)
