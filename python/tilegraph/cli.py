@@ -6,7 +6,6 @@ from . import command, document, options, usage
 from .errors import Error
 from .log import keep_standard_descriptors, log
 from .nearest import unknown
-from .places import places
 from .table import COMMANDS
 
 _BY_NAME = {each.name: each for each in COMMANDS}
@@ -28,48 +27,36 @@ def _main(argv):
     if not argv or argv[0] in ("-h", "--help"):
         return _help(argv[1:])
     if argv[0] == "--version":
-        return _say([f"tilegraph {places().version}"])
+        return command.say_help(None, "tilegraph", None)
     if argv[0] not in _BY_NAME:
         names = ["--help", "--version"] if argv[0].startswith("-") else list(_BY_NAME)
         what = "option" if argv[0].startswith("-") else "command"
         raise Error(f"command line: {unknown(what, argv[0], names)}", "tilegraph --help lists the commands")
     chosen = _BY_NAME[argv[0]]
     words = options.Words(chosen, f"tilegraph {chosen.name}", argv[1:])
-    if "help" in words.given:
-        topic = words.given["help"]
-        return _say(usage.of_topic(chosen, topic) if topic is not True else usage.of_command(chosen, words.program))
-    if "version" in words.given:
-        return _say([f"tilegraph {places().version}"])
+    if "help" in words.given or "version" in words.given:
+        return command.say_help(chosen, words.program, words.given.get("help"))
     return _DO[chosen.name](words)
-
-
-def _say(lines):
-    log.result("\n".join(lines) + "\n")
-    return 0
 
 
 def _help(arguments):
     """`tilegraph help [COMMAND] [TOPIC]`: the screen that these name."""
     if not arguments:
-        return _say(usage.overview())
-    if arguments[0] in _BY_NAME:
-        chosen = _BY_NAME[arguments[0]]
-        if len(arguments) > 1:
-            return _say(usage.of_topic(chosen, arguments[1]))
-        return _say(usage.of_command(chosen, f"tilegraph {chosen.name}"))
-    if arguments[0] in ("environment", "exit-codes"):
-        return _say(usage.of_topic(_BY_NAME["run"], arguments[0]))
-    raise Error(f"command line: {unknown('command or topic', arguments[0], [*_BY_NAME, 'environment', 'exit-codes'])}")
+        return command.say(usage.overview())
+    name, topic = arguments[0], arguments[1] if len(arguments) > 1 else True
+    if name in _BY_NAME:
+        return command.say_help(_BY_NAME[name], f"tilegraph {name}", topic)
+    if name in usage.COMMON_TOPICS:
+        return command.say_help(_BY_NAME["run"], "tilegraph", name)
+    raise Error(f"command line: {unknown('command or topic', name, [*_BY_NAME, *usage.COMMON_TOPICS])}")
 
 
 def _one_argument(words, default=None):
     """The argument of a command that takes one."""
-    if len(words.arguments) > 1:
-        raise Error(f"command line: unexpected argument '{words.arguments[1]}'",
-                    f"usage: {usage.synopsis(words.command, words.program)}")
+    words.check_arguments(1)
     if not words.arguments and default is None:
-        raise Error(f"command line: {words.command.arguments[0][0]} is missing: "
-                    f"{words.command.arguments[0][1]}", f"usage: {usage.synopsis(words.command, words.program)}")
+        name, meaning = words.command.arguments[0]
+        words.refuse(f"{name} is missing: {meaning}")
     return words.arguments[0] if words.arguments else default
 
 
@@ -132,8 +119,7 @@ def _new(words):
 
 def _info(words):
     from . import information
-    if words.arguments:
-        raise Error(f"command line: unexpected argument '{words.arguments[0]}'")
+    words.check_arguments(0)
     log.start("error" if "quiet" in words.given else "info", color=words.given.get("color", "auto"))
     told = information.collect()
     information.check_parts()
@@ -145,11 +131,10 @@ def _info(words):
 
 
 def _completion(words):
-    scripts = {"bash": usage.bash_completion, "zsh": usage.zsh_completion}
     shell = _one_argument(words)
-    if shell not in scripts:
-        raise Error(f"command line: {unknown('shell', shell, list(scripts))}")
-    log.document(scripts[shell]())
+    if shell not in usage.COMPLETIONS:
+        raise Error(f"command line: {unknown('shell', shell, list(usage.COMPLETIONS))}")
+    log.document(usage.COMPLETIONS[shell]())
     return 0
 
 

@@ -6,6 +6,7 @@ import tempfile
 from . import interpreter, options, usage
 from .errors import EXIT_CAPACITY, EXIT_USAGE, Error, Stopped, described, where_raised
 from .log import keep_standard_descriptors, log
+from .places import places
 from .supervise import Supervisor
 from .table import FILES, RUN_EXAMPLE
 
@@ -19,23 +20,24 @@ def main(argv):
     def work():
         nonlocal says_help
         chosen = options.parse(argv, os.environ)
-        if chosen.help or chosen.version:
-            says_help = say_help(RUN_EXAMPLE, "run_example.py", chosen) == 0
+        if chosen.help is not None or chosen.version:
+            say_help(RUN_EXAMPLE, "run_example.py", chosen.help)
+            says_help = True
             return 0
         return run_chosen(chosen)
     exit_code = guarded(work)
     return exit_code if says_help else verdict(exit_code)
 
 
-def say_help(command, program, chosen):
-    """Print what --help or --version ask for; returns 0."""
-    from .places import places
-    if not chosen.help:
-        lines = [f"tilegraph {places().version}"]
-    elif chosen.help is True:
-        lines = usage.of_command(command, program)
-    else:
-        lines = usage.of_topic(command, chosen.help)
+def say_help(command, program, topic):
+    """Print the screen of `topic`, True: of the command itself; None: the version. Returns 0."""
+    if topic is None:
+        return say([f"tilegraph {places().version}"])
+    return say(usage.of_command(command, program) if topic is True else usage.of_topic(command, topic))
+
+
+def say(lines):
+    """Print lines of text; returns 0."""
     log.result("\n".join(lines) + "\n")
     return 0
 

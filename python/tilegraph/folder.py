@@ -1,6 +1,4 @@
 """Run the example of a folder, and compare it with its golden, from Python."""
-from pathlib import Path
-
 from . import options, runner
 
 
@@ -14,5 +12,4 @@ def run_folder(folder, platform="a2a3sim", **chosen):
     The example's Python files run in this process: the command, `python -m tilegraph run`, gives them a process of
     their own.
     """
-    folder = Path(folder)
     return runner.run(options.for_folder(folder, platform, **chosen))

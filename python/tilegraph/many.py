@@ -11,9 +11,9 @@ from .compile import processors
 from .errors import EXIT_SIGNAL, ExampleError
 from .log import log
 from .supervise import Supervisor
+from .table import EXIT_CODES
 
-VERDICTS = {0: "passed", 1: "mismatch", 2: "usage or input", 3: "finding of a check", 4: "deadlock", 5: "capacity",
-            6: "device or kernel fault", 7: "platform not available", 8: "does not compile or load"}
+_VERDICTS = {code: text.partition(":")[0] for code, text in EXIT_CODES}
 
 
 @dataclass
@@ -92,7 +92,7 @@ def _end(each, child):
 def _verdict(each):
     if each.exit_code is None:
         return "not run"
-    return VERDICTS.get(each.exit_code, f"ended by signal {each.exit_code - EXIT_SIGNAL}")
+    return _VERDICTS.get(each.exit_code, f"ended by signal {each.exit_code - EXIT_SIGNAL}")
 
 
 def _print_table(examples):

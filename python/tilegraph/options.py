@@ -34,7 +34,8 @@ class Words:
         self._read(list(argv))
         self._check_excluded()
 
-    def _refuse(self, message):
+    def refuse(self, message):
+        """Raise ExampleError, with the usage of the command as its hint."""
         raise ExampleError(f"command line: {message}",
                            f"usage: {synopsis(self.command, self.program)}; --help says more")
 
@@ -52,15 +53,19 @@ class Words:
                 if value is None and rest:
                     value = rest.pop(0)
                 if not value:
-                    self._refuse(f"{option.both} needs a value: {option.value}")
+                    self.refuse(f"{option.both} needs a value: {option.value}")
                 if option.choices and value not in option.choices:
-                    self._refuse(f"{option.spelled} is '{value}', expected one of {', '.join(option.choices)}"
-                                 f"{_meant(value, option.choices)}")
+                    self.refuse(_not_one_of(option.choices, value, option.spelled))
             elif value is not None and option.name != "help":
-                self._refuse(f"{option.both} takes no value")
+                self.refuse(f"{option.both} takes no value")
             elif option.name == "help" and value is None and rest and not rest[0].startswith("-"):
                 value = rest.pop(0)  # --help TOPIC
             self.given[option.name] = value if value is not None else True
+
+    def check_arguments(self, most):
+        """Refuse more arguments than `most`."""
+        if len(self.arguments) > most:
+            self.refuse(f"unexpected argument '{self.arguments[most]}'")
 
     def _find(self, word):
         name, equals, value = word.partition("=")
@@ -69,18 +74,19 @@ class Words:
         short = self._by_word.get(word[:2])
         if short and short.value is not None and not word.startswith("--"):
             return short, word[2:]  # -pcpu
-        self._refuse(unknown("option", name, list(self._by_word), listed=False))
+        self.refuse(unknown("option", name, list(self._by_word), listed=False))
 
     def _check_excluded(self):
         for name in self.given:
             for other in self._table[name].excludes:
                 if other in self.given:
-                    self._refuse(f"{self._table[name].both} is not allowed with {self._table[other].both}")
+                    self.refuse(f"{self._table[name].both} is not allowed with {self._table[other].both}")
 
 
-def _meant(text, names):
+def _not_one_of(names, text, origin):
+    """The sentence about a value of `origin` that is none of the names."""
     close = nearest(text, names)
-    return f": did you mean {close}?" if close else ""
+    return f"{origin} is '{text}', expected one of {', '.join(names)}{f': did you mean {close}?' if close else ''}"
 
 
 # ---- values ----------------------------------------------------------------------------------------------------------
@@ -100,7 +106,7 @@ def _device(text, origin):
 
 def _level(text, origin):
     if text not in LEVELS:
-        raise ExampleError(f"{origin} is '{text}', expected one of {', '.join(LEVELS)}{_meant(text, LEVELS)}")
+        raise ExampleError(_not_one_of(LEVELS, text, origin))
     return text
 
 
@@ -190,13 +196,11 @@ def parse(argv, environ):
     given = words.given
     if "help" in given or "version" in given:
         return SimpleNamespace(help=given.get("help"), version="version" in given)
-    usage = f"usage: {synopsis(RUN_EXAMPLE, 'run_example.py')}; --help says more"
-    if words.arguments:
-        raise ExampleError(f"command line: unexpected argument '{words.arguments[0]}'", usage)
-    if "all" not in given:
-        missing = [both for name, both in (("kernels", "-k/--kernels"), ("golden", "-g/--golden")) if name not in given]
-        if missing:
-            raise ExampleError(f"command line: required: {', '.join(missing)}; or --all DIR", usage)
+    words.check_arguments(0)
+    missing = [option.both for name, option in options_of(RUN_EXAMPLE).items()
+               if name in ("kernels", "golden") and name not in given]
+    if missing and "all" not in given:
+        words.refuse(f"required: {', '.join(missing)}; or --all DIR")
     check_all(given)
     chosen = for_run(given, environ, "a2a3")
     chosen.help, chosen.version = None, False

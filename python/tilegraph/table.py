@@ -15,6 +15,7 @@ class Option:
     value: str = None
     short: str = None
     choices: tuple = ()
+    offered: tuple = ()   # for completion: values among others
     excludes: tuple = ()  # options that cannot be given beside it
     file: bool = False    # the value is a file or folder, for completion
 
@@ -46,51 +47,58 @@ class Command:
     examples: tuple = () # of (command line, what it does)
 
 
-WHAT = Topic("what", "What runs", (
-    Option("all", "run every folder below DIR that is an example", "DIR", file=True),
-    Option("jobs", "with --all: examples at a time; default: processors", "N"),
-    Option("platform", "where to run: a2a3sim (default) or cpu", "NAME", "-p"),
-    Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d"),
-    Option("summary", "print where the device's time went"),
-))
+ALL = Option("all", "run every folder below DIR that is an example", "DIR", file=True)
+JOBS = Option("jobs", "with --all: examples at a time; default: processors", "N")
+DEVICE = Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d")
+SUMMARY = Option("summary", "print where the device's time went")
+
+
+def _platform(usual):
+    """The option -p; `usual` is what its help says of names and the default. The library decides which there are."""
+    return Option("platform", f"where to run: {usual}", "NAME", "-p", offered=("a2a3sim", "cpu"))
+
+
+PLATFORM = _platform("a2a3sim (default) or cpu")
+WHAT = Topic("what", "What runs", (ALL, JOBS, PLATFORM, DEVICE, SUMMARY))
 FOLDERS = Topic("example", "The example", (
     Option("kernels", "folder with kernel_config.py", "DIR", "-k", file=True),
     Option("golden", "golden.py of the example; -: standard input", "FILE", "-g", file=True),
     Option("all", "instead of both: every folder below DIR that has them", "DIR", file=True),
-    Option("jobs", "with --all: examples at a time; default: processors", "N"),
-    Option("platform", "where to run: a2a3sim, cpu, or a2a3 (default)", "NAME", "-p"),
-    Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d"),
-    Option("summary", "print where the device's time went"),
-))
-CHECKS = Topic("checks", "Checks", (
-    Option("check", "name hazards, races, wrong memory (default on a2a3sim)", excludes=("no-check",)),
-    Option("no-check", "run without checks", excludes=("check",)),
-    Option("proof", "print what the checks prove"),
+    JOBS, _platform("a2a3sim, cpu, or a2a3 (default)"), DEVICE, SUMMARY))
+SCHEDULES = (
     Option("schedules", "run K schedules and compare their outputs bit by bit", "K"),
     Option("schedule-seed", "seed of the first schedule (default 0)", "N"),
     Option("pipes", "of each core's pipes: program (default), late or early", "ORDER", choices=PIPE_ORDERS),
-))
+)
+CHECKS = Topic("checks", "Checks", (
+    Option("check", "name hazards, races, wrong memory (default on a2a3sim)", excludes=("no-check",)),
+    Option("no-check", "run without checks", excludes=("check",)),
+    Option("proof", "print what the checks prove"), *SCHEDULES))
 FILES_TOPIC = Topic("files", "Files to write; - is standard output", (
     Option("trace", "swimlane as Chrome trace JSON, for ui.perfetto.dev", "FILE", file=True),
     Option("graph", "task graph as Graphviz DOT", "FILE", file=True),
     Option("report", "swimlane, critical path and summary as one HTML page", "FILE", file=True),
     Option("enable-profiling", "the trace, to outputs/EXAMPLE_CASE.trace.json"),
 ))
+JSON = Option("json", "print the result as one JSON object (schemas/)")
+QUIET = Option("quiet", "print errors and what is asked for, nothing else", short="-q",
+               excludes=("verbose", "silent", "log-level"))
+COLOR = Option("color", "auto (on a terminal without NO_COLOR), always, never", "WHEN",
+               choices=("auto", "always", "never"))
 OUTPUT = Topic("output", "Output", (
-    Option("json", "print the result as one JSON object (schemas/)"),
-    Option("quiet", "print errors and what is asked for, nothing else", short="-q",
-           excludes=("verbose", "silent", "log-level")),
+    JSON, QUIET,
     Option("verbose", "log level debug", short="-v", excludes=("quiet", "silent", "log-level")),
     Option("silent", "log level error", excludes=("quiet", "verbose", "log-level")),
     Option("log-level", f"{', '.join(LEVELS)} (default info)", "LEVEL", choices=LEVELS,
            excludes=("quiet", "verbose", "silent")),
-    Option("color", "auto (on a terminal without NO_COLOR), always, never", "WHEN", choices=("auto", "always", "never")),
-))
-PLAIN_OUTPUT = Topic("output", "Output", (OUTPUT.options[0], OUTPUT.options[1], OUTPUT.options[-1]))
+    COLOR))
+PLAIN_OUTPUT = Topic("output", "Output", (JSON, QUIET, COLOR))
 GENERAL = Topic("general", "Help", (
     Option("help", "this; --help TOPIC: another screen", short="-h"),
     Option("version", "print the version"),
 ))
+
+FOLDER = ("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: .")
 
 RUN_EXAMPLE = Command(
     "run_example.py", "run an example and compare its outputs with its golden",
@@ -102,15 +110,15 @@ COMMANDS = (
             "Compiles the kernels and the orchestration of the example in FOLDER, runs them\n"
             "on a device and compares the outputs with golden.py. On a2a3sim the run is\n"
             "checked, too.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
+            (FOLDER,),
             (WHAT, CHECKS, FILES_TOPIC, OUTPUT, GENERAL),
             examples=(("tilegraph run my_program", "run it on the virtual device"),
                       ("tilegraph run --all examples -p cpu", "run every example on this computer"))),
     Command("check", "run an example under all checks and 8 schedules",
             "Runs the example on the virtual device with every check and under 8 schedules,\n"
             "and prints what that proves. Exit code 3: something was found.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
-            (Topic("what", "What runs", (WHAT.options[0], WHAT.options[1], *CHECKS.options[3:])),
+            (FOLDER,),
+            (Topic("what", "What runs", (ALL, JOBS, *SCHEDULES)),
              FILES_TOPIC, OUTPUT, GENERAL),
             examples=(("tilegraph check my_program", "look for missing flags, edges and races"),
                       ("tilegraph check my_program --pipes late", "the same, each result as late as allowed"))),
@@ -124,10 +132,10 @@ COMMANDS = (
     Command("report", "write the HTML page of a run",
             "Runs the example, prints where the time went, and writes one HTML page with\n"
             "swimlane, critical path and tables. It needs nothing but a browser.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
+            (FOLDER,),
             (Topic("what", "What runs", (
                 Option("output", "the page (default report.html); -: standard output", "FILE", "-o", file=True),
-                *WHAT.options[2:4])), CHECKS, OUTPUT, GENERAL),
+                PLATFORM, DEVICE)), CHECKS, OUTPUT, GENERAL),
             examples=(("tilegraph report my_program -o page.html", "write page.html"),)),
     Command("info", "print platforms, instruction sets, memory and versions",
             "Prints what this installation and this computer offer.", (),
@@ -136,10 +144,10 @@ COMMANDS = (
             "Runs the example once, compares it with its golden, and then times more runs of\n"
             "the same program. The first run is cold: memory and threads are new. Later\n"
             "runs are warm. Times are the device's.",
-            (("[FOLDER]", "folder with golden.py and kernels/kernel_config.py; default: ."),),
+            (FOLDER,),
             (Topic("what", "What runs", (
                 Option("runs", "warm runs (default 20)", "N"),
-                Option("platform", "where to run: cpu (default) or a2a3sim", "NAME", "-p"), WHAT.options[3])),
+                _platform("cpu (default) or a2a3sim"), DEVICE)),
              OUTPUT, GENERAL),
             examples=(("tilegraph bench my_program", "on the processors of this computer"),)),
     Command("help", "print a screen of help",

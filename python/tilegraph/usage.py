@@ -7,6 +7,7 @@ from .nearest import unknown
 from .table import COMMANDS, EXIT_CODES, VARIABLES, options_of
 
 WIDTH = 80  # columns of a screen
+COMMON_TOPICS = {"environment": ("Environment", VARIABLES), "exit-codes": ("Exit codes", EXIT_CODES)}  # of all commands
 
 
 # ---- screens ---------------------------------------------------------------------------------------------------------
@@ -46,20 +47,19 @@ def of_command(command, program):
     lines += ["", f"{topic.title}:", *_rows((_spelled(option), option.help) for option in topic.options)]
     if command.examples:
         lines += ["", "Examples:", *(f"  {line}" for line, _ in command.examples)]
-    topics = [topic.name for topic in command.topics[1:]] + ["environment", "exit-codes"]
+    topics = [topic.name for topic in command.topics[1:]] + [*COMMON_TOPICS]
     return [*lines, "", f"More: --help TOPIC, with {', '.join(topics)}"]
 
 
 def of_topic(command, name):
     """The screen of a topic of a command. Raises Error if there is no such topic."""
-    if name == "environment":
-        return ["Environment:", *_rows(VARIABLES)]
-    if name == "exit-codes":
-        return ["Exit codes:", *_rows(EXIT_CODES)]
+    if name in COMMON_TOPICS:
+        title, rows = COMMON_TOPICS[name]
+        return [f"{title}:", *_rows(rows)]
     for topic in command.topics:
         if topic.name == name:
             return [f"{topic.title}:", *_rows((_spelled(option), option.help) for option in topic.options)]
-    names = [topic.name for topic in command.topics] + ["environment", "exit-codes"]
+    names = [topic.name for topic in command.topics] + [*COMMON_TOPICS]
     raise Error(f"command line: {unknown('topic', name, names)}")
 
 
@@ -70,7 +70,7 @@ def overview():
             "Commands:", *_rows((command.name, command.summary) for command in COMMANDS), "",
             "A first program:",
             "  tilegraph new my_program", "  tilegraph run my_program", "  tilegraph report my_program", "",
-            "More: tilegraph COMMAND --help; tilegraph help environment | exit-codes"]
+            f"More: tilegraph COMMAND --help; tilegraph help {' | '.join(COMMON_TOPICS)}"]
 
 
 # ---- man pages -------------------------------------------------------------------------------------------------------
@@ -133,9 +133,9 @@ def man_pages(version):
 def _words(command):
     names = [name for option in options_of(command).values() for name in (option.short, option.spelled) if name]
     if command.name == "completion":
-        names += ["bash", "zsh"]
+        names += COMPLETIONS
     if command.name == "help":
-        names += [each.name for each in COMMANDS] + ["environment", "exit-codes"]
+        names += [*(each.name for each in COMMANDS), *COMMON_TOPICS]
     return " ".join(names)
 
 
@@ -146,10 +146,8 @@ def bash_completion():
     for command in COMMANDS:
         for option in options_of(command).values():
             names = "|".join(name for name in (option.short, option.spelled) if name)
-            if option.choices:
-                values[names] = " ".join(option.choices)
-            elif option.name == "platform":
-                values[names] = "a2a3sim cpu"
+            if option.choices or option.offered:
+                values[names] = " ".join(option.choices or option.offered)
             elif option.file:
                 files.add(names)
     chosen = "\n".join(f"        {names}) COMPREPLY=($(compgen -W {words!r} -- \"$current\")); return ;;"
@@ -188,7 +186,7 @@ def _zsh_quoted(text):
 def _zsh_option(option):
     action = ""
     if option.value:
-        values = " ".join(option.choices) or ("a2a3sim cpu" if option.name == "platform" else "")
+        values = " ".join(option.choices or option.offered)
         action = f":{option.value}:" + (f"({values})" if values else "_files" if option.file else "")
     names = [name for name in (option.short, option.spelled) if name]
     head = f"'({' '.join(names)})'{{{','.join(names)}}}'" if len(names) > 1 else f"'{names[0]}"
@@ -200,8 +198,8 @@ def zsh_completion():
     commands = "\n".join(f"        '{command.name}:{_zsh_quoted(command.summary)}'" for command in COMMANDS)
     cases = []
     for command in COMMANDS:
-        argument = {"completion": "'1:shell:(bash zsh)'", "info": "",
-                    "help": f"'*:topic:({' '.join([each.name for each in COMMANDS] + ['environment', 'exit-codes'])})'"}
+        argument = {"completion": f"'1:shell:({' '.join(COMPLETIONS)})'", "info": "",
+                    "help": f"'*:topic:({' '.join([*(each.name for each in COMMANDS), *COMMON_TOPICS])})'"}
         rows = [_zsh_option(option) for option in options_of(command).values()]
         rows.append(argument.get(command.name, "'*:folder:_files -/'"))
         cases.append(f"        {command.name}) _arguments " + " \\\n            ".join(row for row in rows if row) + " ;;")
@@ -226,6 +224,9 @@ _tilegraph()
 }}
 if [ "$funcstack[1]" = _tilegraph ]; then _tilegraph "$@"; else compdef _tilegraph tilegraph; fi
 """
+
+
+COMPLETIONS = {"bash": bash_completion, "zsh": zsh_completion}  # by shell
 
 
 def write_all(folder, version):
