@@ -5,33 +5,16 @@
 
 RESULTS: a file with a JSON object of a benchmark a line, or in arrays. CONDITIONS: a sentence on how it was measured.
 """
-import json
 import os
-import platform
 import sys
-import textwrap
-from functools import partial
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-paragraph = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
+from measured import ROOT, paragraph, processor, results_of
+
 PAGE = ROOT / "docs" / "attention-on-cpu.md"
 # What is asked of a computer without AMX: element type, KV heads of 32 -> fraction of the limit.
 ASKED = {("bf16", 32): 0.80, ("bf16", 8): 0.60, ("bf16", 2): 0.60, ("bf16", 1): 0.60, ("fp32", 32): 0.80}
 SAME_BYTES = {"fp16": "bf16"}
-
-
-def read(path):
-    lines = (line.strip().rstrip(",") for line in Path(path).read_text(encoding="utf-8").splitlines())
-    rows = [json.loads(line) for line in lines if line.startswith("{")]
-    return [row for row in rows if row.get("bench") == "attention"]
-
-
-def processor():
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def table(rows):
@@ -113,7 +96,7 @@ def page(rows, peer_rows, conditions):
 def main(argv):
     if len(argv) not in (2, 3):
         sys.exit(__doc__)
-    results = read(argv[0])
+    results = results_of("attention", argv[0])
     rows = [row for row in results if "runtime" not in row]
     if not rows:
         sys.exit(f"attention_page.py: no result of bench_attention in {argv[0]}")

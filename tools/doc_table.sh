@@ -76,16 +76,7 @@ END
 esac
 ${CC:-cc} -std=c11 -I"$root/include" -I"$root/src" -o "$work/table" "$work/table.c" ${source:+"$source"}
 "$work/table" >"$work/rows"
-
-awk -v rows="$work/rows" -v table="$table" '
-    $0 ~ "<!-- " table " table: " { print; while ((getline line < rows) > 0) print line; skip = 1; found++ }
-    $0 ~ "<!-- end of " table " table -->" { skip = 0; found++ }
-    !skip
-    END { exit found != 2 }
-' "$root/$page" >"$work/page" || {
-    echo "doc_table: $page lacks the markers '<!-- $table table: ... -->' and '<!-- end of $table table -->'" >&2
-    exit 1
-}
+"$root/tools/between_markers.sh" "$table table" "$work/rows" "$root/$page" >"$work/page"
 
 if [ "${2-}" = --check ]; then
     diff -u "$root/$page" "$work/page" >&2 || {

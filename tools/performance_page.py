@@ -5,32 +5,15 @@
 
 RESULTS: a file with a JSON object of a benchmark a line, or in arrays. CONDITIONS: a sentence on how it was measured.
 """
-import json
 import math
 import os
-import platform
 import sys
-import textwrap
-from functools import partial
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-paragraph = partial(textwrap.fill, width=120, break_long_words=False, break_on_hyphens=False)
+from measured import ROOT, paragraph, processor, results_of
+
 PAGE = ROOT / "docs" / "performance.md"
 PICTURE = ROOT / "docs" / "images" / "tasks.svg"
 SIZES = (1 << 14, 1 << 20)
-
-
-def read(path):
-    """Every object of the file that is a result of the task benchmarks."""
-    rows = []
-    for line in Path(path).read_text(encoding="utf-8").splitlines():
-        line = line.strip().rstrip(",")
-        if line.startswith("{"):
-            row = json.loads(line)
-            if row.get("bench") == "workers":
-                rows.append(row)
-    return rows
 
 
 def find(rows, **wanted):
@@ -43,13 +26,6 @@ def cell(row):
     if row["quantity"] == "efficiency":
         return f"{row['median']:.2f} ({row['least']:.2f} to {row['most']:.2f})"
     return f"{row['median']:.0f} ({row['least']:.0f} to {row['most']:.0f})"
-
-
-def processor():
-    for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.machine()
 
 
 def comparison(rows):
@@ -167,7 +143,7 @@ def main(argv):
     if len(argv) != 2:
         print(__doc__, file=sys.stderr)
         return 2
-    rows = read(argv[0])
+    rows = results_of("workers", argv[0])
     PICTURE.parent.mkdir(exist_ok=True)
     PICTURE.write_text(picture(rows), encoding="utf-8")
     PAGE.write_text(page(rows, argv[1]), encoding="utf-8")

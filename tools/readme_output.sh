@@ -21,16 +21,7 @@ trap 'rm -rf "$work"' EXIT
     "$build/bin/paged_attention" --case Case2
     echo '```'
 } >"$work/block"
-
-awk -v block="$work/block" '
-    /<!-- output: / { print; while ((getline line < block) > 0) print line; skip = 1; found++ }
-    /<!-- end of output -->/ { skip = 0; found++ }
-    !skip
-    END { exit found != 2 }
-' "$page" >"$work/page" || {
-    echo "readme_output: $page lacks the markers '<!-- output: ... -->' and '<!-- end of output -->'" >&2
-    exit 1
-}
+"$root/tools/between_markers.sh" output "$work/block" "$page" >"$work/page"
 
 if [ "${2-}" = --check ]; then
     for file in "$page" "$work/page"; do grep -vE '^  (host time|largest error) ' "$file" >"$work/$(basename "$file").cut"; done
