@@ -7,7 +7,8 @@ set -euo pipefail
 
 build=$1
 command -v gdb >/dev/null || { echo "skipped: no gdb"; exit 77; }
-gdb -nx -batch -ex 'run' --args true 2>&1 | grep -q 'exited normally' || { echo "skipped: gdb cannot trace here"; exit 77; }
+gdb -nx -batch -ex 'run' --args true 2>&1 | grep -q 'exited normally' ||
+    { echo "skipped: gdb cannot trace here"; exit 77; }
 
 # What may stand behind the entry: the trampoline, or what libc has in its place in a build with the portable switch.
 outermost=' tg_coro_trampoline \('

@@ -6,8 +6,10 @@ set -euo pipefail
 build=$1
 root=$(cd "$(dirname "$0")/.." && pwd)
 command -v gdb >/dev/null || { echo "skipped: no gdb"; exit 77; }
-gdb -nx -batch -ex 'python print("has python")' 2>&1 | grep -q '^has python' || { echo "skipped: gdb has no Python"; exit 77; }
-gdb -nx -batch -ex 'run' --args true 2>&1 | grep -q 'exited normally' || { echo "skipped: gdb cannot trace here"; exit 77; }
+gdb -nx -batch -ex 'python print("has python")' 2>&1 | grep -q '^has python' ||
+    { echo "skipped: gdb has no Python"; exit 77; }
+gdb -nx -batch -ex 'run' --args true 2>&1 | grep -q 'exited normally' ||
+    { echo "skipped: gdb cannot trace here"; exit 77; }
 
 source=$root/examples/aicpu_build_graph/vector_example/kernels/aiv/aiv_add.c
 line=$(grep -n 'TSTORE' "$source" | tail -n 1 | cut -d: -f1)

@@ -36,8 +36,8 @@ build() {
 # Few tasks behind each other; and more than a window holds, so that pages of the graph are used again.
 main_job() {
     "${fixed[@]}" "$work/build/bin/paged_attention" --case Case2 &&
-        "${fixed[@]}" "$work/build/bin/paged_attention" --batch 16 --heads 8 --kv-heads 2 --head-dim 16 --block-size 16 \
-            --context 96 --window 20 --block-dim 4 --schedule-seed 3
+        "${fixed[@]}" "$work/build/bin/paged_attention" --batch 16 --heads 8 --kv-heads 2 --head-dim 16 \
+            --block-size 16 --context 96 --window 20 --block-dim 4 --schedule-seed 3
 } >"$work/log" 2>&1
 
 # In src/FILE let the one TEXT, which ends in the name of a memory order, end in the relaxed one.

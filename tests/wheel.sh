@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# wheel.sh: build a wheel out of the source tree with pip, install it into a clean virtual environment, and run the flagship,
-# a program of one's own and the Python API from there. Needs the package index. Exit code 77: it cannot be reached.
+# wheel.sh: build a wheel out of the source tree with pip, install it into a clean virtual environment, and run the
+# flagship, a program of one's own and the Python API from there. Needs the package index. Exit code 77: it cannot be
+# reached.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,7 +17,8 @@ python3 -m venv "$work/venv" 2>/dev/null || { echo "skipped: python3 -m venv fai
     exit 77
 }
 mkdir "$work/source"
-git -C "$root" ls-files -z --cached --others --exclude-standard | (cd "$root" && xargs -0 cp --parents -t "$work/source")
+git -C "$root" ls-files -z --cached --others --exclude-standard |
+    (cd "$root" && xargs -0 cp --parents -t "$work/source")
 "$work/venv/bin/pip" wheel -q --no-build-isolation --no-deps -w "$work" "$work/source"
 "$work/venv/bin/pip" install -q "$work"/tilegraph-*.whl
 rm -rf "$work/source"
@@ -25,7 +27,8 @@ export XDG_CACHE_HOME=$work/cache
 cd "$work"
 tilegraph=$work/venv/bin/tilegraph
 "$tilegraph" info
-examples=$("$tilegraph" info --json | "$work/venv/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["examples"])')
+examples=$("$tilegraph" info --json |
+    "$work/venv/bin/python" -c 'import json, sys; print(json.load(sys.stdin)["examples"])')
 PA_CASE=Case2 "$tilegraph" run "$examples/aicpu_build_graph/paged_attention"
 "$tilegraph" new mine && "$tilegraph" run mine -q && "$work/venv/bin/python" -m tilegraph run mine -p cpu -q
 "$work/venv/bin/python" - "$examples" <<'END'

@@ -18,26 +18,30 @@ SAME_BYTES = {"fp16": "bf16"}
 
 
 def table(rows):
-    lines = ["| type | heads | block | context | batch | workers | GB/s (least to most) | limit | bound by | fraction | asked | fused C | plain C |",
+    lines = ["| type | heads | block | context | batch | workers | GB/s (least to most) | limit | bound by | fraction "
+             "| asked | fused C | plain C |",
              "|---|---:|---:|---:|---:|---:|---:|---:|---|---:|---:|---:|---:|"]
     for r in rows:
         asked = ASKED.get((r["dtype"], r["kv_heads"]))
         mark = "" if asked is None else f"{asked:.2f}{'' if r['fraction'] >= asked else ', missed'}"
-        lines.append(f"| {r['dtype']} | {r['heads']}/{r['kv_heads']} | {r['block_size']} | {r['context']:,} | {r['batch']} | "
-                     f"{r['workers']} | {r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | {r['peak']:.1f} | "
-                     f"{r.get('bound', 'memory')} | {r['fraction']:.2f} | {mark} | {r['fused']:.1f} | {r['plain']:.1f} |")
+        lines.append(f"| {r['dtype']} | {r['heads']}/{r['kv_heads']} | {r['block_size']} | {r['context']:,} | "
+                     f"{r['batch']} | {r['workers']} | {r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | "
+                     f"{r['peak']:.1f} | {r.get('bound', 'memory')} | {r['fraction']:.2f} | {mark} | "
+                     f"{r['fused']:.1f} | {r['plain']:.1f} |")
     return lines
 
 
 def peers(rows, peer_rows):
     """What other runtimes reach beside the graph, on the shapes that both have."""
-    lines = ["| runtime | type | heads | context | batch | workers | GB/s (least to most) | graph, block 128 | fused C |",
+    lines = ["| runtime | type | heads | context | batch | workers | GB/s (least to most) | graph, block 128 "
+             "| fused C |",
              "|---|---|---:|---:|---:|---:|---:|---:|---:|"]
     for r in peer_rows:
         own = find(rows, {**r, "dtype": SAME_BYTES.get(r["dtype"], r["dtype"])})
         beside = f"{own['gb_s']:.1f} | {own['fused']:.1f}" if own else " | "
-        lines.append(f"| {r['runtime']} {r['version']} | {r['dtype']} | {r['heads']}/{r['kv_heads']} | {r['context']:,} | "
-                     f"{r['batch']} | {r['workers']} | {r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | {beside} |")
+        lines.append(f"| {r['runtime']} {r['version']} | {r['dtype']} | {r['heads']}/{r['kv_heads']} | "
+                     f"{r['context']:,} | {r['batch']} | {r['workers']} | "
+                     f"{r['gb_s']:.1f} ({r['least']:.1f} to {r['most']:.1f}) | {beside} |")
     return lines
 
 

@@ -27,10 +27,14 @@ cp "$root/tools/configure.sh" "$work/moved/tools/"
 echo "CMAKE_HOME_DIRECTORY:INTERNAL=/another/place" >"$work/moved/build/CMakeCache.txt"
 printf '#!/bin/sh\necho "cmake $*"\n' >"$work/bin/cmake"
 chmod +x "$work/bin/cmake"
-(cd "$work/moved" && PATH=$work/bin:$PATH tools/configure.sh release -DX=1) >"$work/out" 2>&1 || fail "configure.sh fails"
-grep -q 'build was configured in /another/place' "$work/out" || fail "nothing is said of a build folder of another place"
+(cd "$work/moved" && PATH=$work/bin:$PATH tools/configure.sh release -DX=1) >"$work/out" 2>&1 ||
+    fail "configure.sh fails"
+grep -q 'build was configured in /another/place' "$work/out" ||
+    fail "nothing is said of a build folder of another place"
 grep -q 'cmake --preset release -DX=1' "$work/out" || fail "CMake is not called with the preset"
-if [ -e "$work/moved/build/CMakeCache.txt" ] || [ -e "$work/moved/build/CMakeFiles" ]; then fail "it is left as it was"; fi
+if [ -e "$work/moved/build/CMakeCache.txt" ] || [ -e "$work/moved/build/CMakeFiles" ]; then
+    fail "it is left as it was"
+fi
 echo "CMAKE_HOME_DIRECTORY:INTERNAL=$work/moved" >"$work/moved/build/CMakeCache.txt"
 (cd "$work/moved" && PATH=$work/bin:$PATH tools/configure.sh release) >"$work/out" 2>&1 || fail "configure.sh fails"
 [ -e "$work/moved/build/CMakeCache.txt" ] || fail "a build folder of this place is configured anew"

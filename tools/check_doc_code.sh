@@ -14,7 +14,10 @@ failed=0
 extract() {
     awk -v language="$2" -v name="$work/$1" '
         $0 == "```" language { inside = 1; text = ""; next }
-        /^```/ { if (inside && text ~ /#include <(tilegraph|pto)/) printf "%s", text > (name "-" ++n "." language); inside = 0 }
+        /^```/ {
+            if (inside && text ~ /#include <(tilegraph|pto)/) printf "%s", text > (name "-" ++n "." language)
+            inside = 0
+        }
         inside { text = text $0 "\n" }
     ' "$root/docs/$1.md"
 }

@@ -33,8 +33,8 @@ arrows='
     examples
 '
 # cstring is string.h as C++ has it: access.h has to come after it there.
-c_library='assert complex cstring ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg
-    stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype'
+c_library='assert complex cstring ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign
+    stdarg stdatomic stdbool stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype'
 
 root=$(cd "${1:-$(dirname "$0")/..}" && pwd)
 cd "$root"
@@ -72,7 +72,7 @@ allowed() {
 n_includes=0
 n_wrong=0
 wrong() {
-    echo "$1" >&2
+    echo "$*" >&2
     n_wrong=$((n_wrong + 1))
 }
 
@@ -86,7 +86,8 @@ check_include() { # FILE:LINE:#include ... -> one verdict
         name=${BASH_REMATCH[1]}
         if [ "$room" = public ]; then
             [[ $name == tilegraph/* || " "$(echo $c_library)" " == *" ${name%.h} "* ]] ||
-                wrong "$file:$line: a public header includes <$name>: only the C library and <tilegraph/...> are allowed"
+                wrong "$file:$line: a public header includes <$name>: only the C library and <tilegraph/...> are" \
+                    "allowed"
         elif [ "$room" = pto ]; then
             [[ $name == tilegraph/* || $name == pto/* || $name =~ ^[a-z_]+(\.h)?$ ]] ||
                 wrong "$file:$line: <$name> is neither <tilegraph/...>, <pto/...> nor of a standard library"
@@ -104,7 +105,8 @@ check_include() { # FILE:LINE:#include ... -> one verdict
 
 while IFS= read -r row; do
     check_include "$row"
-done < <(grep -rnE --include='*.[chS]' --include='*.hpp' --include='*.inc' '^[[:space:]]*#[[:space:]]*include' include src examples)
+done < <(grep -rnE --include='*.[chS]' --include='*.hpp' --include='*.inc' \
+    '^[[:space:]]*#[[:space:]]*include' include src examples)
 
 [ "$n_includes" -gt 0 ] || wrong "no #include found under $root"
 echo "$n_includes includes, $n_wrong against the table"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# check_install.sh BUILD_DIR: install into a clean tree, move it, and use it as others do: programs outside the source
-# tree link with both libraries, through pkg-config and CMake; the command and the flagship run; what is missing is named.
+# check_install.sh BUILD_DIR: install into a clean tree, move it, and use it as others do. Programs outside the source
+# tree link with both libraries, through pkg-config and CMake. The command and the flagship run. Messages name a missing
+# part.
 set -euo pipefail
 
 build=$(cd "$1" && pwd)
@@ -81,7 +82,8 @@ fi
 version=$(sed -n 's/^#define TG_VERSION "\(.*\)"/\1/p' "$prefix/include/tilegraph/tilegraph.h")
 soname=$(readelf -d "$libdir/libtilegraph.so" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
 [ "$soname" = "libtilegraph.so.${version%.*}" ] || fail "the soname is $soname"
-foreign=$(nm -g --defined-only "$libdir/libtilegraph.a" 2>/dev/null | awk 'NF == 3 && $3 !~ /^(tg_|__|DW\.)/ { print $3 }')
+foreign=$(nm -g --defined-only "$libdir/libtilegraph.a" 2>/dev/null |
+    awk 'NF == 3 && $3 !~ /^(tg_|__|DW\.)/ { print $3 }')
 [ -z "$foreign" ] || fail "symbols of the static library without the prefix: $foreign"
 
 # ---- the command and the flagship ----
@@ -113,7 +115,8 @@ without "$prefix/include/tilegraph" "lacks the public headers" 8 "$prefix/bin/ti
 library=$(readlink -f "$libdir/libtilegraph.so")
 without "$library" "lacks the shared library" 8 "$prefix/bin/tilegraph" info
 without "$prefix/share/tilegraph/python/tilegraph" "lacks the Python package" 8 "$prefix/bin/tilegraph" info
-without "$prefix/share/tilegraph/python/tilegraph/skeletons" "lacks the skeletons" 8 "$prefix/bin/tilegraph" new "$work/x"
+without "$prefix/share/tilegraph/python/tilegraph/skeletons" "lacks the skeletons" 8 \
+    "$prefix/bin/tilegraph" new "$work/x"
 without "$libdir/tilegraph/examples/aicpu_build_graph/paged_attention/aic_qk_matmul.so" "aic_qk_matmul.so" 2 \
     "$prefix/bin/paged_attention"
 

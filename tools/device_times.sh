@@ -24,7 +24,8 @@ while IFS='|' read -r name least most options; do
     predicted=$("$program" $options --json | sed -n 's/.*"device_us": *\([0-9.]*\).*/\1/p')
     awk -v n="$name" -v l="$least" -v m="$most" -v p="$predicted" 'BEGIN {
         error = p < l ? p / l - 1 : p > m ? p / m - 1 : 0
-        printf "| %s | %s | %.1f | %s |\n", n, l == m ? l : l " to " m, p, error ? sprintf("%+.1f %%", 100 * error) : "in range"
+        difference = error ? sprintf("%+.1f %%", 100 * error) : "in range"
+        printf "| %s | %s | %.1f | %s |\n", n, l == m ? l : l " to " m, p, difference
         exit error > 0.1 || error < -0.1
     }' || missed=1
 done <<<"$rows"

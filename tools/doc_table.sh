@@ -26,7 +26,8 @@ case $table in
         cat >"$work/table.c" <<'END'
 #include <stdio.h>
 #include <tilegraph/tilegraph.h>
-#define ROW(name, value, exit_code, sentence, hint) printf("| `TG_%s` | %d | %d | %s | %s |\n", #name, value, exit_code, sentence, hint);
+#define ROW(name, value, exit_code, sentence, hint)                                                                    \
+    printf("| `TG_%s` | %d | %d | %s | %s |\n", #name, value, exit_code, sentence, hint);
 int main(void)
 {
     puts("| status | value | exit code | sentence | hint |\n|---|---:|---:|---|---|");
@@ -54,7 +55,8 @@ int main(void)
 {
     static const char *const pipes[] = {"S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX"};
     static const char *const meanings[] = {"published", "specified", "assumed"};
-    puts("| instruction | pipe | result | element types | dst may be | result is | time is |\n|---|---|---|---|---|---|---|");
+    puts("| instruction | pipe | result | element types | dst may be | result is | time is |");
+    puts("|---|---|---|---|---|---|---|");
     for (unsigned op = 0; op < TG_OP_COUNT; op++) {
         const struct tg_op_info *row = tg_op_info(op);
         printf("| `%s` | %s | %s | ", row->name, pipes[row->pipe], row->text);

@@ -2,7 +2,7 @@
 # install_deps.sh GROUP...: see that what the groups need is there.
 #
 #   build     compile the library and the examples
-#   run       Python with numpy, for run_example.py and tilegraph run; only said, not needed, where it cannot be installed
+#   run       Python with numpy, for run_example.py and tilegraph run; where it cannot be installed, only a message
 #   test      the tests: cmocka, hwloc, numpy, pytest, gdb
 #   full      sanitizers, clang, valgrind
 #   aarch64   cross-compiler, emulator and cmocka for aarch64
@@ -96,7 +96,8 @@ for group in "$@"; do
     case $group in
         build | run | test | full | aarch64 | lint | coverage | package | peers) "need_$group" ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, run, test, full, aarch64, lint, coverage, package or peers" >&2
+            echo "install_deps: unknown group '$group': choose build, run, test, full, aarch64, lint, coverage," \
+                "package or peers" >&2
             exit 2
             ;;
     esac

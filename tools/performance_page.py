@@ -17,7 +17,9 @@ SIZES = (1 << 14, 1 << 20)
 
 
 def find(rows, **wanted):
-    return next((row for row in rows if not row["quantity"].startswith(("replay", "busy")) and all(row[key] == value for key, value in wanted.items())), None)
+    """The first row of a graph's run that has the values `wanted`; None: there is none."""
+    rows = (row for row in rows if not row["quantity"].startswith(("replay", "busy")))
+    return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
 
 
 def cell(row):
@@ -30,7 +32,8 @@ def cell(row):
 
 def comparison(rows):
     runtimes = list(dict.fromkeys(row["runtime"] for row in rows))
-    lines = ["| runtime | 1 worker, 16,384 tasks | 1,048,576 | 2 workers, 16,384 | 1,048,576 | efficiency, 500 ns | 5 us |",
+    lines = ["| runtime | 1 worker, 16,384 tasks | 1,048,576 | 2 workers, 16,384 | 1,048,576 | efficiency, 500 ns "
+             "| 5 us |",
              "|---|---:|---:|---:|---:|---:|---:|"]
     for runtime in runtimes:
         own = [row for row in rows if row["runtime"] == runtime]
@@ -87,7 +90,8 @@ def picture(rows):
             continue
         path = "L".join(f"{x(tasks):.1f} {y(seconds):.1f}" for tasks, seconds in points)
         parts.append(f'<path d="M{path}" fill="none" stroke="{color}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x(tasks):.1f}" cy="{y(seconds):.1f}" r="3" fill="{color}"/>' for tasks, seconds in points]
+        parts += [f'<circle cx="{x(tasks):.1f}" cy="{y(seconds):.1f}" r="3" fill="{color}"/>'
+                  for tasks, seconds in points]
         parts.append(f'<text x="{left + 16}" y="{20 + 18 * workers}" fill="{color}">{workers} worker'
                      f'{"s" if workers > 1 else ""}</text>')
     parts.append(f'<text x="{(left + width) / 2}" y="{height - 6}" text-anchor="middle">tasks</text></svg>')

@@ -24,7 +24,9 @@ trap 'rm -rf "$work"' EXIT
 "$root/tools/between_markers.sh" output "$work/block" "$page" >"$work/page"
 
 if [ "${2-}" = --check ]; then
-    for file in "$page" "$work/page"; do grep -vE '^  (host time|largest error) ' "$file" >"$work/$(basename "$file").cut"; done
+    for file in "$page" "$work/page"; do
+        grep -vE '^  (host time|largest error) ' "$file" >"$work/$(basename "$file").cut"
+    done
     diff -u "$work/README.md.cut" "$work/page.cut" >&2 || {
         echo "readme_output: README.md is not up to date: run tools/readme_output.sh build" >&2
         exit 1

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Decode attention in other runtimes, on the shapes of bench_attention: one query a sequence, 32 query heads, head_dim 128.
+"""Decode attention in other runtimes, on the shapes of bench_attention.
+
+A sequence has one query, 32 query heads, head_dim 128.
 
     attention.py [TEXT]    only rows whose name contains TEXT, say "bf16 32/8" or "context 4096"
 
-ONNX Runtime's GroupQueryAttention (packages onnxruntime, onnx) and PyTorch's scaled_dot_product_attention (torch), each on
-1 and 2 threads. Their caches have no blocks: K and V of a sequence and a KV head are [context][head_dim]. Runs go round
-several caches, 1 GiB in all, so that what is read is not in a cache of the processor. Median, least and most of 9 runs; the
-first result of a row is compared with numpy's. Prints a JSON object a line; what is not there is an object too, with the
-reason as `left_out`.
+The runtimes are ONNX Runtime's GroupQueryAttention (packages onnxruntime, onnx) and PyTorch's
+scaled_dot_product_attention (torch), each on 1 and 2 threads. Their caches have no blocks: K and V of a sequence and a
+KV head are [context][head_dim]. Runs use several caches in turn, 1 GiB in all, so that the processor's caches do not
+have the data. The figures are median, minimum and maximum of 9 runs. The first result of a row is compared with
+numpy's. Prints a JSON object a line. A runtime that is not installed is an object, too, with the reason as `left_out`.
 """
 import json
 import os
@@ -85,7 +87,8 @@ class OnnxRuntime:
         except ImportError as error:
             raise LeftOut(f"package {error.name} is not installed") from error
         self.onnx, self.ort = onnx, onnxruntime
-        self.types = {"fp32": onnx.TensorProto.FLOAT, "fp16": onnx.TensorProto.FLOAT16, "bf16": onnx.TensorProto.BFLOAT16}
+        self.types = {"fp32": onnx.TensorProto.FLOAT, "fp16": onnx.TensorProto.FLOAT16,
+                      "bf16": onnx.TensorProto.BFLOAT16}
         self.version = onnxruntime.__version__
 
     def model(self, problem):

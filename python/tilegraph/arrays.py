@@ -130,7 +130,8 @@ def _of_buffer(name, value):
     try:
         memory = memoryview(value)
     except TypeError as error:
-        raise Error(f"'{name}' is of type {type(value).__name__}, expected an array: numpy, DLPack or a buffer") from error
+        raise Error(f"'{name}' is of type {type(value).__name__}, expected an array: numpy, DLPack or a "
+                    "buffer") from error
     kinds = {"f": "float", "d": "float", "e": "float", "?": "bool"}
     letter = memory.format.lstrip("@=")
     if letter not in "?bBhHiIlLqQefdcnN" or not letter:
@@ -147,7 +148,8 @@ def _of_buffer(name, value):
     get(value, ctypes.byref(raw), 0)
     address = raw.buf or 0
     release(ctypes.byref(raw))
-    return View(address, memory.nbytes, tuple(shape), dtype, memory.readonly, memory)  # memory keeps the buffer exported
+    # `memory` as the owner keeps the buffer exported.
+    return View(address, memory.nbytes, tuple(shape), dtype, memory.readonly, memory)
 
 
 class _PyBuffer(ctypes.Structure):

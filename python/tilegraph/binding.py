@@ -42,10 +42,10 @@ class RunConfig(ctypes.Structure):
 
 
 class RunResult(ctypes.Structure):
-    _fields_ = [("size", c_size_t), ("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64), ("n_aic", c_uint32),
-                ("n_aiv", c_uint32), ("window", c_uint32), ("has_outputs", c_uint32), ("device_ns", c_uint64),
-                ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64), ("peak_device_bytes", c_uint64),
-                ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
+    _fields_ = [("size", c_size_t), ("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64),
+                ("n_aic", c_uint32), ("n_aiv", c_uint32), ("window", c_uint32), ("has_outputs", c_uint32),
+                ("device_ns", c_uint64), ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64),
+                ("peak_device_bytes", c_uint64), ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
 
 
 class FindingInfo(ctypes.Structure):
@@ -272,8 +272,11 @@ class Library:
             self._c.tg_run_close(run)
 
     def wait(self, run):
-        """Launch and wait for the end. Signals that stop the command end the process meanwhile: Python's handlers cannot
-        run inside the call, and there is nothing to tidy up."""
+        """Launch and wait for the end.
+
+        Signals that stop the command end the process meanwhile: Python's handlers cannot run inside the call, and there
+        is nothing to tidy up.
+        """
         with _default_signals():
             status = self._c.tg_run_wait(run)
         self.check(status)

@@ -1,7 +1,8 @@
-"""What is costly to make and known by name, kept between commands in a folder of the user's own.
+"""Keeps costly results by name between commands, in a folder of the user's own.
 
 The folder is tilegraph/ in XDG_CACHE_HOME, else in ~/.cache. An entry is one file: a checksum of its content, then the
-content. It appears complete, by a rename; a file that is damaged, or that somebody else could have written, is no entry.
+content. It appears complete, by a rename. A file that is damaged, or that somebody else could have written, is no
+entry.
 Nothing depends on an entry: what cannot be kept is made again.
 """
 import errno
@@ -90,7 +91,7 @@ class Cache:
             log.debug("not cached in %s: %s", self.path, error.strerror)
 
     def _trim(self):
-        """Remove the least recently used entries when there is more than MOST_BYTES, and what writers have abandoned."""
+        """Remove the least recently used entries above MOST_BYTES, and temporary files that writers have abandoned."""
         entries = []
         for name in os.listdir(self._fd):
             try:

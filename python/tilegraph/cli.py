@@ -69,7 +69,8 @@ def _given(words, **more):
     if "all" not in given:
         given.update(options.of_folder(_one_argument(words, ".")))
     elif words.arguments:
-        raise Error(f"command line: '{words.arguments[0]}' is for one example, --all runs many", "leave one of both out")
+        raise Error(f"command line: '{words.arguments[0]}' is for one example, --all runs many",
+                    "leave one of both out")
     return given
 
 

@@ -1,4 +1,7 @@
-"""The command run_example.py, and what all commands share: runs in processes of their own, the verdict, the exit code."""
+"""The command run_example.py, and the common parts of all commands.
+
+These are runs in processes of their own, the verdict and the exit code.
+"""
 import json
 import os
 import tempfile

@@ -96,7 +96,8 @@ def commands(source, target, checked, output, environ):
     seen = flags["checked"] if checked else []
     maker = "clang" if "clang" in version(tuple(words)) else "gcc"
     by_maker = flags.get(f"{language} {maker}", []) + (flags.get(f"checked {maker}", []) if checked else [])
-    return [[*words, *flags[language], *FLAGS, *hidden, *core, *seen, *by_maker, "-c", "-o", f"{output}.o", str(source)],
+    options = [*flags[language], *FLAGS, *hidden, *core, *seen, *by_maker]
+    return [[*words, *options, "-c", "-o", f"{output}.o", str(source)],
             [*words, "-shared", "-o", str(output), f"{output}.o"]]
 
 

@@ -1,4 +1,7 @@
-"""JSON documents: what --json prints. schemas/ has a schema for each kind; its number rises when a reader could break."""
+"""JSON documents, which --json prints.
+
+schemas/ has a schema for each kind; its number rises when a reader could break.
+"""
 import json
 
 from .places import places
@@ -13,7 +16,8 @@ def _text(kind, number, **content):
 def of_run(command, chosen, examples, exit_code):
     """Of run, check, report, bench and run_example.py. `examples`: dicts of name, exit_code, error, cases."""
     if command == "bench":
-        return _text("bench", 1, platform=chosen.platform, passed=exit_code == 0, exit_code=exit_code, examples=examples)
+        return _text("bench", 1, platform=chosen.platform, passed=exit_code == 0, exit_code=exit_code,
+                     examples=examples)
     return _text("run", 1, command=command, platform=chosen.platform, check=chosen.check, schedules=chosen.schedules,
                  passed=exit_code == 0, exit_code=exit_code, examples=examples)
 

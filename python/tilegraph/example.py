@@ -91,7 +91,7 @@ def execute(path, module_name, source=None):
         code = compile(source, str(path), "exec")
     except SyntaxError as error:
         raise ExampleError(f"{path}, line {error.lineno}: syntax error: {error.msg}") from error
-    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # bytes that are no text, or endless nesting
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:  # bytes that are no text; deep nesting
         raise ExampleError(f"{path} is no Python source: {type(error).__name__}: {error}") from error
     call(path, "does not load", exec, code, module.__dict__)
     return module

@@ -77,7 +77,8 @@ def text(told):
         rows.append((f"platform {name}", f"{size}, tiles in {device['isa']}"))
     rows += [("instruction sets", ", ".join(told["instruction_sets"])),
              ("processors", told["processors"]),
-             ("memory", f"{told['memory_bytes'] / 2**30:.1f} GiB, {told['memory_available_bytes'] / 2**30:.1f} available"),
+             ("memory", f"{told['memory_bytes'] / 2**30:.1f} GiB, "
+                        f"{told['memory_available_bytes'] / 2**30:.1f} available"),
              ("C compiler", told["c_compiler"] or "none"), ("C++ compiler", told["cxx_compiler"] or "none"),
              ("Python", told["python"]), ("numpy", told["numpy"] or "none"), ("system", told["system"])]
     return "".join(f"{name:18} {value}\n" for name, value in rows)

@@ -111,4 +111,5 @@ def _continue_with_found():
 
 
 def _replace_process(interpreter, how):
-    os.execve(interpreter, [str(interpreter), *sys.argv], {**os.environ, MARK: f"{how}\n{sys.executable}\n{interpreter}"})
+    environment = {**os.environ, MARK: f"{how}\n{sys.executable}\n{interpreter}"}
+    os.execve(interpreter, [str(interpreter), *sys.argv], environment)

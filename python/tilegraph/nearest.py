@@ -1,4 +1,7 @@
-"""The name that somebody may have meant. src/base/nearest.c gives the same answers; tests/nearest.txt has cases of both."""
+"""The name that somebody may have meant.
+
+src/base/nearest.c gives the same answers; tests/nearest.txt has cases of both.
+"""
 
 
 def distance(a, b):

@@ -141,7 +141,10 @@ class KVCache(_Object):
     # ---- sequences
 
     def start(self, tokens=()):
-        """Start a sequence that shares the blocks of an equal prefix of `tokens`: (sequence, number of shared tokens)."""
+        """Start a sequence that shares the blocks of an equal prefix of `tokens`.
+
+        Returns (sequence, number of shared tokens).
+        """
         sequence, n_reused = c_uint64(), c_uint64()
         self._check(self._c.tg_kv_start(self.handle, _int32(tokens), len(tokens), byref(sequence), byref(n_reused)))
         return sequence.value, n_reused.value
@@ -258,10 +261,12 @@ class KVCache(_Object):
         """
         key_view, number = _view("keys", keys, 3, dtype)
         value_view, other = _view("values", values, 3, dtype)
-        expected = ((key_view.shape[0], self.kv_heads, self.key_dim), (key_view.shape[0], self.kv_heads, self.value_dim))
+        rows = (key_view.shape[0], self.kv_heads)
+        expected = ((*rows, self.key_dim), (*rows, self.value_dim))
         if (key_view.shape, value_view.shape) != expected or number != other:
             raise Error(f"keys and values have the shapes {key_view.shape} and {value_view.shape} and the types "
-                        f"{key_view.dtype} and {value_view.dtype}, expected {expected[0]} and {expected[1]} of one type")
+                        f"{key_view.dtype} and {value_view.dtype}, expected {expected[0]} and {expected[1]} of one "
+                        "type")
         counts = self._counts(len(sequences), n_tokens, key_view.shape[0], "keys")
         rows = binding.Rows(ctypes.sizeof(binding.Rows), len(sequences), (c_uint64 * len(sequences))(*sequences),
                             _int32(counts), key_view.address, value_view.address, False, number, 0, 0, 0, 0)
@@ -288,8 +293,8 @@ class KVCache(_Object):
     def attend(self, layer, sequences, query, query_lens=None, out=None, causal=True, run=None, **options):
         """Attention of `query` [token][head][key_dim] over the committed tokens of the sequences.
 
-        The query tokens of a sequence are its last ones; with `causal` they see no key behind their own. Options are those of Attention.run and of Attention; operators
-        are opened once for each combination.
+        The query tokens of a sequence are its last ones; with `causal` they see no key behind their own. Options are
+        those of Attention.run and of Attention. Operators are opened once for each combination.
         """
         view, number = _view("query", query, 3, options.get("query_dtype"))
         arguments = {name: options.pop(name) for name in _STEP_OPTIONS if name in options}
@@ -348,8 +353,8 @@ class Attention(_Object):
         """Plan the next runs: block_table is an array of int32 [sequence][block]."""
         table = arrays.view("block_table", block_table)
         if len(table.shape) != 2 or table.dtype != "int32":
-            raise Error(f"'block_table' has the shape {table.shape} and the type {table.dtype}, expected two dimensions "
-                        f"of int32")
+            raise Error(f"'block_table' has the shape {table.shape} and the type {table.dtype}, expected two "
+                        "dimensions of int32")
         if table.shape[0] < len(context_lens):
             raise Error(f"'block_table' has {table.shape[0]} rows for {len(context_lens)} sequences")
         self._plan(query_lens, context_lens, table.address, table.shape[1], None)
@@ -454,8 +459,8 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
     block_table   int32 [sequence][block]; context_lens: [sequence] keys; query_lens: [sequence], None: 1 each
     dtype         the element type of query and output, kv_dtype of keys and values, if the arrays cannot say it
     device        None: this computer
-    options       of Attention (scale, soft_cap, window_left, window_right, run, ...) and of Attention.run (mask, slopes,
-                  sinks, return_lse)
+    options       of Attention (scale, soft_cap, window_left, window_right, run, ...) and of Attention.run (mask,
+                  slopes, sinks, return_lse)
 
     Returns out, or (out, log-sum-exp) with return_lse.
     """

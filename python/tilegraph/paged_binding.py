@@ -1,4 +1,7 @@
-"""ctypes binding of include/tilegraph/kv_cache.h and attention.h; structures and prototypes are in the headers' order."""
+"""ctypes binding of include/tilegraph/kv_cache.h and attention.h.
+
+Structures and prototypes are in the headers' order.
+"""
 import ctypes
 from ctypes import (POINTER, c_bool, c_float, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p)
 

@@ -51,7 +51,8 @@ class CaseResult:
     def take(self, lib, run):
         """Take the figures and the findings of a run that has ended."""
         result = lib.result(run)
-        for name in ("n_tasks", "n_edges", "n_aic", "n_aiv", "device_ns", "first_start_ns", "last_publish_ns", "host_ns"):
+        for name in ("n_tasks", "n_edges", "n_aic", "n_aiv", "device_ns", "first_start_ns", "last_publish_ns",
+                     "host_ns"):
             setattr(self, name, getattr(result, name))
         if self.first_start_ns == binding.NEVER:
             self.first_start_ns = None
@@ -60,7 +61,10 @@ class CaseResult:
 
 
 def run(options):
-    """Do what the options (options.for_run) say. Returns a CaseResult for each run when all have passed; else raises."""
+    """Run the example as the options (options.for_run) say.
+
+    Returns a CaseResult for each run when all have passed; else raises.
+    """
     with opened(options) as session:
         return _run_all(session)
 
@@ -228,8 +232,9 @@ def _with_initial_values(case, first, inouts):
         if again.error is not None:
             return first
         if _leaves_alone(case, first, again, inouts):
-            first.error.hint = ("the run is right if outputs start with what generate_inputs gave; if the program reads "
-                                f"them before it writes them, say so in golden.py: __inouts__ = {sorted(inouts)}")
+            first.error.hint = ("the run is right if outputs start with what generate_inputs gave; if the program "
+                                "reads them before it writes them, say so in golden.py: __inouts__ = "
+                                f"{sorted(inouts)}")
             return first
     except Error:
         return first

@@ -27,7 +27,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 class _Page:
-    """What a child tells its parent. Writer: the child whose number is in it; a process that it forks writes nothing."""
+    """The memory through which a child tells its parent how it goes.
+
+    Writer: the child whose number is in it; a process that it forks writes nothing.
+    """
 
     _HEAD = struct.Struct("=iii")  # the child's number; whether there is a verdict; the exit code
     _TEXTS = {"phase": 64, "scratch": 4096}  # offset of a text: its length, its bytes
@@ -82,7 +85,10 @@ def scratch(path):
 
 
 class Child:
-    """A process that runs work(), which returns an exit code. Its streams go to the descriptor `output`, if there is one."""
+    """A process that runs work(), which returns an exit code.
+
+    Its streams go to the descriptor `output`, if there is one.
+    """
 
     def __init__(self, work, output=None):
         self._page = _Page()

@@ -1,4 +1,7 @@
-"""The table of commands, options, variables and exit codes. Help, man pages, completion and parsing come from it alone."""
+"""The table of commands, options, variables and exit codes.
+
+Help, man pages, completion and parsing come from it alone.
+"""
 from dataclasses import dataclass
 
 PIPE_ORDERS = ("program", "late", "early")  # enum tg_pipe_order

@@ -24,7 +24,10 @@ def _is_torch(value):
 
 
 def as_numpy(where, value):
-    """(array, Kind) of a numpy array or torch tensor; shares its memory. Raises ExampleError; `where` is for its text."""
+    """(array, Kind) of a numpy array or torch tensor; shares its memory.
+
+    Raises ExampleError; `where` is for its text.
+    """
     kind = Kind()
     if _is_torch(value):
         kind = Kind(torch=True, bfloat16=str(value.dtype) == "torch.bfloat16")
@@ -175,7 +178,10 @@ def _golden_poison(array):
 
 
 def _compute_on(golden, tensors, outputs, params):
-    """The outputs that compute_golden leaves when they hold `outputs` (arrays by name) before. Its inputs are copies."""
+    """The outputs that compute_golden leaves when they hold `outputs` (arrays by name) before.
+
+    Its inputs are copies.
+    """
     held = {name: as_made((outputs[name] if name in outputs else array).copy(), tensors.kinds[name])
             for name, array in tensors.arrays.items()}
     example.call(golden.path, "compute_golden failed", golden.compute_golden, held, dict(params))

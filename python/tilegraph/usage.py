@@ -96,7 +96,8 @@ def man_page(command, version):
     """The man page of a command, as text; None: that of tilegraph itself."""
     title = f"tilegraph-{command.name}" if command else "tilegraph"
     lines = [f'.TH "{title.upper()}" "1" "" "tilegraph {version}" "User Commands"', ".SH NAME",
-             f"{_roff(title)} \\- {_roff(command.summary if command else 'run graphs of tile kernels')}", ".SH SYNOPSIS"]
+             f"{_roff(title)} \\- {_roff(command.summary if command else 'run graphs of tile kernels')}",
+             ".SH SYNOPSIS"]
     if command:
         lines += [_roff(synopsis(command, f"tilegraph {command.name}")), ".SH DESCRIPTION", _roff(command.text)]
         for name, help_text in command.arguments:
@@ -152,12 +153,13 @@ def bash_completion():
                 files.add(names)
     chosen = "\n".join(f"        {names}) COMPREPLY=($(compgen -W {words!r} -- \"$current\")); return ;;"
                        for names, words in sorted(values.items()))
+    first = " ".join([*(command.name for command in COMMANDS), "--help", "--version"])
     return f"""# bash completion of tilegraph; made by `tilegraph completion bash`
 _tilegraph()
 {{
     local current=${{COMP_WORDS[COMP_CWORD]}} previous=${{COMP_WORDS[COMP_CWORD - 1]}} words=
     if [ "$COMP_CWORD" -eq 1 ]; then
-        COMPREPLY=($(compgen -W {" ".join([command.name for command in COMMANDS] + ["--help", "--version"])!r} -- "$current"))
+        COMPREPLY=($(compgen -W {first!r} -- "$current"))
         return
     fi
     case $previous in
@@ -202,7 +204,8 @@ def zsh_completion():
                     "help": f"'*:topic:({' '.join([*(each.name for each in COMMANDS), *COMMON_TOPICS])})'"}
         rows = [_zsh_option(option) for option in options_of(command).values()]
         rows.append(argument.get(command.name, "'*:folder:_files -/'"))
-        cases.append(f"        {command.name}) _arguments " + " \\\n            ".join(row for row in rows if row) + " ;;")
+        arguments = " \\\n            ".join(row for row in rows if row)
+        cases.append(f"        {command.name}) _arguments {arguments} ;;")
     return f"""#compdef tilegraph
 # zsh completion of tilegraph; made by `tilegraph completion zsh`
 _tilegraph()

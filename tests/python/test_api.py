@@ -131,8 +131,8 @@ def test_a_library_of_another_version_is_refused(tmp_path):
     for name, number, refused in (("older", major * 10000 + (minor - 1) * 100, True),
                                   ("newer", major * 10000 + (minor + 1) * 100, True),
                                   ("patch", major * 10000 + minor * 100 + patch + 1, False)):
-        source.write_text(f"unsigned tg_version(void) {{ return {number}; }}\n"
-                          + "".join(f"void {each}(void) {{}}\n" for each in binding._PROTOTYPES if each != "tg_version"))
+        others = "".join(f"void {each}(void) {{}}\n" for each in binding._PROTOTYPES if each != "tg_version")
+        source.write_text(f"unsigned tg_version(void) {{ return {number}; }}\n{others}")
         fake = tmp_path / f"{name}.so"
         subprocess.run([*compiler(source, "aiv", {}), "-w", "-shared", "-fPIC", "-o", fake, source], check=True)
         if refused:

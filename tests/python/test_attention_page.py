@@ -5,10 +5,10 @@ import sys
 
 from conftest import ROOT
 
-OWN = {"bench": "attention", "isa": "avx512", "workers": 1, "dtype": "bf16", "heads": 32, "kv_heads": 32, "head_dim": 128,
-       "block_size": 128, "context": 4096, "batch": 1, "tasks": 128, "gb_s": 10.31, "least": 10.12, "most": 10.44,
-       "own": 10.0, "peak": 16.9, "fraction": 0.61, "fused": 14.21, "fused_least": 13.0, "fused_most": 14.5, "plain": 3.17,
-       "launch_us": 160}
+OWN = {"bench": "attention", "isa": "avx512", "workers": 1, "dtype": "bf16", "heads": 32, "kv_heads": 32,
+       "head_dim": 128, "block_size": 128, "context": 4096, "batch": 1, "tasks": 128, "gb_s": 10.31, "least": 10.12,
+       "most": 10.44, "own": 10.0, "peak": 16.9, "fraction": 0.61, "fused": 14.21, "fused_least": 13.0,
+       "fused_most": 14.5, "plain": 3.17, "launch_us": 160}
 PEER = {"bench": "attention", "runtime": "ONNX Runtime, GroupQueryAttention", "version": "1.0", "workers": 1,
         "dtype": "fp16", "heads": 32, "kv_heads": 32, "head_dim": 128, "context": 4096, "batch": 1, "gb_s": 4.02,
         "least": 3.91, "most": 4.13}
@@ -33,8 +33,8 @@ def test_rows_stand_beside_the_limit_and_both_loops(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Nobody else." in page
     missed, met = rows_of(page, "bf16")
-    assert missed == ["bf16", "32/32", "128", "4,096", "1", "1", "10.3 (10.1 to 10.4)", "16.9", "memory", "0.61", "0.80, missed",
-                      "14.2", "3.2"]
+    assert missed == ["bf16", "32/32", "128", "4,096", "1", "1", "10.3 (10.1 to 10.4)", "16.9", "memory", "0.61",
+                      "0.80, missed", "14.2", "3.2"]
     assert met[8:11] == ["products", "0.85", "0.80"]
     assert "Beside other runtimes" not in page
 
@@ -56,7 +56,8 @@ def test_a_peer_stands_beside_the_graph_of_as_many_bytes(tmp_path):
 
 
 def test_what_is_left_out_is_named(tmp_path):
-    page = page_of(tmp_path, OWN, {"bench": "attention", "runtime": "PyTorch", "left_out": "package torch is not installed"})[1]
+    left_out = {"bench": "attention", "runtime": "PyTorch", "left_out": "package torch is not installed"}
+    page = page_of(tmp_path, OWN, left_out)[1]
     assert "- PyTorch: package torch is not installed." in page
 
 
@@ -66,8 +67,8 @@ def test_results_of_others_alone_make_no_page(tmp_path):
 
 
 def test_peers_without_packages_are_named():
-    done = subprocess.run([sys.executable, "-S", "-E", ROOT / "bench" / "peers" / "attention.py"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-S", "-E", ROOT / "bench" / "peers" / "attention.py"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["runtime"].split(",")[0] for row in rows] == ["ONNX Runtime", "PyTorch"]

@@ -50,7 +50,8 @@ def test_structures_have_the_headers_layout(layout, name):
 def test_structures_have_every_field(name):
     body = re.search(rf"struct {name} {{(.*?)\n}};", HEADER, re.S).group(1)
     body = re.sub(r"/\*.*?\*/", "", body, flags=re.S)
-    fields = [field.strip(" *") for line in re.findall(r"(?:const )?(?:struct |enum )?\w+ ([^;]+);", body) for field in line.split(",")]
+    declarations = re.findall(r"(?:const )?(?:struct |enum )?\w+ ([^;]+);", body)
+    fields = [field.strip(" *") for names in declarations for field in names.split(",")]
     assert fields == [field for field, _ in STRUCTURES[name]._fields_]
 
 

@@ -54,7 +54,8 @@ def test_every_screen_of_help_fits_a_terminal(name, lines):
 
 
 def test_screens_are_what_the_command_prints():
-    assert tilegraph("--help").stdout == "\n".join(usage.overview()) + "\n" == tilegraph().stdout == tilegraph("help").stdout
+    overview = "\n".join(usage.overview()) + "\n"
+    assert tilegraph("--help").stdout == overview == tilegraph().stdout == tilegraph("help").stdout
     run = COMMANDS[0]
     assert tilegraph("run", "--help").stdout == tilegraph("help", "run").stdout
     for words in (("run", "--help", "checks"), ("run", "--help=checks"), ("help", "run", "checks")):

@@ -169,7 +169,8 @@ def test_another_version_of_the_headers_is_refused(tmp_path):
 from runpy import run_path
 _CONFIG = run_path({str(folder / "kernels" / "kernel_config.py")!r})
 ORCHESTRATION = {{"source": {str(source)!r}, "function_name": "build"}}
-KERNELS = [{{**kernel, "source": {str(folder / "kernels")!r} + "/" + kernel["source"]}} for kernel in _CONFIG["KERNELS"]]
+KERNELS = [{{**kernel, "source": {str(folder / "kernels")!r} + "/" + kernel["source"]}}
+           for kernel in _CONFIG["KERNELS"]]
 """)
     done = run_command("-k", tmp_path, "-g", folder / "golden.py", "-p", "a2a3sim", CXX=COMPILER)
     assert_failed(done, 8, "TG_ERR_ABI")

@@ -1,4 +1,7 @@
-"""Whatever an example's code, the system or a signal does: a verdict as last line, and an exit code that says the kind."""
+"""A command ends with a verdict as its last line and an exit code that says the kind.
+
+This holds for everything that an example's code, the system or a signal does.
+"""
 import os
 import signal
 import subprocess
@@ -42,7 +45,8 @@ def test_code_that_ends_its_module(small, name, code, exit_code, text):
 
 
 @pytest.mark.parametrize("code", ["import os; os.close(2)", "import os; os.closerange(0, 3)",
-                                  "import sys; sys.stdout = sys.stderr = None", "import builtins; builtins.print = None",
+                                  "import sys; sys.stdout = sys.stderr = None",
+                                  "import builtins; builtins.print = None",
                                   "import os; os.close(0)", LATER, "import logging; logging.disable()",
                                   "import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)"])
 def test_code_that_touches_its_process_does_not_change_the_verdict(small, code):
@@ -109,8 +113,9 @@ def test_log_file_without_space(small):
 def shell(small, script, **variables):
     """Run a shell's script in which "$@" is the command; .stdout and .stderr are text."""
     command = [sys.executable, str(SCRIPT), "-k", str(small.kernels), "-g", str(small.golden), "-p", "a2a3sim"]
-    return subprocess.run(["bash", "-c", script, "bash", *command], cwd=small.folder, env=clean_environment(**variables),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["bash", "-c", script, "bash", *command], cwd=small.folder,
+                          env=clean_environment(**variables), stdin=subprocess.DEVNULL, capture_output=True,
+                          text=True, timeout=60, check=False)
 
 
 def test_closed_descriptors(small):
@@ -140,8 +145,8 @@ def test_signals_leave_nothing(small, tmp_path, number, where):
         small.write(golden=f"open({str(tmp_path / 'at')!r}, 'w')\nimport time; time.sleep(60)\n" + SmallExample.GOLDEN)
     variables = {"CC": f"{compiler} -x c"} if where == "compiling" else {}
     command = [sys.executable, str(SCRIPT), "-k", str(small.kernels), "-g", str(small.golden), "-p", "a2a3sim"]
-    process = subprocess.Popen(command, env=clean_environment(TMPDIR=str(tmp_path / "t"), **variables), cwd=small.folder,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=clean_environment(TMPDIR=str(tmp_path / "t"), **variables),
+                               cwd=small.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not (tmp_path / "at").exists():
         assert process.poll() is None
         time.sleep(0.01)

@@ -5,7 +5,8 @@ from conftest import SmallExample, assert_failed, assert_passed
 from tilegraph import tensors as arrays
 
 # out_sum += a: the kernel adds its first two arguments and stores the third.
-GROWS = "const uint64_t grow[] = {addr[0], addr[2], addr[2], COUNT}; tg_publish(rt, tg_add_task(rt, grow, 4, 0, TG_AIV));"
+GROWS = ("const uint64_t grow[] = {addr[0], addr[2], addr[2], COUNT}; "
+         "tg_publish(rt, tg_add_task(rt, grow, 4, 0, TG_AIV));")
 GOLDEN = SmallExample.GOLDEN.replace('tensors["a"] + tensors["b"]', 'tensors["a"]')
 SECOND_RUN = "saves the second run"
 

@@ -231,6 +231,7 @@ def test_structures_have_the_headers_layout(name, struct, tmp_path):
     source = tmp_path / "layout.c"
     source.write_text(f"#include <stdio.h>\n#include <tilegraph/attention.h>\nint main(void)\n{{\n{lines}"
                       f'    printf("%zu\\n", sizeof(struct {name}));\n}}\n')
-    subprocess.run([*compiler(source, "aiv", {}), "-std=c11", f"-I{ROOT}/include", "-o", tmp_path / "layout", source], check=True)
+    command = [*compiler(source, "aiv", {}), "-std=c11", f"-I{ROOT}/include", "-o", tmp_path / "layout", source]
+    subprocess.run(command, check=True)
     said = [int(line) for line in subprocess.run([tmp_path / "layout"], capture_output=True, check=True).stdout.split()]
     assert said == [*(getattr(kind, field).offset for field, _ in kind._fields_), ctypes.sizeof(kind)]

@@ -58,11 +58,13 @@ def files(request, tmp_path_factory):
     """Page, data of the page, trace and result of one run."""
     folder = tmp_path_factory.mktemp("report")
     done = subprocess.run([BINARY, "--json", "--case", *request.param, "--report", folder / "r.html", "--trace",
-                           folder / "t.json", "--graph", folder / "g.dot"], stdout=subprocess.PIPE, check=True, text=True)
+                           folder / "t.json", "--graph", folder / "g.dot"],
+                          stdout=subprocess.PIPE, check=True, text=True)
     assert sorted(path.name for path in folder.iterdir()) == ["g.dot", "r.html", "t.json"]
     page = (folder / "r.html").read_text()
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S).group(1)
-    return page, json.loads(data), json.loads((folder / "t.json").read_text()), json.loads(done.stdout), folder / "r.html"
+    trace = json.loads((folder / "t.json").read_text())
+    return page, json.loads(data), trace, json.loads(done.stdout), folder / "r.html"
 
 
 def test_tasks_are_those_of_the_trace(files):
@@ -125,8 +127,10 @@ def test_the_script_of_the_page_reads_the_same(files):
         const page = require("fs").readFileSync({str(path)!r}, "utf8");
         const scripts = [...page.matchAll(/<script([^>]*)>([^]*?)<\\/script>/g)];
         for (const script of scripts.slice(1)) new Function(script[2]); // is JavaScript
-        const {{tasks, path, spans}} = new Function(scripts[1][2] + "; return decodeRun(JSON.parse(arguments[0]))")(scripts[0][2]);
-        const plain = object => Object.fromEntries(Object.entries(object).map(([k, v]) => [k, ArrayBuffer.isView(v) ? [...v] : v]));
+        const decode = new Function(scripts[1][2] + "; return decodeRun(JSON.parse(arguments[0]))");
+        const {{tasks, path, spans}} = decode(scripts[0][2]);
+        const listed = ([k, v]) => [k, ArrayBuffer.isView(v) ? [...v] : v];
+        const plain = object => Object.fromEntries(Object.entries(object).map(listed));
         console.log(JSON.stringify({{tasks: plain(tasks), path: plain(path), spans: plain(spans)}}));"""
     read = json.loads(subprocess.run(["node", "-e", program], stdout=subprocess.PIPE, check=True, text=True).stdout)
     tasks = decode(run)
@@ -137,4 +141,5 @@ def test_the_script_of_the_page_reads_the_same(files):
     assert read["tasks"]["before"] == [before for task in tasks for before in task["before"]]
     assert sorted(read["tasks"]["after"]) == sorted(i for i, task in enumerate(tasks) for _ in task["before"])
     assert read["path"]["end"][-1] == run["device_ns"]
-    assert [end - start for start, end in zip(read["spans"]["start"], read["spans"]["end"])] == column(run["spans"]["length"])
+    lengths = [end - start for start, end in zip(read["spans"]["start"], read["spans"]["end"])]
+    assert lengths == column(run["spans"]["length"])

@@ -41,7 +41,8 @@ def test_on_this_computer(runtime):
     assert "workers: aicpu_thread_num 3 and block_dim 24 of kernel_config.py are not applicable" in done.stderr
 
 
-PROOF = re.compile(r"^check: schedule-independent: \d+ tasks, \d+ conflicting pairs, all ordered, for this input; every access is seen$", re.M)
+PROOF = re.compile(r"^check: schedule-independent: \d+ tasks, \d+ conflicting pairs, all ordered, for this input; "
+                   r"every access is seen$", re.M)
 
 
 @pytest.mark.parametrize("runtime", RUNTIMES)
@@ -339,7 +340,8 @@ def test_pipes_and_schedules(small):
     assert_passed(small.run("--pipes", "late", "--schedules", "3", "--schedule-seed", "5"))
     other = "const uint64_t others[] = {addr[0], addr[0], addr[2], args[3]};"
     small.write(body=f"{other} tg_publish(rt, tg_add_task(rt, others, 4, 0, TG_AIV)); {SmallExample.BODY}")
-    assert_failed(small.run("--no-check", "--schedules", "20"), 3, "check: SCHEDULE_DIFFERENCE: out_sum depends on the schedule")
+    assert_failed(small.run("--no-check", "--schedules", "20"), 3,
+                  "check: SCHEDULE_DIFFERENCE: out_sum depends on the schedule")
 
 
 def test_schedules_of_cpu_are_refused(small):

@@ -17,7 +17,8 @@ done
 
 for dying in 0 2; do
     said=$(run 3 die $dying 2>/dev/null || true)
-    told=$(grep -c "TG_ERR_CANCELLED, rank $dying has ended, output unchanged, then TG_ERR_CANCELLED" <<<"$said" || true)
+    line="TG_ERR_CANCELLED, rank $dying has ended, output unchanged, then TG_ERR_CANCELLED"
+    told=$(grep -c "$line" <<<"$said" || true)
     [ "$told" = 2 ] || { printf 'rank %s died, and the others say:\n%s\n' "$dying" "$said" >&2; exit 1; }
 done
 echo "1, 2 and 4 ranks merged; 2 ranks noticed the end of a third one"

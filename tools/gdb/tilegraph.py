@@ -27,7 +27,8 @@ def bfloat16(bits):
 # Of enum tg_dtype by its names: bytes, format of struct, conversion.
 TYPES = {"TG_FP32": ("fp32", 4, "<f", None), "TG_FP16": ("fp16", 2, "<H", half), "TG_BF16": ("bf16", 2, "<H", bfloat16),
          "TG_INT32": ("int32", 4, "<i", None), "TG_INT8": ("int8", 1, "<b", None), "TG_UINT8": ("uint8", 1, "<B", None),
-         "TG_INT16": ("int16", 2, "<h", None), "TG_UINT16": ("uint16", 2, "<H", None), "TG_UINT32": ("uint32", 4, "<I", None)}
+         "TG_INT16": ("int16", 2, "<h", None), "TG_UINT16": ("uint16", 2, "<H", None),
+         "TG_UINT32": ("uint32", 4, "<I", None)}
 
 
 def type_of(number):

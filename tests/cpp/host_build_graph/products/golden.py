@@ -24,7 +24,8 @@ def _bits(a, b, kind):
     """The results for one element, as exact integers; a shift by too many bits leaves 0 or the sign."""
     n_bits = np.iinfo(kind).bits
     right = a >> min(b, n_bits - 1) if np.iinfo(kind).min < 0 else a >> b
-    return [a & b, a | b, a ^ b, ~a, a << b if b < n_bits else 0, right, a & 0x3C5A, a | 0x3C5A, a ^ 0x3C5A, a << 3, a >> 3]
+    return [a & b, a | b, a ^ b, ~a, a << b if b < n_bits else 0, right, a & 0x3C5A, a | 0x3C5A, a ^ 0x3C5A, a << 3,
+            a >> 3]
 
 
 def compute_golden(tensors, params):

@@ -1,4 +1,4 @@
-"""What programs of the family do beside single instructions: sums that grow in an output, buffers in turn, descriptors."""
+"""Idioms of the family's programs: sums that grow in an output, buffers in turn, descriptors."""
 from pathlib import Path
 
 _HERE = Path(__file__).parent
