@@ -1,4 +1,4 @@
-/* rows.h - tiles and views that the vector kernels share (arguments.h says what a row is). */
+/* rows.h - tiles and views that the kernels share (arguments.h says what a row is). */
 #ifndef TG_ATTENTION_ROWS_H
 #define TG_ATTENTION_ROWS_H
 
@@ -16,17 +16,6 @@ static inline struct tg_tile place(struct tg_tile tile, uint32_t offset)
 static inline struct tg_tile vec_at(uint32_t dtype, uint32_t rows, uint32_t cols, uint32_t offset)
 {
     return place(tg_tile_vec(dtype, rows, cols), offset);
-}
-
-/* A cube tile of rows x cols elements in the place of one of up to most_rows x most_cols. Tiles that take turns at a
- * place have one size: a smaller one would leave a part of the tile before it, which `cpu` would have to keep. */
-static inline struct tg_tile cube_at(uint32_t kind, uint32_t dtype, uint32_t rows, uint32_t cols, uint32_t most_rows,
-                                     uint32_t most_cols, uint32_t offset)
-{
-    struct tg_tile tile = tg_tile_cube(kind, dtype, most_rows, most_cols);
-    tile.valid_rows = rows;
-    tile.valid_cols = cols;
-    return place(tile, offset);
 }
 
 /* The bytes of a 1 x n row as the n x 1 column that TROWEXPAND* take. */

@@ -178,7 +178,7 @@ static void store(const struct task *t)
     }
 }
 
-/* What follows from the shape: how much fits at a time. */
+/* Divide the work, and see how much of the operands fits into L0 at a time. */
 static void plan(struct task *t)
 {
     const uint32_t n = tile_tokens(t, 0);

@@ -176,7 +176,7 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
     if (tile + SETS < n_tiles) set_flag(PIPE_FIX, PIPE_M, tile % SETS);
 }
 
-/* What follows from the shape: how much fits at a time. */
+/* Divide the work, and see how much of the operands fits into L0 at a time. */
 static void plan(struct task *t)
 {
     const uint32_t depth = least(t->head_dim, SIDE);
