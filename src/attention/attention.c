@@ -106,11 +106,6 @@ enum tg_status tg_attention_config_fill(struct tg_attention_config *config)
     return tg_sized_give(&sized_config, config, &defaults);
 }
 
-#define REQUIRE(pointer)                                                                                               \
-    do {                                                                                                               \
-        if (!(pointer)) return tg_error(TG_ERR_ARGUMENT, "%s: %s is NULL", __func__, #pointer);                        \
-    } while (0)
-
 /* ---- opening ----------------------------------------------------------------------------------------------------- */
 
 static enum tg_status check_dim(const char *name, uint32_t dim)
@@ -207,9 +202,9 @@ static enum tg_status open_parts(struct tg_attention *a, struct tg_device *devic
 enum tg_status tg_attention_open(struct tg_device *device, const struct tg_attention_config *config,
                                  struct tg_attention **out)
 {
-    REQUIRE(device);
-    REQUIRE(config);
-    REQUIRE(out);
+    TG_REQUIRE(device);
+    TG_REQUIRE(config);
+    TG_REQUIRE(out);
     struct tg_attention_config c = defaults;
     TG_TRY(tg_sized_take(&sized_config, &c, config));
     if (c.value_dim == 0) c.value_dim = c.key_dim;
@@ -268,10 +263,16 @@ static int32_t query_len(const struct tg_attention_batch *b, uint32_t i)
     return b->query_lens ? b->query_lens[i] : 1;
 }
 
+/* Blocks of a context; it has TOKENS_MAX keys at most. */
+static uint32_t blocks_for(const struct tg_attention *a, uint32_t n_keys)
+{
+    return (n_keys + a->config.block_tokens - 1) / a->config.block_tokens;
+}
+
 /* The row of sequence i in the block table, if it has keys. */
 static enum tg_status check_table(const struct tg_attention *a, const struct tg_attention_batch *b, uint32_t i)
 {
-    const uint64_t n = ((uint64_t)b->context_lens[i] + a->config.block_tokens - 1) / a->config.block_tokens;
+    const uint64_t n = blocks_for(a, (uint32_t)b->context_lens[i]);
     if (n > 0 && b->table_rows && b->table_rows[i] < 0)
         return tg_error(TG_ERR_ARGUMENT, "table_rows[%u] is %d: rows count from 0", i, b->table_rows[i]);
     if (b->table_stride < 0 || (uint64_t)b->table_stride < n)
@@ -307,7 +308,7 @@ static enum tg_status check_lengths(const struct tg_attention *a, struct reading
         TG_TRY(check_positions(a, i, q, context));
         r->n_sequences++;
         r->n_tokens += (uint64_t)q;
-        r->n_ids += ((uint64_t)context + a->config.block_tokens - 1) / a->config.block_tokens;
+        r->n_ids += blocks_for(a, (uint32_t)context);
         if (context > r->longest) r->longest = context;
         TG_TRY(check_table(a, b, i));
     }
@@ -436,7 +437,7 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
     for (uint32_t i = 0; i < b->n_sequences; i++) {
         const uint32_t q = (uint32_t)query_len(b, i), context = (uint32_t)b->context_lens[i];
         if (q == 0) continue;
-        const uint32_t n = (context + a->config.block_tokens - 1) / a->config.block_tokens;
+        const uint32_t n = blocks_for(a, context);
         sequence[at] = (struct step_sequence){token, q, context, table, at, 1, 0};
         TG_TRY(copy_ids(b, i, n, ids + table, &plan->highest));
         if (at > 0) share(a, sequence, at, ids);
@@ -454,8 +455,8 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
 
 enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attention_batch *batch)
 {
-    REQUIRE(a);
-    REQUIRE(batch);
+    TG_REQUIRE(a);
+    TG_REQUIRE(batch);
     struct tg_attention_batch b;
     TG_TRY(tg_sized_take(&sized_batch, &b, batch));
     if (b.n_sequences > 0 && !b.context_lens) return tg_error(TG_ERR_ARGUMENT, "context_lens is NULL");
@@ -612,7 +613,7 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
         .positions = c->rotary_positions,
         .soft_cap = c->soft_cap,
         .left = c->window_left,
-        .right = c->causal && c->window_right != 0 ? 0 : c->window_right,
+        .right = c->causal ? 0 : c->window_right,
         .mask_dtype = l->step->mask_dtype,
         .key_block_ld = l->kv.key_block,
         .key_head_ld = l->kv.key_head,
@@ -743,8 +744,8 @@ static enum tg_status launch(struct tg_attention *a, struct tg_program *program,
 
 enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attention_step *step)
 {
-    REQUIRE(a);
-    REQUIRE(step);
+    TG_REQUIRE(a);
+    TG_REQUIRE(step);
     struct tg_attention_step s = {0};
     TG_TRY(tg_sized_take(&sized_step, &s, step));
     if (!a->planned) return tg_error(TG_ERR_ARGUMENT, "tg_attention_run: nothing is planned; call tg_attention_plan");
@@ -795,9 +796,9 @@ enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, c
                                     uint32_t n_parts, const struct tg_attention_data *out,
                                     const struct tg_attention_data *lse)
 {
-    REQUIRE(a);
-    REQUIRE(parts);
-    REQUIRE(out);
+    TG_REQUIRE(a);
+    TG_REQUIRE(parts);
+    TG_REQUIRE(out);
     if (n_parts < 1 || n_parts > COMBINE_PARTS_MAX)
         return tg_error(TG_ERR_ARGUMENT, "n_parts is %u: 1 to %d are possible", n_parts, COMBINE_PARTS_MAX);
     if (n_tokens > TOKENS_MAX)
