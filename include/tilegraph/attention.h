@@ -54,7 +54,8 @@ struct tg_attention_config {
     bool rotary_interleaved;   /* pairs are dimensions 2 i and 2 i + 1; else i and i + rotary_dims / 2 */
     uint32_t rotary_positions; /* rows of the tables */
     const float *rotary_cos, *rotary_sin; /* [rotary_positions][rotary_dims / 2], host memory, copied */
-    const struct tg_run_config *run;      /* how steps run: checks, records, schedules. Copied. NULL: the defaults */
+    /* How steps run: checks, records, schedules. Copied. NULL: the defaults, on all blocks of the device. NULL */
+    const struct tg_run_config *run;
 };
 
 /* Fill in the defaults: fp32, all keys, 16 tokens a block. config->size says how many bytes there are. */

@@ -83,20 +83,21 @@ static inline void tg_kv_view_init(struct tg_kv_view *view)
 struct tg_kv_cache;
 
 struct tg_kv_cache_config {
-    size_t size;                     /* of the structure, set by tg_kv_cache_config_init */
-    uint32_t n_blocks;               /* of each layer, 1 to 2^30; a block has one number in all layers. No default */
-    uint32_t block_tokens;           /* 1 to 1024. 16 */
-    uint32_t n_layers;               /* 1 to 65536. 1 */
-    uint32_t kv_heads;               /* 1 to 1024. No default */
-    uint32_t key_dim;                /* elements of a key: a multiple of 8, up to 576. No default */
-    uint32_t value_dim;              /* the same for values; 0: key_dim. 0 */
-    uint32_t dtype;                  /* enum tg_dtype of keys and values: fp32, fp16, bf16, int8, fp8. TG_FP32 */
-    uint32_t layout;                 /* enum tg_kv_layout. TG_KV_PACKED */
-    uint32_t max_sequences;          /* open at a time, 1 to 2^20. 256 */
-    uint32_t max_blocks;             /* of a sequence; 0: n_blocks. 0 */
-    bool reuse;                      /* find equal prefixes by their tokens; takes 4 bytes a token of the cache. true */
-    float key_scale, value_scale;    /* 8-bit elements: real number = element * scale. 1, 1 */
-    const struct tg_run_config *run; /* how appends run: checks, records. Copied. NULL: the defaults. NULL */
+    size_t size;                  /* of the structure, set by tg_kv_cache_config_init */
+    uint32_t n_blocks;            /* of each layer, 1 to 2^30; a block has one number in all layers. No default */
+    uint32_t block_tokens;        /* 1 to 1024. 16 */
+    uint32_t n_layers;            /* 1 to 65536. 1 */
+    uint32_t kv_heads;            /* 1 to 1024. No default */
+    uint32_t key_dim;             /* elements of a key: a multiple of 8, up to 576. No default */
+    uint32_t value_dim;           /* the same for values; 0: key_dim. 0 */
+    uint32_t dtype;               /* enum tg_dtype of keys and values: fp32, fp16, bf16, int8, fp8. TG_FP32 */
+    uint32_t layout;              /* enum tg_kv_layout. TG_KV_PACKED */
+    uint32_t max_sequences;       /* open at a time, 1 to 2^20. 256 */
+    uint32_t max_blocks;          /* of a sequence; 0: n_blocks. 0 */
+    bool reuse;                   /* find equal prefixes by their tokens; takes 4 bytes a token of the cache. true */
+    float key_scale, value_scale; /* 8-bit elements: real number = element * scale. 1, 1 */
+    const struct tg_run_config
+        *run; /* how appends run. Copied. NULL: the defaults, on all blocks of the device. NULL */
     /* Device memory of the caller, used in place: [n_layers] addresses, each of one allocation. With TG_KV_VLLM keys
      * has the arrays and values is not used. NULL: the cache allocates. NULL, NULL */
     const tg_address *keys, *values;

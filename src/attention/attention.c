@@ -73,7 +73,7 @@ struct tg_attention {
     struct tg_device *device;
     struct tg_program *program;
     struct tg_program *combiner;       /* NULL: not used yet */
-    struct tg_attention_config config; /* with value_dim and scale filled in; run points to `run` */
+    struct tg_attention_config config; /* with value_dim and scale filled in, without the caller's addresses */
     struct tg_run_config run;
     tg_address constants; /* arguments.h */
     tg_address rotary;    /* step.h; 0: queries are not rotated */
@@ -215,13 +215,14 @@ enum tg_status tg_attention_open(struct tg_device *device, const struct tg_atten
     struct tg_attention *a = calloc(1, sizeof *a);
     if (!a) return tg_error(TG_ERR_MEMORY, "no memory for an attention operator");
     a->config = c;
-    tg_run_config_init(&a->run);
-    if (c.run) a->run = *c.run;
-    enum tg_status status = open_parts(a, device);
+    enum tg_status status = tg_embedded_run_config(device, c.run, &a->run);
+    if (status == TG_OK) status = open_parts(a, device);
     if (status != TG_OK) {
         tg_attention_close(a);
         return status;
     }
+    a->config.run = NULL;
+    a->config.rotary_cos = a->config.rotary_sin = NULL;
     *out = a;
     return TG_OK;
 }

@@ -6,6 +6,7 @@
 
 #include <tilegraph/tile.h>
 
+#include "attention/program.h"
 #include "base/error.h"
 #include "base/sized.h"
 
@@ -159,12 +160,10 @@ enum tg_status tg_kv_cache_open(struct tg_device *device, const struct tg_kv_cac
     if (!cache) return tg_error(TG_ERR_MEMORY, "no memory for a KV cache");
     cache->device = device;
     cache->config = known;
-    if (known.run) cache->run = *known.run;
-    else tg_run_config_init(&cache->run);
-    if (!known.run && tg_device_blocks(device)) cache->run.block_dim = tg_device_blocks(device);
     cache->config.run = NULL; /* the caller's */
     pthread_mutex_init(&cache->lock, NULL);
-    enum tg_status status = open_parts(cache);
+    enum tg_status status = tg_embedded_run_config(device, known.run, &cache->run);
+    if (status == TG_OK) status = open_parts(cache);
     if (status != TG_OK) {
         tg_kv_cache_close(cache);
         return status;

@@ -1,6 +1,11 @@
 #include "attention/program.h"
 
 #include "base/error.h"
+#include "base/sized.h"
+
+/* The first version ended before declared_size. */
+static const struct tg_sized sized_run = {"tg_run_config", sizeof(struct tg_run_config),
+                                          offsetof(struct tg_run_config, declared_size)};
 
 enum tg_status tg_embedded_program_open(struct tg_device *device, const struct tg_embedded *kernels, size_t n,
                                         const struct tg_embedded *plugin, const char *entry, bool checked,
@@ -20,5 +25,14 @@ enum tg_status tg_embedded_program_open(struct tg_device *device, const struct t
         return status;
     }
     *out = program;
+    return TG_OK;
+}
+
+enum tg_status tg_embedded_run_config(const struct tg_device *device, const struct tg_run_config *from,
+                                      struct tg_run_config *to)
+{
+    tg_run_config_init(to);
+    if (from) return tg_sized_take(&sized_run, to, from);
+    if (tg_device_blocks(device)) to->block_dim = tg_device_blocks(device);
     return TG_OK;
 }

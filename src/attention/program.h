@@ -41,4 +41,10 @@ enum tg_status tg_embedded_program_open(struct tg_device *device, const struct t
                                         const struct tg_embedded *plugin, const char *entry, bool checked,
                                         struct tg_program **out);
 
+/* Copy the caller's configuration of runs. NULL: the defaults, on all blocks that the device has.
+ *
+ * Errors    TG_ERR_ARGUMENT: the structure is of a version that this library does not know */
+enum tg_status tg_embedded_run_config(const struct tg_device *device, const struct tg_run_config *from,
+                                      struct tg_run_config *to);
+
 #endif

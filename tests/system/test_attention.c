@@ -3,6 +3,7 @@
 
 #include "common/attention_case.h"
 #include "common/check.h"
+#include "common/folder.h"
 #include "common/random.h"
 
 /* Run the case, and fail with its description unless the result is right. */
@@ -65,6 +66,29 @@ static void random_problems_are_right_on_a2a3sim_with_checks(void **state)
 {
     (void)state;
     run_random("a2a3sim", NULL, true, first_case, n_cases / 2, 150);
+}
+
+/* The default configuration of runs uses the blocks that the device has, fewer or more than an A2/A3. */
+static void the_default_takes_the_blocks_of_the_device(void **state)
+{
+    (void)state;
+    static const char *const machines[] = {"blocks = 2\n", "blocks = 30\n"};
+    struct folder folder;
+    folder_make(&folder);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct tg_device_config config;
+        struct tg_device *device;
+        struct attention_case c;
+        folder_put_text(&folder, "machine.txt", machines[i]);
+        tg_device_config_init(&config);
+        config.machine_file = folder_at(&folder, "machine.txt");
+        CHECK(tg_device_open(&config, &device) == TG_OK, "%s", tg_last_message());
+        attention_case_draw(&c, 1, 60);
+        expect_right(&c, device);
+        attention_case_free(&c);
+        tg_device_close(device);
+    }
+    folder_remove(&folder);
 }
 
 /* ---- one feature each, with whatever else is drawn --------------------------------------------------------------- */
@@ -185,6 +209,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {cmocka_unit_test(random_problems_are_right_on_cpu),
                                        cmocka_unit_test(random_problems_are_right_in_portable_code),
                                        cmocka_unit_test(random_problems_are_right_on_a2a3sim_with_checks),
+                                       cmocka_unit_test(the_default_takes_the_blocks_of_the_device),
                                        cmocka_unit_test(bytes_do_not_depend_on_the_batch),
 #define FEATURE_ENTRY(name, change) cmocka_unit_test(name),
                                        FEATURES(FEATURE_ENTRY)

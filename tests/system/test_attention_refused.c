@@ -85,6 +85,12 @@ static void config_fields_are_named(void **state)
 {
     (void)state;
     float table[64 * 8] = {0};
+    struct {
+        struct tg_run_config run;
+        uint64_t unknown;
+    } later = {.unknown = 1}; /* a version of later, with a field that this library does not know */
+    tg_run_config_init(&later.run);
+    later.run.size = sizeof later;
 #define REFUSED(change, text)                                                                                          \
     do {                                                                                                               \
         struct tg_attention_config c = good_config();                                                                  \
@@ -116,6 +122,7 @@ static void config_fields_are_named(void **state)
     REFUSED((c.rotary_dims = 4, c.rotary_cos = table), "rotary_sin is NULL");
     REFUSED((c.rotary_dims = 4, c.rotary_cos = c.rotary_sin = table), "rotary_positions is 0");
     REFUSED(c.size = 8, "tg_attention_config");
+    REFUSED(c.run = &later.run, "tg_run_config");
 #undef REFUSED
     struct tg_attention_config c = good_config();
     expect(tg_attention_open(NULL, &c, NULL), TG_ERR_ARGUMENT, "device is NULL");
