@@ -9,7 +9,9 @@
  *
  * and linked without -fsanitize=thread calls a function before each load, store and atomic operation. This header
  * defines these functions in place of the sanitizer's. They report the access to a checked run. In other runs they cost
- * a load and a branch. The thread sanitizer's library is neither used nor linked.
+ * a load and a branch. The thread sanitizer's library is neither used nor linked. With TG_ACCESS_ELSEWHERE the header
+ * leaves the functions out, which take longer to compile than a kernel: link an object that has them,
+ * `gcc -x c -DTG_CHECKED -O1 -fPIC -fvisibility=hidden -c -o access.o tilegraph/access.h`.
  *
  * memcpy and related functions take another way: a checked run binds the object's calls of them to functions of its own
  * (src/check/memory/libc_calls.h). gcc would copy a constant number of bytes without any call. So this header makes gcc
@@ -52,6 +54,7 @@ extern "C" {
 extern __attribute__((weak, visibility("protected"))) tg_access_fn *tg_access_hook;
 tg_access_fn *tg_access_hook = NULL;
 
+#ifndef TG_ACCESS_ELSEWHERE
 /* Functions of this object alone, even if the process has others of the same name. */
 #define TG_SEEN_FUNCTION __attribute__((weak, visibility("hidden"))) TG_UNSEEN
 
@@ -233,6 +236,7 @@ TG_SEEN_FUNCTION void __tsan_atomic_thread_fence(__attribute__((unused)) int ord
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 TG_SEEN_NOTHING(__tsan_atomic_signal_fence, (__attribute__((unused)) int order))
+#endif
 
 /* ---- memcpy and its kin: always a call of the C library's function, which a checked run binds to its own ---- */
 
@@ -255,6 +259,7 @@ TG_LIBC(char *, strncpy, (char *to, const char *from, size_t bytes))
 TG_LIBC(char *, strcat, (char *to, const char *from))
 
 #if defined(__clang__)
+#ifndef TG_ACCESS_ELSEWHERE
 /* clang calls these from version 15 on, and the functions of the C library before that. The tail call keeps the
  * caller's address. */
 #define TG_COPIES(name, ...)                                                                                           \
@@ -269,6 +274,7 @@ TG_COPIES(memmove, void *to, const void *from, size_t n)
     __attribute__((musttail)) return tg_libc_memmove(to, from, n);
 }
 TG_COPIES(memset, void *to, int value, size_t n) { __attribute__((musttail)) return tg_libc_memset(to, value, n); }
+#endif
 #else
 #define memcpy(...) tg_libc_memcpy(__VA_ARGS__)
 #define mempcpy(...) tg_libc_mempcpy(__VA_ARGS__)

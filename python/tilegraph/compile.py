@@ -86,19 +86,31 @@ def version(words):
     return told.stdout.decode("latin-1") if told.returncode == 0 else ""
 
 
-def commands(source, target, checked, output, environ):
-    """The commands (lists) that compile `source` to `output`.o and link that to the shared object `output`."""
+def _language(source):
+    return "c" if source.suffix == ".c" else "c++"
+
+
+def commands(source, target, checked, output, environ, access="access.o"):
+    """The commands (lists) that compile `source` to `output`.o and link that to the shared object `output`; a checked
+    one also with the object `access`, which access_command makes."""
     words, flags = compiler(source, target, environ), module_flags()
-    language = "c" if source.suffix == ".c" else "c++"
+    language = _language(source)
     # A plugin in C++ exports its entry function as its authors wrote it; one in C says so, as orchestration.h does.
     hidden = [] if language == "c++" and target == ORCHESTRATION else ["-fvisibility=hidden"]
     core = flags.get(f"{language} {target}", [])
-    seen = flags["checked"] if checked else []
+    seen = [*flags["checked"], "-DTG_ACCESS_ELSEWHERE"] if checked else []
     maker = "clang" if "clang" in version(tuple(words)) else "gcc"
     by_maker = flags.get(f"{language} {maker}", []) + (flags.get(f"checked {maker}", []) if checked else [])
     options = [*flags[language], *FLAGS, *hidden, *core, *seen, *by_maker]
     return [[*words, *options, "-c", "-o", f"{output}.o", str(source)],
-            [*words, "-shared", "-o", str(output), f"{output}.o"]]
+            [*words, "-shared", "-o", str(output), f"{output}.o", *([str(access)] if checked else [])]]
+
+
+def access_command(words, language, output):
+    """The command (a list) of a compiler, a list, that compiles the functions of access.h to the object `output`. They
+    take longer than a kernel, so each compiler does it once."""
+    return [*words, "-x", language, *module_flags()[language], "-O1", "-fPIC", "-fvisibility=hidden", "-fno-lto",
+            "-DTG_CHECKED", "-c", "-o", str(output), str(part("include") / "tilegraph" / "access.h")]
 
 
 # ---- what an object is made from -------------------------------------------------------------------------------------
@@ -162,31 +174,37 @@ def _read_dependencies(path):
             for name in re.findall(r"(?:\\.|[^\s\\])+", names)] if colon else None
 
 
-class _Job:
-    """One source on its way to a shared object."""
+class _Object:
+    """Something to compile: out of the cache, or by a command."""
 
-    def __init__(self, source, target, checked):
-        self.source, self.target, self.checked = source, target, checked
-        self.name = None     # of its entry in the cache; None: what the object depends on is not known
-        self.said = ""       # by the compiler
-        self.failure = None  # an ExampleError
-        self.code = None     # the shared object's bytes
-        self._words = compiler(source, target, os.environ)
+    def __init__(self, source, words):
+        self.source = source
+        self.words = words     # of the compiler
+        self.said = ""         # by the compiler
+        self.failure = None    # an ExampleError
+        self.code = None       # what has been made, bytes
+        self._name = None      # of its entry in the cache; None: what it depends on is not known
         self._dependencies = None
-        self._commands = []
         self._compile_words = []
         self._started_ns = 0
 
+    def _compile_command(self, output):
+        """The command (a list) that compiles it to the object `output`.o."""
+        raise NotImplementedError
+
+    def _placeless(self):
+        """What is done to the source, the same in every folder: something for JSON."""
+        raise NotImplementedError
+
     def recall(self, cache, files):
-        """Take the object out of the cache, if everything that it was made from is as it was."""
-        compiled_by, content = _identity(self._words), files.digest(str(self.source))
+        """Take it out of the cache, if everything that it was made from is as it was."""
+        compiled_by, content = _identity(self.words), files.digest(str(self.source))
         if compiled_by is None or content is None:
             return
-        placeless = commands(self.source, self.target, self.checked, "X", os.environ)
-        made_of = [placeless, compiled_by, content, os.getcwd() if len(self._words) > 1 else "",
+        made_of = [self._placeless(), compiled_by, content, os.getcwd() if len(self.words) > 1 else "",
                    [os.environ.get(name) for name in _COMPILER_VARIABLES]]
-        self.name = "object-" + hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
-        content = cache.read(self.name)
+        self._name = "object-" + hashlib.sha256(json.dumps(made_of).encode()).hexdigest()
+        content = cache.read(self._name)
         if content is None:
             return
         head, _, code = content.partition(b"\n")
@@ -195,8 +213,8 @@ class _Job:
             self.said, self.code = told["said"], code
 
     def keep(self, cache, files):
-        """Put the object into the cache, unless a file that it was made from has changed meanwhile."""
-        paths = _read_dependencies(self._dependencies) if self.name else None
+        """Put it into the cache, unless a file that it was made from has changed meanwhile."""
+        paths = _read_dependencies(self._dependencies) if self._name else None
         if not paths:
             return
         # A file that appears in one of these folders may be read in the place of another.
@@ -210,36 +228,81 @@ class _Job:
         except OSError:
             return
         if not changed and all(digest for _, digest in made_of):
-            cache.write(self.name, json.dumps({"made_of": made_of, "said": self.said}).encode() + b"\n" + self.code)
+            cache.write(self._name, json.dumps({"made_of": made_of, "said": self.said}).encode() + b"\n" + self.code)
 
-    def begin(self, scratch, number):
-        """Compile into the folder `scratch`, where no other job has that number."""
-        output = scratch / f"{number}-{self.target}.so"
+    def begin(self, output):
+        """The command that compiles it to the object `output`.o, in a folder that is there for a while."""
         self._dependencies = Path(f"{output}.d")
-        self._commands = commands(self.source, self.target, self.checked, output, os.environ)
-        self._commands[0] += ["-MD", "-MF", str(self._dependencies)]
-        self._compile_words = self._commands[0]
+        self._compile_words = [*self._compile_command(output), "-MD", "-MF", str(self._dependencies)]
         self._started_ns = time.time_ns() - 20_000_000  # clocks of file systems are coarse by less
+        return self._compile_words
 
-    def next_command(self):
-        """The words of the next command to run; None: there is no more, or one has failed."""
-        return self._commands[0] if self._commands and not self.failure else None
-
-    def command_ended(self, exit_code, said):
-        words = self._commands.pop(0)
-        made = Path(words[words.index("-o", len(self._words)) + 1])
+    def ended(self, exit_code, said, made, reproduced):
+        """A command has ended that should have made the file `made`; `reproduced`: what to type to see the same.
+        Returns whether it has."""
         self.said += said
-        if exit_code != 0 or not made.is_file():
-            self.failure = ExampleError(f"{self.source} does not compile (exit {exit_code}):\n{self.said.rstrip()}\n"
-                                        f"  command: {self._reproduced(words)}", exit_code=EXIT_LOAD)
-        elif not self._commands:
-            self.code = made.read_bytes()
+        if exit_code == 0 and made.is_file():
+            return True
+        self.failure = ExampleError(f"{self.source} does not compile (exit {exit_code}):\n{self.said.rstrip()}\n"
+                                    f"  command: {' && '.join(shlex.join(words) for words in reproduced)}",
+                                    exit_code=EXIT_LOAD)
+        return False
 
-    def _reproduced(self, words):
+
+class _Access(_Object):
+    """The functions of access.h by one compiler."""
+
+    def __init__(self, words, language):
+        super().__init__(part("include") / "tilegraph" / "access.h", words)
+        self.language = language
+        self.path = None  # of the object, while modules are linked
+
+    def _compile_command(self, output):
+        return access_command(self.words, self.language, f"{output}.o")
+
+    def _placeless(self):
+        return access_command(self.words, self.language, "X.o")
+
+    def compiled(self, exit_code, said):
+        if self.ended(exit_code, said, self.path, [access_command(self.words, self.language, "access.o")]):
+            self.code = self.path.read_bytes()
+
+
+class _Module(_Object):
+    """One source on its way to a shared object."""
+
+    def __init__(self, source, target, checked):
+        super().__init__(source, compiler(source, target, os.environ))
+        self.target, self.checked = target, checked
+        self.access = None  # the _Access that it is linked with
+        self.output = None  # the path of the shared object, while it is made
+
+    def _commands(self, output):
+        access = self.access.path if self.access else "access.o"
+        return commands(self.source, self.target, self.checked, output, os.environ, access)
+
+    def _compile_command(self, output):
+        return self._commands(output)[0]
+
+    def _placeless(self):
+        return commands(self.source, self.target, self.checked, "X", os.environ)
+
+    def link_command(self):
+        return self._commands(self.output)[1]
+
+    def _reproduced(self, n_commands):
         """What to type to see the same: into the folder where one is, the scratch folder is gone by then."""
-        named = commands(self.source, self.target, self.checked, self.source.stem + ".so", os.environ)
-        needed = named if words[len(self._words)] == "-shared" else named[:1]
-        return " && ".join(shlex.join(command) for command in needed)
+        named = commands(self.source, self.target, self.checked, self.source.stem + ".so", os.environ)[:n_commands]
+        if n_commands == 1 or not self.checked:
+            return named
+        return [access_command(self.words, _language(self.source), "access.o"), *named]
+
+    def compiled(self, exit_code, said):
+        self.ended(exit_code, said, Path(f"{self.output}.o"), self._reproduced(1))
+
+    def linked(self, exit_code, said):
+        if self.ended(exit_code, said, self.output, self._reproduced(2)):
+            self.code = self.output.read_bytes()
 
 
 # ---- compiling -------------------------------------------------------------------------------------------------------
@@ -256,28 +319,26 @@ def _start(words, scratch):
                             start_new_session=True, env={**os.environ, "TMPDIR": str(scratch)})
 
 
-def _run_all(jobs, scratch):
-    """Run the commands of each job in order, and as many jobs at a time as there are processors."""
+def _run_all(work, scratch):
+    """Run commands, as many at a time as there are processors. `work`: for each (words, what takes its exit code and
+    what it has said, the function to which a failure to start is said)."""
     import selectors
-    waiting, running = deque(jobs), {}
+    waiting, running = deque(work), {}
     limit = processors()
     with selectors.DefaultSelector() as selector:
         try:
             while waiting or running:
                 while waiting and len(running) < limit:
-                    job = waiting.popleft()
-                    words = job.next_command()
-                    if words is None:
-                        continue
+                    words, ended, failed = waiting.popleft()
                     try:
                         process = _start(words, scratch)
                     except OSError as error:
-                        job.failure = ExampleError(f"cannot start {words[0]}: {error.strerror}", exit_code=EXIT_LOAD)
+                        failed(ExampleError(f"cannot start {words[0]}: {error.strerror}", exit_code=EXIT_LOAD))
                         continue
-                    running[process.stdout] = (job, process, bytearray())
+                    running[process.stdout] = (ended, process, bytearray())
                     selector.register(process.stdout, selectors.EVENT_READ)
                 for key, _ in selector.select() if running else ():
-                    job, process, said = running[key.fileobj]
+                    ended, process, said = running[key.fileobj]
                     piece = os.read(key.fd, 1 << 16)
                     said += piece
                     if piece:
@@ -285,8 +346,7 @@ def _run_all(jobs, scratch):
                     selector.unregister(key.fileobj)
                     del running[key.fileobj]
                     process.stdout.close()
-                    job.command_ended(process.wait(), said.decode("utf-8", "replace"))
-                    waiting.appendleft(job)  # its next command
+                    ended(process.wait(), said.decode("utf-8", "replace"))
         except BaseException:
             for _, process, _ in running.values():
                 os.killpg(process.pid, signal.SIGKILL)
@@ -303,27 +363,27 @@ def compile_example(kernels, orchestration, checked):
     """
     start = time.monotonic()
     supervise.phase("compiling", EXIT_LOAD)
-    jobs = [_Job(kernel.source, kernel.core_type, checked) for kernel in kernels]
-    jobs.append(_Job(orchestration, ORCHESTRATION, checked))
+    modules = [_Module(kernel.source, kernel.core_type, checked) for kernel in kernels]
+    modules.append(_Module(orchestration, ORCHESTRATION, checked))
     cache, files = Cache.open(os.environ), _Files()
     if cache:
-        for job in jobs:
-            job.recall(cache, files)
-    missing = [job for job in jobs if job.code is None]
+        for module in modules:
+            module.recall(cache, files)
+    missing = [module for module in modules if module.code is None]
     if missing:
         _compile(missing, cache, files)
-    for job in jobs:
-        if job.code is not None and job.said.strip():
-            log.warning("%s\n%s", job.source.name, job.said.rstrip())
-    failures = [job.failure for job in jobs if job.failure]
+    for module in modules:
+        if module.code is not None and module.said.strip():
+            log.warning("%s\n%s", module.source.name, module.said.rstrip())
+    failures = [module.failure for module in modules if module.failure]
     if failures:
         raise ExampleError("\n".join(str(failure) for failure in failures), exit_code=EXIT_LOAD)
     log.info("%d kernels and the orchestration: %d compiled, %d from the cache, in %.2f s", len(kernels), len(missing),
-             len(jobs) - len(missing), time.monotonic() - start)
-    return [job.code for job in jobs[:-1]], jobs[-1].code
+             len(modules) - len(missing), time.monotonic() - start)
+    return [module.code for module in modules[:-1]], modules[-1].code
 
 
-def _compile(jobs, cache, files):
+def _compile(modules, cache, files):
     """Compile in a folder that is removed however this ends."""
     import tempfile  # here: most commands find all objects in the cache
     try:
@@ -334,12 +394,45 @@ def _compile(jobs, cache, files):
         raise ExampleError(f"no folder for compiling: {error}", "set TMPDIR to a folder that can be written",
                            EXIT_LOAD) from error
     try:
-        for number, job in enumerate(jobs):
-            job.begin(scratch, number)
-        _run_all(jobs, scratch)
-        for job in jobs:
-            if cache and job.code is not None:
-                job.keep(cache, files)
+        access = _access_of(modules, scratch, cache, files)
+        for number, module in enumerate(modules):
+            module.output = scratch / f"{number}-{module.target}.so"
+        objects = [(each, each.path.with_suffix("")) for each in access if each.code is None]
+        objects += [(module, module.output) for module in modules]
+        _run_all([(each.begin(output), each.compiled, _failure_of(each)) for each, output in objects], scratch)
+        for module in modules:
+            if module.access and module.access.failure and not module.failure:
+                module.failure = module.access.failure
+        _run_all([(module.link_command(), module.linked, _failure_of(module)) for module in modules
+                  if not module.failure], scratch)
+        for each, _ in objects:
+            if cache and each.code is not None:
+                each.keep(cache, files)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         supervise.scratch("")
+
+
+def _failure_of(each):
+    def take(failure):
+        each.failure = failure
+
+    return take
+
+
+def _access_of(modules, scratch, cache, files):
+    """The _Access of each compiler of checked modules; those that the cache has are in the folder `scratch`."""
+    by_compiler = {}
+    for module in modules:
+        if not module.checked:
+            continue
+        language = _language(module.source)
+        module.access = by_compiler.setdefault((*module.words, language), _Access(module.words, language))
+    access = list(by_compiler.values())
+    for number, each in enumerate(access):
+        each.path = scratch / f"access-{number}.o"
+        if cache:
+            each.recall(cache, files)
+        if each.code is not None:
+            each.path.write_bytes(each.code)
+    return access

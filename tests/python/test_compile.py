@@ -1,5 +1,6 @@
 """Which compiler compiles what, and what is said when it does not."""
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,26 @@ def test_command_has_the_headers_and_the_standard():
 
 def compile_words(source, target, checked):
     return compiling.commands(source, target, checked, Path("k.so"), {"CC": "cat", "CXX": "cat"})[0]
+
+
+@pytest.mark.parametrize("name", ["gcc", "g++", "clang", "clang++"])
+def test_functions_of_checks_are_compiled_once(tmp_path, name):
+    """An object with them, and one that leaves them out and calls them, make a shared object without open ends."""
+    if not shutil.which(name):
+        pytest.skip(f"{name} is not installed")
+    source = tmp_path / ("k.cpp" if "+" in name else "k.c")
+    source.write_text("#include <tilegraph/access.h>\n#include <string.h>\n"
+                      '#ifdef __cplusplus\nextern "C"\n#endif\n__attribute__((visibility("default")))\n'
+                      "void touch(int *p, const int *q, long n)\n"
+                      "{ memcpy(p + 2, q, n); __atomic_fetch_add(p, *q, 5); }\n")
+    access, target = tmp_path / "access.o", tmp_path / "k.so"
+    compile_it, link = compiling.commands(source, "aic", True, target, {"CC": name, "CXX": name}, access)
+    language = "c++" if "+" in name else "c"
+    for words in (compiling.access_command([name], language, access), compile_it, [*link, "-Wl,-z,defs", "-lc"]):
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    has = subprocess.run(["nm", f"{target}.o"], capture_output=True, text=True, check=True).stdout
+    assert "U __tsan_" in has and " W __tsan_" not in has
 
 
 def test_only_checked_runs_pay_for_plain_accesses():
