@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "pa_problem.h"
+
 static float of_bf16(uint16_t half)
 {
     const uint32_t bits = (uint32_t)half << 16;
@@ -26,7 +28,7 @@ static const void *in_rows(const void *packed, uint32_t rows, uint32_t cols)
     static _Thread_local uint16_t all[256 * 256];
     const uint16_t *from = packed;
     for (uint32_t row = 0; row < rows; row++)
-        for (uint32_t col = 0; col < cols; col++) all[row * cols + col] = from[(col / 16 * rows + row) * 16 + col % 16];
+        for (uint32_t col = 0; col < cols; col++) all[row * cols + col] = from[pa_nz_at(rows, row, col)];
     return all;
 }
 

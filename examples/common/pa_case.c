@@ -73,3 +73,17 @@ enum tg_status pa_shape_check(const struct pa_shape *shape, struct failure *fail
                        "--heads: %" PRIu32 " query heads share a KV head (--kv-heads); the kernels take up to %d",
                        shape->heads / shape->kv_heads, ROWS_MAX);
 }
+
+enum tg_status pa_shape_check_packed(const struct pa_shape *shape, struct failure *failure)
+{
+    if (pa_dtype_bytes(shape->dtype) != 2) {
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--packed: %s has no packed cache; use fp16 or bf16 (--dtype), or leave --packed out",
+                           pa_dtype_name(shape->dtype));
+    }
+    if (shape->head_dim % PA_NZ_COLS == 0 && shape->block_size % PA_NZ_COLS == 0) return TG_OK;
+    return failure_set(failure, TG_ERR_ARGUMENT,
+                       "--packed: head_dim is %" PRIu32 " and block_size %" PRIu32
+                       "; a packed cache needs multiples of %d, the columns of a column block",
+                       shape->head_dim, shape->block_size, PA_NZ_COLS);
+}

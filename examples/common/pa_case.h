@@ -46,6 +46,12 @@ uint32_t pa_case_schedulers(const struct pa_case *drawn);
  */
 enum tg_status pa_shape_check(const struct pa_shape *shape, struct failure *failure);
 
+/* Columns of a column block of the NZ layout: 32 bytes of a 16-bit type. */
+enum { PA_NZ_COLS = 16 };
+
+/* The same for a cache in the NZ layout: whole column blocks, of a 16-bit type. */
+enum tg_status pa_shape_check_packed(const struct pa_shape *shape, struct failure *failure);
+
 /* Context length of sequence `b`. */
 uint32_t pa_case_length(const struct pa_case *drawn, uint32_t b);
 

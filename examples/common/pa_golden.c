@@ -62,11 +62,26 @@ struct unit {
     double *weight;  /* [n_heads][n_keys]: the scores, then the weights */
 };
 
-/* The KV head's part of the block that begins with token `first`, as doubles. Returns how many of its tokens count. */
-static uint64_t load_block(struct unit *u, const void *cache, uint64_t first)
+/* Matrix number `matrix` of a cache, [rows][cols], as doubles in rows. */
+static void load_matrix(struct unit *u, const void *cache, uint64_t matrix, uint64_t rows, uint64_t cols)
 {
-    const uint64_t id = (uint64_t)u->blocks[first / u->block_size], n = u->block_size * u->dim;
-    pa_load(u->p->shape.dtype, cache, (id * u->p->shape.kv_heads + u->kv_head) * n, n, u->block);
+    const enum pa_dtype dtype = u->p->shape.dtype;
+    const uint64_t at = matrix * rows * cols;
+    if (!pa_problem_is_packed(u->p)) {
+        pa_load(dtype, cache, at, rows * cols, u->block);
+        return;
+    }
+    for (uint64_t row = 0; row < rows; row++)
+        for (uint64_t col = 0; col < cols; col += PA_NZ_COLS)
+            pa_load(dtype, cache, at + pa_nz_at(rows, row, col), PA_NZ_COLS, u->block + row * cols + col);
+}
+
+/* The KV head's part of the block that begins with token `first`, as doubles. Returns how many of its tokens count. */
+static uint64_t load_block(struct unit *u, enum pa_cache cache, uint64_t first)
+{
+    const uint64_t id = (uint64_t)u->blocks[first / u->block_size], matrix = id * u->p->shape.kv_heads + u->kv_head;
+    if (cache == PA_KEY) load_matrix(u, u->p->key_cache, matrix, u->dim, u->block_size);
+    else load_matrix(u, u->p->value_cache, matrix, u->block_size, u->dim);
     return u->n_keys - first < u->block_size ? u->n_keys - first : u->block_size;
 }
 
@@ -115,7 +130,7 @@ static double compute_scores(struct unit *u)
 {
     double longest = 0;
     for (uint64_t first = 0; first < u->n_keys; first += u->block_size) {
-        const uint64_t n = load_block(u, u->p->key_cache, first);
+        const uint64_t n = load_block(u, PA_KEY, first);
         longest = fmax(longest, longest_key(u, n));
         for (uint32_t h = 0; h < u->n_heads; h++) {
             double *scores = u->weight + h * u->n_keys + first;
@@ -139,7 +154,7 @@ static void softmax(double *scores, uint64_t n)
 static void sum_values(struct unit *u, double *out, double *mean_value)
 {
     for (uint64_t first = 0; first < u->n_keys; first += u->block_size) {
-        const uint64_t n = load_block(u, u->p->value_cache, first);
+        const uint64_t n = load_block(u, PA_VALUE, first);
         for (uint32_t h = 0; h < u->n_heads; h++) {
             add_rows(out + h * u->dim, u->dim, u->weight + h * u->n_keys + first, u->block, u->dim, n);
         }

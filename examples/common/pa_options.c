@@ -15,6 +15,7 @@
     X(PROBLEM, BLOCK_SIZE, "--block-size", "S", "tokens in a block of the KV cache")                                   \
     X(PROBLEM, CONTEXT, "--context", "L1,L2,...", "context length of every sequence, or one for all")                  \
     X(PROBLEM, DTYPE, "--dtype", "TYPE", "fp32, fp16 or bf16")                                                         \
+    X(PROBLEM, PACKED, "--packed", NULL, "K and V in column blocks, as cubes load them; 16 bits")                      \
     X(PROBLEM, SEED, "--seed", "N", "of the tensors and the order of blocks (default 42)")                             \
     X(PROBLEM, LOAD, "--load", "DIR", "take the tensors from .npy files instead")                                      \
     X(PROBLEM, SAVE, "--save", "DIR", "write the tensors and the result as .npy files")                                \
@@ -462,6 +463,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->program_dir = given->text[OPT_PROGRAM];
     out->machine_file = given->text[OPT_MACHINE];
     if (out->machine_file && strcmp(out->machine_file, PA_STANDARD) == 0) out->machine_file = "/dev/stdin";
+    out->packed = given->text[OPT_PACKED] != NULL;
     out->pin = !given->text[OPT_NO_PIN];
     out->has_block_dim = given->text[OPT_BLOCK_DIM] != NULL;
     out->help = given->text[OPT_HELP];

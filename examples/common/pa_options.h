@@ -17,6 +17,7 @@ struct pa_options {
     struct pa_case drawn;     /* what to draw, unless load_dir is given; named "custom" if options changed a case */
     uint32_t *lengths;        /* memory of drawn.lengths if --context gave them, else NULL */
     uint64_t seed;            /* of what is drawn */
+    bool packed;              /* bring the caches, drawn or loaded, into the NZ layout */
     uint32_t blocks_per_task; /* KV blocks that a task covers; 0: to be chosen from the problem */
     const char *load_dir;     /* or NULL, as the next five */
     const char *save_dir;

@@ -259,11 +259,46 @@ enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *fai
     return TG_OK;
 }
 
+bool pa_problem_is_packed(const struct pa_problem *problem) { return problem->config[PA_CONFIG_PACKED] != 0; }
+
+/* Bring a matrix from rows into NZ; `in_rows` has room for it. */
+static void pack_matrix(uint16_t *matrix, uint16_t *in_rows, uint64_t rows, uint64_t cols)
+{
+    memcpy(in_rows, matrix, rows * cols * sizeof *matrix);
+    for (uint64_t row = 0; row < rows; row++)
+        for (uint64_t col = 0; col < cols; col += PA_NZ_COLS)
+            memcpy(matrix + pa_nz_at(rows, row, col), in_rows + row * cols + col, PA_NZ_COLS * sizeof *matrix);
+}
+
+static bool pack_block(void *context, uint64_t block)
+{
+    const struct pa_problem *p = context;
+    const uint64_t dim = p->shape.head_dim, tokens = p->shape.block_size, n = dim * tokens;
+    uint16_t *in_rows = allocate(n, sizeof *in_rows);
+    if (!in_rows) return false;
+    for (uint64_t matrix = block * p->shape.kv_heads; matrix < (block + 1) * p->shape.kv_heads; matrix++) {
+        pack_matrix((uint16_t *)p->key_cache + matrix * n, in_rows, dim, tokens);
+        pack_matrix((uint16_t *)p->value_cache + matrix * n, in_rows, tokens, dim);
+    }
+    free(in_rows);
+    return true;
+}
+
+enum tg_status pa_problem_pack(struct pa_problem *problem, struct failure *failure)
+{
+    const enum tg_status status = pa_shape_check_packed(&problem->shape, failure);
+    if (status != TG_OK) return status;
+    if (!parallel_for(problem->n_blocks, 2 * pa_problem_counts(problem).cache, pack_block, problem))
+        return failure_set(failure, TG_ERR_MEMORY, "no memory to pack a block of the caches");
+    problem->config[PA_CONFIG_PACKED] = 1;
+    return TG_OK;
+}
+
 /* A cache on its way from one layout into the other. */
 struct moving {
     const struct pa_shape *shape;
     enum pa_cache cache;
-    bool to_plain;
+    bool packed, to_plain;
     unsigned char *to;
     const unsigned char *from;
 };
@@ -279,15 +314,17 @@ static bool move_block(void *context, uint64_t block)
 {
     const struct moving *m = context;
     const uint64_t tokens = m->shape->block_size, dim = m->shape->head_dim, kv_heads = m->shape->kv_heads;
-    const uint64_t dim_step = m->cache == PA_KEY ? tokens : 1, token_step = m->cache == PA_KEY ? 1 : dim;
+    const bool key = m->cache == PA_KEY;
+    const uint64_t rows = key ? dim : tokens, cols = key ? tokens : dim;
     const size_t bytes = pa_dtype_bytes(m->shape->dtype);
     for (uint64_t head = 0; head < kv_heads; head++) {
-        const uint64_t packed = (block * kv_heads + head) * tokens * dim,
+        const uint64_t matrix = (block * kv_heads + head) * tokens * dim,
                        plain = (block * tokens * kv_heads + head) * dim;
         for (uint64_t t = 0; t < tokens; t++) {
             for (uint64_t d = 0; d < dim; d++) {
-                const uint64_t in_cache = packed + t * token_step + d * dim_step,
-                               in_file = plain + t * kv_heads * dim + d;
+                const uint64_t row = key ? d : t, col = key ? t : d;
+                const uint64_t in_matrix = m->packed ? pa_nz_at(rows, row, col) : row * cols + col;
+                const uint64_t in_cache = matrix + in_matrix, in_file = plain + t * kv_heads * dim + d;
                 const uint64_t to = m->to_plain ? in_file : in_cache, from = m->to_plain ? in_cache : in_file;
                 move_element(m->to + to * bytes, m->from + from * bytes, bytes);
             }
@@ -299,6 +336,7 @@ static bool move_block(void *context, uint64_t block)
 static void move_cache(const struct pa_problem *problem, struct moving *m)
 {
     m->shape = &problem->shape;
+    m->packed = pa_problem_is_packed(problem);
     parallel_for(problem->n_blocks, pa_problem_counts(problem).cache, move_block, m); /* move_block does not fail */
 }
 

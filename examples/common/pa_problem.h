@@ -7,12 +7,13 @@
  *     block_table         [batch][table_cols] int32: which block holds tokens [j * block_size, (j + 1) * block_size)
  *     context_lens        [batch] int32
  *
- * This is the layout of the kernels. Files have both caches in the plain layout,
- * [n_blocks][block_size][kv_heads][head_dim].
+ * This is the layout of the kernels. pa_problem_pack turns the matrices of both caches, one a block and KV head, from
+ * rows into NZ. Files have both caches in the plain layout, [n_blocks][block_size][kv_heads][head_dim].
  */
 #ifndef EXAMPLES_PA_PROBLEM_H
 #define EXAMPLES_PA_PROBLEM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "failure.h"
@@ -83,6 +84,24 @@ enum tg_status pa_problem_finish(struct pa_problem *problem, struct failure *fai
  */
 enum { PA_SPANS = 32, PA_SPAN_TOKENS = 512, PA_SPAN_BLOCKS = 64 };
 uint32_t pa_problem_blocks_per_task(const struct pa_problem *problem);
+
+/*
+ * Bring both caches from rows into the NZ layout, in place, and say so in config. A matrix [rows][cols] becomes
+ * [cols / PA_NZ_COLS][rows][PA_NZ_COLS]. The caches must be in rows.
+ *
+ * Errors    TG_ERR_ARGUMENT (pa_shape_check_packed; nothing is changed), TG_ERR_MEMORY (the caches are of no use)
+ */
+enum tg_status pa_problem_pack(struct pa_problem *problem, struct failure *failure);
+
+/* Whether the caches are in the NZ layout. */
+bool pa_problem_is_packed(const struct pa_problem *problem);
+
+/* The index of element (row, col) of a matrix in the NZ layout. The PA_NZ_COLS columns of a column block follow each
+ * other. */
+static inline uint64_t pa_nz_at(uint64_t rows, uint64_t row, uint64_t col)
+{
+    return (col / PA_NZ_COLS * rows + row) * PA_NZ_COLS + col % PA_NZ_COLS;
+}
 
 /* Fill a cache of the problem from `plain`, which has the same elements in the plain layout, or the other way round. */
 enum pa_cache { PA_KEY, PA_VALUE };

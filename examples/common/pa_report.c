@@ -77,7 +77,7 @@ static void print_problem(FILE *stream, const struct pa_report *r, const struct 
             ", context %" PRId32,
             s->batch, s->heads, s->kv_heads, s->head_dim, s->block_size, r->shortest);
     if (r->longest > r->shortest) fprintf(stream, " to %" PRId32, r->longest);
-    fprintf(stream, ", %s\n", pa_dtype_name(s->dtype));
+    fprintf(stream, ", %s%s\n", pa_dtype_name(s->dtype), o->packed ? ", packed" : "");
 }
 
 /* Processors that this process may use. */
@@ -377,6 +377,7 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_count(stream, "schedule_seed", options->workers == 0, options->run.schedule_seed);
     json_count(stream, "workers", options->workers > 0, options->workers);
     json_count(stream, "blocks_per_task", true, options->blocks_per_task);
+    fprintf(stream, ", \"packed\": %s", options->packed ? "true" : "false");
     json_shape(stream, report);
     json_number(stream, "max_abs_err", report->has_comparison, c->max_abs_err);
     json_number(stream, "max_rel_err", report->has_comparison, c->max_rel_err);

@@ -29,6 +29,7 @@ static const char *const words[] = {
     "--block-size",
     "--context",
     "--dtype",
+    "--packed",
     "--seed",
     "--load",
     "--save",

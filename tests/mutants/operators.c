@@ -256,9 +256,9 @@ static const struct {
     size_t first, n;
     size_t stride; /* 0: none */
 } makers_of_sizes[] = {
-    {"tg_tile_mat", 1, 2, 0}, {"tg_tile_left", 1, 2, 0},   {"tg_tile_right", 1, 2, 0}, {"tg_tile_acc", 0, 2, 0},
-    {"tg_tile_vec", 1, 2, 0}, {"tg_tile_column", 1, 1, 0}, {"tg_global_nd", 2, 2, 4},  {"tg_global_dn", 2, 2, 4},
-    {"vec_at", 1, 2, 0},      {"column_at", 0, 1, 0},
+    {"tg_tile_mat", 1, 2, 0},  {"tg_tile_left", 1, 2, 0},   {"tg_tile_right", 1, 2, 0}, {"tg_tile_acc", 0, 2, 0},
+    {"tg_tile_vec", 1, 2, 0},  {"tg_tile_column", 1, 1, 0}, {"tg_global_nd", 2, 2, 4},  {"tg_global_dn", 2, 2, 4},
+    {"tg_global_nz", 2, 2, 4}, {"vec_at", 1, 2, 0},         {"column_at", 0, 1, 0},
 };
 
 static void resize(const struct maker *m, enum mutant_class shrunk, struct range whole, struct range size)

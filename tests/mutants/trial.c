@@ -20,7 +20,8 @@ enum { WORDS_MAX = 48, LIMIT_S = 30, PATH_BYTES = 1024, EXIT_FINDING = 3, EXIT_M
  *   - sequences of one span, of no token, and of one token
  *   - both element sizes
  *   - tiles that leave no room for a second set
- *   - products so small that they need a barrier, and products of one row more than whole fractals have */
+ *   - products so small that they need a barrier, and products of one row more than whole fractals have
+ *   - packed caches: whole column blocks and a part of one, in small blocks side by side and in parts of a large one */
 #define MANY_CHUNKS                                                                                                    \
     "--batch 1 --heads 70 --head-dim 16 --block-size 128 --context 1140 --blocks-per-task 9 --dtype bf16"
 static const char *const kernel_cases[] = {
@@ -30,6 +31,9 @@ static const char *const kernel_cases[] = {
     "--batch 2 --heads 34 --kv-heads 2 --head-dim 48 --block-size 16 --context 330,16 --blocks-per-task 12",
     "--batch 2 --heads 66 --head-dim 256 --block-size 256 --context 900,130 --blocks-per-task 2",
     "--batch 2 --heads 17 --head-dim 200 --block-size 48 --context 700,48 --blocks-per-task 9 --dtype bf16",
+    "--batch 3 --heads 20 --kv-heads 2 --head-dim 144 --block-size 48 --context 330,16,5 --blocks-per-task 12 "
+    "--dtype bf16 --packed",
+    "--batch 2 --heads 9 --head-dim 256 --block-size 256 --context 491,150 --blocks-per-task 2 --dtype fp16 --packed",
     MANY_CHUNKS,
     NULL,
 };

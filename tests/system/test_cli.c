@@ -579,6 +579,38 @@ static void what_was_saved_can_be_loaded(void **state)
     }
 }
 
+/* A packed cache gives the result of rows, whether it is drawn or loaded, and files hold the plain layout. */
+static void a_packed_cache_is_saved_and_loaded(void **state)
+{
+    (void)state;
+    static const char *const tensors[] = {"key_cache.npy", "value_cache.npy", "out.npy"};
+    struct folder rows, packed, loaded;
+    folder_make(&rows);
+    folder_make(&packed);
+    folder_make(&loaded);
+    expect(0, ARGS("--case", "fp16", "--save", rows.path), ARGS(NULL));
+    expect(0, ARGS("--case", "fp16", "--packed", "--save", packed.path, "--check"), ARGS(NULL));
+    expect(0, ARGS("--load", rows.path, "--packed", "--save", loaded.path), ARGS(NULL));
+    for (size_t i = 0; i < sizeof tensors / sizeof tensors[0]; i++) {
+        size_t n_rows, n_packed, n_loaded;
+        char *a = rig_read_file(folder_at(&rows, tensors[i]), &n_rows);
+        char *b = rig_read_file(folder_at(&packed, tensors[i]), &n_packed);
+        char *c = rig_read_file(folder_at(&loaded, tensors[i]), &n_loaded);
+        assert_int_equal(n_packed, n_rows);
+        assert_int_equal(n_loaded, n_rows);
+        assert_memory_equal(b, a, n_rows);
+        assert_memory_equal(c, a, n_rows);
+        free(a);
+        free(b);
+        free(c);
+    }
+    expect(0, ARGS("--case", "ragged", "--save", rows.path), ARGS(NULL));
+    expect(2, ARGS("--load", rows.path, "--packed"), ARGS("TG_ERR_ARGUMENT", "--packed: fp32 has no packed cache"));
+    folder_remove(&rows);
+    folder_remove(&packed);
+    folder_remove(&loaded);
+}
+
 static void a_trace_is_json(void **state)
 {
     (void)state;
@@ -641,6 +673,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(all_edges_are_removed),
     cmocka_unit_test(files_that_are_no_program),
     cmocka_unit_test(what_was_saved_can_be_loaded),
+    cmocka_unit_test(a_packed_cache_is_saved_and_loaded),
     cmocka_unit_test(a_trace_is_json),
     cmocka_unit_test(the_activations_of_a_language_model_are_right),
 };

@@ -1,44 +1,10 @@
 /* Paged attention on a cache in the NZ layout: the same result as on rows, on both platforms, without findings. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/check.h"
 #include "common/flagship.h"
 
 #define GM_BYTES (1ull << 30)
-
-/* Matrices of rows x cols in column blocks of 32 bytes. */
-static void *packed(const void *from, uint64_t n_matrices, uint32_t rows, uint32_t cols, uint32_t bytes)
-{
-    const uint32_t width = 32 / bytes;
-    uint8_t *to = malloc(n_matrices * rows * cols * bytes);
-    assert_non_null(to);
-    for (uint64_t m = 0; m < n_matrices; m++)
-        for (uint32_t row = 0; row < rows; row++)
-            for (uint32_t col = 0; col < cols; col++) {
-                const uint64_t first = m * rows * cols,
-                               at = ((uint64_t)(col / width) * rows + row) * width + col % width;
-                memcpy(to + (first + at) * bytes, (const uint8_t *)from + (first + row * cols + col) * bytes, bytes);
-            }
-    return to;
-}
-
-/* Run on packed copies; the caches of the problem, which the golden reads, stay as they are. */
-static void run_packed(struct rig *rig, struct pa_problem *problem)
-{
-    const struct pa_shape *s = &problem->shape;
-    const uint32_t bytes = (uint32_t)pa_dtype_bytes(s->dtype);
-    const uint64_t n_matrices = (uint64_t)problem->n_blocks * s->kv_heads;
-    void *const key = problem->key_cache, *const value = problem->value_cache;
-    problem->key_cache = packed(key, n_matrices, s->head_dim, s->block_size, bytes);
-    problem->value_cache = packed(value, n_matrices, s->block_size, s->head_dim, bytes);
-    problem->config[PA_CONFIG_PACKED] = 1;
-    flagship_run(rig, problem);
-    free(problem->key_cache);
-    free(problem->value_cache);
-    problem->key_cache = key;
-    problem->value_cache = value;
-}
 
 static const uint32_t lengths[] = {1, 16, 37, 300, 0};
 static const struct pa_case cases[] = {
@@ -59,12 +25,14 @@ static const struct pa_case cases[] = {
 
 static void run_all(struct rig *rig)
 {
+    struct failure why;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int64_t blocks = 1; blocks <= 3; blocks += 2) {
             struct pa_problem problem;
             flagship_draw_case(&problem, &cases[i], 11);
             problem.config[PA_CONFIG_BLOCKS_PER_TASK] = blocks;
-            run_packed(rig, &problem);
+            assert_int_equal(pa_problem_pack(&problem, &why), TG_OK);
+            flagship_run(rig, &problem);
             flagship_expect_right(rig, &problem);
             CHECK(rig->n_findings == 0, "%s: %s", cases[i].name, rig->findings);
             pa_problem_free(&problem);

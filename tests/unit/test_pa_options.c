@@ -59,7 +59,7 @@ static void defaults_are_case1_on_the_simulator(void **state)
     assert_int_equal(o.blocks_per_task, 1);
     assert_int_equal(accept("paged_attention -p cpu").blocks_per_task, 0); /* by the problem */
     assert_int_equal(o.run.schedule_seed, 0);
-    assert_false(o.json || o.help || o.has_dtype);
+    assert_false(o.json || o.help || o.has_dtype || o.packed);
     assert_true(o.run.record); /* the summary is made from it */
     assert_null(o.load_dir);
     pa_options_free(&o);
@@ -72,7 +72,7 @@ static void every_option_is_read(void **state)
         "x -p a2a3sim --case gqa --batch 3 --heads 8 --kv-heads 2 --head-dim 32 --block-size 8 "
         "--context 5,0,2147483647 --dtype bf16 --runtime aicpu_build_graph --build-mode concurrent --block-dim 4 "
         "--aicpu-threads 2 --window 9 --blocks-per-task 64 --seed 18446744073709551615 --schedule-seed 7 --schedules 5 "
-        "--pipes early --save S --trace T --graph G --report R --program P --json -v -v");
+        "--pipes early --save S --trace T --graph G --report R --program P --json --packed -v -v");
     assert_string_equal(o.drawn.name, "custom");
     assert_int_equal(o.drawn.shape.batch, 3);
     assert_int_equal(o.drawn.shape.heads, 8);
@@ -91,7 +91,7 @@ static void every_option_is_read(void **state)
     assert_int_equal(o.run.pipe_order, TG_PIPE_ORDER_EARLY);
     assert_int_equal(o.blocks_per_task, 64);
     assert_true(o.seed == UINT64_MAX);
-    assert_true(o.run.record && o.json && o.has_dtype);
+    assert_true(o.run.record && o.json && o.has_dtype && o.packed);
     assert_int_equal(o.verbosity, 2);
     assert_string_equal(o.save_dir, "S");
     assert_string_equal(o.trace_path, "T");

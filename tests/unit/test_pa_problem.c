@@ -201,6 +201,88 @@ static void the_plain_layout_holds_the_same(void **state)
     }
 }
 
+/* By the formula of docs/paged-attention.md: K [block_size / 16][head_dim][16], V [head_dim / 16][block_size][16]. */
+static void packing_moves_every_element_to_its_column_block(void **state)
+{
+    (void)state;
+    const uint32_t length = 50;
+    const struct pa_case drawn = {"packed", "", {2, 6, 3, 48, 32, PA_BF16}, &length, 1, 0, 0.1f};
+    struct pa_problem rows = draw(&drawn, 42), packed = draw(&drawn, 42);
+    const uint64_t kv_heads = 3, dim = 48, size = 32, n = pa_problem_counts(&rows).cache;
+    const uint16_t *const keys = rows.key_cache, *const values = rows.value_cache;
+    assert_false(pa_problem_is_packed(&packed));
+    assert_int_equal(pa_problem_pack(&packed, &why), TG_OK);
+    assert_true(pa_problem_is_packed(&packed));
+    assert_int_equal(packed.config[9], 1);
+    for (uint64_t i = 0; i < n; i++) {
+        const uint64_t d = i % dim, t = i / dim % size, head = i / dim / size % kv_heads,
+                       block = i / dim / size / kv_heads;
+        const uint64_t matrix = (block * kv_heads + head) * dim * size;
+        assert_int_equal(((uint16_t *)packed.key_cache)[matrix + t / 16 * dim * 16 + d * 16 + t % 16],
+                         keys[key_at(&rows.shape, block, head, t, d)]);
+        assert_int_equal(((uint16_t *)packed.value_cache)[matrix + d / 16 * size * 16 + t * 16 + d % 16],
+                         values[value_at(&rows.shape, block, head, t, d)]);
+    }
+    pa_problem_free(&rows);
+    pa_problem_free(&packed);
+}
+
+/* Both layouts give the same files. */
+static void a_packed_cache_is_plain_in_files(void **state)
+{
+    (void)state;
+    const uint32_t length = 50;
+    const struct pa_case drawn = {"packed", "", {2, 6, 3, 48, 32, PA_FP16}, &length, 1, 0, 0.1f};
+    struct pa_problem rows = draw(&drawn, 42), packed = draw(&drawn, 42);
+    const size_t bytes = pa_problem_counts(&rows).cache * pa_dtype_bytes(PA_FP16);
+    void *from_rows = malloc(bytes), *from_packed = malloc(bytes), *key_cache = malloc(bytes);
+    assert_true(from_rows && from_packed && key_cache);
+    assert_int_equal(pa_problem_pack(&packed, &why), TG_OK);
+    pa_problem_to_plain(&rows, PA_VALUE, from_rows);
+    pa_problem_to_plain(&packed, PA_VALUE, from_packed);
+    assert_memory_equal(from_packed, from_rows, bytes);
+    pa_problem_to_plain(&rows, PA_KEY, from_rows);
+    pa_problem_to_plain(&packed, PA_KEY, from_packed);
+    assert_memory_equal(from_packed, from_rows, bytes);
+    memcpy(key_cache, packed.key_cache, bytes);
+    memset(packed.key_cache, 0, bytes);
+    pa_problem_from_plain(&packed, PA_KEY, from_rows);
+    assert_memory_equal(packed.key_cache, key_cache, bytes);
+    free(from_rows);
+    free(from_packed);
+    free(key_cache);
+    pa_problem_free(&rows);
+    pa_problem_free(&packed);
+}
+
+static void what_has_no_whole_column_blocks_is_not_packed(void **state)
+{
+    (void)state;
+    static const struct {
+        struct pa_shape shape;
+        const char *says;
+    } rows[] = {
+        {{1, 2, 1, 16, 16, PA_FP32}, "--packed: fp32 has no packed cache"},
+        {{1, 2, 1, 24, 16, PA_BF16},
+         "--packed: head_dim is 24 and block_size 16; a packed cache needs multiples of 16"},
+        {{1, 2, 1, 16, 40, PA_FP16},
+         "--packed: head_dim is 16 and block_size 40; a packed cache needs multiples of 16"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const uint32_t length = 50;
+        const struct pa_case drawn = {"rows", "", rows[i].shape, &length, 1, 0, 0.1f};
+        struct pa_problem p = draw(&drawn, 42), before = draw(&drawn, 42);
+        const size_t bytes = pa_problem_counts(&p).cache * pa_dtype_bytes(p.shape.dtype);
+        assert_int_equal(pa_problem_pack(&p, &why), TG_ERR_ARGUMENT);
+        assert_non_null(strstr(why.message, rows[i].says));
+        assert_false(pa_problem_is_packed(&p));
+        assert_memory_equal(p.key_cache, before.key_cache, bytes);
+        assert_memory_equal(p.value_cache, before.value_cache, bytes);
+        pa_problem_free(&p);
+        pa_problem_free(&before);
+    }
+}
+
 static void config_describes_the_problem(void **state)
 {
     (void)state;
@@ -271,6 +353,9 @@ int main(void)
         cmocka_unit_test(blocks_are_shuffled_and_owned_once),
         cmocka_unit_test(sequences_share_full_blocks_only),
         cmocka_unit_test(the_plain_layout_holds_the_same),
+        cmocka_unit_test(packing_moves_every_element_to_its_column_block),
+        cmocka_unit_test(a_packed_cache_is_plain_in_files),
+        cmocka_unit_test(what_has_no_whole_column_blocks_is_not_packed),
         cmocka_unit_test(config_describes_the_problem),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(blocks_per_task_follow_from_the_shape),

@@ -89,7 +89,7 @@ static void json_has_what_programs_look_for(void **state)
         "\"build_mode\": \"concurrent\"",
         "\"seed\": 42",
         "\"schedule_seed\": 9",
-        "\"blocks_per_task\": 3",
+        "\"blocks_per_task\": 3, \"packed\": false",
         "\"dtype\": \"fp32\"",
         "\"max_abs_err\": 1.5e-08",
         "\"max_rel_err\": 2e-07",
@@ -109,6 +109,19 @@ static void json_has_what_programs_look_for(void **state)
     assert_null(strstr(text, "message"));
     assert_string_equal(text + strlen(text) - 2, "}\n");
     assert_ptr_equal(strchr(text, '\n'), text + strlen(text) - 1); /* one line */
+}
+
+static void a_packed_cache_is_told(void **state)
+{
+    (void)state;
+    struct pa_report report = passed();
+    struct pa_options options = options_of("x --case fp16 --packed");
+    json_of(&report, &options);
+    expect("\"packed\": true");
+    FILE *stream = open_stream();
+    pa_report_text(stream, &report, &options);
+    close_stream(stream);
+    expect(", packed\n");
 }
 
 static void what_is_not_known_is_null(void **state)
@@ -217,6 +230,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(json_has_what_programs_look_for),
+        cmocka_unit_test(a_packed_cache_is_told),
         cmocka_unit_test(what_is_not_known_is_null),
         cmocka_unit_test(strings_are_escaped),
         cmocka_unit_test(text_says_what_happened),

@@ -252,6 +252,7 @@ static enum tg_status make_problem(struct pa_options *options, struct pa_problem
     } else {
         status = pa_problem_draw(&options->drawn, options->seed, problem, &report->failure);
     }
+    if (status == TG_OK && options->packed) status = pa_problem_pack(problem, &report->failure);
     if (status == TG_OK) {
         if (options->blocks_per_task == 0) options->blocks_per_task = pa_problem_blocks_per_task(problem);
         problem->config[PA_CONFIG_BLOCKS_PER_TASK] = options->blocks_per_task;
@@ -285,6 +286,8 @@ static enum tg_status use_device(struct tg_device *device, struct pa_options *op
     /* A program of another folder may take other shapes, and files say theirs when they are read. */
     enum tg_status status = TG_OK;
     if (!options->program_dir && !options->load_dir) status = pa_shape_check(&options->drawn.shape, failure);
+    if (status == TG_OK && options->packed && !options->load_dir)
+        status = pa_shape_check_packed(&options->drawn.shape, failure);
     if (status == TG_OK) status = failure_from_library(failure, tg_program_open(device, &program));
     if (status == TG_OK) status = load_program(program, options, argv0, failure);
     if (status == TG_OK) status = check_files(options, failure);
