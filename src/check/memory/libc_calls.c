@@ -620,8 +620,8 @@ void tg_libc_calls_bind(const struct tg_module *module, bool tell)
 /* ---- unknown functions ---- */
 
 /* They use no memory that their caller names, except for text that they print or words on its stack. A name that ends
- * in * covers all names with this beginning: deleting, throwing and unwinding in C++, and registers in a compiler's
- * library. */
+ * in * covers all names with this beginning: strings, streams and containers, deleting, throwing and unwinding in C++,
+ * and registers in a compiler's library. */
 static const char *const harmless[] = {
     "abort",
     "exit",
@@ -641,6 +641,18 @@ static const char *const harmless[] = {
     "__fprintf_chk",
     "__cxa_*",
     "_ZSt*",
+    "_ZNSt7__cxx11*",
+    "_ZNKSt7__cxx11*",
+    "_ZNSolsE*",
+    "_ZNSo3putEc",
+    "_ZNSo5flushEv",
+    "_ZNSo9_M_insert*",
+    "_ZNSt8ios_base*",
+    "_ZNSt9basic_ios*",
+    "_ZNSt6locale*",
+    "_ZNKSt5ctypeIcE13_M_widen_initEv",
+    "_ZNKSt8__detail*",
+    "_ZNSt6chrono*",
     "_Zd*",
     "_Unwind_*",
     "__g*_personality_v0",

@@ -44,11 +44,15 @@ static struct tg_text_range variables_at(const struct tg_module *module, uintptr
     return is_in(at, range.low, range.high) ? range : (struct tg_text_range){0, 0};
 }
 
-/* Is it in a library that the process loaded: libc's tables, a stream? The program does not count. An object that this
- * library has loaded does not count either; its name is that of a descriptor. */
+/* Is it in a library that the process loaded: libc's tables, a stream? The program does not count, except for the
+ * stream pointers, which a linker may have put there. An object that this library has loaded does not count either; its
+ * name is that of a descriptor. */
 static bool is_of_library(uintptr_t at)
 {
     Dl_info info, program;
+    FILE **const streams[] = {&stdin, &stdout, &stderr};
+    for (int i = 0; i < 3; i++)
+        if (at == (uintptr_t)streams[i]) return true;
     if (dladdr((const void *)at, &info) == 0 || !info.dli_fname) return false;
     if (strncmp(info.dli_fname, "/proc/", 6) == 0) return false;
     return dladdr((const void *)(uintptr_t)getauxval(AT_PHDR), &program) == 0 || program.dli_fbase != info.dli_fbase;
