@@ -6,6 +6,7 @@
 #ifndef TILEGRAPH_PTO_PTO_INST_HPP
 #define TILEGRAPH_PTO_PTO_INST_HPP
 
+#include <pto/common/comm.hpp>
 #include <pto/common/config.hpp>
 #include <pto/common/constants.hpp>
 #include <pto/common/fifo.hpp>

@@ -639,7 +639,8 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
     tg_issue_pad(TG_OP_TFILLPAD_INPLACE, &(dst), &(x), (double)(scalar), __FILE__, __LINE__)
 
 /* Rows. x is row-major. `column` has one scalar a row: column-major, or the one valid column of a row-major tile. tmp
- * is scratch of x's shape and type. TROWARGMAX takes a column of int32 or uint32. */
+ * is scratch of x's type; of x's shape if a row is longer than 256 bytes. TROWARGMAX takes a column of int32 or uint32.
+ */
 #define TROWMAX(column, x, tmp) tg_issue_tiles(TG_OP_TROWMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWMIN(column, x, tmp) tg_issue_tiles(TG_OP_TROWMIN, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWSUM(column, x, tmp) tg_issue_tiles(TG_OP_TROWSUM, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
@@ -648,15 +649,20 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
     tg_issue_tiles(TG_OP_TROWARGMAX, &(column), &(x), NULL, &(tmp), 0, __FILE__, __LINE__)
 #define TROWEXPAND(dst, column) tg_issue_tiles(TG_OP_TROWEXPAND, &(dst), NULL, &(column), NULL, 0, __FILE__, __LINE__)
 /* One of x and y has dst's shape. The other has a scalar for each row, which is repeated along the row: a column-major
- * column, or a row-major tile of 32 bytes a row. The operation is x op y in this order. */
-#define TROWEXPANDADD(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDADD, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDSUB(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDSUB, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDMUL(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMUL, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDDIV(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDDIV, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDMAX(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMAX, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDMIN(dst, x, y) tg_issue_tiles(TG_OP_TROWEXPANDMIN, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
-#define TROWEXPANDEXPDIF(dst, x, y)                                                                                    \
-    tg_issue_tiles(TG_OP_TROWEXPANDEXPDIF, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+ * column, or a row-major tile of 32 bytes a row. The operation is x op y in this order. A fourth tile is scratch of 256
+ * bytes for each eight rows, at most 7680. Without it the device uses the end of UB for a column. */
+#define TG_EXPAND_ROWS(op, dst, x, ...)                                                                                \
+    TG_PICK4(__VA_ARGS__, 0, TG_EXPAND_ROWS4, TG_EXPAND_ROWS3, 0)(op, dst, x, __VA_ARGS__)
+#define TG_EXPAND_ROWS3(op, dst, x, y) tg_issue_tiles(TG_OP_##op, &(dst), &(x), &(y), NULL, 0, __FILE__, __LINE__)
+#define TG_EXPAND_ROWS4(op, dst, x, y, tmp)                                                                            \
+    tg_issue_tiles(TG_OP_##op, &(dst), &(x), &(y), &(tmp), 0, __FILE__, __LINE__)
+#define TROWEXPANDADD(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDADD, dst, x, __VA_ARGS__)
+#define TROWEXPANDSUB(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDSUB, dst, x, __VA_ARGS__)
+#define TROWEXPANDMUL(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDMUL, dst, x, __VA_ARGS__)
+#define TROWEXPANDDIV(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDDIV, dst, x, __VA_ARGS__)
+#define TROWEXPANDMAX(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDMAX, dst, x, __VA_ARGS__)
+#define TROWEXPANDMIN(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDMIN, dst, x, __VA_ARGS__)
+#define TROWEXPANDEXPDIF(dst, x, ...) TG_EXPAND_ROWS(TROWEXPANDEXPDIF, dst, x, __VA_ARGS__)
 
 /* Columns. `row` is row-major; only its first row is used. */
 #define TCOLMAX(row, x) tg_issue_reduced(TG_OP_TCOLMAX, &(row), &(x), __FILE__, __LINE__)

@@ -128,6 +128,7 @@ bool tg_convert_saturates(const struct tg_instr *instr)
 
 bool tg_uses_library_scratch(const struct tg_instr *instr)
 {
+    if (instr->tmp) return false; /* the program's own */
     switch (tg_op_info(instr->op)->form) {
     case TG_FORM_ROW_EXPAND_WITH: return instr->a->layout == TG_COL_MAJOR || instr->b->layout == TG_COL_MAJOR;
     case TG_FORM_CONVERT:

@@ -18,7 +18,8 @@ struct tg_facts {
 };
 
 /* Does the instruction use the library's scratch? Source: hw-native-sys/pto-isa at 3186c381, TROWEXPAND and TCVT of
- * A2/A3: expansions of a column-major column, and conversions to a narrower integer that do not saturate. */
+ * A2/A3: without a tmp, expansions of a column-major column, and conversions to a narrower integer that do not
+ * saturate. */
 bool tg_uses_library_scratch(const struct tg_instr *instr);
 
 #endif

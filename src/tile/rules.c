@@ -432,6 +432,7 @@ static bool check_convert(const struct check *c)
     if (!converts(src->dtype, dst->dtype)) return refuse_types(c, src, dst->dtype);
     if (cast > TG_CAST_ODD || c->instr->mode >> 3 > TG_SATURATION_OFF)
         return broken(c, "rounding", NULL, "mode %u is none of enum tg_cast and enum tg_saturation", c->instr->mode);
+    if (c->instr->tmp && !check_vec(c, "tmp", c->instr->tmp)) return false;
     return cast != TG_CAST_ODD || (src->dtype == TG_FP32 && dst->dtype == TG_FP16) ||
            broken(c, "rounding", NULL, "TG_CAST_ODD is for fp32 to fp16 only");
 }
@@ -463,6 +464,8 @@ static bool check_reduced_rows(const struct check *c)
     if (!is_column(c, "column", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
     if (!same_dtype(c, "tmp", tmp, src)) return false;
     if (dst->valid_rows != src->valid_rows) return broken(c, "column", dst, "src has %u rows", src->valid_rows);
+    enum { REPEAT_BYTES = 256 }; /* of the vector unit; a device uses tmp for longer rows */
+    if (src->valid_cols * tg_dtype_bytes(src->dtype) <= REPEAT_BYTES) return true;
     if (tmp->rows < src->valid_rows || tmp->cols < src->valid_cols)
         return broken(c, "tmp", tmp, "has to hold src's %u x %u", src->valid_rows, src->valid_cols);
     return true;
@@ -489,6 +492,16 @@ static bool check_row_expand(const struct check *c)
     return column->valid_rows == dst->valid_rows || broken(c, "column", column, "dst has %u rows", dst->valid_rows);
 }
 
+/* Scratch for 32 bytes a row, in groups of eight rows; a device takes it in parts of at most 30 groups. */
+static bool holds_expanded(const struct check *c, const struct tg_tile *tmp)
+{
+    enum { GROUP_ROWS = 8, GROUP_BYTES = 256, GROUPS_MAX = 30 };
+    const uint32_t groups = (c->instr->dst->valid_rows + GROUP_ROWS - 1) / GROUP_ROWS;
+    const uint32_t needs = (groups < GROUPS_MAX ? groups : GROUPS_MAX) * GROUP_BYTES;
+    return check_vec(c, "tmp", tmp) &&
+           (tg_tile_bytes(tmp) >= needs || broken(c, "tmp", tmp, "has to have %u bytes", needs));
+}
+
 /* One source of dst's shape, and one with a scalar or 32 bytes for each row, in either order. */
 static bool check_row_expand_with(const struct check *c)
 {
@@ -501,7 +514,8 @@ static bool check_row_expand_with(const struct check *c)
         return broken(c, name, column,
                       "has to be a column-major tile of one column, or row-major with 32 bytes a row; TRESHAPE a row");
     if (!same_dtype(c, name, column, dst)) return false;
-    return column->valid_rows == dst->valid_rows || broken(c, name, column, "dst has %u rows", dst->valid_rows);
+    if (column->valid_rows != dst->valid_rows) return broken(c, name, column, "dst has %u rows", dst->valid_rows);
+    return !c->instr->tmp || holds_expanded(c, c->instr->tmp);
 }
 
 static bool check_col_reduction(const struct check *c)
@@ -511,7 +525,8 @@ static bool check_col_reduction(const struct check *c)
     if (!is_row_major(c, "row", dst) || !is_row_major(c, "src", src) || !has_type(c, "src", src)) return false;
     if (!same_dtype(c, "row", dst, src)) return false;
     if (dst->valid_rows != 1) return broken(c, "row", dst, "has to have one valid row");
-    return dst->valid_cols == src->valid_cols || broken(c, "row", dst, "src has %u columns", src->valid_cols);
+    if (dst->valid_cols != src->valid_cols) return broken(c, "row", dst, "src has %u columns", src->valid_cols);
+    return !c->instr->tmp || (check_vec(c, "tmp", c->instr->tmp) && same_dtype(c, "tmp", c->instr->tmp, src));
 }
 
 static bool is_row(const struct check *c, const char *name, const struct tg_tile *row)

@@ -49,15 +49,15 @@ enum tg_form {
     TG_FORM_UNARY,           /* dst, a of one shape */
     TG_FORM_UNARY_SCALAR,    /* the same, and a scalar */
     TG_FORM_UNARY_TMP,       /* the same, and a tmp that may be left out */
-    TG_FORM_CONVERT,         /* dst, src of one shape */
+    TG_FORM_CONVERT,         /* dst, src of one shape, perhaps tmp */
     TG_FORM_FILL,            /* dst, a scalar */
     TG_FORM_PAD,             /* dst, src within dst, a scalar */
     TG_FORM_PAD_INPLACE,     /* the same, and src is where dst is */
     TG_FORM_ROW_REDUCTION,   /* column, src, tmp */
     TG_FORM_ROW_INDEX,       /* column of integers, src, tmp */
     TG_FORM_ROW_EXPAND,      /* dst, column */
-    TG_FORM_ROW_EXPAND_WITH, /* dst, src, column */
-    TG_FORM_COL_REDUCTION,   /* row, src */
+    TG_FORM_ROW_EXPAND_WITH, /* dst, src, column, perhaps tmp */
+    TG_FORM_COL_REDUCTION,   /* row, src, perhaps tmp */
     TG_FORM_COL_EXPAND,      /* dst, row */
     TG_FORM_COL_EXPAND_WITH, /* dst, src, row */
     TG_FORM_COMPARE,         /* mask, a, b, how */

@@ -3,6 +3,7 @@ import ctypes
 import os
 import re
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 
@@ -202,3 +203,35 @@ def test_every_row_of_the_table_names_a_program():
     assert len(shown) > 25
     for names in shown:
         assert names and set(names) <= programs, names
+
+
+def test_a_wait_that_no_edge_ends_is_named(tmp_path):
+    """A kernel that waits for a signal which nobody has given ends with its line; it does not hang."""
+    kernels = CPP / "aicpu_build_graph" / "forms" / "kernels"
+    source = tmp_path / "orchestration.cpp"
+    source.write_text("""
+#include "runtime.h"
+extern "C" int wait_alone(Runtime *runtime)
+{
+    uint64_t *t = runtime->orch_args, args[] = {t[9], t[10], t[11]};
+    const int task = runtime->aicpu_build_api.add_task(runtime, args, 3, 31, CoreType::AIV, 0);
+    runtime->aicpu_build_api.publish_task(runtime, task);
+    return 0;
+}
+""")
+    (tmp_path / "kernel_config.py").write_text(f"""
+KERNELS = [{{"func_id": 31, "source": {str(kernels / "aiv" / "aiv_receive.cpp")!r}, "core_type": "aiv"}}]
+ORCHESTRATION = {{"source": {str(source)!r}, "function_name": "wait_alone"}}
+RUNTIME_CONFIG = {{"runtime": "aicpu_build_graph"}}
+""")
+    done = run_command("-k", tmp_path, "-g", kernels.parent / "golden.py", "-p", "a2a3sim", CXX=COMPILER)
+    assert_failed(done, 6, "aiv_receive.cpp:17: TWAIT waits for a number >= 2 and finds 0: add an edge")
+
+
+def test_the_instructions_of_nearly_all_kernels_are_there():
+    tool = ROOT / "tools" / "pto_coverage.py"
+    done = subprocess.run([sys.executable, str(tool)], stdout=subprocess.PIPE, text=True, check=True)
+    lines = done.stdout.splitlines()
+    share = float(re.search(r"([\d.]+) %", lines[-1])[1])
+    assert share >= 95 and lines[-1].startswith("all") and "TPUSH" in lines[-1], lines
+    assert "\n".join(lines) in (ROOT / "docs" / "pto.md").read_text(), "docs/pto.md shows other numbers"

@@ -332,8 +332,11 @@ static void all_bf16(struct sample *s) { s->dst.dtype = s->a.dtype = s->b.dtype 
 static void all_int32(struct sample *s) { s->dst.dtype = s->a.dtype = s->b.dtype = s->tmp.dtype = TG_INT32; }
 static void sources_int32(struct sample *s) { s->a.dtype = s->b.dtype = TG_INT32; }
 static void dst_int32(struct sample *s) { s->dst.dtype = TG_INT32; }
-static void tmp_too_low(struct sample *s) { s->tmp.rows = s->tmp.valid_rows = 11; }
-static void tmp_too_narrow(struct sample *s) { s->tmp.cols = s->tmp.valid_cols = 16; }
+/* Rows of more than 256 bytes, for which a device uses tmp. */
+static void long_rows(struct sample *s) { s->a.cols = s->a.valid_cols = s->tmp.cols = s->tmp.valid_cols = 72; }
+static void tmp_too_low(struct sample *s) { long_rows(s), s->tmp.rows = s->tmp.valid_rows = 11; }
+static void tmp_too_narrow(struct sample *s) { long_rows(s), s->tmp.cols = s->tmp.valid_cols = 64; }
+static void tmp_of_one_row(struct sample *s) { s->tmp.rows = s->tmp.valid_rows = 1; }
 static void halves(struct sample *s) { s->dst.dtype = TG_BF16, s->a.dtype = TG_FP16; }
 static void acc_left(struct sample *s) { s->dst = tg_tile_left(TG_FP32, 20, 24), s->dst.offset = 0; }
 static void left_mat(struct sample *s) { s->a.kind = TG_MAT; }
@@ -431,8 +434,8 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TROWMAX, TG_OP_TROWSUM, dst_fp16, "column", TYPE " fp32"},
     {TG_OP_TROWMAX, TG_OP_TROWARGMAX, tmp_fp16, "tmp", TYPE " fp32"},
     {TG_OP_TROWMAX, TG_OP_TROWARGMAX, dst_fewer_rows, "column", "src has 12 rows"},
-    {TG_OP_TROWMAX, TG_OP_TROWARGMAX, tmp_too_low, "tmp", "has to hold src's 12 x 20"},
-    {TG_OP_TROWMAX, TG_OP_TROWARGMAX, tmp_too_narrow, "tmp", "has to hold src's 12 x 20"},
+    {TG_OP_TROWMAX, TG_OP_TROWARGMAX, tmp_too_low, "tmp", "has to hold src's 12 x 72"},
+    {TG_OP_TROWMAX, TG_OP_TROWARGMAX, tmp_too_narrow, "tmp", "has to hold src's 12 x 72"},
 
     {TG_OP_TROWEXPAND, TG_OP_TROWEXPANDEXPDIF, dst_col_major, "dst", ROW_MAJOR},
     {TG_OP_TROWEXPAND, TG_OP_TROWEXPAND, b_two_columns, "column", COLUMN},
@@ -446,6 +449,8 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TROWEXPANDADD, TG_OP_TROWEXPANDEXPDIF, a_fewer_cols, "src", SHAPE ", 12 x 20"},
     {TG_OP_TROWEXPANDADD, TG_OP_TROWEXPANDEXPDIF, a_fp16, "src", TYPE " fp32"},
 
+    {TG_OP_TROWEXPANDADD, TG_OP_TROWEXPANDEXPDIF, tmp_of_one_row, "tmp", "has to have 512 bytes"},
+    {TG_OP_TCOLMAX, TG_OP_TCOLSUM, tmp_fp16, "tmp", TYPE " fp32"},
     {TG_OP_TCOLMAX, TG_OP_TCOLSUM, dst_col_major, "row", ROW_MAJOR},
     {TG_OP_TCOLMAX, TG_OP_TCOLSUM, a_col_major, "src", ROW_MAJOR},
     {TG_OP_TCOLMAX, TG_OP_TCOLSUM, all_bf16, "src", NUMBERS},
@@ -506,6 +511,24 @@ static void every_instruction_is_held_to_its_own_rules(void **state)
             assert_refused(&s, own->operand, own->rule, line);
         }
     }
+}
+
+static void scratch_may_be_left_out_or_small_where_a_device_needs_none(void **state)
+{
+    (void)state;
+    static const uint32_t without[] = {TG_OP_TCVT, TG_OP_TROWEXPANDSUB, TG_OP_TCOLSUM, TG_OP_TRSQRT};
+    struct sample s;
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
+        make(&s, without[i]);
+        s.instr.tmp = NULL;
+        assert_accepted(&s, "without tmp");
+    }
+    make(&s, TG_OP_TROWSUM);
+    tmp_of_one_row(&s);
+    assert_accepted(&s, "of short rows with a small tmp");
+    make(&s, TG_OP_TROWSUM);
+    long_rows(&s);
+    assert_accepted(&s, "of long rows with a tmp of their size");
 }
 
 /* ---- transfers --------------------------------------------------------------------------------------------------- */
@@ -880,6 +903,7 @@ int main(void)
         cmocka_unit_test(an_operand_that_is_not_taken_is_refused),
         cmocka_unit_test(a_tile_may_end_where_its_buffer_does),
         cmocka_unit_test(every_instruction_is_held_to_its_own_rules),
+        cmocka_unit_test(scratch_may_be_left_out_or_small_where_a_device_needs_none),
         cmocka_unit_test(transfers_take_every_pair_that_fits),
         cmocka_unit_test(transfers_refuse_pairs_that_do_not_fit),
         cmocka_unit_test(a_tensor_has_to_be_sound),

@@ -41,12 +41,10 @@ struct TPipe {
 TG_PTO_NOT_OFFERED(TPUSH, "a task runs on one core; TSTORE to device memory, and add an edge to the task that loads")
 TG_PTO_NOT_OFFERED(TPOP, "a task runs on one core; TLOAD in a task that an edge orders after the one that stores")
 TG_PTO_NOT_OFFERED(TFREE, "a task runs on one core; memory that tasks share is the orchestration's")
-TG_PTO_NOT_OFFERED(SYNCALL, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(ffts_cross_core_sync, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(wait_flag_dev, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(set_ffts_base_addr, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(SetMadTF32Mode, "products of float are computed in full precision")
-TG_PTO_NOT_OFFERED(TPREFETCH_ASYNC, "leave it out; it changes no result")
 TG_PTO_NOT_OFFERED(TPRINT, "TSTORE the tile and print it on the host")
 TG_PTO_NOT_OFFERED(TSTORE_FP, "TSTORE an Acc of int32_t as it is; TCVT, TCOLEXPANDMUL and TCVT in a vector kernel")
 TG_PTO_NOT_OFFERED(TIMG2COL, "lay the columns out in the orchestration, or by TLOAD with strides")
@@ -57,17 +55,6 @@ TG_PTO_NOT_OFFERED(TPARTMAX, "TMAX over the part that both mean, and TMOV of the
 TG_PTO_NOT_OFFERED(TPARTMIN, "TMIN over the part that both mean, and TMOV of the rest")
 TG_PTO_NOT_OFFERED(MGATHER, "TLOAD row by row, the addresses from the orchestration")
 TG_PTO_NOT_OFFERED(MSCATTER, "TSTORE row by row, the addresses from the orchestration")
-
-namespace comm
-{
-
-enum class NotifyOp { AtomicAdd, Set };
-enum class WaitCmp { EQ, NE, GT, GE, LT, LE };
-TG_PTO_NOT_OFFERED(TNOTIFY, "there is one device; edges of the graph order its tasks")
-TG_PTO_NOT_OFFERED(TWAIT, "there is one device; edges of the graph order its tasks")
-TG_PTO_NOT_OFFERED(TPUT, "there is one device; TLOAD and TSTORE move between places of its memory")
-
-} // namespace comm
 
 } // namespace pto
 

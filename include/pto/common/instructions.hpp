@@ -65,26 +65,40 @@ namespace pto
 #define TG_PTO_ROW_REDUCTION(name, types)                                                                              \
     template <typename D, typename A, typename T>                                                                      \
     RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                                                                  \
-        TG_PTO_ISSUE(name, (detail::row_reduction<types, D, A, T>()), &dst.tile(), &a.tile(), nullptr, &tmp.tile(), 0)
+        TG_PTO_ISSUE(name, (detail::row_reduction<types, D, A, T>()), detail::column_of(dst).get(), &a.tile(),         \
+                     nullptr, &tmp.tile(), 0)
 #define TG_PTO_ROW_INDEX(name, types)                                                                                  \
     template <typename D, typename A, typename T>                                                                      \
-    RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                                                                  \
-        TG_PTO_ISSUE(name, (detail::row_index<types, D, A, T>()), &dst.tile(), &a.tile(), nullptr, &tmp.tile(), 0)
+    RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT) TG_PTO_ISSUE(                                                    \
+        name, (detail::row_index<types, D, A, T>()), detail::column_of(dst).get(), &a.tile(), nullptr, &tmp.tile(), 0)
 #define TG_PTO_ROW_EXPAND(name, types)                                                                                 \
     template <typename D, typename B>                                                                                  \
-    RecordEvent name(D &dst, B &column, TG_PTO_AT)                                                                     \
-        TG_PTO_ISSUE(name, (detail::vectors<types, D, B>()), &dst.tile(), nullptr, &column.tile(), nullptr, 0)
+    RecordEvent name(D &dst, B &column, TG_PTO_AT) TG_PTO_ISSUE(name, (detail::vectors<types, D, B>()), &dst.tile(),   \
+                                                                nullptr, detail::column_of(column).get(), nullptr, 0)
 // A fourth tile is scratch on a device; otherwise the device uses the last 8 KiB of UB.
 #define TG_PTO_ROW_EXPAND_WITH(name, types)                                                                            \
     template <typename D, typename A, typename B>                                                                      \
-    RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                                                                    \
-        TG_PTO_ISSUE(name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr, 0)
+    RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT) TG_PTO_ISSUE(                                                      \
+        name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr,                      \
+        0) template <typename D, typename A, typename B, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>   \
+    RecordEvent name(D &dst, A &a, B &b, T &tmp, TG_PTO_AT)                                                            \
+        TG_PTO_ISSUE(name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), &tmp.tile(), 0)
 #define TG_PTO_COL_REDUCTION(name, types)                                                                              \
     template <typename D, typename A> RecordEvent name(D &dst, A &a, TG_PTO_AT)                                        \
     {                                                                                                                  \
         static_assert(detail::column_wise<types, D, A>());                                                             \
         TG_PTO_WAIT;                                                                                                   \
         tg_issue_reduced(TG_OP_##name, &dst.tile(), &a.tile(), file, line);                                            \
+        return {file, line};                                                                                           \
+    }                                                                                                                  \
+    /* tmp holds sums of pairs of rows on a device if they are added in a tree. */                                     \
+    template <typename D, typename A, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>                      \
+    RecordEvent name(D &dst, A &a, T &tmp, bool in_a_tree = false, TG_PTO_AT)                                          \
+    {                                                                                                                  \
+        static_assert(detail::column_wise<types, D, A>());                                                             \
+        TG_PTO_WAIT;                                                                                                   \
+        const tg_tile first = tg_tile_first_row(&dst.tile());                                                          \
+        tg_issue_tiles(TG_OP_##name, &first, &a.tile(), nullptr, in_a_tree ? &tmp.tile() : nullptr, 0, file, line);    \
         return {file, line};                                                                                           \
     }
 #define TG_PTO_COL_EXPAND(name, types)                                                                                 \
@@ -146,6 +160,12 @@ namespace pto
 
 #define TG_PTO_DEFINE(name, pipe, form, types, ...) TG_PTO_##form(name, detail::types)
 TG_INSTRUCTIONS(TG_PTO_DEFINE)
+
+// dst may be larger than src.
+template <typename D, typename A> RecordEvent TFILLPAD_EXPAND(D &dst, A &a, TG_PTO_AT)
+{
+    return TFILLPAD(dst, a, w0, w1, w2, file, line);
+}
 
 // ---- places
 
@@ -215,6 +235,15 @@ RecordEvent TSTORE(G &dst, S &src, uint64_t scale, TG_PTO_AT)
     return {file, line};
 }
 
+// Unit flags let a device store the parts of a product that are ready. Here flags order the two, as they may there.
+template <STPhase Phase, typename G, typename S> RecordEvent TSTORE(G &dst, S &src, TG_PTO_AT)
+{
+    static_assert(Phase == STPhase::Unspecified,
+                  "unit flags are not offered: leave the STPhase out, and order the product "
+                  "and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
+    return TSTORE(dst, src, w0, w1, w2, file, line);
+}
+
 template <typename D, typename S> RecordEvent TMOV(D &dst, S &src, TG_PTO_AT)
 {
     static_assert(detail::movable<D, S>());
@@ -261,6 +290,21 @@ RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
     return {file, line};
 }
 
+template <AccPhase Phase, typename C, typename A, typename... B> RecordEvent TMATMUL(C &acc, A &left, B &...right)
+{
+    static_assert(Phase == AccPhase::Unspecified,
+                  "unit flags are not offered: leave the AccPhase out, and order the "
+                  "product and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
+    return TMATMUL(acc, left, right...);
+}
+template <AccPhase Phase, typename C, typename A, typename... B> RecordEvent TMATMUL_ACC(C &acc, A &left, B &...right)
+{
+    static_assert(Phase == AccPhase::Unspecified,
+                  "unit flags are not offered: leave the AccPhase out, and order the "
+                  "product and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
+    return TMATMUL_ACC(acc, left, right...);
+}
+
 // The sum starts with the row `bias`, which has a number for each column of acc.
 template <typename C, typename A, typename B, typename S>
 RecordEvent TMATMUL_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
@@ -301,16 +345,20 @@ RecordEvent TGEMV_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
 
 // ---- conversion, comparison, selection
 
-// The default saturation of a conversion depends on the pair of types.
+// The default saturation of a conversion depends on the pair of types. tmp is scratch on a device.
+#define TG_PTO_CONVERSION(tmp, saturation)                                                                             \
+    TG_PTO_ISSUE_ANY(TCVT, (detail::converted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, tmp, 0,            \
+                     detail::convert_mode(mode, saturation), 0)
 template <typename D, typename S>
 RecordEvent TCVT(D &dst, S &src, RoundMode mode, TG_PTO_AT)
-    TG_PTO_ISSUE_ANY(TCVT, (detail::converted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0,
-                     detail::convert_mode(mode, TG_SATURATION_DEFAULT), 0) template <typename D, typename S>
-    RecordEvent TCVT(D &dst, S &src, RoundMode mode, SaturationMode saturation, TG_PTO_AT) TG_PTO_ISSUE_ANY(
-        TCVT, (detail::converted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0,
-        detail::convert_mode(mode, saturation == SaturationMode::ON ? TG_SATURATION_ON : TG_SATURATION_OFF), 0)
-
-        template <typename M, typename A, typename B>
+    TG_PTO_CONVERSION(nullptr, TG_SATURATION_DEFAULT) template <typename D, typename S>
+    RecordEvent TCVT(D &dst, S &src, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
+        TG_PTO_CONVERSION(nullptr, detail::saturation_of(saturation)) template <typename D, typename S, typename T>
+        RecordEvent TCVT(D &dst, S &src, T &tmp, RoundMode mode, TG_PTO_AT)
+            TG_PTO_CONVERSION(&tmp.tile(), TG_SATURATION_DEFAULT) template <typename D, typename S, typename T>
+            RecordEvent
+    TCVT(D &dst, S &src, T &tmp, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
+        TG_PTO_CONVERSION(&tmp.tile(), detail::saturation_of(saturation)) template <typename M, typename A, typename B>
         RecordEvent TCMP(M &mask, A &a, B &b, CmpMode how, TG_PTO_AT)
             TG_PTO_ISSUE_ANY(TCMP, (detail::is_mask<M>() && detail::elementwise<detail::NUMBERS, A, B>()), &mask.tile(),
                              &a.tile(), &b.tile(), nullptr, nullptr, 0, static_cast<uint32_t>(how),

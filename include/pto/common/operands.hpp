@@ -68,8 +68,23 @@ template <unsigned types, typename D, typename... S> constexpr bool elementwise(
            (same_valid<D, S>() && ...);
 }
 
+// The tile as a column: of a row-major one the first column has the scalars.
+template <typename X> class column
+{
+  public:
+    explicit column(const X &x) : tile_(x.tile())
+    {
+        if (X::isRowMajor) tile_.valid_cols = 1;
+    }
+    const tg_tile *get() const { return &tile_; }
+
+  private:
+    tg_tile tile_;
+};
+template <typename X> column<X> column_of(const X &x) { return column<X>(x); }
+
 // A scalar for each row of A: a column, or the first column of a row-major tile.
-template <typename D, typename A> constexpr bool column_of()
+template <typename D, typename A> constexpr bool reduced_to_column()
 {
     static_assert(D::isRowMajor || D::Cols == 1, "the result has a scalar a row: a column-major tile of one column");
     static_assert(may_equal(D::ValidRow, A::ValidRow), "the result has as many valid rows as the source");
@@ -79,14 +94,15 @@ template <typename D, typename A> constexpr bool column_of()
 template <unsigned types, typename D, typename A, typename T> constexpr bool row_reduction()
 {
     return vectors<types, D, A, T>() && row_major<A, T>() && same_type<D, A>() && same_type<T, A>() &&
-           column_of<D, A>();
+           reduced_to_column<D, A>();
 }
 
 template <unsigned types, typename D, typename A, typename T> constexpr bool row_index()
 {
     static_assert(std::is_same_v<typename D::DType, int32_t> || std::is_same_v<typename D::DType, uint32_t>,
                   "the result is a column of int32_t or uint32_t");
-    return vectors<types, A, T>() && vectors<ANY, D>() && row_major<A, T>() && same_type<T, A>() && column_of<D, A>();
+    return vectors<types, A, T>() && vectors<ANY, D>() && row_major<A, T>() && same_type<T, A>() &&
+           reduced_to_column<D, A>();
 }
 
 // One of A and B has dst's shape; the other has a scalar for each row.
@@ -162,14 +178,15 @@ template <typename X, typename G> constexpr bool transferable()
     static_assert(sizeof(typename X::DType) == sizeof(typename G::DType) || X::Loc == TileType::Acc,
                   "tile and GlobalTensor have elements of one size; convert with TCVT");
     constexpr bool is_nd = G::layout == Layout::ND, line = X::Rows == 1 || X::Cols == 1;
-    static_assert(X::Loc != TileType::Vec || line || X::isRowMajor == is_nd,
+    constexpr bool later = line || G::layout == Layout::NZ; // the instruction compares the shapes
+    static_assert(X::Loc != TileType::Vec || (G::layout != Layout::NZ && (line || X::isRowMajor == is_nd)),
                   "a row-major Vec tile takes a GlobalTensor in Layout::ND, a column-major one Layout::DN");
     constexpr auto rows = G::staticShape[0] * G::staticShape[1] * G::staticShape[2] * G::staticShape[3];
     constexpr bool rows_known = G::staticShape[0] != DYNAMIC && G::staticShape[1] != DYNAMIC &&
                                 G::staticShape[2] != DYNAMIC && G::staticShape[3] != DYNAMIC && X::ValidRow != DYNAMIC;
-    static_assert(!rows_known || line || rows == X::ValidRow,
+    static_assert(!rows_known || later || rows == X::ValidRow,
                   "the GlobalTensor has other rows than the tile's valid part");
-    static_assert(line || G::staticShape[4] == DYNAMIC || may_equal(static_cast<int>(G::staticShape[4]), X::ValidCol),
+    static_assert(later || G::staticShape[4] == DYNAMIC || may_equal(static_cast<int>(G::staticShape[4]), X::ValidCol),
                   "the GlobalTensor has other columns than the tile's valid part");
     return true;
 }
@@ -179,7 +196,8 @@ template <typename D, typename G> constexpr bool loadable()
     static_assert(D::Loc == TileType::Vec || D::Loc == TileType::Mat,
                   "TLOAD fills Vec and Mat tiles; TMOV goes on to Left and Right");
     static_assert(D::Loc != TileType::Mat || !D::isBoxedLayout || D::isRowMajor == (G::layout == Layout::DN),
-                  "a column-major Mat tile (NZ) takes a GlobalTensor in Layout::ND, a row-major one (ZN) Layout::DN");
+                  "a column-major Mat tile (NZ) takes a GlobalTensor in Layout::ND or NZ, a row-major one (ZN) "
+                  "Layout::DN");
     return transferable<D, G>();
 }
 
@@ -211,15 +229,28 @@ template <typename X, typename G> tg_global view_for(const G &global)
     return view;
 }
 
+// A move keeps the element type, but for an Acc of float.
+template <typename D, typename S> constexpr bool moved_type()
+{
+    if constexpr (S::Loc == TileType::Acc) {
+        static_assert(std::is_same_v<typename S::DType, float> && !std::is_same_v<typename D::DType, int8_t>,
+                      "an Acc of float becomes a Mat of float, half or bfloat16_t");
+        return true;
+    } else {
+        return same_type<D, S>();
+    }
+}
+
 template <typename D, typename S> constexpr bool movable()
 {
     static_assert(is_tile_data_v<D> && is_tile_data_v<S>, "TMOV(tile, tile)");
     static_assert((D::Loc == TileType::Vec && S::Loc == TileType::Vec) ||
                       ((D::Loc == TileType::Left || D::Loc == TileType::Right || D::Loc == TileType::Bias) &&
-                       S::Loc == TileType::Mat),
-                  "TMOV goes from Mat to Left, Right or Bias, or from Vec to Vec");
+                       S::Loc == TileType::Mat) ||
+                      (D::Loc == TileType::Mat && S::Loc == TileType::Acc),
+                  "TMOV goes from Mat to Left, Right or Bias, from Acc to Mat, or from Vec to Vec");
     static_assert(D::Rows == S::Rows && D::Cols == S::Cols, "both tiles of a TMOV have the same Rows and Cols");
-    return same_type<D, S>();
+    return moved_type<D, S>();
 }
 
 // ---- cube
@@ -265,6 +296,11 @@ constexpr uint32_t store_mode(AtomicType atomic, ReluPreMode relu)
 {
     const uint32_t add = atomic == AtomicType::AtomicAdd ? uint32_t{TG_STORE_ADD} : 0u;
     return add | (relu == ReluPreMode::NormalRelu ? uint32_t{TG_STORE_RELU} : 0u);
+}
+
+constexpr tg_saturation saturation_of(SaturationMode mode)
+{
+    return mode == SaturationMode::ON ? TG_SATURATION_ON : TG_SATURATION_OFF;
 }
 
 constexpr uint32_t convert_mode(RoundMode mode, tg_saturation saturation)
@@ -330,10 +366,11 @@ template <typename D, typename S> constexpr bool extractable()
 {
     static_assert(is_tile_data_v<D> && is_tile_data_v<S>, "TEXTRACT(tile, tile, row, column)");
     static_assert((D::Loc == TileType::Vec && S::Loc == TileType::Vec) ||
-                      ((D::Loc == TileType::Left || D::Loc == TileType::Right) && S::Loc == TileType::Mat),
-                  "TEXTRACT goes from Mat to Left or Right, or from Vec to Vec");
+                      ((D::Loc == TileType::Left || D::Loc == TileType::Right) && S::Loc == TileType::Mat) ||
+                      (D::Loc == TileType::Mat && S::Loc == TileType::Acc),
+                  "TEXTRACT goes from Mat to Left or Right, from Acc to Mat, or from Vec to Vec");
     static_assert(D::Rows <= S::Rows && D::Cols <= S::Cols, "the window of a TEXTRACT is no larger than its source");
-    return same_type<D, S>();
+    return moved_type<D, S>();
 }
 
 } // namespace detail

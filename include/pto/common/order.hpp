@@ -124,6 +124,7 @@ enum class Op {
         TSTORE_VEC,
     TSTORE_ACC,
     TMOV_M2L,
+    TMOV_A2M,
     TMOV_V2V,
     SCALAR,
     VECTOR
@@ -140,7 +141,8 @@ constexpr pipe_t pipe_of(Op op)
         TG_INSTRUCTIONS(TG_PTO_PIPE)
 #undef TG_PTO_PIPE
     case Op::TSTORE_VEC: return PIPE_MTE3;
-    case Op::TSTORE_ACC: return PIPE_FIX;
+    case Op::TSTORE_ACC:
+    case Op::TMOV_A2M: return PIPE_FIX;
     case Op::TMOV_M2L: return PIPE_MTE1;
     case Op::TMOV_V2V:
     case Op::VECTOR: return PIPE_V;

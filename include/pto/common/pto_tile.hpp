@@ -82,12 +82,20 @@ struct Stride {
 };
 
 // The shape and the stride of rows x cols elements that lie one behind the other.
-template <typename T, int64_t rows, int64_t cols, Layout L = Layout::ND> using TileShape2D = Shape<1, 1, 1, rows, cols>;
 template <typename T, int64_t rows, int64_t cols, Layout L = Layout::ND>
-using BaseShape2D = std::conditional_t<L == Layout::DN, Stride<rows * cols, rows * cols, rows * cols, 1, rows>,
-                                       Stride<rows * cols, rows * cols, rows * cols, cols, 1>>;
+using TileShape2D = std::conditional_t<L == Layout::NZ,
+                                       Shape<1, cols * int64_t{sizeof(T)} / 32, rows / 16, 16, 32 / int64_t{sizeof(T)}>,
+                                       Shape<1, 1, 1, rows, cols>>;
+template <typename T, int64_t rows, int64_t cols, Layout L = Layout::ND>
+using BaseShape2D =
+    std::conditional_t<L == Layout::DN, Stride<rows * cols, rows * cols, rows * cols, 1, rows>,
+                       std::conditional_t<L == Layout::NZ,
+                                          Stride<rows * cols, rows * 32 / int64_t{sizeof(T)},
+                                                 16 * 32 / int64_t{sizeof(T)}, 32 / int64_t{sizeof(T)}, 1>,
+                                          Stride<rows * cols, rows * cols, rows * cols, cols, 1>>>;
 
-// A view of device memory. Layout::ND: rows are contiguous; DN: columns are.
+// A view of device memory. Layout::ND: rows are contiguous; DN: columns are; NZ: as a Mat tile, in column blocks of 32
+// bytes: [1][column blocks][row blocks][16][32 bytes of columns].
 template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> class GlobalTensor
 {
   public:
@@ -100,8 +108,10 @@ template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> 
     static constexpr const int64_t (&staticStride)[5] = StrideT::staticStride;
 
     static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
-    static_assert(L == Layout::ND || L == Layout::DN,
-                  "GlobalTensors are ND (rows are contiguous) or DN (columns are); the other layouts are not offered");
+    static_assert(
+        L == Layout::ND || L == Layout::DN || L == Layout::NZ,
+        "GlobalTensors are ND (rows are contiguous), DN (columns are) or NZ (blocks of 32 bytes are); the other "
+        "layouts are not offered");
     // An extent of 1 has a stride without meaning.
     static_assert(L != Layout::ND || staticStride[4] == DYNAMIC || staticStride[4] == 1 || staticShape[4] == 1,
                   "ND: the stride of the last dimension is 1");
@@ -152,12 +162,11 @@ template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> 
     // reports it.
     tg_global view() const
     {
-        constexpr bool is_nd = L == Layout::ND;
-        constexpr int contiguous = is_nd ? 4 : 3;
+        constexpr int contiguous = L == Layout::DN ? 3 : 4;
         tg_global view;
         view.addr = reinterpret_cast<uintptr_t>(address_);
         view.dtype = detail::dtype_of<std::remove_const_t<T>>::value;
-        view.layout = is_nd ? TG_ROW_MAJOR : TG_COL_MAJOR;
+        view.layout = L == Layout::ND ? TG_ROW_MAJOR : L == Layout::DN ? TG_COL_MAJOR : TG_NZ;
         for (int dim = 0; dim < 5; dim++) {
             view.shape[dim] = shape_[dim] >= 0 && shape_[dim] < UINT32_MAX ? static_cast<uint32_t>(shape_[dim])
                                                                            : UINT32_MAX;
