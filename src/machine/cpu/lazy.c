@@ -127,6 +127,18 @@ static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
 
 /* ---- instructions ---- */
 
+/* Without notes: the sources become bytes, and tiles that the instruction overwrites are removed. */
+static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
+{
+    const struct tg_form_info *form = tg_form_of(instr->op);
+    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
+        const struct tg_tile *tile = tg_instr_tile(instr, slot);
+        if (!tile || tile->kind > TG_RIGHT) continue;
+        clear(lazy, tile->kind, span_of(tile), tg_use_reads(form->slots[slot].use));
+    }
+    tg_execute(instr, lazy->buffers);
+}
+
 static bool is_matrix(const struct tg_global *g)
 {
     if (g->shape[0] != 1 || g->shape[2] != 1) return false;
@@ -182,8 +194,7 @@ static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
     const struct tg_global *g = instr->global;
     struct tg_lazy_tile *tile = is_matrix(g) && instr->dst->layout == TG_ROW_MAJOR ? fill(lazy, instr->dst) : NULL;
     if (!tile) {
-        clear(lazy, TG_MAT, span_of(instr->dst), false);
-        tg_execute(instr, lazy->buffers);
+        execute_on_bytes(lazy, instr);
         return;
     }
     struct tg_lazy_part *part = &tile->parts[tile->n_parts++];
@@ -211,11 +222,8 @@ static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, 
     if (to->n_parts + from->n_parts > TG_LAZY_PARTS) return false;
     for (uint32_t i = 0; i < from->n_parts; i++) {
         struct tg_lazy_part *part = &to->parts[to->n_parts++];
-        part->at = from->parts[i].at;
-        part->ld = from->parts[i].ld;
-        part->panel_ld = from->parts[i].panel_ld;
-        part->col = col + from->parts[i].col;
-        part->n_cols = from->parts[i].n_cols;
+        *part = from->parts[i];
+        part->col += col;
     }
     return true;
 }
@@ -236,32 +244,13 @@ static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const st
     return n_cols == src->valid_cols;
 }
 
-/* Any other instruction: its sources become bytes; tiles that it overwrites are removed. */
-static void execute_on_bytes(struct tg_lazy *lazy, const struct tg_instr *instr)
-{
-    const struct tg_form_info *form = tg_form_of(instr->op);
-    for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
-        const struct tg_tile *tile = tg_instr_tile(instr, slot);
-        if (!tile || tile->kind > TG_RIGHT) continue;
-        clear(lazy, tile->kind, span_of(tile), tg_use_reads(form->slots[slot].use));
-    }
-    tg_execute(instr, lazy->buffers);
-}
-
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
-    if (src->kind == TG_ACC || dst->kind == TG_BIAS) {
-        execute_on_bytes(lazy, instr);
-        return;
-    }
-    const bool whole = src->layout == TG_ROW_MAJOR && src->valid_rows == dst->valid_rows &&
-                       src->valid_cols == dst->valid_cols;
-    struct tg_lazy_tile *to = whole ? fill(lazy, dst) : NULL;
-    if (to && gather_parts(lazy, to, src)) return;
-    clear(lazy, instr->a->kind, span_of(instr->a), true);
-    clear(lazy, instr->dst->kind, span_of(instr->dst), false);
-    tg_execute(instr, lazy->buffers);
+    const bool noted = src->kind == TG_MAT && dst->kind != TG_BIAS && src->layout == TG_ROW_MAJOR &&
+                       src->valid_rows == dst->valid_rows && src->valid_cols == dst->valid_cols;
+    struct tg_lazy_tile *to = noted ? fill(lazy, dst) : NULL;
+    if (!to || !gather_parts(lazy, to, src)) execute_on_bytes(lazy, instr);
 }
 
 /* The row at which `tile` begins in `right`, which may consist of several tiles below each other. UINT32_MAX: `tile` is
@@ -375,13 +364,8 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
     struct stack stack;
     const bool floats = instr->a->dtype != TG_INT8;
     const float *rows = floats && stack_up(lazy, instr->b, &stack) ? widen_left(lazy, instr->a) : NULL;
-    if (rows) {
-        multiply_stack(lazy, instr, rows, &stack);
-        return;
-    }
-    clear(lazy, TG_LEFT, span_of(instr->a), true);
-    clear(lazy, TG_RIGHT, span_of(instr->b), true);
-    tg_execute(instr, lazy->buffers); /* it uses the scratch */
+    if (rows) multiply_stack(lazy, instr, rows, &stack);
+    else execute_on_bytes(lazy, instr); /* it uses the scratch */
 }
 
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
@@ -395,7 +379,7 @@ void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
     case TG_OP_TSTORE:
         extent = tg_global_extent(instr->global);
         settle_stored(lazy, extent.address, extent.address + extent.bytes);
-        tg_execute(instr, lazy->buffers);
+        execute_on_bytes(lazy, instr);
         break;
     default: execute_on_bytes(lazy, instr); break;
     }
