@@ -55,7 +55,7 @@ struct tg_threads {
     uint64_t start_ns;                /* of the launch. Under the lock */
     uint32_t n_working;               /* under the lock: threads that have begun their part and not ended it */
     bool closing;                     /* under the lock */
-    _Atomic uint32_t n_ended;         /* parts. The waiting thread sleeps on it */
+    _Atomic uint32_t n_ended;         /* launches. The waiting thread sleeps on it */
     _Atomic uint32_t waits;           /* 1: the waiting thread needs a wake-up */
     struct thread thread[];           /* [n] */
 };
@@ -265,11 +265,14 @@ static void look_at_threads(struct tg_threads *all, const struct tg_machine_run 
     }
 }
 
-static bool is_over(struct tg_threads *all)
+/* Is the launch over? If not, wait until it is, at most about limit_ns. */
+static bool wait_for_end(struct tg_threads *all, uint64_t limit_ns)
 {
+    const uint32_t n_ended = atomic_load(&all->n_ended);
     pthread_mutex_lock(&all->lock);
     const bool over = !all->run && all->n_working == 0;
     pthread_mutex_unlock(&all->lock);
+    if (!over) wait_for_change(&all->n_ended, n_ended, &all->waits, all->spin_ns, limit_ns);
     return over;
 }
 
@@ -280,10 +283,7 @@ static void attend(struct tg_threads *all, const struct tg_machine_run *run, boo
     const uint64_t start = tg_threads_now();
     uint64_t looked_ms = 0, told_ms = 0; /* since the start */
     bool called = false;
-    for (;;) {
-        const uint32_t n_ended = atomic_load(&all->n_ended);
-        if (is_over(all)) return;
-        wait_for_change(&all->n_ended, n_ended, &all->waits, all->spin_ns, (uint64_t)look_ms * 1000000);
+    while (!wait_for_end(all, (uint64_t)look_ms * 1000000)) {
         const uint64_t ms = (tg_threads_now() - start) / 1000000;
         if (ms - looked_ms < look_ms) continue;
         look_at_threads(all, run, (uint32_t)(ms - looked_ms), lost);
@@ -310,12 +310,10 @@ static void take_part(struct tg_threads *all, const struct tg_machine_run *run)
     work(all, run, &all->thread[0]);
     pthread_sigmask(SIG_SETMASK, &mask, NULL);
     if (pinned) tg_topology_unpin(&before);
-    uint32_t n_ended = atomic_load(&all->n_ended);
     pthread_mutex_lock(&all->lock);
     end_part(all, &all->thread[0]);
     pthread_mutex_unlock(&all->lock);
-    for (; !is_over(all); n_ended = atomic_load(&all->n_ended))
-        wait_for_change(&all->n_ended, n_ended, &all->waits, all->spin_ns, SLEEP_NS);
+    while (!wait_for_end(all, SLEEP_NS)) continue;
 }
 
 enum tg_status tg_threads_run(struct tg_threads *all, const struct tg_machine_run *run, uint64_t *start_ns, bool *lost)
