@@ -23,18 +23,6 @@ int tg_descriptor_high(int fd)
     return high;
 }
 
-FILE *tg_descriptor_stream(const char *path, const char *mode)
-{
-    const int flags = mode[0] == 'w' ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY;
-    const int fd = tg_descriptor_high(open(path, flags | O_CLOEXEC, 0666));
-    if (fd < 0) return NULL;
-    FILE *stream = fdopen(fd, mode);
-    const int why = errno;
-    if (!stream) close(fd);
-    errno = why;
-    return stream;
-}
-
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif

@@ -15,7 +15,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include <tilegraph/tilegraph.h>
 
@@ -27,9 +26,6 @@ struct tg_descriptor {
 /* Move a fresh descriptor to a number from 3 on and let exec close it. Takes `fd`; -1 is passed on. -1: errno has the
  * reason. */
 int tg_descriptor_high(int fd);
-
-/* fopen for mode "r" or "w", with a descriptor from 3 on. NULL: errno has the reason. */
-FILE *tg_descriptor_stream(const char *path, const char *mode);
 
 /* Make an empty file that lives in memory; /proc/PID/maps shows `name`. false: errno has the reason. */
 bool tg_descriptor_memory(struct tg_descriptor *file, const char *name);
