@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 #include "trace/cause.h"
 #include "trace/retime.h"
 
@@ -22,16 +23,12 @@ static void take(struct walk *w, uint64_t from, enum tg_bound bound, uint32_t ta
 {
     struct tg_findings *out = w->out;
     if (from >= w->at) return;
-    if (out->n_path_parts == w->capacity) {
-        size_t capacity = w->capacity ? 2 * w->capacity : 256;
-        struct tg_path_part *grown = realloc(out->path, capacity * sizeof *grown);
-        if (!grown) {
-            w->failed = true;
-            return;
-        }
-        out->path = grown;
-        w->capacity = capacity;
+    void *path = out->path;
+    if (!tg_grow(&path, out->n_path_parts + 1, &w->capacity, sizeof *out->path)) {
+        w->failed = true;
+        return;
     }
+    out->path = path;
     out->path[out->n_path_parts++] = (struct tg_path_part){from, w->at, task, (uint32_t)bound};
     out->figures.bound_ns[bound] += w->at - from;
     w->at = from;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 
 struct tg_record_label {
     char *text; /* owned */
@@ -14,15 +15,9 @@ struct tg_record_label {
 
 static bool append(struct tg_record_log *log, struct tg_log *items, const void *item, size_t bytes)
 {
-    if (items->n == items->capacity) {
-        size_t capacity = items->capacity ? 2 * items->capacity : 256;
-        void *grown = realloc(items->items, capacity * bytes);
-        if (!grown) {
-            log->lost = true;
-            return false;
-        }
-        items->items = grown;
-        items->capacity = capacity;
+    if (!tg_grow(&items->items, items->n + 1, &items->capacity, bytes)) {
+        log->lost = true;
+        return false;
     }
     memcpy((char *)items->items + items->n++ * bytes, item, bytes);
     return true;

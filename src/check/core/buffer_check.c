@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/grow.h"
 #include "check/core/core_parts.h"
 #include "tile/rules.h"
 
@@ -149,7 +150,7 @@ static bool has_torn(const struct tg_core_check *c, const struct tg_tile *tile, 
 {
     const struct tg_shadow *shadow = &c->shadow[tile->kind];
     struct tg_bytes common;
-    for (uint32_t i = 0; i < c->n_writers; i++) {
+    for (size_t i = 0; i < c->n_writers; i++) {
         const struct tg_touch *earlier = &shadow->touches[c->writers[i]];
         if (earlier->mark.number >= later->mark.number || !is_nested(&earlier->tile, tile)) continue;
         if (tg_tiles_meet(&earlier->tile, &later->tile, &common) && !tg_tile_inside(&later->tile, &earlier->tile))
@@ -166,7 +167,7 @@ static bool has_torn(const struct tg_core_check *c, const struct tg_tile *tile, 
 static void check_views(struct tg_core_check *c, const struct tg_mark *now, const struct tg_tile *tile)
 {
     const struct tg_shadow *shadow = &c->shadow[tile->kind];
-    for (uint32_t i = 0; i < c->n_writers; i++) {
+    for (size_t i = 0; i < c->n_writers; i++) {
         const struct tg_touch *writer = &shadow->touches[c->writers[i]];
         const bool agree = tg_tiles_agree(tile, &writer->tile);
         if (agree ? is_nested(&writer->tile, tile) || !has_torn(c, tile, writer)
@@ -179,13 +180,9 @@ static void check_views(struct tg_core_check *c, const struct tg_mark *now, cons
 /* Remember the writers of the bytes being read. */
 static bool note_writer(struct tg_core_check *c, uint32_t touch)
 {
-    if (c->n_writers == c->writers_max) {
-        const uint32_t more = c->writers_max ? 2 * c->writers_max : 64;
-        uint32_t *grown = realloc(c->writers, more * sizeof *grown);
-        if (!grown) return false;
-        c->writers = grown;
-        c->writers_max = more;
-    }
+    void *writers = c->writers;
+    if (!tg_grow(&writers, c->n_writers + 1, &c->writers_max, sizeof *c->writers)) return false;
+    c->writers = writers;
     c->writers[c->n_writers++] = touch;
     return true;
 }

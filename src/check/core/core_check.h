@@ -41,7 +41,7 @@ struct tg_core_check {
     struct tg_names names;
     struct tg_cached cached;
     uint32_t *writers; /* [n_writers], owned: touches that have written the bytes of an operand */
-    uint32_t n_writers, writers_max;
+    size_t n_writers, writers_max;
     struct tg_transfers transfers;
     const struct tg_facts *facts;      /* of the device, borrowed while the kernel runs */
     const struct tg_buffers *contents; /* of the buffers, borrowed while the kernel runs; NULL: unknown */

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "check/core/footprint.h"
-
-enum { NAMES_MIN = 16 };
 
 void tg_names_fini(struct tg_names *names)
 {
@@ -33,13 +32,9 @@ static struct tg_named *find(const struct tg_names *names, const struct tg_tile 
 static struct tg_named *place(struct tg_names *names)
 {
     if (names->n == TG_NAMES_MAX) return &names->named[names->oldest++ % TG_NAMES_MAX];
-    if (names->n == names->max) {
-        const uint32_t more = names->max ? 2 * names->max : NAMES_MIN;
-        struct tg_named *grown = realloc(names->named, more * sizeof *grown);
-        if (!grown) return NULL;
-        names->named = grown;
-        names->max = more;
-    }
+    void *named = names->named;
+    if (!tg_grow(&named, names->n + 1, &names->max, sizeof *names->named)) return NULL;
+    names->named = named;
     return &names->named[names->n++];
 }
 

@@ -23,7 +23,7 @@ struct tg_named {
 struct tg_names {
     struct tg_named *named; /* [n], owned; a ring of TG_NAMES_MAX when it is full */
     uint32_t n, oldest, n_groups;
-    uint32_t max;
+    size_t max;
 };
 
 void tg_names_fini(struct tg_names *names);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
+
 enum { SEGMENTS_MIN = 64, TOUCHES_MIN = 64 };
 
 bool tg_shadow_init(struct tg_shadow *shadow, uint32_t buffer_bytes)
@@ -68,11 +70,10 @@ static bool make_room(struct tg_shadow *shadow)
     if (shadow->n_touches < shadow->touches_max) return true;
     drop_unused(shadow);
     if (shadow->n_touches <= shadow->touches_max / 2) return true; /* else it would soon be full again */
-    struct tg_touch *grown = realloc(shadow->touches, 2 * shadow->touches_max * sizeof *grown);
-    if (!grown) return shadow->n_touches < shadow->touches_max;
-    shadow->touches = grown;
-    shadow->touches_max *= 2;
-    return true;
+    void *touches = shadow->touches;
+    const bool grown = tg_grow(&touches, shadow->touches_max + 1, &shadow->touches_max, sizeof *shadow->touches);
+    shadow->touches = touches;
+    return grown || shadow->n_touches < shadow->touches_max;
 }
 
 uint32_t tg_shadow_touch(struct tg_shadow *shadow, const struct tg_mark *mark, const struct tg_operand *operand)
@@ -122,12 +123,10 @@ static uint32_t split(struct tg_shadow *shadow, uint32_t at)
 
 bool tg_shadow_cut(struct tg_shadow *shadow, struct tg_bytes bytes, uint32_t *first, uint32_t *last)
 {
-    if (shadow->n + 3 > shadow->capacity) { /* two more by the cuts, and the end */
-        struct tg_segment *grown = realloc(shadow->segments, 2 * shadow->capacity * sizeof *grown);
-        if (!grown) return false;
-        shadow->segments = grown;
-        shadow->capacity *= 2;
-    }
+    void *segments = shadow->segments;
+    /* Two more by the cuts, and the end. */
+    if (!tg_grow(&segments, shadow->n + 3, &shadow->capacity, sizeof *shadow->segments)) return false;
+    shadow->segments = segments;
     *first = split(shadow, bytes.low);
     *last = split(shadow, bytes.high);
     return true;

@@ -40,8 +40,8 @@ struct tg_segment {
 struct tg_shadow {
     struct tg_segment *segments; /* [n], owned; followed by one that begins at the buffer's end */
     struct tg_touch *touches;    /* [n_touches], owned; number 0 stands for no touch */
-    uint32_t n, capacity;
-    uint32_t n_touches, touches_max;
+    uint32_t n, n_touches;
+    size_t capacity, touches_max;
     uint32_t n_visits;
     uint32_t buffer_bytes;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "base/grow.h"
 #include "check/memory/libc_calls.h"
 #include "os/coro.h"
 #include "os/guard.h"
@@ -157,15 +158,10 @@ void tg_plain_own(uintptr_t block, size_t bytes)
     struct tg_watcher *w = current;
     if (!block || !w || w->task_id == TG_BUILDER) return;
     tg_guard_enter_runtime();
-    if (w->n_blocks == w->blocks_max) {
-        const size_t more = w->blocks_max ? 2 * w->blocks_max : 16;
-        struct tg_own_block *blocks = realloc(w->blocks, more * sizeof *blocks);
-        if (blocks) {
-            w->blocks = blocks;
-            w->blocks_max = more;
-        }
-    }
-    if (w->n_blocks < w->blocks_max) w->blocks[w->n_blocks++] = (struct tg_own_block){block, block + bytes};
+    void *blocks = w->blocks;
+    const bool has_room = tg_grow(&blocks, w->n_blocks + 1, &w->blocks_max, sizeof *w->blocks);
+    w->blocks = blocks;
+    if (has_room) w->blocks[w->n_blocks++] = (struct tg_own_block){block, block + bytes};
     else w->stack_low = w->stack_high = 0; /* no memory: host memory is no longer checked */
     tg_guard_leave_runtime();
 }
