@@ -2,9 +2,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/log.h"
+#include "base/now.h"
 #include "check/observe/check_observer.h"
 #include "host/host.h"
 #include "os/memory_limit.h"
@@ -159,13 +159,6 @@ static enum tg_status copy_back(struct tg_run *run)
     return TG_OK;
 }
 
-static uint64_t host_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* Are the library's descriptors still open? Foreign code that closes unknown descriptors would harm the host, too.
  * Checked only where foreign code is guarded, because the check is a system call. */
 static void check_descriptors(struct tg_run *run)
@@ -207,7 +200,7 @@ static enum tg_status failure_of_launch(struct tg_run *run)
 
 enum tg_status tg_run_execute(struct tg_run *run)
 {
-    const uint64_t start = host_now();
+    const uint64_t start = tg_now_ns(CLOCK_MONOTONIC);
     tg_host_check_launch(run);
     check_resident(run);
     enum tg_status status = tg_launch(run);
@@ -220,7 +213,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
     run->sound = status == TG_OK && (run->sound || !run->replays);
-    run->result.host_ns = host_now() - start;
+    run->result.host_ns = tg_now_ns(CLOCK_MONOTONIC) - start;
     tg_log(TG_LOG_INFO, "%llu tasks, %llu edges, %llu ns on the device", (unsigned long long)run->result.n_tasks,
            (unsigned long long)run->result.n_edges, (unsigned long long)run->result.device_ns);
     return status;

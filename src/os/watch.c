@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "os/guard.h"
 #include "os/park.h"
 
@@ -161,13 +162,6 @@ void tg_watch_bury(struct tg_watch *watch)
     tg_handlers_remove();
 }
 
-static uint64_t ran_ns(const struct tg_watch *watch)
-{
-    struct timespec ran = {0, 0};
-    clock_gettime(watch->clock, &ran);
-    return (uint64_t)ran.tv_sec * 1000000000u + (uint64_t)ran.tv_nsec;
-}
-
 /* Does the thread block the tick? Assume so where that cannot be read. A busy computer may keep it for long from
  * leaving a function that blocks signals for a moment, such as raise: it has to run meanwhile, or to sleep. */
 static bool blocks_ticks(const struct tg_watch *watch)
@@ -181,7 +175,7 @@ static bool blocks_ticks(const struct tg_watch *watch)
         if (sscanf(line, "SigBlk: %llx", &blocked) == 1) break;
     }
     if (file) fclose(file);
-    if (state == 'R' && ran_ns(watch) - watch->ran_ns_seen < RAN_NS) return false;
+    if (state == 'R' && tg_now_ns(watch->clock) - watch->ran_ns_seen < RAN_NS) return false;
     return blocked >> (tg_handlers_tick() - 1) & 1;
 }
 
@@ -247,7 +241,7 @@ static enum tg_watch_state look(struct tg_watch *watch, uint32_t elapsed_ms)
     if (quiet < watch->limit_ms) return TG_WATCH_WELL;
     if (before < watch->limit_ms) {
         watch->n_answers_seen = n_answers;
-        watch->ran_ns_seen = ran_ns(watch);
+        watch->ran_ns_seen = tg_now_ns(watch->clock);
     } else if (n_answers == watch->n_answers_seen && is_lost(watch, quiet - watch->limit_ms)) {
         return TG_WATCH_LOST;
     }

@@ -3,7 +3,8 @@
 #define TG_WORKER_TICKS_H
 
 #include <stdint.h>
-#include <time.h>
+
+#include "base/now.h"
 
 #if defined(__x86_64__)
 static inline uint64_t tg_ticks(void) { return __builtin_ia32_rdtsc(); }
@@ -23,12 +24,7 @@ static inline uint64_t tg_ticks_of_us(uint64_t us)
     return hz / 1000000 * us;
 }
 #else
-static inline uint64_t tg_ticks(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+static inline uint64_t tg_ticks(void) { return tg_now_ns(CLOCK_MONOTONIC); }
 static inline uint64_t tg_ticks_of_us(uint64_t us) { return 1000 * us; }
 #endif
 

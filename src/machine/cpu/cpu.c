@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/now.h"
 #include "machine/cpu/lazy.h"
 #include "machine/cpu/threads.h"
 #include "machine/cpu/topology.h"
@@ -50,7 +51,7 @@ struct cpu {
 
 static struct cpu *of(struct tg_machine *machine) { return (struct cpu *)(void *)machine; }
 
-static uint64_t cpu_now(struct tg_machine *machine) { return tg_threads_now() - of(machine)->start_ns; }
+static uint64_t cpu_now(struct tg_machine *machine) { return tg_now_ns(CLOCK_MONOTONIC) - of(machine)->start_ns; }
 
 /* ---- instructions ---- */
 

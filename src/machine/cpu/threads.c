@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "machine/cpu/topology.h"
 #include "os/coro.h"
 #include "os/guard.h"
@@ -60,13 +61,6 @@ struct tg_threads {
     struct thread thread[];           /* [n] */
 };
 
-uint64_t tg_threads_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /*
  * ---- waiting for a word to change ----
  *
@@ -82,10 +76,10 @@ uint64_t tg_threads_now(void)
 static void wait_for_change(_Atomic uint32_t *word, uint32_t value, _Atomic uint32_t *sleeps, uint64_t spin_ns,
                             uint64_t limit_ns)
 {
-    const uint64_t start = tg_threads_now();
+    const uint64_t start = tg_now_ns(CLOCK_MONOTONIC);
     for (uint64_t last = start, now; atomic_load_explicit(word, memory_order_acquire) == value; last = now) {
         for (int i = 0; i < 16; i++) tg_park_pause();
-        now = tg_threads_now();
+        now = tg_now_ns(CLOCK_MONOTONIC);
         if (now - start < spin_ns && now - last < spin_ns / 4) continue;
         atomic_store(sleeps, 1);
         if (atomic_load(word) == value) tg_park(word, value, limit_ns);
@@ -113,14 +107,6 @@ bool tg_threads_sleeps(struct tg_threads *all, uint32_t index)
 
 /* ---- a worker's part ---- */
 
-/* The time of this thread on a processor, in ns. */
-static uint64_t processor_ns(void)
-{
-    struct timespec used;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-    return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
-}
-
 /* A part of worker `thread` has taken that much time, of which it had the processor for `used_ns`. */
 static void judge_part(struct thread *thread, uint64_t part_ns, uint64_t used_ns)
 {
@@ -128,7 +114,7 @@ static void judge_part(struct thread *thread, uint64_t part_ns, uint64_t used_ns
     if (lost_ns > LOST_NS && lost_ns > part_ns / 4) {
         thread->hold_ns = thread->hold_ns == 0 ? HOLD_BACK_NS : 2 * thread->hold_ns;
         if (thread->hold_ns > HOLD_BACK_MAX) thread->hold_ns = HOLD_BACK_MAX;
-        thread->hold_until_ns = tg_threads_now() + thread->hold_ns;
+        thread->hold_until_ns = tg_now_ns(CLOCK_MONOTONIC) + thread->hold_ns;
     } else if (part_ns > SLICE_NS) {
         thread->hold_ns = 0;
     }
@@ -157,7 +143,7 @@ static void end_part(struct tg_threads *all, struct thread *thread)
 /* Let launches that are younger than a slice pass by. */
 static void hold_back(struct tg_threads *all, const struct thread *thread)
 {
-    for (uint64_t now; (now = tg_threads_now()) < thread->hold_until_ns;) {
+    for (uint64_t now; (now = tg_now_ns(CLOCK_MONOTONIC)) < thread->hold_until_ns;) {
         pthread_mutex_lock(&all->lock);
         const uint64_t age = all->run ? now - all->start_ns : SLICE_NS;
         pthread_mutex_unlock(&all->lock);
@@ -205,9 +191,9 @@ static void thread_main(void *arg)
         if (closing) break;
         if (!run) continue; /* too late: the launch is over */
         stay_in_place(all, thread->worker);
-        const uint64_t start_ns = tg_threads_now(), used_ns = processor_ns();
+        const uint64_t start_ns = tg_now_ns(CLOCK_MONOTONIC), used_ns = tg_now_ns(CLOCK_THREAD_CPUTIME_ID);
         work(all, run, thread);
-        judge_part(thread, tg_threads_now() - start_ns, processor_ns() - used_ns);
+        judge_part(thread, tg_now_ns(CLOCK_MONOTONIC) - start_ns, tg_now_ns(CLOCK_THREAD_CPUTIME_ID) - used_ns);
         pthread_mutex_lock(&all->lock);
         end_part(all, thread);
         pthread_mutex_unlock(&all->lock);
@@ -280,11 +266,11 @@ static bool wait_for_end(struct tg_threads *all, uint64_t limit_ns)
 static void attend(struct tg_threads *all, const struct tg_machine_run *run, bool *lost)
 {
     const uint32_t look_ms = tg_watch_look_ms(run->kernel_limit_ms);
-    const uint64_t start = tg_threads_now();
+    const uint64_t start = tg_now_ns(CLOCK_MONOTONIC);
     uint64_t looked_ms = 0, told_ms = 0; /* since the start */
     bool called = false;
     while (!wait_for_end(all, (uint64_t)look_ms * 1000000)) {
-        const uint64_t ms = (tg_threads_now() - start) / 1000000;
+        const uint64_t ms = (tg_now_ns(CLOCK_MONOTONIC) - start) / 1000000;
         if (ms - looked_ms < look_ms) continue;
         look_at_threads(all, run, (uint32_t)(ms - looked_ms), lost);
         looked_ms = ms;
@@ -293,7 +279,7 @@ static void attend(struct tg_threads *all, const struct tg_machine_run *run, boo
             for (uint32_t i = 1; i < all->config.n; i++) tg_threads_call(all, i);
         called = true;
         if (ms - told_ms < TG_ATTEND_MS || !run->progress) continue;
-        run->progress(run->progress_context, tg_threads_now() - start);
+        run->progress(run->progress_context, tg_now_ns(CLOCK_MONOTONIC) - start);
         told_ms = ms;
     }
 }
@@ -321,7 +307,7 @@ enum tg_status tg_threads_run(struct tg_threads *all, const struct tg_machine_ru
     TG_TRY(start_missing(all));
     /* The workers' watches find the handlers installed. */
     if (all->config.catch_faults) TG_TRY(tg_handlers_install());
-    *start_ns = tg_threads_now();
+    *start_ns = tg_now_ns(CLOCK_MONOTONIC);
     pthread_mutex_lock(&all->lock);
     all->run = run;
     all->start_ns = *start_ns;

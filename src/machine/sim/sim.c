@@ -15,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/now.h"
 #include "base/random.h"
 #include "machine/machine.h"
 #include "machine/sim/clock.h"
@@ -148,9 +148,7 @@ static void tell_progress(struct sim *sim)
     if (!sim->run->progress || ++sim->n_yields % PROGRESS_YIELDS) return;
     atomic_store_explicit(&sim->shown_ns, self(sim)->now, memory_order_relaxed); /* read by attend() */
     if (sim->machine.catch_faults) return;
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    const uint64_t ns = tg_now_ns(CLOCK_MONOTONIC);
     if (ns - sim->told_ns < PROGRESS_NS) return;
     sim->told_ns = ns;
     tg_coro_observe(&sim->told_ns); /* calls of progress are ordered */
