@@ -43,15 +43,24 @@ static inline float tg_f32_of_f16(uint16_t half)
     return tg_f32_of_bits(sign | bits);
 }
 
+/* The magnitude of an fp32 in a type with `shift` fraction bits less, whose smallest normal number is `least`, as fp32
+ * bits. A number that is too large for the type gives a code beyond its largest. */
+static inline uint32_t tg_narrow_magnitude(uint32_t magnitude, uint32_t shift, uint32_t least)
+{
+    const uint32_t half = (1u << (shift - 1)) - 1, rebias = least - 0x800000u; /* least has exponent 1 */
+    const uint32_t normal = (magnitude + half + ((magnitude >> shift) & 1u) - rebias) >> shift;
+    /* Added to a number below `least`, this one leaves the fraction in units of the smallest subnormal number. */
+    const uint32_t unit = least + (shift << 23);
+    const uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + tg_f32_of_bits(unit)) - unit;
+    return magnitude < least ? subnormal : normal;
+}
+
 static inline uint16_t tg_f16_of_f32(float value)
 {
     uint32_t bits = tg_bits_of_f32(value);
     uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7FFFFFFFu;
-    uint32_t half = (magnitude + 0xFFFu + ((magnitude >> 13) & 1u) - 0x38000000u) >> 13;
-    /* Below 2^-14: adding 0.5 leaves the fraction in units of 2^-24, rounded by the addition. */
-    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0.5f) - 0x3F000000u;
-    half = magnitude < 0x38800000u ? subnormal : half;
-    half = magnitude >= 0x477FF000u ? 0x7C00u : half; /* rounds to 65536 or more: infinity */
+    uint32_t half = tg_narrow_magnitude(magnitude, 13, 0x38800000u); /* 2^-14 */
+    half = magnitude >= 0x477FF000u ? 0x7C00u : half;                /* rounds to 65536 or more: infinity */
     half = magnitude > 0x7F800000u ? 0x7E00u | ((magnitude >> 13) & 0x3FFu) : half;
     return (uint16_t)(sign | half);
 }
@@ -67,32 +76,22 @@ static inline float tg_f32_of_e4m3(uint8_t code)
 
 static inline float tg_f32_of_e5m2(uint8_t code) { return tg_f32_of_f16((uint16_t)(code << 8)); }
 
-/* A number beyond the largest, and infinity, become the largest. */
-static inline uint8_t tg_e4m3_of_f32(float value)
+/* To fp8. A number beyond the largest, and infinity, become the largest. */
+static inline uint8_t tg_fp8_of_f32(float value, uint32_t shift, uint32_t least, uint32_t largest, uint32_t nan)
 {
     uint32_t bits = tg_bits_of_f32(value);
     uint32_t sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
-    uint32_t code = (magnitude + 0x7FFFFu + ((magnitude >> 20) & 1u) - 0x3C000000u) >> 20;
-    /* Below 2^-6: adding 2^14 leaves the fraction in units of 2^-9. */
-    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0x1p14f) - 0x46800000u;
-    code = magnitude < 0x3C800000u ? subnormal : code;
-    code = magnitude > 0x43E00000u ? 0x7Eu : code; /* 448 */
-    code = magnitude > 0x7F800000u ? 0x7Fu : code;
+    uint32_t code = tg_narrow_magnitude(magnitude, shift, least);
+    code = magnitude > largest ? tg_narrow_magnitude(largest, shift, least) : code;
+    code = magnitude > 0x7F800000u ? nan : code;
     return (uint8_t)(sign | code);
 }
 
-static inline uint8_t tg_e5m2_of_f32(float value)
-{
-    uint32_t bits = tg_bits_of_f32(value);
-    uint32_t sign = (bits >> 24) & 0x80u, magnitude = bits & 0x7FFFFFFFu;
-    uint32_t code = (magnitude + 0xFFFFFu + ((magnitude >> 21) & 1u) - 0x38000000u) >> 21;
-    /* Below 2^-14: adding 2^7 leaves the fraction in units of 2^-16. */
-    uint32_t subnormal = tg_bits_of_f32(tg_f32_of_bits(magnitude) + 0x1p7f) - 0x43000000u;
-    code = magnitude < 0x38800000u ? subnormal : code;
-    code = magnitude > 0x47600000u ? 0x7Bu : code; /* 57344 */
-    code = magnitude > 0x7F800000u ? 0x7Eu : code;
-    return (uint8_t)(sign | code);
-}
+/* From 2^-6 to 448. */
+static inline uint8_t tg_e4m3_of_f32(float value) { return tg_fp8_of_f32(value, 20, 0x3C800000u, 0x43E00000u, 0x7Fu); }
+
+/* From 2^-14 to 57344. */
+static inline uint8_t tg_e5m2_of_f32(float value) { return tg_fp8_of_f32(value, 21, 0x38800000u, 0x47600000u, 0x7Eu); }
 
 /* fp64 to fp32, rounded to odd: toward zero, with the last bit set if the result is inexact. Rounding that to fewer
  * bits rounds only once. */
