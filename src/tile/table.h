@@ -201,6 +201,12 @@ static inline bool tg_store_adds(const struct tg_instr *instr)
     return tg_op_info(instr->op)->form == TG_FORM_STORE && (instr->mode & TG_STORE_ADD);
 }
 
+/* The element type of the numbers that a store adds, plus 1; 0: it does not add. */
+static inline uint8_t tg_store_added(const struct tg_instr *instr)
+{
+    return (uint8_t)(tg_store_adds(instr) ? instr->global->dtype + 1u : 0u);
+}
+
 static inline bool tg_use_reads(uint32_t use) { return use == TG_USE_READ || use == TG_USE_READ_WRITE; }
 static inline bool tg_use_writes(uint32_t use) { return use == TG_USE_WRITE || use == TG_USE_READ_WRITE; }
 

@@ -47,6 +47,15 @@ bool tg_global_run(const struct tg_global *g, uint32_t index, struct tg_run_of_b
     return true;
 }
 
+bool tg_global_stretch(const struct tg_global *g, uint32_t *index, struct tg_run_of_bytes *stretch)
+{
+    struct tg_run_of_bytes run;
+    if (!tg_global_run(g, *index, stretch)) return false;
+    while (tg_global_run(g, ++*index, &run) && run.address == stretch->address + stretch->bytes)
+        stretch->bytes += run.bytes;
+    return true;
+}
+
 struct tg_run_of_bytes tg_global_extent(const struct tg_global *g)
 {
     const int64_t bytes = tg_dtype_bytes(g->dtype);

@@ -162,20 +162,14 @@ bool tg_transfers_add(struct tg_transfers *transfers, const struct tg_order *ord
                          .number = number_of(transfers, mark),
                          .stores = stores,
                          .strict = strict && !stores,
-                         .adds = (uint8_t)(tg_store_adds(instr) ? instr->global->dtype + 1u : 0u),
+                         .adds = tg_store_added(instr),
                          .conflict = conflict};
     conflict->earlier.number = 0;
     if (now.number == 0) return false;
-    uint64_t low = 0, high = 0;
     struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (run.address != high) {
-            if (low < high && !tg_extents_visit(&transfers->map, low, high, visit, &now)) return false;
-            low = run.address;
-        }
-        high = run.address + run.bytes;
-    }
-    return low >= high || tg_extents_visit(&transfers->map, low, high, visit, &now);
+    for (uint32_t i = 0; tg_global_stretch(instr->global, &i, &run);)
+        if (!tg_extents_visit(&transfers->map, run.address, run.address + run.bytes, visit, &now)) return false;
+    return true;
 }
 
 bool tg_transfers_plain(struct tg_transfers *transfers, const struct tg_order *order, uint64_t address, uint64_t bytes,

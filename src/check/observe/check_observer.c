@@ -155,7 +155,7 @@ static bool transfer(void *context, uint32_t number, const struct tg_instr *inst
     struct tg_check_observer *o = context;
     const struct watched_core *core = o->cores[number];
     struct tg_access access = {.write = instr->op == TG_OP_TSTORE,
-                               .adds = (uint8_t)(tg_store_adds(instr) ? instr->global->dtype + 1u : 0u),
+                               .adds = tg_store_added(instr),
                                .op = tg_op_name(instr->op),
                                .file = tg_base_name(instr->file),
                                .line = instr->line,
@@ -164,19 +164,11 @@ static bool transfer(void *context, uint32_t number, const struct tg_instr *inst
     struct tg_memory_check *memory = &o->check->memory;
     struct tg_run_of_bytes run;
     bool usable = true;
-    for (uint32_t i = 0; tg_global_run(instr->global, i, &run); i++) {
-        if (access.address + access.bytes == run.address) {
-            access.bytes += run.bytes;
-            continue;
-        }
-        if (access.bytes > 0) {
-            usable &= tg_memory_check_access(memory, core->task_id, &access);
-            access.goes_on = true;
-        }
+    for (uint32_t i = 0; tg_global_stretch(instr->global, &i, &run); access.goes_on = true) {
         access.address = run.address;
         access.bytes = run.bytes;
+        usable &= tg_memory_check_access(memory, core->task_id, &access);
     }
-    if (access.bytes > 0) usable &= tg_memory_check_access(memory, core->task_id, &access);
     return usable;
 }
 
