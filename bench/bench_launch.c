@@ -91,8 +91,7 @@ static struct tg_program *load(struct tg_device *device, const struct subject *s
         else add_kernel(program, i, TG_BENCH_MODULE_DIR, "empty.so");
     void *bytes = subject->attention ? read_in(attention_folder, "orchestration.so", &n_bytes)
                                      : read_in(TG_BENCH_MODULE_DIR, "stream.so", &n_bytes);
-    check(
-        tg_program_set_orchestration(program, bytes, n_bytes, subject->attention ? "orchestration" : "orchestration"));
+    check(tg_program_set_orchestration(program, bytes, n_bytes, "orchestration"));
     free(bytes);
     return program;
 }

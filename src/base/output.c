@@ -184,14 +184,13 @@ static bool replace(const char *path, const struct stat *there, const char *temp
     return done;
 }
 
-static bool write_file(const char *path, tg_output_fn *write, const void *context)
+/* there: what `path` is now; NULL: nothing. */
+static bool write_file(const char *path, const struct stat *there, tg_output_fn *write, const void *context)
 {
-    struct stat info;
-    const bool there = stat(path, &info) == 0;
     if (there && access(path, W_OK) != 0) return false; /* a protected file stays as it is */
     char *temporary = temporary_name(path);
     if (!temporary) return false;
-    const bool done = replace(path, there ? &info : NULL, temporary, write, context);
+    const bool done = replace(path, there, temporary, write, context);
     const int why = errno;
     free(temporary);
     errno = why;
@@ -203,12 +202,13 @@ enum tg_status tg_output(const char *path, tg_output_fn *write, const void *cont
     errno = 0;
     struct stat info;
     /* Of the path itself: a link of /proc to another process's pipe has no name that could be followed. */
-    const bool is_special = stat(path, &info) == 0 && !S_ISREG(info.st_mode);
+    const struct stat *there = stat(path, &info) == 0 ? &info : NULL;
     char *place = follow_links(path);
     const int own = place ? own_descriptor(place) : -1;
+    const bool is_special = there && !S_ISREG(there->st_mode);
     const bool done = own >= 0     ? write_own(own, write, context)
                       : is_special ? write_through(path, write, context)
-                                   : place && write_file(place, write, context);
+                                   : place && write_file(place, there, write, context);
     const int why = errno;
     free(place);
     if (done) return TG_OK;
