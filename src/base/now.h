@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <time.h>
 
-/* What a clock of clock_gettime shows; 0: it is that of a thread that has ended. */
+/* The reading of a clock of clock_gettime; 0: it is that of a thread that has ended. */
 static inline uint64_t tg_now_ns(clockid_t clock)
 {
     struct timespec now = {0, 0};
