@@ -22,6 +22,9 @@
 /* The distance that an instruction can reach from its own address. */
 #define REACH ((size_t)1 << 31)
 
+/* Gaps are filled with pieces of this size and smaller ones. */
+#define GAP_BYTES_MAX ((size_t)1 << 30)
+
 /* A sanitizer in the library would look for leaks of the object; this program has no sanitizer. */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return 1; }
@@ -51,17 +54,33 @@ static void close_others(int object_fd, int answer_fd)
     syscall(SYS_close_range, high + 1, UINT_MAX, 0U);
 }
 
+static char *map_nothing(size_t bytes)
+{
+    return mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+/* The system takes the highest gap that is large enough: fill all gaps above `low`, the large ones first. */
+static void fill_gaps_above(const char *low, size_t page)
+{
+    for (size_t bytes = GAP_BYTES_MAX; bytes >= page; bytes /= 2) {
+        char *at = map_nothing(bytes);
+        while (at != MAP_FAILED && at > low) at = map_nothing(bytes);
+        if (at != MAP_FAILED) munmap(at, bytes);
+    }
+}
+
 /*
- * Map the addresses around the object without access, so that damaged offsets in its code hit nothing. The loader takes
- * the highest gap that is large enough, which is then this hole:
+ * Map the addresses around the object without access, so that damaged offsets in its code hit nothing:
  *
- *     no access, REACH bytes | hole for the object | no access, REACH bytes
+ *     no access, REACH bytes | hole for the object | no access, REACH bytes | libraries, no access between them
  */
 static void leave_a_hole(size_t span)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), hole = (span + page - 1) / page * page + page;
-    char *all = mmap(NULL, 2 * REACH + hole, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (all != MAP_FAILED) munmap(all + REACH, hole);
+    char *all = map_nothing(2 * REACH + hole);
+    if (all == MAP_FAILED) return;
+    fill_gaps_above(all, page);
+    munmap(all + REACH, hole);
 }
 
 int main(int argc, char **argv)

@@ -103,6 +103,7 @@ struct reader {
     uint64_t n_bytes;
     uint64_t segments, n_segments; /* offset of the program headers */
     uint64_t first, end;           /* addresses of the loaded segments */
+    uint64_t alignment;            /* the largest of the loaded segments */
     uint64_t dynamic, n_dynamic;   /* offset of the dynamic section; entries before DT_NULL */
     uint64_t strings, n_strings;   /* offset, bytes */
     uint64_t symbols, n_symbols;   /* offset; number according to the hash tables */
@@ -224,6 +225,7 @@ static enum tg_status check_loaded(struct reader *r)
         if (!any) r->first = segment.p_vaddr;
         any = true;
         r->end = segment.p_vaddr + segment.p_memsz;
+        if (segment.p_align > r->alignment) r->alignment = segment.p_align;
     }
     return any ? TG_OK : damaged(r, "nothing of it is loaded");
 }
@@ -760,7 +762,7 @@ enum tg_status tg_object_read(struct tg_object *object, const void *bytes, size_
     *object = (struct tg_object){
         .bytes = bytes,
         .n_bytes = n_bytes,
-        .span = r.end - r.first,
+        .span = r.end - r.first + r.alignment,
         .symbols_offset = r.symbols,
         .n_symbols = r.n_symbols,
         .dynamic_offset = r.dynamic,

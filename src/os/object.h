@@ -29,7 +29,7 @@
 struct tg_object {
     const uint8_t *bytes; /* borrowed */
     size_t n_bytes;
-    uint64_t span;         /* bytes of address space from its first segment to the end of its last */
+    uint64_t span;         /* bytes of address space that the loader asks for: its segments and their alignment */
     size_t symbols_offset; /* of the table of dynamic symbols in the file */
     uint64_t n_symbols;    /* named by hash tables and relocations */
     size_t dynamic_offset; /* of the dynamic section in the file */

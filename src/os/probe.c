@@ -33,6 +33,13 @@ enum { LOOK_MS = 20 };
 extern const unsigned char tg_helper_program[];
 extern const size_t tg_helper_program_bytes;
 
+/* Does the helper have a sanitizer's functions? It has them if the library was compiled for one. */
+#ifdef TG_HELPER_SANITIZES
+enum { HELPER_SANITIZES = true };
+#else
+enum { HELPER_SANITIZES = false };
+#endif
+
 /* An object on trial. */
 struct trial {
     struct tg_object object;
@@ -289,7 +296,7 @@ static enum tg_status try_object(const struct trial *trial)
 {
     struct probe helper, copy;
     enum probe_course course = PROBE_NO_PROCESS;
-    if (!trial->object.wants_sanitizer) course = try_in_helper(&helper, trial);
+    if (HELPER_SANITIZES || !trial->object.wants_sanitizer) course = try_in_helper(&helper, trial);
     const bool refused = course == PROBE_DECIDED && helper.answer.result == TG_REHEARSAL_NOT_LOADED;
     if (course != PROBE_NO_PROCESS && !refused) return judge(&helper, trial, course);
     const enum tg_status status = try_in_copy(&copy, trial, &course);

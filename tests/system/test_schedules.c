@@ -142,6 +142,9 @@ static void a_run_that_fails_under_another_seed_is_a_difference(void **state)
     script_run(&rig, &script);
     CHECK(rig.status == TG_OK, "the first schedule has to succeed: %s", rig.message);
     rig.config.schedules = 30;
+    /* Checks take time, in which the builder is too slow in the first schedule already. Then the race is the finding,
+     * and a sanitizer hides it. */
+    if (TEST_ASAN) rig.can_check = false;
     script_run(&rig, &script);
     rig_expect(&rig, TG_ERR_CHECK, "1 findings", NULL);
     script_fini(&script);

@@ -263,6 +263,17 @@ static void what_runs_while_it_is_opened_does_no_harm(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
 }
 
+/* The helper lies elsewhere each time: chance must not place a library behind the object. */
+static void a_write_behind_the_object_is_found_each_time(void **state)
+{
+    (void)state;
+    enum { TIMES = 40 };
+    size_t n;
+    uint8_t *hostile = read_module("writes_behind_in_destructor", &n);
+    for (int i = 0; i < TIMES; i++) assert_refused(probe(hostile, n), TG_ERR_LOAD, "crashes (Segmentation fault)");
+    free(hostile);
+}
+
 static void an_object_for_another_version_of_a_header_is_refused(void **state)
 {
     (void)state;
@@ -776,6 +787,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(objects_for_elsewhere_are_refused),
         cmocka_unit_test(a_missing_symbol_is_named),
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
+    cmocka_unit_test(a_write_behind_the_object_is_found_each_time),
         cmocka_unit_test(an_object_that_stays_loaded_does_not_answer_for_another),
         cmocka_unit_test(each_object_has_its_own_variables),
         cmocka_unit_test(only_writable_data_of_the_object_is_a_slot),
