@@ -1,16 +1,23 @@
 #include "os/escapes.h"
 
+#include <err.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <threads.h>
+#include <ucontext.h>
 #include <unistd.h>
 
+#include "os/exits.h"
 #include "os/guard.h"
 #include "os/imports.h"
 #include "os/refused.h"
@@ -46,6 +53,48 @@ static _Noreturn void guarded_thrd_exit(int result)
 {
     if (!tg_started_is_own()) tg_guard_exit("thrd_exit", result);
     thrd_exit(result);
+}
+
+/* The functions of err.h and error.h print a message, then exit. */
+static _Noreturn void guarded_err(int code, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vwarn(format, list);
+    va_end(list);
+    guarded_exit(code);
+}
+
+static _Noreturn void guarded_errx(int code, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    vwarnx(format, list);
+    va_end(list);
+    guarded_exit(code);
+}
+
+static _Noreturn void guarded_verr(int code, const char *format, va_list list)
+{
+    vwarn(format, list);
+    guarded_exit(code);
+}
+
+static _Noreturn void guarded_verrx(int code, const char *format, va_list list)
+{
+    vwarnx(format, list);
+    guarded_exit(code);
+}
+
+static void guarded_error(int code, int why, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    errno = why;
+    if (why) vwarn(format, list);
+    else vwarnx(format, list);
+    va_end(list);
+    if (code != 0) guarded_exit(code);
 }
 
 /* ---- replacing the process by another program ---- */
@@ -157,6 +206,98 @@ static int guarded_sigprocmask(int how, const sigset_t *set, sigset_t *before)
     return sigprocmask(how, blockable(how, set, &room), before);
 }
 
+/* The older functions, whose sets have the signals up to 32. */
+static int change_low_mask(int how, int mask)
+{
+    sigset_t set, room, before;
+    int low = 0;
+    sigemptyset(&set);
+    for (int number = 1; number <= 32; number++)
+        if ((unsigned)mask >> (number - 1) & 1) sigaddset(&set, number);
+    pthread_sigmask(how, blockable(how, &set, &room), &before);
+    for (int number = 1; number <= 32; number++)
+        if (sigismember(&before, number) == 1) low |= (int)(1u << (number - 1));
+    return low;
+}
+
+static int guarded_sigblock(int mask) { return change_low_mask(SIG_BLOCK, mask); }
+static int guarded_sigsetmask(int mask) { return change_low_mask(SIG_SETMASK, mask); }
+
+static int guarded_sighold(int number)
+{
+    sigset_t set, room;
+    sigemptyset(&set);
+    if (sigaddset(&set, number) != 0) return -1;
+    return sigprocmask(SIG_BLOCK, blockable(SIG_BLOCK, &set, &room), NULL);
+}
+
+/* While a call waits with another mask, or for signals, ours still arrive. */
+static int guarded_sigsuspend(const sigset_t *set)
+{
+    sigset_t room;
+    return sigsuspend(blockable(SIG_SETMASK, set, &room));
+}
+
+static int guarded_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *limit, const sigset_t *set)
+{
+    sigset_t room;
+    return ppoll(fds, n, limit, blockable(SIG_SETMASK, set, &room));
+}
+
+static int guarded_pselect(int n, fd_set *reads, fd_set *writes, fd_set *others, const struct timespec *limit,
+                           const sigset_t *set)
+{
+    sigset_t room;
+    return pselect(n, reads, writes, others, limit, blockable(SIG_SETMASK, set, &room));
+}
+
+static int guarded_epoll_pwait(int fd, struct epoll_event *events, int n, int limit_ms, const sigset_t *set)
+{
+    sigset_t room;
+    return epoll_pwait(fd, events, n, limit_ms, blockable(SIG_SETMASK, set, &room));
+}
+
+static int guarded_sigwait(const sigset_t *set, int *number)
+{
+    sigset_t room;
+    return sigwait(blockable(SIG_BLOCK, set, &room), number);
+}
+
+static int guarded_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *limit)
+{
+    sigset_t room;
+    return sigtimedwait(blockable(SIG_BLOCK, set, &room), info, limit);
+}
+
+static int guarded_sigwaitinfo(const sigset_t *set, siginfo_t *info)
+{
+    sigset_t room;
+    return sigwaitinfo(blockable(SIG_BLOCK, set, &room), info);
+}
+
+static int guarded_signalfd(int fd, const sigset_t *set, int flags)
+{
+    sigset_t room;
+    return signalfd(fd, blockable(SIG_BLOCK, set, &room), flags);
+}
+
+/* A context has a mask of its own. */
+static int guarded_setcontext(const ucontext_t *context)
+{
+    ucontext_t *changed = (ucontext_t *)(uintptr_t)context;
+    sigset_t room;
+    changed->uc_sigmask = *blockable(SIG_SETMASK, &context->uc_sigmask, &room);
+    return setcontext(context);
+}
+
+static int guarded_swapcontext(ucontext_t *from, const ucontext_t *to)
+{
+    ucontext_t *changed = (ucontext_t *)(uintptr_t)to;
+    sigset_t room;
+    changed->uc_sigmask = *blockable(SIG_SETMASK, &to->uc_sigmask, &room);
+    return swapcontext(from, to);
+}
+
 /* Would the signal end or stop the process? Not inline: the handler leaves the frame of its caller, and the address
  * sanitizer does not learn that the variables of that frame are gone. */
 static __attribute__((noinline)) bool is_fatal(int number)
@@ -202,6 +343,16 @@ static int guarded_sigqueue(pid_t process, int number, const union sigval value)
 
 static int guarded_raise(int number) { return meets_its_sender("raise", number) ? 0 : raise(number); }
 
+static int guarded_tgkill(pid_t process, pid_t thread, int number)
+{
+    return process == getpid() && meets_its_sender("tgkill", number) ? 0 : tgkill(process, thread, number);
+}
+
+static int guarded_pthread_sigqueue(pthread_t thread, int number, const union sigval value)
+{
+    return meets_its_sender("pthread_sigqueue", number) ? 0 : pthread_sigqueue(thread, number, value);
+}
+
 static int guarded_pthread_kill(pthread_t thread, int number)
 {
     return meets_its_sender("pthread_kill", number) ? 0 : pthread_kill(thread, number);
@@ -235,6 +386,20 @@ static void end_instead(long number, long argument)
     }
 }
 
+/* Does the call send a signal that its sender meets? A descriptor of a process may be this process's. */
+static bool sends_to_itself(long number, const long a[6])
+{
+    switch (number) {
+    case SYS_kill: return is_ours((pid_t)a[0]) && meets_its_sender("kill", (int)a[1]);
+    case SYS_tkill: return meets_its_sender("tkill", (int)a[1]);
+    case SYS_tgkill: return a[0] == getpid() && meets_its_sender("tgkill", (int)a[2]);
+    case SYS_rt_sigqueueinfo: return is_ours((pid_t)a[0]) && meets_its_sender("sigqueue", (int)a[1]);
+    case SYS_rt_tgsigqueueinfo: return a[0] == getpid() && meets_its_sender("pthread_sigqueue", (int)a[2]);
+    case SYS_pidfd_send_signal: return meets_its_sender("pidfd_send_signal", (int)a[1]);
+    default: return false;
+    }
+}
+
 static long guarded_syscall(long number, ...)
 {
     long a[6];
@@ -244,10 +409,9 @@ static long guarded_syscall(long number, ...)
     va_end(list);
     if (!tg_guard_is_watched()) return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     end_instead(number, a[0]);
-    if (tg_refused_system_call(number, a)) return -1;
-    if (number == SYS_kill && is_ours((pid_t)a[0]) && meets_its_sender("kill", (int)a[1])) return 0;
-    if (number == SYS_tkill && meets_its_sender("tkill", (int)a[1])) return 0;
-    if (number == SYS_tgkill && a[0] == getpid() && meets_its_sender("tgkill", (int)a[2])) return 0;
+    long result = 0;
+    if (tg_refused_system_call(number, a, &result)) return result;
+    if (sends_to_itself(number, a)) return 0;
     if (number == SYS_rt_sigprocmask) return change_mask(a[0], (const uint64_t *)a[1], a[2], a[3]);
     return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }
@@ -280,6 +444,28 @@ static const struct {
     TG_ESCAPE("killpg", guarded_killpg),
     TG_ESCAPE("sigqueue", guarded_sigqueue),
     TG_ESCAPE("raise", guarded_raise),
+    TG_ESCAPE("gsignal", guarded_raise),
+    TG_ESCAPE("tgkill", guarded_tgkill),
+    TG_ESCAPE("pthread_sigqueue", guarded_pthread_sigqueue),
+    TG_ESCAPE("sigblock", guarded_sigblock),
+    TG_ESCAPE("sigsetmask", guarded_sigsetmask),
+    TG_ESCAPE("sighold", guarded_sighold),
+    TG_ESCAPE("sigsuspend", guarded_sigsuspend),
+    TG_ESCAPE("ppoll", guarded_ppoll),
+    TG_ESCAPE("pselect", guarded_pselect),
+    TG_ESCAPE("epoll_pwait", guarded_epoll_pwait),
+    TG_ESCAPE("sigwait", guarded_sigwait),
+    TG_ESCAPE("sigtimedwait", guarded_sigtimedwait),
+    TG_ESCAPE("sigwaitinfo", guarded_sigwaitinfo),
+    TG_ESCAPE("signalfd", guarded_signalfd),
+    TG_ESCAPE("setcontext", guarded_setcontext),
+    TG_ESCAPE("swapcontext", guarded_swapcontext),
+    TG_ESCAPE("err", guarded_err),
+    TG_ESCAPE("errx", guarded_errx),
+    TG_ESCAPE("verr", guarded_verr),
+    TG_ESCAPE("verrx", guarded_verrx),
+    TG_ESCAPE("error", guarded_error),
+    TG_ESCAPE("__cxa_atexit", tg_exits_register),
     TG_ESCAPE("pthread_kill", guarded_pthread_kill),
     TG_ESCAPE("syscall", guarded_syscall),
 };

@@ -1,11 +1,12 @@
 /*
-* escapes.h - calls by which foreign code would leave its guarded call, or harm its host.
+ * escapes.h - calls by which foreign code would leave its guarded call, or harm its host.
  *
  * An object's own calls of these functions are bound to others. While a watched guarded call runs on the calling
  * thread,
  *
  *     exit, pthread_exit, exec and signals that end or stop the process   end that call
- *     pthread_sigmask, sigprocmask                                        cannot block the signals of the watch
+ *     pthread_sigmask, sigwait, sigsuspend and others                     cannot block or take the watch's signals
+ *     atexit                                                              registers for the object's end (exits.h)
  *     pthread_create                                                      starts threads in own guards (started.h)
  *     changes of the host's signals, limits, processes, code              fail with EPERM (refused.h)
  *     syscall                                                             does the same for system calls of this kind

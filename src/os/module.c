@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "os/escapes.h"
+#include "os/exits.h"
 #include "os/object.h"
 #include "os/started.h"
 #include "os/state.h"
@@ -152,11 +153,12 @@ void tg_module_close(struct tg_module *module)
 {
     if (!module->handle) return;
     TG_OWN_STATE; /* its destructors are foreign code */
+    const bool ended = tg_exits_run(module->text);
     tg_module_hold_loader();
     tg_started_remove_code(module->text);
-    dlclose(module->handle);
+    if (ended) dlclose(module->handle); /* otherwise a thread still runs its code */
     tg_module_release_loader();
-    tg_descriptor_close(&module->file);
+    if (ended) tg_descriptor_close(&module->file);
     module->handle = NULL;
 }
 

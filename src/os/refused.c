@@ -2,23 +2,29 @@
 
 #include <dlfcn.h>
 #include <errno.h>
-#include <link.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "os/escapes.h"
 #include "os/guard.h"
+#include "os/mapped.h"
+#include "os/started.h"
 
 static bool refused(void)
 {
@@ -56,6 +62,11 @@ static int refused_sigaltstack(const stack_t *stack, stack_t *before)
 
 static unsigned refused_alarm(unsigned seconds) { return refused() ? 0 : alarm(seconds); }
 
+static useconds_t refused_ualarm(useconds_t first, useconds_t interval)
+{
+    return refused() ? 0 : ualarm(first, interval);
+}
+
 static int refused_setitimer(__itimer_which_t which, const struct itimerval *value, struct itimerval *before)
 {
     return refused() ? -1 : setitimer(which, value, before);
@@ -79,6 +90,29 @@ static int refused_prlimit(pid_t process, __rlimit_resource_t resource, const st
     return limit && refused() ? -1 : prlimit(process, resource, limit, before);
 }
 
+/* ---- settings of the process and of the library's thread: most of them cannot be undone ---- */
+
+/* Options that only read, and the names of threads and mappings. Others end the process with its parent, let
+ * instructions or system calls fault, or forbid what the library needs. */
+static bool is_harmless(unsigned long option)
+{
+    switch (option) {
+    case PR_SET_NAME:
+    case PR_SET_VMA:
+    case PR_GET_NAME:
+    case PR_GET_PDEATHSIG:
+    case PR_GET_DUMPABLE:
+    case PR_GET_KEEPCAPS:
+    case PR_GET_SECCOMP:
+    case PR_GET_TIMERSLACK:
+    case PR_GET_TSC:
+    case PR_GET_NO_NEW_PRIVS:
+    case PR_GET_THP_DISABLE:
+    case PR_CAPBSET_READ: return true;
+    default: return false;
+    }
+}
+
 static int refused_prctl(int option, ...)
 {
     unsigned long arguments[4];
@@ -86,8 +120,80 @@ static int refused_prctl(int option, ...)
     va_start(list, option);
     for (int i = 0; i < 4; i++) arguments[i] = va_arg(list, unsigned long);
     va_end(list);
-    if (option == PR_SET_SECCOMP && refused()) return -1;
+    if (!is_harmless((unsigned)option) && refused()) return -1;
     return prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
+}
+
+#if defined(__x86_64__)
+int arch_prctl(int code, unsigned long address); /* glibc has it, and no header declares it */
+
+static int refused_arch_prctl(int code, unsigned long address) { return refused() ? -1 : arch_prctl(code, address); }
+#endif
+
+static int refused_personality(unsigned long persona)
+{
+    return persona != 0xFFFFFFFF && refused() ? -1 : personality(persona);
+}
+
+static int refused_unshare(int flags) { return refused() ? -1 : unshare(flags); }
+
+static int refused_setns(int fd, int type) { return refused() ? -1 : setns(fd, type); }
+
+/* A thread whose tracer does not answer stops at the next signal, for ever. */
+static long refused_ptrace(enum __ptrace_request request, ...)
+{
+    long a[3];
+    va_list list;
+    va_start(list, request);
+    for (int i = 0; i < 3; i++) a[i] = va_arg(list, long);
+    va_end(list);
+    return refused() ? -1 : syscall(SYS_ptrace, request, a[0], a[1], a[2]);
+}
+
+/* The library joins its threads. */
+static int refused_pthread_detach(pthread_t thread)
+{
+    return pthread_equal(thread, pthread_self()) && !tg_started_is_own() && refused() ? EPERM : pthread_detach(thread);
+}
+
+static int refused_thrd_detach(thrd_t thread)
+{
+    return thrd_equal(thread, thrd_current()) && !tg_started_is_own() && refused() ? thrd_error : thrd_detach(thread);
+}
+
+static int refused_brk(void *end) { return refused() ? -1 : brk(end); }
+
+static void *refused_sbrk(intptr_t increment) { return increment != 0 && refused() ? (void *)-1 : sbrk(increment); }
+
+/* ---- functions that would be called after the object is gone ---- */
+
+typedef void destructor_fn(void *value);
+
+/* The key works, and its values are never destroyed: threads outlive objects. */
+static int refused_pthread_key_create(pthread_key_t *key, destructor_fn *destructor)
+{
+    return pthread_key_create(key, tg_guard_is_watched() ? NULL : destructor);
+}
+
+static int refused_tss_create(tss_t *key, tss_dtor_t destructor)
+{
+    return tss_create(key, tg_guard_is_watched() ? NULL : destructor);
+}
+
+static int refused_on_exit(void (*fn)(int code, void *arg), void *arg) { return refused() ? -1 : on_exit(fn, arg); }
+
+/* What at_quick_exit and pthread_atfork call; glibc has them for these functions alone, which objects contain. */
+int __cxa_at_quick_exit(void (*fn)(void *arg), void *object);
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
+
+static int refused_at_quick_exit(void (*fn)(void *arg), void *object)
+{
+    return refused() ? -1 : __cxa_at_quick_exit(fn, object);
+}
+
+static int refused_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object)
+{
+    return refused() ? EPERM : __register_atfork(prepare, parent, child, object);
 }
 
 /* ---- processes: a copy of this one has the runtime's memory and none of its threads ---- */
@@ -106,36 +212,11 @@ static int refused_clone(int (*fn)(void *), void *stack, int flags, void *argume
 
 static int refused_daemon(int stay, int keep) { return refused() ? -1 : daemon(stay, keep); }
 
-/* ---- the code and variables of loaded objects: closing an object runs its code later ---- */
+/* ---- pages: only those that foreign code has mapped itself are its own ---- */
 
-/* Pages that a call would remove, or protect differently. */
-struct pages {
-    uintptr_t low, high;
-};
-
-static int is_object_of(struct dl_phdr_info *info, size_t size, void *arg)
-{
-    (void)size;
-    const struct pages *pages = arg;
-    for (int i = 0; i < info->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &info->dlpi_phdr[i];
-        const uintptr_t low = (uintptr_t)(info->dlpi_addr + segment->p_vaddr);
-        if (segment->p_type == PT_LOAD && pages->low < low + segment->p_memsz && low < pages->high) return 1;
-    }
-    return 0;
-}
-
-/* The loader's lock must not stay with a call that is ended early. */
 static bool refused_at(const void *address, size_t bytes)
 {
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), low = (uintptr_t)address / page * page;
-    struct pages pages = {low, (uintptr_t)address + (bytes + page - 1) / page * page};
-    if (pages.high < low) pages.high = UINTPTR_MAX;
-    if (!tg_guard_is_watched()) return false;
-    tg_guard_enter_runtime();
-    const bool object = dl_iterate_phdr(is_object_of, &pages) != 0;
-    tg_guard_leave_runtime();
-    return object && refused();
+    return tg_guard_is_watched() && !tg_mapped_has(address, bytes) && refused();
 }
 
 static int refused_mprotect(void *address, size_t bytes, int protection)
@@ -143,20 +224,39 @@ static int refused_mprotect(void *address, size_t bytes, int protection)
     return refused_at(address, bytes) ? -1 : mprotect(address, bytes, protection);
 }
 
+static int refused_pkey_mprotect(void *address, size_t bytes, int protection, int key)
+{
+    return refused_at(address, bytes) ? -1 : pkey_mprotect(address, bytes, protection, key);
+}
+
 static int refused_munmap(void *address, size_t bytes)
 {
-    return refused_at(address, bytes) ? -1 : munmap(address, bytes);
+    return refused_at(address, bytes) ? -1 : tg_mapped_unmap(address, bytes);
 }
 
 static void *refused_mmap(void *address, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
     if ((flags & MAP_FIXED) && refused_at(address, bytes)) return MAP_FAILED;
-    return mmap(address, bytes, protection, flags, fd, offset);
+    return tg_mapped_map(address, bytes, protection, flags, fd, offset);
+}
+
+/* Advice that changes no contents may be given for any page. */
+static bool is_advice_only(int advice)
+{
+    switch (advice) {
+    case MADV_NORMAL:
+    case MADV_RANDOM:
+    case MADV_SEQUENTIAL:
+    case MADV_WILLNEED:
+    case MADV_HUGEPAGE:
+    case MADV_NOHUGEPAGE: return true;
+    default: return false;
+    }
 }
 
 static int refused_madvise(void *address, size_t bytes, int advice)
 {
-    return refused_at(address, bytes) ? -1 : madvise(address, bytes, advice);
+    return !is_advice_only(advice) && refused_at(address, bytes) ? -1 : madvise(address, bytes, advice);
 }
 
 static void *refused_mremap(void *address, size_t before, size_t after, int flags, ...)
@@ -166,7 +266,7 @@ static void *refused_mremap(void *address, size_t before, size_t after, int flag
     void *to = flags & MREMAP_FIXED ? va_arg(list, void *) : NULL;
     va_end(list);
     if (refused_at(address, before) || (to && refused_at(to, after))) return MAP_FAILED;
-    return to ? mremap(address, before, after, flags, to) : mremap(address, before, after, flags);
+    return tg_mapped_move(address, before, after, flags, to);
 }
 
 /* An object that closes itself would be missing at its next call. */
@@ -213,7 +313,25 @@ static const struct {
     TG_ESCAPE("mmap64", refused_mmap),
     TG_ESCAPE("madvise", refused_madvise),
     TG_ESCAPE("mremap", refused_mremap),
+    TG_ESCAPE("pkey_mprotect", refused_pkey_mprotect),
     TG_ESCAPE("dlclose", refused_dlclose),
+    TG_ESCAPE("ualarm", refused_ualarm),
+    TG_ESCAPE("personality", refused_personality),
+    TG_ESCAPE("unshare", refused_unshare),
+    TG_ESCAPE("setns", refused_setns),
+    TG_ESCAPE("ptrace", refused_ptrace),
+    TG_ESCAPE("pthread_detach", refused_pthread_detach),
+    TG_ESCAPE("thrd_detach", refused_thrd_detach),
+    TG_ESCAPE("brk", refused_brk),
+    TG_ESCAPE("sbrk", refused_sbrk),
+    TG_ESCAPE("pthread_key_create", refused_pthread_key_create),
+    TG_ESCAPE("tss_create", refused_tss_create),
+    TG_ESCAPE("on_exit", refused_on_exit),
+    TG_ESCAPE("__cxa_at_quick_exit", refused_at_quick_exit),
+    TG_ESCAPE("__register_atfork", refused_atfork),
+#if defined(__x86_64__)
+    TG_ESCAPE("arch_prctl", refused_arch_prctl),
+#endif
 };
 
 void *tg_refused_find(const char *name)
@@ -223,31 +341,38 @@ void *tg_refused_find(const char *name)
     return NULL;
 }
 
-bool tg_refused_system_call(long number, const long arguments[6])
-{
-    switch (number) {
+/* System calls that are refused whatever their arguments are. Those about threads would take from the C library what it
+ * keeps of them. */
+static const long system_calls[] = {
 #ifdef SYS_fork
-    case SYS_fork:
-    case SYS_vfork:
-    case SYS_alarm:
+    SYS_fork,         SYS_vfork,           SYS_alarm,           SYS_arch_prctl,
 #endif
-    case SYS_clone:
-#ifdef SYS_clone3
-    case SYS_clone3:
-#endif
-    case SYS_seccomp:
-    case SYS_setitimer:
-    case SYS_timer_create:
-    case SYS_setrlimit: return refused();
-    case SYS_sigaltstack: return arguments[0] != 0 && refused();
-    case SYS_rt_sigaction: return arguments[1] != 0 && refused();
-    case SYS_prlimit64: return arguments[2] != 0 && refused();
-    case SYS_prctl: return arguments[0] == PR_SET_SECCOMP && refused();
-    case SYS_mmap: return (arguments[3] & MAP_FIXED) && refused_at((void *)arguments[0], (size_t)arguments[1]);
+    SYS_clone,        SYS_clone3,          SYS_seccomp,         SYS_setitimer,  SYS_timer_create,
+    SYS_setrlimit,    SYS_unshare,         SYS_setns,           SYS_ptrace,     SYS_brk,
+    SYS_rt_sigreturn, SYS_set_tid_address, SYS_set_robust_list, SYS_rseq,       SYS_remap_file_pages,
+};
+
+bool tg_refused_system_call(long number, const long a[6], long *result)
+{
+    void *address = (void *)a[0];
+    const size_t bytes = (size_t)a[1];
+    bool is_refused = false;
+    for (size_t i = 0; i < sizeof system_calls / sizeof system_calls[0]; i++)
+        is_refused = is_refused || system_calls[i] == number;
+    *result = -1;
+    switch (number) {
+    case SYS_sigaltstack: is_refused = a[0] != 0; break;
+    case SYS_rt_sigaction: is_refused = a[1] != 0; break;
+    case SYS_prlimit64: is_refused = a[2] != 0; break;
+    case SYS_prctl: is_refused = !is_harmless((unsigned long)a[0]); break;
+    case SYS_personality: is_refused = (unsigned long)a[0] != 0xFFFFFFFF; break;
+    case SYS_madvise: return !is_advice_only((int)a[2]) && refused_at(address, bytes);
     case SYS_mprotect:
-    case SYS_munmap:
-    case SYS_madvise:
-    case SYS_mremap: return refused_at((void *)arguments[0], (size_t)arguments[1]);
-    default: return false;
+    case SYS_pkey_mprotect: return refused_at(address, bytes);
+    case SYS_mmap: *result = (long)refused_mmap(address, bytes, (int)a[2], (int)a[3], (int)a[4], a[5]); return true;
+    case SYS_munmap: *result = refused_munmap(address, bytes); return true;
+    case SYS_mremap: *result = (long)refused_mremap(address, bytes, (size_t)a[2], (int)a[3], (void *)a[4]); return true;
+    default: break;
     }
+    return is_refused && refused();
 }

@@ -1,6 +1,6 @@
 /*
-* refused.h - calls that would change the host's property: its signals, limits, processes, timers, and the code of
- * loaded objects.
+ * refused.h - calls that would change the host's property: its signals, limits, processes, timers, settings, threads,
+ * and pages that foreign code has not mapped itself (mapped.h).
  *
  * While a watched guarded call runs on the calling thread they fail with EPERM and change nothing; queries work.
  * Everywhere else they behave like the C library's.
@@ -15,7 +15,7 @@
 /* The replacement of the C library's function `name`; NULL: it is not refused. */
 void *tg_refused_find(const char *name);
 
-/* Is a system call with these six arguments refused on this thread? */
-bool tg_refused_system_call(long number, const long arguments[6]);
+/* Is a system call with these six arguments refused on this thread, or done here? Then *result is its result. */
+bool tg_refused_system_call(long number, const long arguments[6], long *result);
 
 #endif

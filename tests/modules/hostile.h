@@ -37,6 +37,13 @@ enum hostile_act {
     HOSTILE_NO_STACK,    /* disable the signal stack, then recursion without end */
     HOSTILE_THREAD,      /* start a thread that writes to address 16 */
     HOSTILE_LIBRARY,     /* the same, by a function of another library */
+    HOSTILE_TGKILL,      /* send SIGKILL to its own thread */
+    HOSTILE_QUEUE,       /* the same by pthread_sigqueue */
+    HOSTILE_PIDFD,       /* send SIGKILL to its process by a descriptor */
+    HOSTILE_ERRX,        /* errx(3, ...), which prints and exits */
+    HOSTILE_SIGWAIT,     /* take every signal that arrives, without end */
+    HOSTILE_SIGSUSPEND,  /* wait with all signals blocked, without end */
+    HOSTILE_SIGSETMASK,  /* block all signals by an old function, then a loop without end */
     /* From here to the end: demand that the calls fail. */
     HOSTILE_LIMITS,    /* allow no descriptors, a mebibyte of addresses, files of no bytes */
     HOSTILE_HANDLERS,  /* put a handler of its own on each signal */
@@ -44,6 +51,11 @@ enum hostile_act {
     HOSTILE_FORK,      /* start copies of the process */
     HOSTILE_OWN_PAGES, /* take the pages of its own code away */
     HOSTILE_UNLOAD,    /* close its own shared object */
+    HOSTILE_PAGES,     /* take pages of the stack, the heap and device memory away; give its own back */
+    HOSTILE_SETTINGS,  /* change settings of the process and of its thread */
+    HOSTILE_DETACH,    /* detach its thread, and let the system forget what libc keeps of it */
+    HOSTILE_AT_END,    /* register functions for the end of threads and of the process */
+    HOSTILE_AT_EXIT,   /* register functions by atexit that crash, and that end their thread */
     HOSTILE_ACTS,
     HOSTILE_OWN = 100 /* from here on: the kernel's, the plugin's own */
 };

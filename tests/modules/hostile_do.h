@@ -3,16 +3,22 @@
 #define TESTS_MODULES_HOSTILE_DO_H
 
 #include <dlfcn.h>
+#include <err.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <threads.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,6 +136,138 @@ static void hostile_unload(void)
     for (int i = 0; i < 3 && handle; i++) hostile_demand(dlclose(handle) == -1);
 }
 
+/* Device memory, where the caller knows some. */
+static void *hostile_memory;
+
+static void hostile_keep_pages(void *address)
+{
+    void *page = (void *)((uintptr_t)address / 4096 * 4096);
+    hostile_demand(mprotect(page, 4096, PROT_NONE) == -1 && errno == EPERM);
+    hostile_demand(madvise(page, 4096, MADV_DONTNEED) == -1);
+    hostile_demand(mremap(page, 4096, 8192, MREMAP_MAYMOVE) == MAP_FAILED);
+    hostile_demand(munmap(page, 4096) == -1);
+    hostile_demand(syscall(SYS_munmap, page, 4096L) == -1);
+}
+
+/* Of three pages the one between the others is given back first. */
+static void hostile_own_mappings(void)
+{
+    char *all = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    hostile_demand(all == MAP_FAILED || munmap(all + 4096, 4096) == 0);
+    hostile_demand(munmap(all, 3 * 4096) == -1); /* the page between them may be somebody else's now */
+    hostile_demand(mprotect(all, 4096, PROT_READ) == 0);
+    hostile_demand(munmap(all, 4096) == 0);
+    char *more = mremap(all + 2 * 4096, 4096, 2 * 4096, MREMAP_MAYMOVE);
+    hostile_demand(more == MAP_FAILED || munmap(more, 2 * 4096) == 0);
+    void *bare = (void *)syscall(SYS_mmap, NULL, 4096L, (long)PROT_READ, (long)(MAP_PRIVATE | MAP_ANONYMOUS), -1L, 0L);
+    hostile_demand(bare == MAP_FAILED || syscall(SYS_munmap, bare, 4096L) == 0);
+}
+
+static void hostile_pages(void)
+{
+    int local;
+    char *block = malloc(1 << 20);
+    hostile_keep_pages(&local);
+    hostile_keep_pages(block + 8192);
+    if (hostile_memory) hostile_keep_pages(hostile_memory);
+    hostile_demand(sbrk(4096) == (void *)-1);
+    free(block);
+    hostile_own_mappings();
+}
+
+static void hostile_settings(void)
+{
+    hostile_demand(prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 && errno == EPERM);
+    hostile_demand(prctl(PR_SET_DUMPABLE, 0) == -1);
+    hostile_demand(prctl(PR_SET_TSC, PR_TSC_SIGSEGV) == -1);
+    hostile_demand(syscall(SYS_prctl, PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) == -1);
+    hostile_demand(personality(0) == -1);
+    hostile_demand(unshare(CLONE_FILES) == -1);
+    hostile_demand(setns(0, 0) == -1 && errno == EPERM);
+    hostile_demand(ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1);
+#if defined(__x86_64__)
+    hostile_demand(syscall(SYS_arch_prctl, 0x1002L, 0L) == -1); /* ARCH_SET_FS */
+#endif
+    ualarm(1000, 1000);
+}
+
+static void hostile_detach(void)
+{
+    hostile_demand(pthread_detach(pthread_self()) == EPERM);
+    hostile_demand(thrd_detach(thrd_current()) == thrd_error);
+    hostile_demand(syscall(SYS_set_tid_address, 0L) == -1);
+    hostile_demand(syscall(SYS_set_robust_list, 0L, 0L) == -1);
+}
+
+/* Registered: to be called where the object is gone. */
+static void hostile_never(void *arg)
+{
+    (void)arg;
+    hostile_system_call(SYS_exit_group, 9, 0, 0, 0);
+}
+
+static void hostile_never_at_exit(int code, void *arg)
+{
+    (void)code;
+    hostile_never(arg);
+}
+
+static void hostile_never_at_fork(void) { hostile_never(NULL); }
+
+static void hostile_at_end(void)
+{
+    static int value;
+    pthread_key_t key;
+    tss_t other;
+    if (pthread_key_create(&key, hostile_never) == 0) pthread_setspecific(key, &value);
+    if (tss_create(&other, hostile_never) == thrd_success) tss_set(other, &value);
+    hostile_demand(on_exit(hostile_never_at_exit, NULL) == -1);
+    hostile_demand(at_quick_exit(hostile_never_at_fork) == -1);
+    hostile_demand(pthread_atfork(hostile_never_at_fork, NULL, NULL) == EPERM);
+}
+
+static void hostile_crash_at_exit(void) { *hostile_nowhere = 1; }
+static void hostile_end_at_exit(void) { hostile_system_call(SYS_exit, 0, 0, 0, 0); }
+
+static void hostile_at_exit(void)
+{
+    atexit(hostile_crash_at_exit);
+    atexit(hostile_end_at_exit);
+    atexit(hostile_crash_at_exit);
+}
+
+static void hostile_queue(void)
+{
+    const union sigval nothing = {.sival_int = 0};
+    pthread_sigqueue(pthread_self(), SIGKILL, nothing);
+}
+
+static void hostile_sigwait(void)
+{
+    sigset_t all;
+    siginfo_t info;
+    sigfillset(&all);
+    while (hostile_zero == 0) sigwaitinfo(&all, &info);
+}
+
+static void hostile_sigsuspend(void)
+{
+    sigset_t all;
+    sigfillset(&all);
+    while (hostile_zero == 0) sigsuspend(&all);
+}
+
+static void hostile_sigsetmask(void)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+    sigsetmask(~0);
+    sigblock(~0);
+    for (int number = 1; number <= SIGRTMAX; number++) sighold(number);
+#pragma GCC diagnostic pop
+    while (hostile_zero == 0) continue;
+}
+
 static void *hostile_thread(void *arg)
 {
     *hostile_nowhere = 1;
@@ -230,6 +368,20 @@ static void hostile_do(int64_t act)
     case HOSTILE_FORK: hostile_fork(); break;
     case HOSTILE_OWN_PAGES: hostile_own_pages(); break;
     case HOSTILE_UNLOAD: hostile_unload(); break;
+    case HOSTILE_TGKILL: tgkill(getpid(), gettid(), SIGKILL); break;
+    case HOSTILE_QUEUE: hostile_queue(); break;
+    case HOSTILE_PIDFD:
+        syscall(SYS_pidfd_send_signal, syscall(SYS_pidfd_open, (long)getpid(), 0L), (long)SIGKILL, 0L, 0L);
+        break;
+    case HOSTILE_ERRX: errx(3, "this line is the test's");
+    case HOSTILE_SIGWAIT: hostile_sigwait(); break;
+    case HOSTILE_SIGSUSPEND: hostile_sigsuspend(); break;
+    case HOSTILE_SIGSETMASK: hostile_sigsetmask(); break;
+    case HOSTILE_PAGES: hostile_pages(); break;
+    case HOSTILE_SETTINGS: hostile_settings(); break;
+    case HOSTILE_DETACH: hostile_detach(); break;
+    case HOSTILE_AT_END: hostile_at_end(); break;
+    case HOSTILE_AT_EXIT: hostile_at_exit(); break;
     case HOSTILE_NONE:
     case HOSTILE_ACTS:
     case HOSTILE_OWN: break;

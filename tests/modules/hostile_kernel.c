@@ -61,6 +61,7 @@ static void build(uint64_t handle)
 void kernel_entry(int64_t *args)
 {
     const int64_t act = args[1];
+    hostile_memory = (void *)(uintptr_t)tg_arg_addr(args[0]);
     switch ((enum hostile_kernel_act)act) {
     case KERNEL_SPIN_LIGHT:
         for (;;) pipe_barrier(PIPE_ALL);

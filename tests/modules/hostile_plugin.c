@@ -189,7 +189,11 @@ static int work(struct tg_runtime *rt, int64_t act)
 TG_PLUGIN_EXPORT int orchestration(struct tg_runtime *rt);
 TG_PLUGIN_EXPORT int orchestration_host(struct tg_runtime *rt, uint64_t *args, int n_args);
 
-int orchestration(struct tg_runtime *rt) { return work(rt, *(const int64_t *)(uintptr_t)rt->orch_args[0]); }
+int orchestration(struct tg_runtime *rt)
+{
+    hostile_memory = (void *)(uintptr_t)rt->orch_args[1];
+    return work(rt, *(const int64_t *)(uintptr_t)rt->orch_args[0]);
+}
 
 int orchestration_host(struct tg_runtime *rt, uint64_t *args, int n_args)
 {
