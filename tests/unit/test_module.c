@@ -787,7 +787,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(objects_for_elsewhere_are_refused),
         cmocka_unit_test(a_missing_symbol_is_named),
         cmocka_unit_test(what_runs_while_it_is_opened_does_no_harm),
-    cmocka_unit_test(a_write_behind_the_object_is_found_each_time),
+        cmocka_unit_test(a_write_behind_the_object_is_found_each_time),
         cmocka_unit_test(an_object_that_stays_loaded_does_not_answer_for_another),
         cmocka_unit_test(each_object_has_its_own_variables),
         cmocka_unit_test(only_writable_data_of_the_object_is_a_slot),
