@@ -19,6 +19,9 @@ void pa_report_problem(struct pa_report *report, const struct pa_problem *proble
     }
 }
 
+static void json_lines(FILE *stream, const struct tg_run *run);
+static char *text_of(void (*print)(FILE *stream, const struct tg_run *run), const struct tg_run *run);
+
 static void write_part(void *stream, const char *bytes, size_t n_bytes) { (void)fwrite(bytes, 1, n_bytes, stream); }
 
 enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
@@ -37,6 +40,9 @@ enum tg_status pa_report_run(struct pa_report *report, const struct tg_run *run)
     if (stream) status = failure_from_library(failure, tg_run_text(run, TG_TEXT_ADVICE, write_part, stream));
     if ((!stream || fclose(stream) != 0) && status == TG_OK)
         status = failure_set(failure, TG_ERR_MEMORY, "no memory for the advice of a run");
+    report->lines_json = text_of(json_lines, run);
+    if (!report->lines_json && status == TG_OK)
+        status = failure_set(failure, TG_ERR_MEMORY, "no memory for the lines of a run");
     return status;
 }
 
@@ -47,7 +53,9 @@ void pa_report_free(struct pa_report *report)
     free(report->edges);
     free(report->findings);
     free(report->proof);
+    free(report->lines_json);
     free(report->checks_json);
+    report->lines_json = NULL;
     report->summary = report->advice = report->edges = report->proof = report->findings = report->checks_json = NULL;
 }
 
@@ -295,6 +303,27 @@ static void json_findings(FILE *stream, const struct tg_run *run)
     fputc(']', stream);
 }
 
+/* The lines of kernels with most time. */
+static void json_lines(FILE *stream, const struct tg_run *run)
+{
+    enum { LINES_MAX = 20 };
+    fputs(", \"lines\": [", stream);
+    for (size_t i = 0; i < tg_run_n_lines(run) && i < LINES_MAX; i++) {
+        struct tg_line_time line;
+        tg_run_line(run, i, &line);
+        fputs(i > 0 ? ", {\"kernel\": " : "{\"kernel\": ", stream);
+        json_string(stream, line.kernel);
+        json_text(stream, "file", line.file);
+        json_count(stream, "line", true, line.line);
+        json_text(stream, "instruction", line.instruction);
+        json_count(stream, "instructions", true, line.n_instructions);
+        json_us(stream, "work_us", true, line.work_ns);
+        json_us(stream, "wait_us", true, line.wait_ns);
+        fputc('}', stream);
+    }
+    fputc(']', stream);
+}
+
 enum tg_status pa_report_edges(struct pa_report *report, const struct tg_run *run)
 {
     size_t n_bytes;
@@ -388,5 +417,6 @@ void pa_report_json(FILE *stream, const struct pa_report *report, const struct p
     json_analysis(stream, report);
     json_edges(stream, report);
     fputs(report->checks_json ? report->checks_json : ", \"findings\": null, \"proof\": null", stream);
+    fputs(report->lines_json ? report->lines_json : ", \"lines\": null", stream);
     fputs("}\n", stream);
 }

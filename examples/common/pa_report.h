@@ -29,6 +29,7 @@ struct pa_report {
     struct tg_spare_edges spare;
     char *findings;    /* text of tg_run_print_findings, or NULL: not checked; owned */
     char *proof;       /* of tg_run_print_proof, the same */
+    char *lines_json;  /* the lines with most time, as a member of a JSON object; owned */
     char *checks_json; /* the same and the proof, as members of a JSON object; owned */
     bool has_comparison;
     struct pa_comparison comparison;

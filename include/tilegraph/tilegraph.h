@@ -618,8 +618,30 @@ static inline enum tg_status tg_run_analyse(const struct tg_run *run, struct tg_
     return tg_run_get_analysis(run, out);
 }
 
-/* Print a page of text: where the time went, the load of cores, pipes and control threads, kernels, longest tasks, and
- * the times of the variants. The stream's own errors are left to the caller. */
+/* Time that the pipes of all cores spent on a line of a kernel's source. Pipes work at the same time: the times of all
+ * lines add up to more than the time of the kernels. */
+struct tg_line_time {
+    size_t size;             /* of the structure; the library fills that many bytes */
+    const char *kernel;      /* its name. Texts are borrowed until tg_run_close, and never NULL */
+    const char *file;        /* the source, as its compiler was given it */
+    const char *instruction; /* of the line: the first one that did work. "TLOAD" */
+    uint32_t line;
+    uint64_t n_instructions;   /* that did work, in all tasks */
+    uint64_t work_ns, wait_ns; /* a pipe worked for the line; a pipe waited at its wait_flag */
+};
+
+/* The lines of a recorded run on a2a3sim, most time first; 0 on cpu and without record. TG_ERR_ARGUMENT: `idx` is not
+ * below tg_run_n_lines; out->size is too small. After tg_run_wait. */
+TG_API size_t tg_run_n_lines(const struct tg_run *run);
+TG_API enum tg_status tg_run_get_line(const struct tg_run *run, size_t idx, struct tg_line_time *out);
+static inline enum tg_status tg_run_line(const struct tg_run *run, size_t idx, struct tg_line_time *out)
+{
+    out->size = sizeof *out;
+    return tg_run_get_line(run, idx, out);
+}
+
+/* Print a page of text: where the time went, the load of cores, pipes and control threads, kernels, their lines,
+ * longest tasks, and the times of the variants. The stream's own errors are left to the caller. */
 TG_API enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream);
 
 /* Write a swimlane as Chrome trace JSON, which ui.perfetto.dev opens: a track for each control thread and core, a slice

@@ -53,6 +53,11 @@ class FindingInfo(ctypes.Structure):
                 ("mend", c_char_p)]
 
 
+class LineTime(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("kernel", c_char_p), ("file", c_char_p), ("instruction", c_char_p),
+                ("line", c_uint32), ("n_instructions", c_uint64), ("work_ns", c_uint64), ("wait_ns", c_uint64)]
+
+
 LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _PROTOTYPES = {
@@ -86,6 +91,8 @@ _PROTOTYPES = {
     "tg_run_get_finding": (c_int, [c_void_p, c_size_t, POINTER(FindingInfo)]),
     "tg_run_print_findings": (None, [c_void_p, c_void_p]),
     "tg_run_print_proof": (None, [c_void_p, c_void_p]),
+    "tg_run_n_lines": (c_size_t, [c_void_p]),
+    "tg_run_get_line": (c_int, [c_void_p, c_size_t, POINTER(LineTime)]),
     "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
     "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
     "tg_run_write_graph": (c_int, [c_void_p, c_char_p]),
@@ -304,6 +311,17 @@ class Library:
     def proof(self, run):
         """What the checks of a run prove; after wait. "" without checks."""
         return _printed(self._c.tg_run_print_proof, run)[0]
+
+    def list_lines(self, run, most):
+        """The lines of kernels with most time, `most` of them: dicts as in schemas/run.v1.json; [] without a record."""
+        lines = []
+        for idx in range(min(most, self._c.tg_run_n_lines(run))):
+            each = LineTime(size=ctypes.sizeof(LineTime))
+            self.check(self._c.tg_run_get_line(run, idx, byref(each)))
+            lines.append({"kernel": _text(each.kernel), "file": _text(each.file), "line": each.line,
+                          "instruction": _text(each.instruction), "n_instructions": each.n_instructions,
+                          "work_ns": each.work_ns, "wait_ns": each.wait_ns})
+        return lines
 
     def summary(self, run):
         """Where the time of a run went, a page of text, if its configuration has record set."""

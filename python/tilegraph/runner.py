@@ -14,6 +14,7 @@ from .log import log
 from .options import STANDARD
 from .table import FILES
 
+LINES_MAX = 20  # of kernels, in JSON
 BUILD_MODE = "PTO_AICPU_BUILD_GRAPH_BUILD_MODE"
 BUILD_MODES = {"1": binding.TG_BUILD_CONCURRENT, "concurrent": binding.TG_BUILD_CONCURRENT,
                "0": binding.TG_BUILD_SEQUENTIAL, "sequential": binding.TG_BUILD_SEQUENTIAL}
@@ -46,6 +47,7 @@ class CaseResult:
     last_publish_ns: int = 0
     host_ns: int = 0
     findings: list = field(default_factory=list)  # of dicts: code, count, what, where, mend
+    lines: list = field(default_factory=list)     # of kernels with most time: dicts; [] without a record
     files: list = field(default_factory=list)     # that were written
 
     def take(self, lib, run):
@@ -58,6 +60,7 @@ class CaseResult:
             self.first_start_ns = None
         keys = ("code", "count", "what", "where", "mend")
         self.findings = [dict(zip(keys, row)) for row in lib.list_findings(run)]
+        self.lines = lib.list_lines(run, LINES_MAX)
 
 
 def run(options):

@@ -8,6 +8,7 @@
 #include "trace/analysis.h"
 #include "trace/chrome.h"
 #include "trace/dot.h"
+#include "trace/lines.h"
 #include "trace/report.h"
 #include "trace/summary.h"
 
@@ -45,6 +46,27 @@ enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis 
     enum tg_status status = tg_sized_give(&sized, out, &look.findings.figures);
     look_fini(&look);
     return status;
+}
+
+size_t tg_run_n_lines(const struct tg_run *run) { return run ? run->record.n_lines : 0; }
+
+enum tg_status tg_run_get_line(const struct tg_run *run, size_t idx, struct tg_line_time *out)
+{
+    static const struct tg_sized sized = {"tg_line_time", sizeof *out, sizeof *out};
+    TG_REQUIRE(run);
+    TG_REQUIRE(out);
+    if (idx >= run->record.n_lines)
+        return tg_error(TG_ERR_ARGUMENT, "there is no line %zu; the run has %zu", idx, run->record.n_lines);
+    const struct tg_line *line = &run->record.lines[idx];
+    const struct tg_line_time time = {.size = sizeof time,
+                                      .kernel = line->kernel ? line->kernel : "",
+                                      .file = line->file,
+                                      .instruction = tg_instruction_name(line->op),
+                                      .line = line->line,
+                                      .n_instructions = line->n,
+                                      .work_ns = (uint64_t)(line->work_ns + 0.5),
+                                      .wait_ns = (uint64_t)(line->wait_ns + 0.5)};
+    return tg_sized_give(&sized, out, &time);
 }
 
 /* ---- texts ---- */

@@ -6,7 +6,7 @@
  *
  *     builder          added, edge, published, labelled, waited, allocated, freed, entry_begins, entry_ends
  *     control thread   ran, span
- *     core             kernel_begins, instruction, broken, transfer, kernel_ends, step
+ *     core             kernel_begins, instruction, broken, transfer, kernel_ends, step, spent
  *
  * Pointers in the events are borrowed for the call, except where a declaration says more.
  *
@@ -67,6 +67,14 @@ struct tg_kernel_begin {
     const struct tg_facts *facts;      /* of the device */
 };
 
+/* Time that a pipe of a core spent on an instruction, which a line of a kernel's source has issued. */
+struct tg_spent {
+    const char *file; /* lives as long as the kernel is loaded */
+    uint32_t line;
+    uint32_t op; /* enum tg_op. WAIT_FLAG: the pipe waited for the flag. Others: it worked */
+    double ns;
+};
+
 /* NULL: the observer does not need the event. */
 struct tg_observer_ops {
     void (*added)(void *context, const struct tg_added *task);
@@ -94,6 +102,8 @@ struct tg_observer_ops {
     void (*kernel_ends)(void *context, uint32_t core, bool returned);
     /* A pipe of the core was busy with an instruction. */
     void (*step)(void *context, uint32_t core, enum tg_pipe pipe, uint32_t op, uint64_t start_ns, uint64_t end_ns);
+    /* The same, and waits for flags, by the line of the kernel. An observer keeps apart what it learns of each core. */
+    void (*spent)(void *context, uint32_t core, const struct tg_spent *spent);
 };
 
 struct tg_observer {

@@ -102,18 +102,12 @@ static void write_pipe_tracks(const struct trace *trace, FILE *file)
     }
 }
 
-static const char *const instructions[] = {
-#define INSTRUCTION(name, ...) #name,
-    TG_INSTRUCTIONS(INSTRUCTION)
-#undef INSTRUCTION
-};
-
 static void write_step(const struct tg_record_step *step, FILE *file)
 {
     fprintf(file, "{\"ph\":\"X\",\"pid\":%d,\"tid\":%u", PIPES, pipe_track(step));
     write_us(file, "ts", step->start_ns);
     write_us(file, "dur", step->end_ns - step->start_ns);
-    fprintf(file, ",\"name\":\"%s\"},\n", instructions[step->op]);
+    fprintf(file, ",\"name\":\"%s\"},\n", tg_instruction_name(step->op));
 }
 
 /* ---- threads and cores ---- */

@@ -197,6 +197,7 @@ void tg_record_fini(struct tg_record *record)
     free(record->edges);
     free(record->spans);
     free(record->steps);
+    free(record->lines);
     free(record->labels);
     memset(record, 0, sizeof *record);
 }

@@ -79,6 +79,8 @@ struct tg_record_log {
     bool lost;            /* something found no memory */
 };
 
+struct tg_line;
+
 struct tg_record {
     struct tg_record_task *tasks; /* [n_tasks] sorted by task_id; only those that ran to their end */
     size_t n_tasks;
@@ -88,6 +90,8 @@ struct tg_record {
     size_t n_spans;
     struct tg_record_step *steps; /* [n_steps] if asked for; in the order of each pipe */
     size_t n_steps;
+    struct tg_line *lines; /* [n_lines] of the kernels' sources, most time first; owned. cpu has none */
+    size_t n_lines;
     char *labels; /* the texts, owned */
     bool lost;    /* incomplete for want of memory */
     /* The launch. */

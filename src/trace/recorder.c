@@ -54,8 +54,22 @@ static void step(void *context, uint32_t core, enum tg_pipe pipe, uint32_t op, u
     tg_record_step(&r->pipes, &logged);
 }
 
+static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
+{
+    struct tg_recorder *r = context;
+    r->kernels[begin->core] = begin->kernel->name;
+    return true;
+}
+
+static void spent(void *context, uint32_t core, const struct tg_spent *spent)
+{
+    struct tg_recorder *r = context;
+    if (!tg_lines_add(&r->lines[core], r->kernels[core], spent)) r->lost_lines[core] = true;
+}
+
 #define TG_RECORDED_EVENTS                                                                                             \
-    .added = added, .edge = edge, .published = published, .labelled = labelled, .ran = ran, .span = span
+    .added = added, .edge = edge, .published = published, .labelled = labelled, .ran = ran, .span = span,              \
+    .kernel_begins = kernel_begins, .spent = spent
 static const struct tg_observer_ops without_pipes = {TG_RECORDED_EVENTS};
 static const struct tg_observer_ops with_pipes = {TG_RECORDED_EVENTS, .step = step};
 
@@ -76,11 +90,14 @@ void tg_recorder_close(struct tg_recorder *r)
     free(r->logs);
     r->logs = NULL;
     tg_record_log_fini(&r->pipes);
+    for (uint32_t core = 0; core < TG_CORES_MAX; core++) tg_lines_fini(&r->lines[core]);
 }
 
 enum tg_status tg_recorder_take(struct tg_recorder *r, struct tg_record *record)
 {
     enum tg_status status = tg_record_merge(record, r->logs, r->n_threads + 1);
     if (r->takes_pipes) tg_record_take_pipes(record, &r->pipes);
+    for (uint32_t core = 0; core < TG_CORES_MAX; core++) record->lost |= r->lost_lines[core];
+    record->lost |= !tg_lines_join(r->lines, TG_CORES_MAX, &record->lines, &record->n_lines);
     return status;
 }

@@ -7,13 +7,17 @@
 #ifndef TG_TRACE_RECORDER_H
 #define TG_TRACE_RECORDER_H
 
-#include "machine/observer.h"
+#include "machine/machine.h"
+#include "trace/lines.h"
 #include "trace/record.h"
 
 struct tg_recorder {
     struct tg_observer observer;
     struct tg_record_log *logs; /* [n_threads + 1], owned; the last one is the builder's */
     struct tg_record_log pipes;
+    struct tg_lines lines[TG_CORES_MAX]; /* of each core; writer: the core */
+    const char *kernels[TG_CORES_MAX];   /* the kernel that each core runs; writer: the core */
+    bool lost_lines[TG_CORES_MAX];       /* no memory for a line; writer: the core */
     uint32_t n_threads;
     bool takes_pipes;
 };

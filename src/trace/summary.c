@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "trace/lines.h"
+
 const char *tg_pipe_name(int pipe)
 {
     static const char *const names[TG_RECORD_PIPES] = {"S", "V", "M", "MTE1", "MTE2", "MTE3", "FIX"};
@@ -13,6 +15,16 @@ const char *tg_span_name(int kind)
 {
     static const char *const names[TG_SPAN_KINDS] = {"build", "wait", "poll", "complete", "dispatch"};
     return kind >= 0 && kind < TG_SPAN_KINDS ? names[kind] : "?";
+}
+
+const char *tg_instruction_name(uint32_t op)
+{
+    static const char *const names[] = {
+#define TG_INSTRUCTION_NAME(name, ...) #name,
+        TG_INSTRUCTIONS(TG_INSTRUCTION_NAME)
+#undef TG_INSTRUCTION_NAME
+    };
+    return op < TG_OP_COUNT ? names[op] : "?";
 }
 
 static double us(uint64_t ns) { return (double)ns / 1e3; }
@@ -136,6 +148,33 @@ static void print_longest(const struct tg_record *record, const struct tg_findin
     }
 }
 
+/* ---- lines of the kernels ---- */
+
+enum { LINES_PRINTED = 8 };
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+/* The lines with most time; the part is of the time of all lines. */
+static void print_lines(const struct tg_record *record, FILE *stream)
+{
+    double all = 0;
+    for (size_t i = 0; i < record->n_lines; i++) all += record->lines[i].work_ns + record->lines[i].wait_ns;
+    if (record->n_lines > 0 && all > 0)
+        fprintf(stream, "Lines with most time of pipes%13s      work us      wait us      times\n", "");
+    for (size_t i = 0; i < record->n_lines && i < LINES_PRINTED && all > 0; i++) {
+        const struct tg_line *line = &record->lines[i];
+        char place[64];
+        snprintf(place, sizeof place, "%.48s:%" PRIu32, base_name(line->file), line->line);
+        fprintf(stream, "  %-38s %12.2f %12.2f %10" PRIu64 " %5.1f %%  %s\n", place, line->work_ns / 1e3,
+                line->wait_ns / 1e3, line->n, 100 * (line->work_ns + line->wait_ns) / all,
+                tg_instruction_name(line->op));
+    }
+}
+
 /* ---- how busy ---- */
 
 static void print_pipes(const struct tg_findings *f, int type, uint64_t whole_ns, FILE *stream)
@@ -200,6 +239,7 @@ void tg_summary_print(const struct tg_record *record, const struct tg_findings *
     fputs("  ", stream);
     tg_advice_print(record, findings, stream);
     print_kernels(record, findings, stream);
+    print_lines(record, stream);
     print_longest(record, findings, stream);
     fprintf(stream, "How busy\n");
     print_cores(record, findings, TG_AIC, stream);

@@ -95,8 +95,12 @@ static bool append_barrier_all(struct tg_pipes *pipes)
 enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_instr *instr, enum tg_pipe pipe,
                                      const struct tg_cost *cost)
 {
-    struct tg_pipe_step step = {
-        .pipe = (uint8_t)pipe, .op = (uint8_t)instr->op, .startup = cost->startup, .cycles = cost->cycles};
+    struct tg_pipe_step step = {.pipe = (uint8_t)pipe,
+                                .op = (uint8_t)instr->op,
+                                .startup = cost->startup,
+                                .cycles = cost->cycles,
+                                .line = instr->line,
+                                .file = instr->file};
     switch ((enum tg_op)instr->op) {
     case TG_OP_SET_FLAG:
         step.kind = STEP_SET;
@@ -217,10 +221,17 @@ static void add_ns(uint32_t *sum, double ns)
     *sum = total < UINT32_MAX ? (uint32_t)total : UINT32_MAX;
 }
 
+static void tell_spent(const struct tg_pipes *pipes, const struct tg_pipe_step *step, double ns)
+{
+    const struct tg_spent spent = {step->file, step->line, step->op, ns};
+    TG_OBSERVE(pipes->observers, spent, pipes->core, &spent);
+}
+
 static void tell_step(const struct tg_pipes *pipes, const struct tg_pipe_step *step, double start, double end)
 {
     TG_OBSERVE(pipes->observers, step, pipes->core, (enum tg_pipe)step->pipe, step->op, (uint64_t)(start + 0.5),
                (uint64_t)(end + 0.5));
+    tell_spent(pipes, step, end - start);
 }
 
 static void work(struct player *p, const struct tg_pipe_step *step)
@@ -245,6 +256,7 @@ static bool advance(struct player *p, int pipe)
         if (step->kind == STEP_TRANSFER || step->kind == STEP_BARRIER_ALL) break;
         if (step->kind == STEP_WAIT && !wait_played(pipes, step->flag, &set_at)) break;
         wait_for_issue(pipes, pipe, step);
+        if (set_at > pipes->free_at[pipe]) tell_spent(pipes, step, set_at - pipes->free_at[pipe]);
         wait_until(pipes, pipe, set_at);
         if (step->kind == STEP_BARRIER && pipe == PIPE_V) pipes->flowing = false;
         if (step->kind == STEP_WORK) work(p, step);

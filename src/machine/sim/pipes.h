@@ -41,6 +41,8 @@ struct tg_pipe_step {
     uint32_t next;   /* step of the same pipe, index + 1; 0: the last */
     uint32_t global; /* transfers: index of its GlobalTensor */
     uint32_t gate;   /* waits of PIPE_S that must be passed before it is issued */
+    uint32_t line;   /* of the kernel's source */
+    const char *file;
 };
 
 struct tg_pipes {
