@@ -74,10 +74,11 @@ static bool layout_is_whole(const struct check *c, const char *name, const struc
         return (t->layout == TG_ROW_MAJOR && t->rows == 1 && t->cols * bytes % 32 == 0) ||
                broken(c, name, t, "a row takes whole 32-byte units and is row-major");
     if (t->kind != TG_VEC) {
-        if (t->rows % 16 || t->cols % 16) return broken(c, name, t, "static sizes are multiples of 16");
+        /* A fractal: 16 rows of 32 bytes, of ZN 16 columns of 32 bytes; of Acc 16 x 16 elements. */
         const bool zn = t->kind == TG_RIGHT || t->layout == TG_COL_MAJOR;
-        if (bytes == 1 && t->kind != TG_ACC && (zn ? t->rows : t->cols) % 32)
-            return broken(c, name, t, "static %s of 8-bit elements are multiples of 32", zn ? "rows" : "columns");
+        const uint32_t width = t->kind == TG_ACC ? 16 : tg_fractal_cols(t->dtype);
+        if ((zn ? t->cols : t->rows) % 16 || (zn ? t->rows : t->cols) % width)
+            return broken(c, name, t, "static sizes are multiples of %u x %u", zn ? width : 16, zn ? 16 : width);
         if (t->layout > (t->kind == TG_MAT ? TG_COL_MAJOR : TG_ROW_MAJOR))
             return broken(c, name, t, "a %s tile has one layout; only Mat and Vec have a choice", kind_names[t->kind]);
         return true;

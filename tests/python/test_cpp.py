@@ -31,6 +31,18 @@ def test_program(folder, platform):
         assert "check: schedule-independent" in done.stderr, done.stderr
 
 
+@pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])
+@pytest.mark.parametrize("name", ["in_c", "instructions"])
+def test_program_on_every_instruction_set(name, isa):
+    assert_passed(run_program(CPP / "aicpu_build_graph" / name, "cpu", TG_ISA=isa))  # the highest that is used
+
+
+@pytest.mark.parametrize("name", ["in_c", "instructions"])
+def test_program_whose_graph_is_built_first(name):
+    folder = CPP / "aicpu_build_graph" / name
+    assert_passed(run_program(folder, "a2a3sim", PTO_AICPU_BUILD_GRAPH_BUILD_MODE="0"))
+
+
 def compile_only(source, *options):
     flags = [flag for kind in ("c++", "c++ aiv") for flag in compiling.module_flags()[kind]]
     flags = [f"-I{ROOT / flag[2:]}" if flag.startswith("-I") else flag for flag in flags]

@@ -1206,6 +1206,23 @@ static void assert_product(const struct tg_instr *instr)
     assert_rest_untouched(AIC_BUFFERS, acc, NULL);
 }
 
+static void multiply_filled(uint32_t op, struct tg_tile *left, struct tg_tile *right, struct tg_tile *acc)
+{
+    struct tg_tile *const tiles[] = {left, right, acc};
+    for (int i = 0; i < 3; i++) {
+        place(&tiles[i], 1);
+        fill_tile(tiles[i], FILL_ORDINARY);
+    }
+    snprintf(what, sizeof what, "%s type %u, %u x %u x %u", tg_op_name(op), left->dtype, left->valid_rows,
+             left->valid_cols, right->valid_cols);
+    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
+    instr.dst = acc;
+    instr.a = left;
+    instr.b = right;
+    run(&instr, TG_AIC, AIC_BUFFERS);
+    assert_product(&instr);
+}
+
 static void one_product(uint32_t op, uint32_t dtype, uint32_t m, uint32_t k, uint32_t n, bool loose)
 {
     struct tg_tile left = tg_tile_left(dtype, m, k), right = tg_tile_right(dtype, k, n), acc = tg_tile_acc(m, n);
@@ -1214,19 +1231,7 @@ static void one_product(uint32_t op, uint32_t dtype, uint32_t m, uint32_t k, uin
         right = loose_cube(TG_RIGHT, dtype, k, n);
         acc = loose_cube(TG_ACC, TG_FP32, m, n);
     }
-    place((struct tg_tile *[]){&left}, 1);
-    place((struct tg_tile *[]){&right}, 1);
-    place((struct tg_tile *[]){&acc}, 1);
-    snprintf(what, sizeof what, "%s type %u, %u x %u x %u", tg_op_name(op), dtype, m, k, n);
-    fill_tile(&left, FILL_ORDINARY);
-    fill_tile(&right, FILL_ORDINARY);
-    fill_tile(&acc, FILL_ORDINARY);
-    struct tg_instr instr = instr_at(op, __FILE__, __LINE__);
-    instr.dst = &acc;
-    instr.a = &left;
-    instr.b = &right;
-    run(&instr, TG_AIC, AIC_BUFFERS);
-    assert_product(&instr);
+    multiply_filled(op, &left, &right, &acc);
 }
 
 static void products_are_those_of_double_precision(void **state)
@@ -1239,6 +1244,20 @@ static void products_are_those_of_double_precision(void **state)
                 for (size_t n = TEST_TSAN ? 4 : 0; n < 6; n++)
                     one_product((m + k + n) % 2 ? TG_OP_TMATMUL : TG_OP_TMATMUL_ACC, dtype, sizes[m], sizes[k],
                                 sizes[n], true);
+}
+
+/* Fractals of fp32 are eight columns wide, so that K may be a multiple of eight. */
+static void a_product_of_fp32_may_be_eight_deep(void **state)
+{
+    (void)state;
+    static const uint32_t depths[] = {5, 8, 24};
+    for (size_t i = 0; i < 3; i++) {
+        const uint32_t k = depths[i], deep = tg_round_up(k, 8);
+        struct tg_tile left = tg_tile_make(TG_LEFT, TG_FP32, TG_ROW_MAJOR, 32, deep, 17, k);
+        struct tg_tile right = tg_tile_make(TG_RIGHT, TG_FP32, TG_ROW_MAJOR, deep, 32, k, 19);
+        struct tg_tile acc = tg_tile_make(TG_ACC, TG_FP32, TG_ROW_MAJOR, 32, 32, 17, 19);
+        multiply_filled(TG_OP_TMATMUL, &left, &right, &acc);
+    }
 }
 
 static void products_may_fill_the_buffers(void **state)
@@ -1333,6 +1352,7 @@ int main(void)
         cmocka_unit_test(a_move_changes_the_layout_and_zeroes_the_padding),
         cmocka_unit_test(a_move_inside_the_unified_buffer_copies_rows),
         cmocka_unit_test(products_are_those_of_double_precision),
+        cmocka_unit_test(a_product_of_fp32_may_be_eight_deep),
         cmocka_unit_test(products_may_fill_the_buffers),
         cmocka_unit_test(a_product_spreads_poison_as_far_as_it_belongs),
         cmocka_unit_test(order_and_names_move_no_bytes),

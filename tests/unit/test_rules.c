@@ -478,7 +478,7 @@ static const struct own_rule own_rules[] = {
     {TG_OP_TMOV, TG_OP_TEXTRACT, a_fp16, "src", TYPE " bf16"},
     {TG_OP_TMOV, TG_OP_TMOV, dst_of_another_layout, "dst",
      "a Left tile has one layout; only Mat and Vec have a choice"},
-    {TG_OP_TMOV, TG_OP_TMOV, all_int8, "dst", "static columns of 8-bit elements are multiples of 32"},
+    {TG_OP_TMOV, TG_OP_TMOV, all_int8, "dst", "static sizes are multiples of 16 x 32"},
     {TG_OP_TMOV, TG_OP_TMOV, all_int32, "dst", "the cube takes no int32"},
     {TG_OP_TMOV, TG_OP_TMOV, vec_move_to_column, "dst", ROW_MAJOR},
     {TG_OP_TMOV, TG_OP_TMOV, vec_move_from_column, "src", ROW_MAJOR},

@@ -329,9 +329,14 @@ class Tile
     const tg_tile &tile() const { return tile_; }
 
   private:
+    static constexpr tg_layout layout()
+    {
+        const bool is_zn = Loc == TileType::Mat && isBoxedLayout && isRowMajor;
+        return is_zn || (Loc == TileType::Vec && !isRowMajor) ? TG_COL_MAJOR : TG_ROW_MAJOR;
+    }
+
     Tile(uint32_t valid_rows, uint32_t valid_cols, int)
-        : tile_(tg_tile_make(detail::kind_of(Loc), detail::dtype_of<T>::value,
-                             Loc == TileType::Vec && !isRowMajor ? TG_COL_MAJOR : TG_ROW_MAJOR, Rows, Cols, valid_rows,
+        : tile_(tg_tile_make(detail::kind_of(Loc), detail::dtype_of<T>::value, layout(), Rows, Cols, valid_rows,
                              valid_cols))
     {
     }

@@ -3,8 +3,9 @@ import numpy as np
 
 RTOL, ATOL = 2e-3, 2e-3
 TENSOR_ORDER = ["x", "out_softmax", "out_columns", "out_wide", "a", "b_nz", "c", "out_chain", "out_part", "message",
-                "out_message", "signal"]
-__outputs__ = ["out_softmax", "out_columns", "out_wide", "out_chain", "out_part", "out_message"]
+                "out_message", "signal", "narrow", "shallow", "out_float", "s8", "t8", "out_int"]
+__outputs__ = ["out_softmax", "out_columns", "out_wide", "out_chain", "out_part", "out_message",
+               "out_float", "out_int"]
 
 
 def to_nz(matrix):
@@ -29,6 +30,12 @@ def generate_inputs(params):
         "message": rng.integers(-9, 9, (5, 7, 100)).astype(np.int32),
         "out_message": np.zeros((5, 7, 100), np.int32),
         "signal": np.zeros(4, np.int32),
+        "narrow": rng.standard_normal((16, 8)).astype(np.float32),
+        "shallow": rng.standard_normal((8, 16)).astype(np.float32),
+        "out_float": np.zeros((16, 16), np.float32),
+        "s8": rng.integers(-128, 128, (16, 32)).astype(np.int8),
+        "t8": rng.integers(-128, 128, (16, 32)).astype(np.int8),  # transposed
+        "out_int": np.zeros((16, 16), np.int32),
     }
 
 
@@ -47,3 +54,5 @@ def compute_golden(tensors, params):
     tensors["out_chain"][:] = product @ c
     tensors["out_part"][:] = product[:, 16:] @ c[:16]
     tensors["out_message"][:] = tensors["message"] + 1
+    tensors["out_float"][:] = tensors["narrow"] @ tensors["shallow"]
+    tensors["out_int"][:] = tensors["s8"].astype(np.int32) @ tensors["t8"].astype(np.int32).T

@@ -6,6 +6,7 @@ _FOLDER = os.path.dirname(os.path.abspath(__file__))
 KERNELS = [
     dict(func_id=10, source=os.path.join(_FOLDER, "aiv", "aiv_scratch.cpp"), core_type="aiv"),
     dict(func_id=20, source=os.path.join(_FOLDER, "aic", "aic_chain.cpp"), core_type="aic"),
+    dict(func_id=21, source=os.path.join(_FOLDER, "aic", "aic_narrow.cpp"), core_type="aic"),
     dict(func_id=30, source=os.path.join(_FOLDER, "aiv", "aiv_send.cpp"), core_type="aiv"),
     dict(func_id=31, source=os.path.join(_FOLDER, "aiv", "aiv_receive.cpp"), core_type="aiv"),
 ]

@@ -6,7 +6,8 @@
 namespace
 {
 
-enum Func : int { SCRATCH = 10, CHAIN = 20, SEND = 30, RECEIVE = 31 };
+enum Func : int { SCRATCH = 10, CHAIN = 20, NARROW = 21, SEND = 30, RECEIVE = 31 };
+constexpr int TENSORS = 18;
 
 struct Builder {
     Runtime *runtime;
@@ -26,18 +27,19 @@ struct Builder {
 
 extern "C" int aicpu_orchestration_entry(Runtime *runtime)
 {
-    if (runtime == nullptr || runtime->orch_argc != 2 * 12 + 1) return -1;
-    const uint64_t *t = runtime->orch_args, message_bytes = t[12 + 9];
+    if (runtime == nullptr || runtime->orch_argc != 2 * TENSORS + 1) return -1;
+    const uint64_t *t = runtime->orch_args, message_bytes = t[TENSORS + 9];
     Builder builder{runtime, runtime->aicpu_build_api};
     if (!builder.api.add_task || builder.api.device_malloc == nullptr) return -2;
 
     auto window = reinterpret_cast<uint64_t>(builder.api.device_malloc(message_bytes));
     const int softmax = builder.add(SCRATCH, CoreType::AIV, t[0], t[1], t[2], t[3]);
     const int chain = builder.add(CHAIN, CoreType::AIC, t[4], t[5], t[6], t[7], t[8]);
+    const int narrow = builder.add(NARROW, CoreType::AIC, t[12], t[13], t[14], t[15], t[16], t[17]);
     const int send = builder.add(SEND, CoreType::AIV, t[9], window, t[11]);
     const int receive = builder.add(RECEIVE, CoreType::AIV, window, t[10], t[11]);
-    if (softmax < 0 || chain < 0 || send < 0 || receive < 0) return -3;
+    if (softmax < 0 || chain < 0 || narrow < 0 || send < 0 || receive < 0) return -3;
     builder.api.add_successor_conditional(runtime, send, receive);
-    for (int task : {softmax, chain, send, receive}) builder.api.publish_task(runtime, task);
+    for (int task : {softmax, chain, narrow, send, receive}) builder.api.publish_task(runtime, task);
     return 0;
 }
