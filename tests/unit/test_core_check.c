@@ -863,6 +863,32 @@ static void multiplies(void) { multiply(16, 16, 3, true); }
 static void small_products_without_barrier(void) { multiply(16, 16, 3, false); }
 static void large_products_without_barrier(void) { multiply(64, 64, 3, false); }
 
+/* A device computes one row as 16: the others overwrite what is there, and mean nothing. */
+static void multiply_one_row(uint32_t rows)
+{
+    const struct tg_global row_gm = tg_global_nd(0x10000, TG_FP32, 1, 16, 16), b_gm = gm_at(0x20000);
+    const struct tg_global out = tg_global_nd(0x30000, TG_FP32, rows, 16, 16);
+    const struct tg_tile row_l1 = cube(TG_MAT, 1, 16, 4096), b_l1 = cube(TG_MAT, 16, 16, 65536);
+    const struct tg_tile all = cube(TG_LEFT, 16, 16, 4096), row = cube(TG_LEFT, 1, 16, 0);
+    const struct tg_tile b = cube(TG_RIGHT, 16, 16, 0), acc = cube(TG_ACC, 16, 16, 0), acc_row = cube(TG_ACC, 1, 16, 0);
+    const struct tg_tile stored = cube(TG_ACC, rows, 16, 0);
+    TLOAD(row_l1, row_gm);
+    TLOAD(b_l1, b_gm);
+    hand_over(PIPE_MTE2, PIPE_MTE1, 0);
+    TMOV(all, b_l1);
+    TMOV(row, row_l1);
+    TMOV(b, b_l1);
+    hand_over(PIPE_MTE1, PIPE_M, 0);
+    TMATMUL(acc, all, b);
+    pipe_barrier(PIPE_M);
+    TMATMUL(acc_row, row, b);
+    hand_over(PIPE_M, PIPE_FIX, 0);
+    TSTORE(out, stored);
+}
+
+static void stores_the_row_of_a_product(void) { multiply_one_row(1); }
+static void stores_rows_beside_the_one_of_a_product(void) { multiply_one_row(16); }
+
 static void multiplies_before_moved(void)
 {
     const struct tg_global gm = gm_at(0x10000);
@@ -1029,6 +1055,8 @@ static const struct row {
     C(multiplies, NONE, NONE),
     C(small_products_without_barrier, TG_FINDING_PIPE_RAW, TG_FINDING_PIPE_WAW),
     C(large_products_without_barrier, NONE, NONE),
+    C(stores_the_row_of_a_product, NONE, NONE),
+    C(stores_rows_beside_the_one_of_a_product, TG_FINDING_TILE_UNWRITTEN, NONE),
     C(multiplies_before_moved, TG_FINDING_PIPE_RAW, NONE),
     END(returns_while_it_loads, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),
     END(returns_while_it_stores, TG_AIV, TG_FINDING_KERNEL_NOT_DRAINED),

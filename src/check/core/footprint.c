@@ -29,6 +29,21 @@ static struct tg_tile written(const struct tg_instr *instr, const struct tg_tile
     return all;
 }
 
+/* A device computes a product of one row as 16 rows: the 15 others are of what Left holds there. */
+static bool writes_more_rows(const struct tg_instr *instr)
+{
+    const uint32_t form = tg_op_info(instr->op)->form;
+    const bool product = form == TG_FORM_PRODUCT || form == TG_FORM_PRODUCT_ACC || form == TG_FORM_PRODUCT_BIAS;
+    return product && instr->dst->valid_rows == 1;
+}
+
+static struct tg_tile sixteen_rows(const struct tg_tile *acc)
+{
+    struct tg_tile rows = *acc;
+    rows.valid_rows = 16;
+    return rows;
+}
+
 /* A window is read, and nothing around it. */
 static struct tg_tile read(const struct tg_instr *instr, const struct tg_tile *tile)
 {
@@ -62,6 +77,8 @@ int tg_footprint(const struct tg_instr *instr, struct tg_operand operands[TG_OPE
     n += add(instr, 1u << TG_USE_SCRATCH, TG_USE_SCRATCH, operands + n);
     if (tg_op_info(instr->op)->form == TG_FORM_LOAD && instr->dst->kind == TG_VEC)
         operands[n++] = (struct tg_operand){.tile = whole_blocks(instr->dst), .use = TG_USE_SCRATCH};
+    if (writes_more_rows(instr))
+        operands[n++] = (struct tg_operand){.tile = sixteen_rows(instr->dst), .use = TG_USE_SCRATCH};
     return n + add(instr, 1u << TG_USE_WRITE | 1u << TG_USE_READ_WRITE, TG_USE_WRITE, operands + n);
 }
 

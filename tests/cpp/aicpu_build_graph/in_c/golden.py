@@ -2,8 +2,8 @@
 import numpy as np
 
 RTOL = ATOL = 2e-3
-TENSOR_ORDER = ["a", "b_nz", "bias", "c", "u", "v", "w", "out_first", "out_second", "out_bits", "out_shifted", "out_rows",
-                "out_columns", "out_less"]
+TENSOR_ORDER = ["a", "b_nz", "bias", "c", "u", "v", "w", "out_first", "out_second", "out_bits", "out_shifted",
+                "out_rows", "out_columns", "out_less"]
 
 
 def to_nz(matrix):
