@@ -96,8 +96,8 @@ struct tg_kv_cache_config {
     uint32_t max_blocks;          /* of a sequence; 0: n_blocks. 0 */
     bool reuse;                   /* find equal prefixes by their tokens; takes 4 bytes a token of the cache. true */
     float key_scale, value_scale; /* 8-bit elements: real number = element * scale. 1, 1 */
-    const struct tg_run_config
-        *run; /* how appends run. Copied. NULL: the defaults, on all blocks of the device. NULL */
+    /* How appends run. Copied. NULL: the defaults, on all blocks of the device. NULL */
+    const struct tg_run_config *run;
     /* Device memory of the caller, used in place: [n_layers] addresses, each of one allocation. With TG_KV_VLLM keys
      * has the arrays and values is not used. NULL: the cache allocates. NULL, NULL */
     const tg_address *keys, *values;

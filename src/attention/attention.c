@@ -480,6 +480,16 @@ struct launch {
     uint32_t n;
 };
 
+/* Do keys and values need a conversion before the products? Those of `cpu` widen 8-bit elements in rows of whole
+ * tokens. They know no scales of blocks. */
+static bool converts(const struct tg_attention *a, const struct tg_kv_view *v)
+{
+    const struct tg_attention_config *c = &a->config;
+    const bool is_cpu = tg_device_workers(a->device) > 0;
+    const bool is_widened = is_cpu && is_narrow(c->kv_dtype) && v->key_token == 1 && !v->key_scales && !v->value_scales;
+    return c->kv_dtype != compute_dtype(c) && !is_widened;
+}
+
 static enum tg_status differs(const char *name, uint32_t value, uint32_t planned)
 {
     return tg_error(TG_ERR_ARGUMENT, "the cache has %s %u, the operator was opened with %u", name, value, planned);
@@ -604,6 +614,7 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
         .query_dtype = c->query_dtype,
         .kv_dtype = c->kv_dtype,
         .compute_dtype = compute_dtype(c),
+        .converts = converts(a, &l->kv),
         .out_dtype = c->out_dtype,
         .shares = !l->step->mask.data && !l->step->slopes,
         .span_blocks = span_blocks(a, bits),

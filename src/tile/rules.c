@@ -38,6 +38,7 @@ struct check {
     enum tg_core_type core_type;
     char *message;
     size_t n_bytes;
+    bool widens; /* products may widen their right operand */
 };
 
 static bool broken(const struct check *c, const char *operand, const struct tg_tile *tile, const char *format, ...)
@@ -100,6 +101,7 @@ static bool holds_its_type(const struct check *c, const char *name, const struct
     if (t->kind == TG_BIAS)
         return t->dtype == TG_FP32 || t->dtype == TG_INT32 ||
                broken(c, name, t, "a bias is of the product's type, fp32 or int32");
+    if (c->widens && (t->kind == TG_MAT || t->kind == TG_RIGHT) && TG_TYPES_FP8 >> t->dtype & 1) return true;
     return t->kind == TG_VEC || TG_TYPES_CUBE >> t->dtype & 1 || (t->rows == 1 && t->dtype == TG_INT32) ||
            broken(c, name, t, "the cube takes no %s", dtype_names[t->dtype]);
 }
@@ -346,7 +348,8 @@ static bool check_matmul(const struct check *c)
         return false;
     if (!is_kind(c, "acc", acc, TG_ACC) || !is_kind(c, "left", left, TG_LEFT) || !is_kind(c, "right", right, TG_RIGHT))
         return false;
-    if (!same_dtype(c, "right", right, left)) return false;
+    if (!(c->widens && tg_rules_widens(left->dtype, right->dtype)) && !same_dtype(c, "right", right, left))
+        return false;
     if ((acc->dtype == TG_INT32) != (left->dtype == TG_INT8))
         return broken(c, "acc", acc, "products accumulate in fp32, those of int8 in int32");
     if (left->valid_cols != right->valid_rows)
@@ -867,13 +870,25 @@ static bool (*const rule_of_form[TG_FORMS])(const struct check *c) = {
     [TG_FORM_BARRIER] = check_barrier,
 };
 
-bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
+static bool keeps_rules(const struct check *c)
 {
-    const struct check c = {instr, core_type, message, n_bytes};
+    const struct tg_instr *instr = c->instr;
     if (instr->size > sizeof *instr && !is_zero_behind(instr))
-        return broken(&c, "instruction", NULL,
+        return broken(c, "instruction", NULL,
                       "the kernel's tile.h is newer than the library, which knows %zu of %u bytes", sizeof *instr,
                       instr->size);
-    if (instr->op >= TG_OP_COUNT) return broken(&c, "instruction", NULL, "number %u is unknown", instr->op);
-    return has_no_others(&c) && rule_of_form[tg_op_info(instr->op)->form](&c);
+    if (instr->op >= TG_OP_COUNT) return broken(c, "instruction", NULL, "number %u is unknown", instr->op);
+    return has_no_others(c) && rule_of_form[tg_op_info(instr->op)->form](c);
+}
+
+bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
+{
+    const struct check c = {instr, core_type, message, n_bytes, false};
+    return keeps_rules(&c);
+}
+
+bool tg_rules_check_widening(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes)
+{
+    const struct check c = {instr, core_type, message, n_bytes, true};
+    return keeps_rules(&c);
 }

@@ -12,6 +12,16 @@
  * cut to n_bytes. Device memory is not checked. */
 bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes);
 
+/* The same on `cpu`, whose products also widen: the right operand of a floating-point one may be int8 or fp8. */
+bool tg_rules_check_widening(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes);
+
+/* Does this product widen its right operand? */
+static inline bool tg_rules_widens(uint32_t left_dtype, uint32_t right_dtype)
+{
+    const bool is_wide = left_dtype == TG_FP32 || left_dtype == TG_FP16 || left_dtype == TG_BF16;
+    return is_wide && (right_dtype == TG_INT8 || right_dtype == TG_FP8_E4M3 || right_dtype == TG_FP8_E5M2);
+}
+
 /* The pipes that a core has, a bit each. */
 static inline uint32_t tg_core_pipes(enum tg_core_type core_type)
 {

@@ -83,7 +83,7 @@ static void both(struct tg_instr instr, const struct tg_global *global)
     struct tg_global g = global ? *global : (struct tg_global){0};
     instr.global = global ? &g : NULL;
     g.addr += (uint64_t)(uintptr_t)plain.memory;
-    if (!tg_rules_check(&instr, TG_AIC, message, sizeof message)) fail_msg("%s", message);
+    if (!tg_rules_check_widening(&instr, TG_AIC, message, sizeof message)) fail_msg("%s", message);
     tg_execute(&instr, &plain.buffers);
     g.addr += (uint64_t)(uintptr_t)other.memory - (uint64_t)(uintptr_t)plain.memory;
     tg_lazy_execute(&lazy, &instr);
@@ -202,18 +202,24 @@ static void spoil(struct tg_buffers *buffers)
     for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) memset(buffers->of_kind[kind], 0xFF, tg_kind_capacity(kind));
 }
 
+/* Tokens of a block: a whole fractal, or several. */
+static uint32_t block_of(uint32_t dtype) { return tg_dtype_bytes(dtype) == 1 ? 32 : 16; }
+
 /* Keys as a cube kernel loads them: blocks side by side in one Mat tile, one move, one product. Values: blocks below
  * each other in one Right tile. */
-static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks, uint32_t last)
+static void assert_uncopied(uint32_t q_dtype, uint32_t dtype, bool side_by_side, uint32_t n_blocks, uint32_t last)
 {
-    enum { DIM = 48, BLOCK = 16, ROWS = 3 };
-    const uint32_t tokens = (n_blocks - 1) * BLOCK + last;
-    struct tg_tile q_l1 = tg_tile_mat(dtype, ROWS, side_by_side ? DIM : tokens), acc;
-    struct tg_tile q = tg_tile_left(dtype, ROWS, side_by_side ? DIM : tokens);
+    enum { DIM = 64, ROWS = 3, KV = 4096 };
+    const uint32_t block = block_of(dtype), tokens = (n_blocks - 1) * block + last;
+    struct tg_tile q_l1 = tg_tile_mat(q_dtype, ROWS, side_by_side ? DIM : tokens), acc;
+    struct tg_tile q = tg_tile_left(q_dtype, ROWS, side_by_side ? DIM : tokens);
     struct tg_tile right = side_by_side ? tg_tile_right(dtype, DIM, tokens) : tg_tile_right(dtype, tokens, DIM);
     struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
-    struct tg_global g = tg_global_nd(0, dtype, ROWS, q.valid_cols, q.valid_cols);
-    fill(dtype);
+    struct tg_global g = tg_global_nd(0, q_dtype, ROWS, q.valid_cols, q.valid_cols);
+    fill(q_dtype);
+    for (uint32_t at = KV; at < MEMORY && dtype != q_dtype; at++)
+        ref_store(dtype, (double)between(0, 64) / 4 - 8, plain.memory + at);
+    memcpy(other.memory, plain.memory, MEMORY);
     tg_lazy_begin(&lazy);
     TASSIGN(q_l1, 0);
     TASSIGN(q, 0);
@@ -225,12 +231,12 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     instr.a = &q_l1;
     both(instr, NULL);
     for (uint32_t i = 0; i < n_blocks; i++) {
-        const uint32_t valid = i + 1 < n_blocks ? BLOCK : last, at = 4096 + (n_blocks - i) * 4096;
+        const uint32_t valid = i + 1 < n_blocks ? block : last, at = KV + (n_blocks - i) * 4096;
         struct tg_tile l1 = side_by_side ? tg_tile_mat(dtype, DIM, valid) : tg_tile_mat(dtype, valid, DIM);
         struct tg_tile part = tg_tile_right(dtype, valid, DIM);
-        g = side_by_side ? tg_global_nd(at, dtype, DIM, valid, BLOCK) : tg_global_nd(at, dtype, valid, DIM, DIM);
-        TASSIGN(l1, 8192 + i * DIM * BLOCK * tg_dtype_bytes(dtype));
-        TASSIGN(part, i * DIM * BLOCK * tg_dtype_bytes(dtype));
+        g = side_by_side ? tg_global_nd(at, dtype, DIM, valid, block) : tg_global_nd(at, dtype, valid, DIM, DIM);
+        TASSIGN(l1, 8192 + i * DIM * block * tg_dtype_bytes(dtype));
+        TASSIGN(part, i * DIM * block * tg_dtype_bytes(dtype));
         instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
         instr.dst = &l1;
         both(instr, &g);
@@ -259,16 +265,32 @@ static void assert_uncopied(uint32_t dtype, bool side_by_side, uint32_t n_blocks
     assert_same_product(&acc, side_by_side ? "blocks side by side" : "blocks below each other");
 }
 
+static void assert_all_uncopied(uint32_t q_dtype, uint32_t dtype)
+{
+    for (uint32_t n_blocks = 1; n_blocks <= 8; n_blocks += 3)
+        for (uint32_t last = 1; last <= block_of(dtype); last += 5) {
+            assert_uncopied(q_dtype, dtype, true, n_blocks, last);
+            assert_uncopied(q_dtype, dtype, false, n_blocks, last);
+        }
+}
+
 static void blocks_that_were_loaded_apart_are_one_operand_without_a_copy(void **state)
 {
     (void)state;
     lazy.product = tg_product_variant_for(tg_isa_usable());
-    for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
-        for (uint32_t n_blocks = 1; n_blocks <= 8; n_blocks += 3)
-            for (uint32_t last = 1; last <= 16; last += 5) {
-                assert_uncopied(dtype, true, n_blocks, last);
-                assert_uncopied(dtype, false, n_blocks, last);
-            }
+    for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++) assert_all_uncopied(dtype, dtype);
+}
+
+static void a_right_operand_of_8_bits_is_widened_where_it_is(void **state)
+{
+    (void)state;
+    static const uint32_t narrow[] = {TG_INT8, TG_FP8_E4M3, TG_FP8_E5M2};
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        lazy.product = tg_product_variant_at(v);
+        if (lazy.product->needs > tg_isa_usable()) continue;
+        for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+            for (int i = 0; i < 3; i++) assert_all_uncopied(dtype, narrow[i]);
+    }
 }
 
 int main(int argc, char **argv)
@@ -276,6 +298,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_kernels_leave_what_they_leave_without_laziness),
         cmocka_unit_test(blocks_that_were_loaded_apart_are_one_operand_without_a_copy),
+        cmocka_unit_test(a_right_operand_of_8_bits_is_widened_where_it_is),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, open_both, close_both);

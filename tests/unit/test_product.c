@@ -348,6 +348,45 @@ static void variants_go_from_slow_to_fast_and_are_widened_alike(void **state)
     }
 }
 
+/* Rows of one shape, from memory of exactly the bytes that may be read. */
+static void check_unpacked(const struct tg_product_variant *variant, uint32_t from_dtype, uint32_t to_dtype,
+                           uint32_t n_rows, uint32_t n_cols)
+{
+    enum { TO_MOST = 256 * 64 * 4 };
+    static uint8_t to[TO_MOST + CANARY];
+    const uint32_t bytes = tg_dtype_bytes(to_dtype), width = 32 / bytes, from_ld = n_cols + n_rows % 3;
+    const uint32_t to_bytes = (n_cols + 15) / 16 * 16 * n_rows * bytes;
+    uint8_t *from = malloc((n_rows - 1) * from_ld + n_cols);
+    assert_non_null(from);
+    for (uint32_t i = 0; i < (n_rows - 1) * from_ld + n_cols; i++) from[i] = (uint8_t)(i * 37 + n_rows);
+    memset(to, 0xA5, sizeof to);
+    const struct tg_unpacking unpacking = {from, from_ld, to, n_rows, n_cols, from_dtype, to_dtype};
+    variant->unpack(&unpacking, NULL);
+    for (uint32_t row = 0; row < n_rows; row++)
+        for (uint32_t col = 0; col < n_cols; col++) {
+            const uint8_t *at = to + ((size_t)col / width * n_rows * width + row * width + col % width) * bytes;
+            const double expected = ref_load(from_dtype, from + row * from_ld + col), got = ref_load(to_dtype, at);
+            CHECK(got == expected || (isnan(got) && isnan(expected)), "%s: 0x%02x of type %u is %g as type %u, not %g",
+                  variant->name, from[row * from_ld + col], from_dtype, got, to_dtype, expected);
+        }
+    for (uint32_t i = to_bytes; i < sizeof to; i++) assert_int_equal(to[i], 0xA5);
+    free(from);
+}
+
+static void every_variant_unpacks_every_code_of_8_bits(void **state)
+{
+    (void)state;
+    static const uint32_t narrow[] = {TG_INT8, TG_FP8_E4M3, TG_FP8_E5M2}, cols[] = {1, 8, 16, 17, 32, 40, 64};
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        if (!is_usable(tg_product_variant_at(v))) continue;
+        for (int i = 0; i < 3; i++)
+            for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++)
+                for (int c = 0; c < 7; c++)
+                    for (uint32_t n_rows = 1; n_rows <= 256; n_rows = n_rows * 3 + 1)
+                        check_unpacked(tg_product_variant_at(v), narrow[i], dtype, n_rows, cols[c]);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
     cmocka_unit_test(the_ordered_variant_has_the_bits_of_a_plain_loop),
@@ -358,6 +397,7 @@ static const struct CMUnitTest tests[] = {
 #endif
     cmocka_unit_test(a_stream_asks_for_each_line_once),
     cmocka_unit_test(variants_go_from_slow_to_fast_and_are_widened_alike),
+    cmocka_unit_test(every_variant_unpacks_every_code_of_8_bits),
 };
 
 CHECK_MAIN(tests)

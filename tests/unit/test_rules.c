@@ -156,6 +156,31 @@ static void assert_refused(const struct sample *s, const char *operand, const ch
     if (!right) fail_msg("%s %s: the message is \"%s\", without \"%s\"", start, what, message, rule);
 }
 
+/* `cpu` takes products that A2 and A3 lack. */
+static void only_cpu_widens_and_only_a_right_operand_of_8_bits(void **state)
+{
+    (void)state;
+    char message[512];
+    for (uint32_t left = 0; left < TG_DTYPES; left++)
+        for (uint32_t right = 0; right < TG_DTYPES; right++) {
+            struct sample s;
+            make(&s, TG_OP_TMATMUL);
+            s.a = tg_tile_left(left, 20, 40);
+            s.b = tg_tile_right(right, 40, 24);
+            s.dst = left == TG_INT8 ? tg_tile_acc_int32(20, 24) : tg_tile_acc(20, 24);
+            TASSIGN(s.a, 0);
+            TASSIGN(s.b, 0);
+            TASSIGN(s.dst, 0);
+            bind(&s);
+            const bool is_float = left == TG_FP32 || left == TG_FP16 || left == TG_BF16;
+            const bool is_narrow = right == TG_INT8 || right == TG_FP8_E4M3 || right == TG_FP8_E5M2;
+            const bool alike = left == right && (is_float || left == TG_INT8);
+            assert_int_equal(tg_rules_check(&s.instr, s.core_type, message, sizeof message), alike);
+            assert_int_equal(tg_rules_check_widening(&s.instr, s.core_type, message, sizeof message),
+                             alike || (is_float && is_narrow));
+        }
+}
+
 static void what_is_right_is_accepted(void **state)
 {
     (void)state;
@@ -898,6 +923,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_right_is_accepted),
+        cmocka_unit_test(only_cpu_widens_and_only_a_right_operand_of_8_bits),
         cmocka_unit_test(every_operand_is_held_to_the_rules_of_a_tile),
         cmocka_unit_test(every_operand_is_needed),
         cmocka_unit_test(an_operand_that_is_not_taken_is_refused),

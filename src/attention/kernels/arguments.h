@@ -75,7 +75,8 @@ enum qk_argument {
     QK_LD,           /* elements */
     QK_ROWS,         /* 1 to 128 */
     QK_DIM,          /* of keys: a multiple of 8 up to 576 */
-    QK_DTYPE,        /* of rows and keys: fp32, fp16 or bf16 */
+    QK_DTYPE,        /* of rows: fp32, fp16 or bf16 */
+    QK_KEY_DTYPE,    /* of keys: the same; on `cpu` also int8, fp8, if QK_TOKEN_LD is 1 */
     QK_TOKENS,       /* of the span */
     QK_BLOCK_TOKENS, /* of a KV block */
     QK_TOKEN_LD,     /* elements from token to token of a block; 1, or QK_DIM_LD is 1 */
@@ -114,8 +115,9 @@ enum pv_argument {
     PV_LD, /* elements */
     PV_O,  /* device address of fp32 [rows][PV_DIM], written: sums of weight * value */
     PV_ROWS,
-    PV_DIM,   /* of values: a multiple of 8 up to 576 */
-    PV_DTYPE, /* of weights and values */
+    PV_DIM,         /* of values: a multiple of 8 up to 576 */
+    PV_DTYPE,       /* of weights: fp32, fp16 or bf16 */
+    PV_VALUE_DTYPE, /* of values: the same; on `cpu` also int8, fp8 */
     PV_TOKENS,
     PV_BLOCK_TOKENS,
     PV_TOKEN_LD, /* elements from token to token of a block */

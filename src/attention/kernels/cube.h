@@ -45,6 +45,9 @@ static inline struct tg_tile cube_at(uint32_t kind, uint32_t dtype, uint32_t row
     return place(tile, offset);
 }
 
+/* The side of a fractal along the elements of 32 bytes. */
+static inline uint32_t fractal_side(uint32_t dtype) { return tg_dtype_bytes(dtype) == 1 ? 32 : 16; }
+
 /* Tokens of the tile that begins at token `at`. */
 static inline uint32_t tile_tokens(const struct span *s, uint32_t at)
 {
@@ -53,13 +56,13 @@ static inline uint32_t tile_tokens(const struct span *s, uint32_t at)
     return least(least(most, SIDE), s->tokens - at);
 }
 
-/* Tiles have several blocks if these are small and fill whole fractals, and if the operand's layout allows it
- * (`joins`). */
+/* Tiles have several blocks if these are small and fill whole fractals, which have `unit` tokens of the operand. 0: the
+ * operand's layout does not allow it. */
 static inline struct span span_make(const int64_t *blocks, uint32_t tokens, uint32_t block_tokens, uint32_t dim,
-                                    bool joins)
+                                    uint32_t unit)
 {
     struct span s = {.blocks = blocks, .tokens = tokens, .block_tokens = block_tokens, .dim = dim};
-    s.several = joins && block_tokens < SIDE && block_tokens % 16 == 0;
+    s.several = unit > 0 && block_tokens < SIDE && block_tokens % unit == 0;
     s.n_slices = (dim + SIDE - 1) / SIDE;
     s.slice_most = least(dim, SIDE);
     s.tile_most = tile_tokens(&s, 0);

@@ -37,7 +37,7 @@ static inline struct scratch scratch_layout(const struct step *s)
 {
     const uint64_t rows = s->rows_most, tokens = (uint64_t)s->span_blocks * s->block_tokens;
     const uint64_t bytes = scratch_element_bytes(s->compute_dtype);
-    const uint64_t copied = s->kv_dtype != s->compute_dtype ? tokens : 0;
+    const uint64_t copied = s->converts ? tokens : 0;
     struct scratch x;
     x.row = scratch_round(rows * 4);
     x.partial = 2 * x.row + scratch_round(rows * s->value_dim * 4);

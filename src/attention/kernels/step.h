@@ -47,6 +47,7 @@ struct step {
     uint32_t sequences, ids, slopes, sinks; /* bytes from the start of the descriptor; slopes, sinks 0: none */
     uint32_t heads, kv_heads, key_dim, value_dim, block_tokens;
     uint32_t query_dtype, kv_dtype, compute_dtype, out_dtype;
+    uint32_t converts;                      /* 1: keys and values are converted to compute_dtype before the products */
     uint32_t shares;                        /* 1: prefixes are read once for all sequences that share them */
     uint32_t rows_most;                     /* of a chain */
     uint32_t n_slots, n_places, n_prefixes; /* of the scratch memory (scratch.h) */

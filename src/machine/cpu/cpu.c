@@ -142,7 +142,7 @@ static void issue(const struct tg_instr *announced)
     core->known.n_instructions++;
     const struct tg_state theirs = tg_state_enter();
     tg_guard_enter_runtime();
-    if (!tg_rules_check(instr, core->known.type, core->known.message, sizeof core->known.message))
+    if (!tg_rules_check_widening(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(core, instr);
     if (core->known.type == TG_AIC) execute_cube(core, instr);

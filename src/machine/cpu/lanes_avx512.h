@@ -52,6 +52,38 @@ static inline struct lanes lanes_bf16(const uint8_t *from)
     return (struct lanes){
         _mm512_castsi512_ps(_mm512_maskz_permutexvar_epi16(0xAAAAAAAA, _mm512_loadu_si512(place), halves))};
 }
+
+/* 8-bit elements. An E5M2 is the upper half of an fp16. An E4M3FN has the fields of an fp16 with three fraction bits,
+ * whose exponent is 8 too small; its NaN has all bits set. */
+static inline struct lanes lanes_int8(const uint8_t *from)
+{
+    return (struct lanes){
+        _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from)))};
+}
+static inline struct lanes lanes_e5m2(const uint8_t *from)
+{
+    const __m256i words = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+    return (struct lanes){_mm512_cvtph_ps(_mm256_slli_epi16(words, 8))};
+}
+static inline struct lanes lanes_e4m3(const uint8_t *from)
+{
+    const __m256i words = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)from));
+    const __m256i halves = _mm256_and_si256(_mm256_slli_epi16(words, 7), _mm256_set1_epi16((short)0xBF80));
+    const __mmask16 nan = _mm256_cmpeq_epi16_mask(_mm256_or_si256(words, _mm256_set1_epi16((short)0xFF80)),
+                                                  _mm256_set1_epi16(-1));
+    return (struct lanes){
+        _mm512_mul_ps(_mm512_cvtph_ps(_mm256_mask_set1_epi16(halves, nan, 0x7E00)), _mm512_set1_ps(256))};
+}
+/* Numbers that the type has. */
+static inline void lanes_put_bf16(uint8_t *to, struct lanes a)
+{
+    const __m256i halves = _mm512_cvtepi32_epi16(_mm512_srli_epi32(_mm512_castps_si512(a.all), 16));
+    _mm256_storeu_si256((__m256i *)(void *)to, halves);
+}
+static inline void lanes_put_fp16(uint8_t *to, struct lanes a)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to, _mm512_cvtps_ph(a.all, _MM_FROUND_TO_NEAREST_INT));
+}
 static inline struct lanes lanes_split(struct lanes a) { return a; }
 static inline struct lanes lanes_join(struct lanes a) { return a; }
 

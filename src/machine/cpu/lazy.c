@@ -326,6 +326,44 @@ static uint32_t n_alike(const struct stack *stack, uint32_t first)
     return i - first;
 }
 
+/* left x a part of 8 bits, n_rows high. A piece at a time is widened to left's type, in a room that stays in L1, and
+ * multiplied there: any number of rows of left shares the work, and every variant multiplies its own types only. */
+static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, const struct tg_lazy_part *part,
+                              uint32_t n_rows, uint32_t dtype)
+{
+    enum { COLS = 128, ROOM = 16384 };
+    _Alignas(TG_LINE_BYTES) uint8_t room[ROOM];
+    const uint8_t *const right = room;
+    const uint32_t width = 32 / tg_dtype_bytes(product.dtype); /* of a panel in the room */
+    const uint32_t rows_most = ROOM / COLS / tg_dtype_bytes(product.dtype);
+    const uint32_t cols_most = has_whole_rows(part, dtype) ? COLS : tg_fractal_cols(dtype);
+    const float *left = product.left;
+    float *sum = product.sum;
+    const bool fresh = product.fresh;
+    product.right = &right;
+    product.right_ld = width;
+    for (uint32_t col = 0; col < part->n_cols; col += product.n) {
+        product.n = part->n_cols - col < cols_most ? part->n_cols - col : cols_most;
+        product.sum = sum + col / 16 * product.block_ld;
+        for (uint32_t row = 0; row < n_rows; row += product.k) {
+            product.k = product.piece_rows = n_rows - row < rows_most ? n_rows - row : rows_most;
+            product.panel_ld = (size_t)product.k * width;
+            product.left = left + row;
+            product.fresh = fresh && row == 0;
+            const struct tg_unpacking unpacking = {.from = part->at +
+                                                           element_in(part, tg_fractal_cols(dtype), row, col),
+                                                   .from_ld = part->ld,
+                                                   .to = room,
+                                                   .n_rows = product.k,
+                                                   .n_cols = product.n,
+                                                   .from_dtype = dtype,
+                                                   .to_dtype = product.dtype};
+            lazy->product->unpack(&unpacking, &lazy->stream);
+            lazy->product->multiply(&product, NULL);
+        }
+    }
+}
+
 /* left x the stacked tiles, into acc. */
 static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, const float *rows,
                            const struct stack *stack)
@@ -333,16 +371,17 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
     const struct tg_tile *acc = instr->dst;
     float *sum = (float *)(void *)tg_tile_at(lazy->buffers, acc);
     const uint8_t *pieces[TG_LAZY_TILES];
+    const bool narrow = instr->a->dtype != instr->b->dtype;
     struct tg_product product = {.left = rows,
                                  .right = pieces,
                                  .left_ld = instr->a->valid_cols,
                                  .block_ld = (size_t)acc->rows * 16,
                                  .m = acc->valid_rows,
-                                 .dtype = instr->b->dtype,
+                                 .dtype = instr->a->dtype,
                                  .fresh = instr->op == TG_OP_TMATMUL};
     for (uint32_t i = 0, n; i < stack->n; i += n) {
         const struct tg_lazy_tile *tile = stack->tiles[i];
-        n = n_alike(stack, i);
+        n = narrow ? 1 : n_alike(stack, i);
         product.piece_rows = tile->n_rows;
         product.k = (n - 1) * tile->n_rows + stack->tiles[i + n - 1]->n_rows;
         for (uint32_t piece = 1; piece < n; piece++) pieces[piece] = stack->tiles[i + piece]->parts->at;
@@ -352,7 +391,8 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
             product.right_ld = part->ld;
             product.panel_ld = part->panel_ld;
             product.n = part->n_cols;
-            lazy->product->multiply(&product, &lazy->stream);
+            if (narrow) multiply_unpacked(lazy, product, part, product.k, instr->b->dtype);
+            else lazy->product->multiply(&product, &lazy->stream);
         }
         product.left += product.k;
         product.fresh = false;

@@ -1,7 +1,8 @@
 #include "machine/cpu/product.h"
 
 static const struct tg_product_variant variants[] = {
-#define TG_PRODUCT_VARIANT(name, needs, widening) {#name, needs, tg_product_##name, tg_widen_##widening},
+#define TG_PRODUCT_VARIANT(name, needs, widening)                                                                      \
+    {#name, needs, tg_product_##name, tg_widen_##widening, tg_unpack_##widening},
 #include "machine/cpu/product_variants.inc"
 #undef TG_PRODUCT_VARIANT
 };

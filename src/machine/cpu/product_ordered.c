@@ -43,4 +43,4 @@ static void multiply(const struct tg_product *p, struct tg_stream *stream)
     }
 }
 
-const struct tg_product_variant tg_product_ordered = {"ordered", TG_ISA_PORTABLE, multiply, widen};
+const struct tg_product_variant tg_product_ordered = {"ordered", TG_ISA_PORTABLE, multiply, widen, tg_unpack_portable};

@@ -62,6 +62,36 @@ static inline struct lanes lanes_fp16(const uint8_t *from)
     for (int i = 0; i < 16; i++) a.of[i] = tg_f32_of_f16(halves[i]);
     return a;
 }
+static inline struct lanes lanes_int8(const uint8_t *from)
+{
+    struct lanes a;
+    for (int i = 0; i < 16; i++) a.of[i] = (int8_t)from[i];
+    return a;
+}
+static inline struct lanes lanes_e4m3(const uint8_t *from)
+{
+    struct lanes a;
+    for (int i = 0; i < 16; i++) a.of[i] = tg_f32_of_e4m3(from[i]);
+    return a;
+}
+static inline struct lanes lanes_e5m2(const uint8_t *from)
+{
+    struct lanes a;
+    for (int i = 0; i < 16; i++) a.of[i] = tg_f32_of_e5m2(from[i]);
+    return a;
+}
+static inline void lanes_put_bf16(uint8_t *to, struct lanes a)
+{
+    uint16_t halves[16];
+    for (int i = 0; i < 16; i++) halves[i] = tg_bf16_of_f32(a.of[i]);
+    memcpy(to, halves, sizeof halves);
+}
+static inline void lanes_put_fp16(uint8_t *to, struct lanes a)
+{
+    uint16_t halves[16];
+    for (int i = 0; i < 16; i++) halves[i] = tg_f16_of_f32(a.of[i]);
+    memcpy(to, halves, sizeof halves);
+}
 
 /* Registers of 16 bytes: sums of one block of two rows. */
 #define ROWS_MOST 4
@@ -69,4 +99,5 @@ static inline struct lanes lanes_fp16(const uint8_t *from)
 #define DEEP(rows) 1u
 #define TG_PRODUCT_FN tg_product_portable
 #define TG_WIDEN_FN tg_widen_portable
+#define TG_UNPACK_FN tg_unpack_portable
 #include "machine/cpu/product.inc"

@@ -21,7 +21,7 @@
 
 struct task {
     uint64_t p, o;
-    uint32_t ld, rows, dtype, token_ld;
+    uint32_t ld, rows, dtype, value_dtype, token_ld;
     struct span span;
     uint32_t p_bytes, v_bytes; /* of a step's tiles, at most */
     uint32_t l0_sets;
@@ -35,9 +35,10 @@ static struct tg_tile o_l0c(const struct task *t, uint32_t slice)
 /* The rows of v that the step has from one block, from token `at` on: in the buffer of a kind that begins at `base`. */
 static struct tg_tile block_tile(const struct task *t, uint32_t kind, struct step s, uint32_t at, uint32_t base)
 {
-    const uint32_t offset = base + (at - s.at) * tg_round_up(t->span.slice_most, 16) * tg_dtype_bytes(t->dtype);
-    return cube_at(kind, t->dtype, tokens_of_block(&t->span, s, at), slice_dims(&t->span, s.slice), t->span.block_most,
-                   t->span.slice_most, offset);
+    const uint32_t width = tg_round_up(t->span.slice_most, kind == TG_MAT ? fractal_side(t->value_dtype) : 16);
+    const uint32_t offset = base + (at - s.at) * width * tg_dtype_bytes(t->value_dtype);
+    return cube_at(kind, t->value_dtype, tokens_of_block(&t->span, s, at), slice_dims(&t->span, s.slice),
+                   t->span.block_most, t->span.slice_most, offset);
 }
 
 /* MTE2. An event for each operand, so that p moves on while v is still being loaded. */
@@ -55,9 +56,9 @@ static void load(const struct task *t, struct step s, uint32_t i)
     }
     for (uint32_t at = s.at, n; at < s.at + s.n; at += n) {
         n = tokens_of_block(&t->span, s, at);
-        const uint64_t from = block_of(&t->span, at) +
-                              ((uint64_t)(at % t->span.block_tokens) * t->token_ld + s.slice * SIDE) * bytes;
-        const struct tg_global v_gm = tg_global_nd(from, t->dtype, n, width, t->token_ld);
+        const uint64_t element = (uint64_t)(at % t->span.block_tokens) * t->token_ld + s.slice * SIDE;
+        const uint64_t from = block_of(&t->span, at) + element * tg_dtype_bytes(t->value_dtype);
+        const struct tg_global v_gm = tg_global_nd(from, t->value_dtype, n, width, t->token_ld);
         const struct tg_tile v_l1 = block_tile(t, TG_MAT, s, at, L1_V + i % SETS * PART);
         TLOAD(v_l1, v_gm);
     }
@@ -88,7 +89,7 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
     const uint32_t l0 = i % t->l0_sets, width = slice_dims(&t->span, s.slice);
     const struct tg_tile left = cube_at(TG_LEFT, t->dtype, t->rows, s.n, t->rows, t->span.tile_most,
                                         i / t->span.n_slices % t->l0_sets * t->p_bytes);
-    const struct tg_tile right = cube_at(TG_RIGHT, t->dtype, s.n, width, t->span.tile_most, t->span.slice_most,
+    const struct tg_tile right = cube_at(TG_RIGHT, t->value_dtype, s.n, width, t->span.tile_most, t->span.slice_most,
                                          l0 * t->v_bytes);
     const struct tg_tile o = o_l0c(t, s.slice);
 
@@ -125,9 +126,9 @@ static void store(const struct task *t)
 static void fit(struct task *t, const int64_t *args)
 {
     t->span = span_make(args + PV_BLOCKS, tg_arg_u32(args[PV_TOKENS]), tg_arg_u32(args[PV_BLOCK_TOKENS]),
-                        tg_arg_u32(args[PV_DIM]), true);
+                        tg_arg_u32(args[PV_DIM]), fractal_side(t->value_dtype));
     const struct tg_tile p = tg_tile_left(t->dtype, t->rows, t->span.tile_most),
-                         v = tg_tile_right(t->dtype, t->span.tile_most, t->span.slice_most);
+                         v = tg_tile_right(t->value_dtype, t->span.tile_most, t->span.slice_most);
     t->p_bytes = tg_tile_bytes(&p);
     t->v_bytes = tg_tile_bytes(&v);
     t->l0_sets = SETS * (t->p_bytes > t->v_bytes ? t->p_bytes : t->v_bytes) <= L0_BYTES ? SETS : 1;
@@ -141,6 +142,7 @@ void kernel_entry(int64_t *args)
     t.o = tg_arg_addr(args[PV_O]);
     t.rows = tg_arg_u32(args[PV_ROWS]);
     t.dtype = tg_arg_u32(args[PV_DTYPE]);
+    t.value_dtype = tg_arg_u32(args[PV_VALUE_DTYPE]);
     t.token_ld = tg_arg_u32(args[PV_TOKEN_LD]);
     fit(&t, args);
 

@@ -17,7 +17,7 @@
 
 struct task {
     uint64_t q, s;
-    uint32_t q_ld, ld, rows, dtype, token_ld, dim_ld;
+    uint32_t q_ld, ld, rows, dtype, key_dtype, token_ld, dim_ld;
     struct span span;
     uint32_t kt_bytes; /* of a step's kt, at most */
     uint32_t q_bytes;  /* of a slice of q */
@@ -70,17 +70,17 @@ static struct tg_tile as_zn(struct tg_tile tile)
 /* MTE2. Load the step's kt, the columns of each block behind those of the one before. */
 static void load_kt(const struct task *t, struct step s, uint32_t i)
 {
-    const uint32_t depth = slice_dims(&t->span, s.slice), bytes = tg_dtype_bytes(t->dtype);
+    const uint32_t depth = slice_dims(&t->span, s.slice), bytes = tg_dtype_bytes(t->key_dtype);
     if (i >= SETS) wait_flag(PIPE_MTE1, PIPE_MTE2, i % SETS);
     for (uint32_t at = s.at, n; at < s.at + s.n; at += n) {
         const uint32_t col = at % t->span.block_tokens;
         n = tokens_of_block(&t->span, s, at);
         const uint64_t from = block_of(&t->span, at) +
                               ((uint64_t)s.slice * SIDE * t->dim_ld + (uint64_t)col * t->token_ld) * bytes;
-        const struct tg_global gm = t->token_ld == 1 ? tg_global_nd(from, t->dtype, depth, n, t->dim_ld)
-                                                     : tg_global_dn(from, t->dtype, depth, n, t->token_ld);
+        const struct tg_global gm = t->token_ld == 1 ? tg_global_nd(from, t->key_dtype, depth, n, t->dim_ld)
+                                                     : tg_global_dn(from, t->key_dtype, depth, n, t->token_ld);
         const uint32_t offset = kt_offset(t, i) + (at - s.at) * tg_round_up(t->span.slice_most, 16) * bytes;
-        struct tg_tile l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->dtype, depth, n, t->span.slice_most,
+        struct tg_tile l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->key_dtype, depth, n, t->span.slice_most,
                                     t->span.block_most, offset);
         if (t->turned) l1 = as_zn(l1);
         TLOAD(l1, gm);
@@ -94,10 +94,10 @@ static void compute(const struct task *t, struct step s, uint32_t i, uint32_t n_
     const uint32_t l0 = i % t->l0_sets, depth = slice_dims(&t->span, s.slice);
     const uint32_t tile = i / t->span.n_slices, n_tiles = n_steps / t->span.n_slices;
     const bool first = s.slice == 0, last = s.slice + 1 == t->span.n_slices;
-    struct tg_tile kt_l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->dtype, depth, s.n, t->span.slice_most,
+    struct tg_tile kt_l1 = cube_at(t->turned ? TG_RIGHT : TG_MAT, t->key_dtype, depth, s.n, t->span.slice_most,
                                    t->span.tile_most, kt_offset(t, i));
     if (t->turned) kt_l1 = as_zn(kt_l1);
-    const struct tg_tile kt_l0b = cube_at(TG_RIGHT, t->dtype, depth, s.n, t->span.slice_most, t->span.tile_most,
+    const struct tg_tile kt_l0b = cube_at(TG_RIGHT, t->key_dtype, depth, s.n, t->span.slice_most, t->span.tile_most,
                                           l0 * t->kt_bytes);
     const struct tg_tile left = q_l0a(t, s.slice), s_l0c = place(tg_tile_acc(t->rows, s.n), tile % SETS * PART);
 
@@ -131,9 +131,9 @@ static void fit(struct task *t, const int64_t *args)
 {
     t->turned = t->token_ld != 1;
     t->span = span_make(args + QK_BLOCKS, tg_arg_u32(args[QK_TOKENS]), tg_arg_u32(args[QK_BLOCK_TOKENS]),
-                        tg_arg_u32(args[QK_DIM]), !t->turned);
+                        tg_arg_u32(args[QK_DIM]), t->turned ? 0 : fractal_side(t->key_dtype));
     const struct tg_tile q = tg_tile_left(t->dtype, t->rows, t->span.slice_most),
-                         kt = tg_tile_right(t->dtype, t->span.slice_most, t->span.tile_most);
+                         kt = tg_tile_right(t->key_dtype, t->span.slice_most, t->span.tile_most);
     t->q_bytes = tg_tile_bytes(&q);
     t->kt_bytes = tg_tile_bytes(&kt);
     t->q_stays = t->span.n_slices * t->q_bytes <= L0_BYTES;
@@ -149,6 +149,7 @@ void kernel_entry(int64_t *args)
     t.ld = tg_arg_u32(args[QK_LD]);
     t.rows = tg_arg_u32(args[QK_ROWS]);
     t.dtype = tg_arg_u32(args[QK_DTYPE]);
+    t.key_dtype = tg_arg_u32(args[QK_KEY_DTYPE]);
     t.token_ld = tg_arg_u32(args[QK_TOKEN_LD]);
     t.dim_ld = tg_arg_u32(args[QK_DIM_LD]);
     fit(&t, args);

@@ -13,7 +13,8 @@
  *
  * Where the rows are apart in the query, or of another type than keys, a QU task before the chain gathers them.
  *
- * Keys and values of another type are converted first, by two CV tasks of the span before QK and PV.
+ * Keys and values of another type are converted first, by two CV tasks of the span before QK and PV. On `cpu` products
+ * widen 8-bit elements themselves, and there are no CV tasks.
  *
  * Sequences that share a prefix have a chain together, which works off whole spans of the prefix for all their rows. It
  * leaves its running softmax to their own chains, which go on from there:
@@ -82,7 +83,6 @@ struct builder {
     uint64_t prefixes;      /* device address of the running softmax of each prefix chain */
     int32_t *prefix_merges; /* in device memory: the last task of each */
     uint64_t n_prefixes;    /* chains of the prefixes before the present one */
-    bool converts;          /* keys and values are of another type than the products */
     bool dims_are_rows;     /* of a block's keys */
     struct scratch scratch;
     struct ring slots, places;
@@ -326,7 +326,7 @@ static int put_blocks(const struct builder *b, const struct chain *c, const stru
 {
     const int32_t *ids = b->ids + c->sequence.table;
     int n = 0;
-    if (b->converts) {
+    if (b->step->converts) {
         args[0] = copy;
         return 1;
     }
@@ -412,11 +412,12 @@ static int add_qk(struct builder *b, const struct chain *c, const struct span *k
     args[QK_ROWS] = c->rows;
     args[QK_DIM] = s->key_dim;
     args[QK_DTYPE] = s->compute_dtype;
+    args[QK_KEY_DTYPE] = s->converts ? s->compute_dtype : s->kv_dtype;
     args[QK_TOKENS] = k->high - k->low;
     args[QK_BLOCK_TOKENS] = s->block_tokens;
     args[QK_TOKEN_LD] = (uint64_t)s->key_token_ld;
     args[QK_DIM_LD] = (uint64_t)s->key_dim_ld;
-    if (b->converts) {
+    if (b->step->converts) {
         args[QK_BLOCK_TOKENS] = b->span_tokens;
         args[QK_TOKEN_LD] = b->dims_are_rows ? 1 : s->key_dim;
         args[QK_DIM_LD] = b->dims_are_rows ? b->span_tokens : 1;
@@ -469,9 +470,10 @@ static int add_pv(struct builder *b, const struct chain *c, const struct span *k
     args[PV_ROWS] = c->rows;
     args[PV_DIM] = s->value_dim;
     args[PV_DTYPE] = s->compute_dtype;
+    args[PV_VALUE_DTYPE] = s->converts ? s->compute_dtype : s->kv_dtype;
     args[PV_TOKENS] = k->high - k->low;
-    args[PV_BLOCK_TOKENS] = b->converts ? b->span_tokens : s->block_tokens;
-    args[PV_TOKEN_LD] = b->converts ? s->value_dim : (uint64_t)s->value_token_ld;
+    args[PV_BLOCK_TOKENS] = b->step->converts ? b->span_tokens : s->block_tokens;
+    args[PV_TOKEN_LD] = b->step->converts ? s->value_dim : (uint64_t)s->value_token_ld;
     const int n = put_blocks(b, c, k, values_of(s), k->slot.values, args + PV_BLOCKS);
     return tg_add_task(b->rt, args, PV_BLOCKS + n, FUNC_PV, TG_AIC);
 }
@@ -531,7 +533,7 @@ static int begin_span(struct builder *b, struct chain *c, uint64_t idx, struct s
     (void)snprintf(k->label, sizeof k->label, "token %u head %u keys %u to %u", (unsigned)first_token(c),
                    (unsigned)first_head(b, c), (unsigned)k->low, (unsigned)k->high - 1);
     const int before = b->slots.user[k->slot_idx];
-    if (b->converts) {
+    if (b->step->converts) {
         k->first = add_convert(b, c, k, true);
         if (join(b, k->first, k->label, before, NO_TASK)) return -1;
         k->qk = add_qk(b, c, k);
@@ -545,7 +547,7 @@ static int begin_span(struct builder *b, struct chain *c, uint64_t idx, struct s
 static int finish_span(struct builder *b, struct chain *c, const struct span *k, uint64_t idx)
 {
     int values = NO_TASK;
-    if (b->converts) {
+    if (b->step->converts) {
         tg_publish(b->rt, k->qk);
         values = add_convert(b, c, k, false);
         if (join(b, values, k->label, b->slots.user[k->slot_idx], NO_TASK)) return -1;
@@ -667,7 +669,6 @@ static void builder_init(struct builder *b, struct tg_runtime *rt)
     b->ids = (const int32_t *)(uintptr_t)(base + s->ids);
     b->group = s->heads / s->kv_heads;
     b->span_tokens = (uint64_t)s->span_blocks * s->block_tokens;
-    b->converts = s->kv_dtype != s->compute_dtype;
     b->dims_are_rows = s->key_dim_ld != 1;
 
     b->heads_most = attention_chain_heads((uint32_t)b->group, s->value_dim);
