@@ -37,8 +37,10 @@
 extern "C" {
 #endif
 
-/* Bumped when a structure or the meaning of a call in this file changes. */
-#define TG_ORCHESTRATION_ABI 1u
+/* Bumped when struct tg_runtime grows or the meaning of a call in this file changes. A library takes plugins of every
+ * version from TG_ORCHESTRATION_ABI_OLDEST on. */
+#define TG_ORCHESTRATION_ABI 2u
+#define TG_ORCHESTRATION_ABI_OLDEST 1u
 
 /* The most arguments of one task. */
 #define TG_TASK_ARGS_MAX 1024
@@ -56,7 +58,36 @@ const uint32_t tg_orchestration_abi = TG_ORCHESTRATION_ABI;
 
 struct tg_runtime;
 
-/* The calls that build the graph, in both runtimes. */
+/* One kernel of a task. */
+struct tg_task_part {
+    int32_t func_id;      /* of a registered kernel */
+    int32_t core_type;    /* enum tg_core_type: the kind of core that the kernel is for */
+    uint64_t kernel_addr; /* 0: the kernel of func_id; else one of rt->kernel_addrs */
+};
+
+/* The description of a task. Later versions add fields at the end, for which 0 means "as before". So set `size`, and
+ * let the initialiser fill the other fields with zeros. Pointers are borrowed for the call. */
+struct tg_task_config {
+    size_t size;                      /* sizeof(struct tg_task_config) */
+    const uint64_t *args;             /* [n_args] copied; every part gets them */
+    uint32_t n_args;                  /* at most TG_TASK_ARGS_MAX */
+    uint32_t n_parts;                 /* 1: in this version a task runs one kernel on one core */
+    const struct tg_task_part *parts; /* [n_parts] */
+    size_t part_size;                 /* sizeof(struct tg_task_part) */
+    const char *label;                /* as in label_task; NULL: no label */
+};
+
+/* The calls that take a description. This table can grow: a call behind `size` does not exist. */
+struct tg_task_api {
+    size_t size; /* of this table in the library, in bytes */
+
+    /* Add a task. Returns its id, >= 0 and counting up from 0, or -1 and the run has failed: for a reason of add_task,
+     * a number of parts other than 1, or a size that is not one of this structure's. */
+    int (*add)(struct tg_runtime *rt, const struct tg_task_config *config);
+};
+
+/* The calls that build the graph, in both runtimes. The table is a part of struct tg_runtime and never grows: new calls
+ * belong to struct tg_task_api. */
 struct tg_build_api {
     /*
      * Add a task that runs kernel `func_id` with a copy of args[n_args].
@@ -125,6 +156,7 @@ struct tg_runtime {
     const uint64_t *kernel_addrs; /* [func_id]: address of the registered kernel, 0 for an unused func_id */
     struct tg_build_api aicpu_build_api;
     struct tg_host_api host_api;
+    const struct tg_task_api *task_api; /* since version 2 */
 };
 
 /* ---- short forms, which also record the line of the call ----------------------------------------------------------
@@ -133,6 +165,10 @@ struct tg_runtime {
 #define tg_add_task(rt, args, n_args, func_id, core_type)                                                              \
     ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \
      (rt)->aicpu_build_api.add_task(rt, args, n_args, func_id, core_type, 0))
+
+/* config: struct tg_task_config *. */
+#define tg_add_described(rt, config)                                                                                   \
+    ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__), (rt)->task_api->add(rt, config))
 
 #define tg_device_malloc_addr(rt, bytes)                                                                               \
     ((rt)->aicpu_build_api.mark(rt, __FILE__, __LINE__),                                                               \

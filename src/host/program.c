@@ -115,7 +115,7 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
     const struct tg_tile_isa *isa = program->device->machine->isa;
-    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, "tile.h"}};
+    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, isa->abi, "tile.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
 
     struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};
@@ -139,7 +139,10 @@ enum tg_status tg_program_set_orchestration(struct tg_program *program, const vo
     TG_REQUIRE(program);
     if (!bytes || !function_name) return tg_error(TG_ERR_ARGUMENT, "an orchestration needs bytes and a function name");
     const struct tg_rehearsal rehearsal = {.symbol = function_name,
-                                           .abi = {"tg_orchestration_abi", TG_ORCHESTRATION_ABI, "orchestration.h"}};
+                                           .abi = {.symbol = "tg_orchestration_abi",
+                                                   .oldest = TG_ORCHESTRATION_ABI_OLDEST,
+                                                   .version = TG_ORCHESTRATION_ABI,
+                                                   .header = "orchestration.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, "orchestration plugin"));
     struct tg_orchestration *fresh = calloc(1, sizeof *fresh);
     if (!fresh) return tg_error(TG_ERR_MEMORY, "orchestration plugin: no memory for it");

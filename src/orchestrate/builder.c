@@ -1,8 +1,12 @@
 #include "orchestrate/builder.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "base/sized.h"
 
 static struct tg_builder *of(struct tg_runtime *rt) { return (struct tg_builder *)(void *)rt; }
 
@@ -111,6 +115,36 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
     return id;
 }
 
+/* The sizes of the first version, which is today's. */
+static const struct tg_sized sized_task = {"struct tg_task_config", sizeof(struct tg_task_config),
+                                           sizeof(struct tg_task_config)};
+static const struct tg_sized sized_part = {"struct tg_task_part", sizeof(struct tg_task_part),
+                                           sizeof(struct tg_task_part)};
+
+static int add_described_unguarded(struct tg_builder *b, const struct tg_task_config *config)
+{
+    struct tg_task_config task = {.size = sizeof task};
+    struct tg_task_part *parts = NULL;
+    enum tg_status status = tg_sized_take(&sized_task, &task, config);
+    if (status == TG_OK && (task.n_parts != 1 || !task.parts))
+        status = tg_error(TG_ERR_ARGUMENT, "a task of %u parts%s: in this version a task has 1 part", task.n_parts,
+                          task.parts ? "" : " at address 0");
+    if (status == TG_OK)
+        status = tg_sized_array(&sized_part, task.parts, task.part_size, task.n_parts, (void **)&parts);
+    if (status != TG_OK) {
+        tg_failure_set(b->failure, status, "%s:%d: task %llu: %s", b->file ? b->file : "add", b->line,
+                       (unsigned long long)b->graph->n_added, tg_last_message());
+        return -1;
+    }
+    const struct tg_task_part part = parts[0];
+    free(parts);
+    const int n_args = task.n_args <= INT_MAX ? (int)task.n_args : INT_MAX;
+    const int id = add_task_unguarded(b, task.args, n_args, part.func_id, (enum tg_core_type)part.core_type,
+                                      part.kernel_addr);
+    if (id >= 0 && task.label) TG_OBSERVE(b->observers, labelled, id, task.label);
+    return id;
+}
+
 /* A mark holds for one call. Afterwards the mark of the enclosing call holds again, if there is one. */
 static void forget_mark(struct tg_builder *b)
 {
@@ -127,6 +161,17 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
     if (!call_begin(b, "add_task")) return -1;
     spend(b, TG_WORK_ADD);
     int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
+    forget_mark(b);
+    call_end(b);
+    return id;
+}
+
+static int add_described(struct tg_runtime *rt, const struct tg_task_config *config)
+{
+    struct tg_builder *b = of(rt);
+    if (!call_begin(b, "add")) return -1;
+    spend(b, TG_WORK_ADD);
+    const int id = add_described_unguarded(b, config);
     forget_mark(b);
     call_end(b);
     return id;
@@ -255,6 +300,8 @@ static void fail(struct tg_runtime *rt, const char *format, ...)
     call_end(b);
 }
 
+static const struct tg_task_api task_api = {.size = sizeof task_api, .add = add_described};
+
 void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *config)
 {
     memset(b, 0, sizeof *b);
@@ -274,6 +321,7 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
         .mark = mark,
         .fail = fail,
     };
+    b->rt.task_api = &task_api;
     b->graph = config->graph;
     b->kernels = config->kernels;
     b->gm = config->gm;

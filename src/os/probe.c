@@ -275,9 +275,10 @@ static enum tg_status verdict_of(const struct tg_rehearsal_answer *answer, const
     case TG_REHEARSAL_NO_SYMBOL: return tg_error(TG_ERR_SYMBOL, "%s: no function '%s'", trial->what, rehearsal->symbol);
     default: break;
     }
-    if (!answer->has_abi || answer->abi == rehearsal->abi.version) return TG_OK;
+    const struct tg_module_abi *abi = &rehearsal->abi;
+    if (!answer->has_abi || (answer->abi >= abi->oldest && answer->abi <= abi->version)) return TG_OK;
     return tg_error(TG_ERR_ABI, "%s: built against version %u of %s, this library has %u", trial->what, answer->abi,
-                    rehearsal->abi.header, rehearsal->abi.version);
+                    abi->header, abi->version);
 }
 
 static enum tg_status judge(const struct probe *probe, const struct trial *trial, enum probe_course course)

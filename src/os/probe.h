@@ -32,14 +32,14 @@
 /* The header version that a shared object was built against: a uint32_t that it may export. */
 struct tg_module_abi {
     const char *symbol;
-    uint32_t version; /* the required version */
+    uint32_t oldest, version; /* the versions that fit: from the first to the second */
     const char *header;
 };
 
 /* The requirements for an object. */
 struct tg_rehearsal {
     const char *symbol;       /* a function */
-    struct tg_module_abi abi; /* if the object exports a version, it must be this one; symbol NULL: not checked */
+    struct tg_module_abi abi; /* if the object exports a version, it must fit; symbol NULL: not checked */
 };
 
 /*

@@ -36,6 +36,14 @@ int script_add(struct script *script, int func_id, enum tg_core_type type, int n
     return script->n_tasks++;
 }
 
+int script_describe(struct script *script, int n_parts, int more, bool labelled, int func_id)
+{
+    const int64_t n_args = 3;
+    script_words(script, 7, (int64_t[]){SCRIPT_DESCRIBE, n_parts, more, labelled, func_id, TG_AIV, n_args});
+    script_words(script, (size_t)n_args, (int64_t[]){script->n_tasks, 0, 0});
+    return script->n_tasks++;
+}
+
 int script_visit(struct script *script, enum tg_core_type type, int work, int n, const int *before)
 {
     int64_t *args = malloc((3 + (size_t)n) * sizeof *args);

@@ -40,6 +40,9 @@ void script_words(struct script *script, size_t n, const int64_t *words);
 /* Add a task; its number is returned, which is its id if every add_task before it succeeds. */
 int script_add(struct script *script, int func_id, enum tg_core_type type, int n_args, const int64_t *args);
 
+/* The same by a description (see SCRIPT_DESCRIBE), whose one part marks its word. */
+int script_describe(struct script *script, int n_parts, int more, bool labelled, int func_id);
+
 /* Add a task that writes word `task number` of the data: 1 if the words of before[n] are 1 by then, else 2. `work`:
  * instructions that it issues. */
 int script_visit(struct script *script, enum tg_core_type type, int work, int n, const int *before);

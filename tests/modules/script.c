@@ -28,6 +28,27 @@ static void add(struct player *p, const int64_t *op)
     p->rt->aicpu_build_api.add_task(p->rt, args, (int)n_args + 1, (int)op[1], (enum tg_core_type)op[2], 0);
 }
 
+static void describe(struct player *p, const int64_t *op)
+{
+    struct {
+        struct tg_task_config config;
+        uint64_t later[8]; /* fields of a later version */
+    } task = {.later = {1}};
+    uint64_t args[TG_TASK_ARGS_MAX + 1];
+    const struct tg_task_part part = {.func_id = (int32_t)op[4], .core_type = (int32_t)op[5]}, parts[] = {part, part};
+    args[0] = p->target;
+    for (int64_t i = 0; i < op[6]; i++) args[i + 1] = (uint64_t)op[7 + i];
+    task.config = (struct tg_task_config){.size = sizeof task.config + (size_t)op[2],
+                                          .args = args,
+                                          .n_args = (uint32_t)op[6] + 1,
+                                          .n_parts = (uint32_t)op[1],
+                                          .parts = parts,
+                                          .part_size = sizeof part,
+                                          .label = op[3] ? "described" : NULL};
+    p->rt->aicpu_build_api.mark(p->rt, SCRIPT_FILE, ++p->n_tasks);
+    p->rt->task_api->add(p->rt, &task.config);
+}
+
 static void allocate(struct player *p, size_t bytes)
 {
     const uint64_t address = tg_device_malloc_addr(p->rt, bytes);
@@ -57,6 +78,10 @@ static int play(struct player *p)
         case SCRIPT_ADD:
             add(p, op);
             op += 4 + op[3];
+            break;
+        case SCRIPT_DESCRIBE:
+            describe(p, op);
+            op += 7 + op[6];
             break;
         case SCRIPT_EDGE:
             tg_add_edge(p->rt, (int)op[1], (int)op[2]);

@@ -2,9 +2,11 @@
  * texts. */
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/check.h"
 #include "common/flagship.h"
+#include "common/script.h"
 
 #define GM_BYTES (64ull << 20)
 
@@ -225,6 +227,78 @@ static void texts_come_by_callback(void **state)
     pa_problem_free(&problem);
 }
 
+static void run_described(enum rig_mode mode, int n_parts, int more, bool labelled, int func_id)
+{
+    struct script script;
+    script_init(&script);
+    const int task = script_describe(&script, n_parts, more, labelled, func_id);
+    script_publish(&script, task);
+    script_load(&rig, mode);
+    script_run(&rig, &script);
+    if (rig.status == TG_OK) assert_int_equal(script_disorder(&script), 0);
+    script_fini(&script);
+}
+
+static void a_task_can_be_added_by_a_description(void **state)
+{
+    (void)state;
+    for (enum rig_mode mode = RIG_CONCURRENT; mode < RIG_MODES; mode++) {
+        run_described(mode, 1, 0, true, SCRIPT_VISIT_AIV);
+        rig_expect(&rig, TG_OK, NULL);
+    }
+    char path[] = "/tmp/tg_described_XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    close(fd);
+    rig.config.record = true;
+    rig.trace_path = path;
+    run_described(RIG_CONCURRENT, 1, 0, true, SCRIPT_VISIT_AIV);
+    rig.trace_path = NULL;
+    size_t n;
+    char *trace = rig_read_file(path, &n);
+    assert_non_null(memmem(trace, n, "described", strlen("described")));
+    free(trace);
+    remove(path);
+}
+
+static void a_description_is_refused_by_its_line(void **state)
+{
+    (void)state;
+    static const struct {
+        int n_parts, more, func_id;
+        enum tg_status status;
+        const char *says;
+    } rows[] = {
+        {0, 0, SCRIPT_VISIT_AIV, TG_ERR_ARGUMENT, "a task of 0 parts: in this version a task has 1 part"},
+        {2, 0, SCRIPT_VISIT_AIV, TG_ERR_ARGUMENT, "a task of 2 parts: in this version a task has 1 part"},
+        {1, 8, SCRIPT_VISIT_AIV, TG_ERR_ARGUMENT, "sets a field behind the"},
+        {1, -8, SCRIPT_VISIT_AIV, TG_ERR_ARGUMENT, "struct tg_task_config: its size is"},
+        {1, 0, SCRIPT_VISIT_AIC, TG_ERR_CORE_TYPE, "the task says AIV"},
+        {1, 0, 77, TG_ERR_UNKNOWN_FUNC, "no kernel has func_id 77"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run_described(RIG_CONCURRENT, rows[i].n_parts, rows[i].more, false, rows[i].func_id);
+        rig_expect(&rig, rows[i].status, rows[i].says, "graph.script:1", "task 0", NULL);
+    }
+}
+
+static void a_plugin_of_an_older_version_runs(void **state)
+{
+    (void)state;
+    struct script script;
+    script_init(&script);
+    const int first = script_visit(&script, TG_AIV, 0, 0, NULL), second = script_visit(&script, TG_AIC, 0, 1, &first);
+    script_edge(&script, first, second);
+    script_publish(&script, first);
+    script_publish(&script, second);
+    script_load(&rig, RIG_CONCURRENT);
+    rig_plugin(&rig, rig_module("older_plugin"), "orchestration");
+    script_run(&rig, &script);
+    rig_expect(&rig, TG_OK, NULL);
+    assert_int_equal(script_disorder(&script), 0);
+    script_fini(&script);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +310,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_submitted_run_ends_by_itself, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_submitted_run_that_fails_says_why, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(texts_come_by_callback, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(a_task_can_be_added_by_a_description, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(a_description_is_refused_by_its_line, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(a_plugin_of_an_older_version_runs, open_rig, close_rig),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, NULL, NULL);

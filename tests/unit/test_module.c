@@ -279,10 +279,10 @@ static void an_object_for_another_version_of_a_header_is_refused(void **state)
     (void)state;
     size_t n;
     uint8_t *other = read_module("other_abi", &n);
-    struct tg_rehearsal rehearsal = {.symbol = "kernel_entry", .abi = {"tg_tile_abi", 1, "tile.h"}};
+    struct tg_rehearsal rehearsal = {.symbol = "kernel_entry", .abi = {"tg_tile_abi", 1, 1, "tile.h"}};
     assert_refused(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_ERR_ABI,
                    "built against version 4711 of tile.h, this library has 1");
-    rehearsal.abi.version = 4711;
+    rehearsal.abi.oldest = rehearsal.abi.version = 4711;
     assert_int_equal(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_OK);
     rehearsal.abi.symbol = "no_such_version"; /* an object may have none */
     assert_int_equal(tg_module_probe(other, n, &rehearsal, "kernel k"), TG_OK);
