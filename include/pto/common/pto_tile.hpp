@@ -50,6 +50,13 @@ template <int64_t... N> struct Five {
 
 } // namespace detail
 
+// A fill value of the program's own, by the bits of a float or by the float.
+template <uint32_t Bits> inline constexpr PadValue PadCustom = static_cast<PadValue>(uint64_t{1} << 32 | Bits);
+constexpr PadValue PadValueCustom(float value)
+{
+    return static_cast<PadValue>(uint64_t{1} << 32 | detail::bits_of(value));
+}
+
 // The extents of a GlobalTensor, outermost first, in elements. The constructors take no argument (dynamic extents are
 // 1), all five extents, or the dynamic ones in order.
 template <int64_t N1 = DYNAMIC, int64_t N2 = DYNAMIC, int64_t N3 = DYNAMIC, int64_t N4 = DYNAMIC, int64_t N5 = DYNAMIC>

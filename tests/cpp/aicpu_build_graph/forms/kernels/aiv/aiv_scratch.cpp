@@ -28,8 +28,7 @@ AICORE void run(__gm__ float *in, __gm__ float *out, __gm__ float *sums, __gm__ 
     Tile<TileType::Vec, float, ROWS, 1, BLayout::ColMajor> column;
     Rows<COLS> repeated;
     Tile<TileType::Vec, float, 1, COLS> columns;
-    Tile<TileType::Vec, float, ROWS, WIDE, BLayout::RowMajor, ROWS, WIDE, SLayout::NoneBox, 512,
-         static_cast<PadValue>(0x1BF800000)> // -1: bit 32, and the bits of the float
+    Tile<TileType::Vec, float, ROWS, WIDE, BLayout::RowMajor, ROWS, WIDE, SLayout::NoneBox, 512, PadValueCustom(-1.0f)>
         padded;
     const uint32_t places[] = {0x0, 0x2000, 0x4000, 0x6000, 0x8000, 0xa000, 0xc000, 0xe000, 0x10000, 0x12000, 0x14000};
     int at = 0;
@@ -65,6 +64,8 @@ AICORE void run(__gm__ float *in, __gm__ float *out, __gm__ float *sums, __gm__ 
 }
 
 } // namespace softmax
+
+static_assert(PadValueCustom(-1.0f) == PadCustom<0xBF800000u>);
 
 extern "C" __aicore__ void kernel_entry(__gm__ int64_t *args)
 {
