@@ -117,7 +117,7 @@ performance: ## measure platform cpu beside other runtimes, write docs/performan
 	tools/attention_page.py build/bench/performance.json "$(CONDITIONS)"
 
 device-times: build ## published device times beside the predicted ones, as a table
-	@tools/device_times.sh
+	@tools/device_times.py $(if $(LEAVE_ONE_OUT),--leave-one-out)
 
 coverage: ## run the tests, report lines and branches, details in build/coverage/html
 	@tools/install_deps.sh build test coverage

@@ -96,7 +96,7 @@ endif()
 
 # Minutes under a sanitizer, and gigabytes. PROCESSORS: drawing inputs takes all there are.
 if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING AND CMAKE_BUILD_TYPE STREQUAL "Release")
-    add_test(NAME device_times COMMAND ${CHECKS}/device_times.sh ${PROJECT_BINARY_DIR})
+    add_test(NAME device_times COMMAND ${CHECKS}/device_times.py ${PROJECT_BINARY_DIR})
     tg_test_properties(device_times project)
     set_tests_properties(device_times PROPERTIES COST 900 PROCESSORS 2 TIMEOUT 300)
 endif()

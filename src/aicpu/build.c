@@ -27,11 +27,11 @@ static void span(struct tg_control *control, enum tg_span_kind kind)
     control->since_ns = end;
 }
 
-static void spend(void *context, enum tg_work work)
+static void spend(void *context, enum tg_work work, uint32_t n)
 {
     struct tg_control *control = context;
     struct tg_machine *machine = machine_of(control);
-    machine->ops->spend(machine, work, 1);
+    machine->ops->spend(machine, work, n);
 }
 
 static bool window_is_full(struct tg_control *control)

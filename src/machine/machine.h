@@ -34,6 +34,7 @@ enum { TG_CORES_MAX = TG_BLOCKS_MAX * TG_CORES_PER_BLOCK, TG_WORKERS_MAX = TG_CO
 enum tg_work {
     TG_WORK_OPEN,     /* open the plugin and look up its entry */
     TG_WORK_ADD,      /* add a task */
+    TG_WORK_ARGUMENT, /* take over an argument of a task */
     TG_WORK_EDGE,     /* add an edge */
     TG_WORK_PUBLISH,  /* publish a task */
     TG_WORK_ALLOC,    /* allocate or free device memory */

@@ -47,9 +47,9 @@ static void record(struct tg_builder *b, enum tg_status status)
     if (status != TG_OK) tg_failure_set(b->failure, status, "%s", tg_last_message());
 }
 
-static void spend(const struct tg_builder *b, enum tg_work work)
+static void spend(const struct tg_builder *b, enum tg_work work, uint32_t n)
 {
-    if (b->hooks.spend) b->hooks.spend(b->hooks.context, work);
+    if (b->hooks.spend) b->hooks.spend(b->hooks.context, work, n);
 }
 
 static uint64_t now(const struct tg_builder *b) { return b->hooks.now ? b->hooks.now(b->hooks.context) : 0; }
@@ -159,7 +159,8 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_task")) return -1;
-    spend(b, TG_WORK_ADD);
+    spend(b, TG_WORK_ADD, 1);
+    if (n_args > 0) spend(b, TG_WORK_ARGUMENT, (uint32_t)n_args);
     int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
     forget_mark(b);
     call_end(b);
@@ -170,7 +171,7 @@ static int add_described(struct tg_runtime *rt, const struct tg_task_config *con
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add")) return -1;
-    spend(b, TG_WORK_ADD);
+    spend(b, TG_WORK_ADD, 1);
     const int id = add_described_unguarded(b, config);
     forget_mark(b);
     call_end(b);
@@ -181,7 +182,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
-    spend(b, TG_WORK_EDGE);
+    spend(b, TG_WORK_EDGE, 1);
     uint64_t n_waits = b->graph->n_waits;
     enum tg_status status = tg_graph_edge(b->graph, from, to);
     record(b, status);
@@ -195,7 +196,7 @@ static void publish_task(struct tg_runtime *rt, int id)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "publish_task")) return;
-    spend(b, TG_WORK_PUBLISH);
+    spend(b, TG_WORK_PUBLISH, 1);
     struct tg_task *ready = NULL;
     enum tg_status status = tg_graph_publish(b->graph, id, &ready);
     record(b, status);
@@ -227,7 +228,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "device_malloc")) return NULL;
-    spend(b, TG_WORK_ALLOC);
+    spend(b, TG_WORK_ALLOC, 1);
     uint64_t address = 0, peak = tg_gm_peak(b->gm);
     enum tg_status status = tg_gm_alloc(b->gm, bytes, b->gm_owner, &address);
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_malloc: %s", tg_last_message());
@@ -244,7 +245,7 @@ static void device_free(struct tg_runtime *rt, void *address)
     if (!call_begin(b, "device_free")) return;
     enum tg_status status = TG_OK;
     if (address) {
-        spend(b, TG_WORK_ALLOC);
+        spend(b, TG_WORK_ALLOC, 1);
         status = tg_gm_free(b->gm, b->gm_owner, (uint64_t)(uintptr_t)address);
     }
     if (status != TG_OK) tg_failure_set(b->failure, status, "device_free: %s", tg_last_message());
@@ -420,7 +421,7 @@ struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch
         .hooks = *hooks,
     };
     tg_builder_init(b, &config);
-    spend(b, TG_WORK_OPEN);
+    spend(b, TG_WORK_OPEN, 1);
     tg_builder_run(b, &plugin->module, launch->function_name, NULL, 0);
     return plugin;
 }

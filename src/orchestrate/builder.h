@@ -22,7 +22,7 @@ struct tg_builder_hooks {
     /* The builder's time in ns; NULL: it has no clock. */
     uint64_t (*now)(void *context);
     /* Account for one piece of work; NULL: work takes real time. */
-    void (*spend)(void *context, enum tg_work work);
+    void (*spend)(void *context, enum tg_work work, uint32_t n);
     /* A task was published; `ready` is the task if it can run now, else NULL. */
     void (*published)(void *context, struct tg_task *ready);
     /* Wait until task `id` is complete. false: it cannot complete; the failure has the reason. NULL: waiting is

@@ -156,7 +156,7 @@ static double path_figure(const struct tg_sim_machine *machine, size_t offset)
 
 #define FREE_CONTROL                                                                                                   \
     "launch = 0\nhost_graph = 0\nplugin_open = 0\nadd_task = 0\nadd_edge = 0\npublish_task = 0\ndevice_malloc = 0\n"   \
-    "cold_add = 0\n"                                                                                                   \
+    "add_argument = 0\ncold_add = 0\n"                                                                                 \
     "sweep = 1\nread_register = 1\ndispatch = 0\ncomplete = 0\ndispatch_latency = 0\nreceive = 0\ncold_start = 0\n"    \
     "finish_latency = 1\n"
 
@@ -343,7 +343,8 @@ static uint64_t serial_ns(const struct tg_record *record, const struct tg_sim_ma
                             cost_of_cores(m, record->n_cores);
     const double built = m->plugin_open + (double)record->n_tasks * (m->add_task + m->publish_task) +
                          (double)record->n_edges * m->add_edge + 1000 * m->device_malloc +
-                         fmin((double)record->n_tasks, m->cold_tasks) * m->cold_add;
+                         (double)record->n_tasks * TG_TASK_ARGS_MAX * m->add_argument +
+                         (m->cold_tasks + 1) * m->cold_add;
     const double ran = (double)record->n_tasks * ((double)handover_ns(m) + m->cold_start);
     return (uint64_t)(m->launch + m->host_graph + greeting + built + ran) + kernel_ns;
 }

@@ -20,15 +20,18 @@
 #define TG_MACHINE_PARAMETERS(X)                                                                                       \
     X(blocks, 24, 1, 128, "blocks of 1 AIC and 2 AIV", "H", "S hardware.md; INI cube_core_cnt")                        \
     X(core_ghz, 1.85, 0.001, 1000, "GHz", "H", "INI cube_freq")                                                        \
-    X(launch, 36000, 0, 1e9, "ns before the control threads start", "F", "a 2-task run takes 52 us (S PR 1785)")       \
-    X(host_graph, 65000, 0, 1e9, "ns more to take over a graph of the host", "F",                                      \
+    X(launch, 28000, 0, 1e9, "ns before the control threads start", "F", "a 2-task run takes 52 us (S PR 1785)")       \
+    X(host_graph, 73000, 0, 1e9, "ns more to take over a graph of the host", "F",                                      \
       "a 2-task run takes 108 us (S PR "                                                                               \
       "1785)")                                                                                                         \
     X(plugin_open, 10000, 0, 1e9, "ns to open the plugin", "L", "assumed")                                             \
-    X(add_task, 256, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \
-    X(cold_tasks, 96, 0, 1e9, "tasks that the builder adds while its caches are cold", "F",                            \
-      "1,280 tasks: 706.7 us of the builder (S aa1e470a4), 103 us more than at the pace of 65,792")                    \
-    X(cold_add, 960, 0, 1e9, "ns more for each of them", "F", "the same row; 4.55 us a task in a graph of 13 (S)")     \
+    X(add_task, 260, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \
+    X(add_argument, 1, 0, 1e9, "ns for each argument of a task", "L",                                                  \
+      "half of what the builder's 706.7 us for 1,280 tasks of 64 blocks exceed its pace by (S aa1e470a4)")             \
+    X(cold_add, 5600, 0, 1e9, "ns more for the first task that the builder adds, less for each later one", "F",        \
+      "the builder took 54.7 us for 13 tasks, 4.55 us each (S aa1e470a4)")                                             \
+    X(cold_tasks, 8, 0, 1e9, "tasks until cold_add has fallen to 1/e of itself", "F",                                  \
+      "the same row, and the other half of what 1,280 tasks exceed the pace by")                                       \
     X(add_edge, 65, 0, 1e9, "ns", "F", "part of the same sum")                                                         \
     X(publish_task, 140, 0, 1e9, "ns", "F", "part of the same sum")                                                    \
     X(device_malloc, 100, 0, 1e9, "ns", "L", "assumed")                                                                \

@@ -39,6 +39,7 @@ enum {
     JUDGED_ALIVE_MAX = 20000,    /* signs of life of a checked task: its time limit must not count the checks' time */
     INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
     DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
+    COLD_MOST = 20,              /* times cold_tasks: caches are warm */
     PROGRESS_NS = 100000000,
     PROGRESS_YIELDS = 256
 };
@@ -72,7 +73,7 @@ struct sim {
     enum tg_isa isa;                  /* of the tile operations; all give the same bytes */
     const struct tg_machine_run *run; /* during a launch */
     bool judged;                      /* an observer of the launch reports defects */
-    uint64_t n_cold;                  /* tasks of the launch that a builder with cold caches added */
+    uint64_t n_added;                 /* tasks of the launch so far */
     uint32_t builder_delay_ns;        /* random schedule: upper limit of the delay at each publication */
     struct core cores[TG_CORES_MAX];
     uint64_t end_ns;           /* of the control threads */
@@ -120,6 +121,7 @@ static double work_ns(const struct tg_sim_machine *m, enum tg_work work)
     switch (work) {
     case TG_WORK_OPEN: return m->plugin_open;
     case TG_WORK_ADD: return m->add_task;
+    case TG_WORK_ARGUMENT: return m->add_argument;
     case TG_WORK_EDGE: return m->add_edge;
     case TG_WORK_PUBLISH: return m->publish_task;
     case TG_WORK_ALLOC: return m->device_malloc;
@@ -130,14 +132,21 @@ static double work_ns(const struct tg_sim_machine *m, enum tg_work work)
     return 0;
 }
 
+/* The first tasks of a run are added with cold caches, the later ones with ever warmer ones. A random schedule has warm
+ * caches: a slow start of the builder would hide races between its first tasks. */
+static double cold_ns(struct sim *sim)
+{
+    const struct tg_sim_machine *m = &sim->figures;
+    const double n_before = (double)sim->n_added++;
+    if (sim->run->schedule_seed != 0 || m->cold_tasks == 0 || n_before > COLD_MOST * m->cold_tasks) return 0;
+    return m->cold_add * exp(-n_before / m->cold_tasks);
+}
+
 static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 {
     struct sim *sim = of(machine);
-    self(sim)->now += (uint64_t)work_ns(&sim->figures, work) * n;
-    if (work == TG_WORK_ADD && (double)sim->n_cold < sim->figures.cold_tasks) {
-        self(sim)->now += (uint64_t)sim->figures.cold_add;
-        sim->n_cold++;
-    }
+    self(sim)->now += (uint64_t)(work_ns(&sim->figures, work) * n);
+    if (work == TG_WORK_ADD) self(sim)->now += (uint64_t)cold_ns(sim);
     if (work == TG_WORK_PUBLISH && sim->builder_delay_ns > 0)
         self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
@@ -503,7 +512,7 @@ static uint32_t drawn_builder_delay(uint64_t seed)
 
 static enum tg_status simulate(struct sim *sim, struct start *starts)
 {
-    sim->n_cold = 0;
+    sim->n_added = 0;
     sim->builder_delay_ns = drawn_builder_delay(sim->run->schedule_seed);
     tg_clock_reset(&sim->clock, sim->run->schedule_seed);
     tg_memory_reset(&sim->memory);
