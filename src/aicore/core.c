@@ -33,7 +33,7 @@ void tg_core_main(void *arg, uint32_t core)
     struct tg_machine *machine = launch->machine;
     struct tg_handshake *handshake = &launch->handshake[core];
     handshake->hello_core = core;
-    handshake->hello_type = (uint32_t)launch->core_type[core];
+    handshake->hello_type = (uint32_t)launch->data->core_type[core];
     /* Release, pairs with the scheduler's acquire: hello is complete. */
     atomic_store_explicit(&handshake->ready, 1, memory_order_release);
     machine->ops->write_cond(machine, TG_TOKEN_NONE);

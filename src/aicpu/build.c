@@ -98,7 +98,7 @@ static void run_plugin(struct tg_control *control)
         .now = now,
         .spend = spend,
         .published = published,
-        .wait_task = config->sequential ? NULL : wait_task,
+        .wait_task = config->data->sequential ? NULL : wait_task,
     };
     control->plugin = tg_builder_run_embedded(config, &hooks);
 }

@@ -5,11 +5,11 @@
 
 #include "base/random.h"
 
-uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core)
+uint32_t tg_control_owner(const struct tg_launch_data *data, uint32_t core)
 {
-    uint32_t first = launch->plugin ? 1 : 0; /* thread 0 builds */
+    uint32_t first = tg_launch_has_plugin(data) ? 1 : 0; /* thread 0 builds */
     uint32_t block = core / TG_CORES_PER_BLOCK;
-    return first + block % (launch->n_threads - first);
+    return first + block % (data->n_threads - first);
 }
 
 static void push_list(struct tg_control *control, struct tg_task *list, uint64_t now)
@@ -23,6 +23,8 @@ static void push_list(struct tg_control *control, struct tg_task *list, uint64_t
 
 enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg_control **out)
 {
+    const struct tg_launch_data *data = launch->data;
+    TG_TRY(tg_launch_data_check(data));
     size_t bytes = (sizeof(struct tg_control) + 63) / 64 * 64;
     struct tg_control *control = aligned_alloc(64, bytes);
     if (!control) return tg_error(TG_ERR_MEMORY, "no memory for the control program");
@@ -30,12 +32,12 @@ enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg
     control->config = *launch;
     tg_ready_init(&control->ready[TG_AIC]);
     tg_ready_init(&control->ready[TG_AIV]);
-    atomic_init(&control->phase, launch->plugin ? TG_BUILDING : TG_BUILT);
-    atomic_init(&control->window, launch->window);
+    atomic_init(&control->phase, tg_launch_has_plugin(data) ? TG_BUILDING : TG_BUILT);
+    atomic_init(&control->window, data->window);
     for (uint32_t i = 0; i < TG_AICPU_THREADS_MAX; i++) {
         struct tg_scheduler *s = &control->scheduler[i];
         s->first_start_ns = UINT64_MAX;
-        s->random = launch->schedule_seed + i;
+        s->random = data->schedule_seed + i;
         tg_random_next(&s->random);
     }
     push_list(control, launch->ready, 0);
@@ -55,9 +57,9 @@ void tg_control_close(struct tg_control *control, struct tg_control_report *repo
         struct tg_scheduler *s = &control->scheduler[i];
         if (s->first_start_ns < report->first_start_ns) report->first_start_ns = s->first_start_ns;
         report->n_instructions += s->n_instructions;
-        for (uint32_t core = 0; core < control->config.n_cores; core++) {
+        for (uint32_t core = 0; core < control->config.data->n_cores; core++) {
             if (!s->core_used[core]) continue;
-            if (control->config.core_type[core] == TG_AIC) report->n_aic++;
+            if (control->config.data->core_type[core] == TG_AIC) report->n_aic++;
             else report->n_aiv++;
         }
     }
@@ -67,7 +69,7 @@ void tg_control_close(struct tg_control *control, struct tg_control_report *repo
 void tg_control_wake_all(struct tg_control *control, uint32_t self)
 {
     struct tg_machine *machine = control->config.machine;
-    for (uint32_t i = 0; i < control->config.n_threads; i++)
+    for (uint32_t i = 0; i < control->config.data->n_threads; i++)
         if (i != self) machine->ops->wake(machine, i);
 }
 
@@ -83,7 +85,7 @@ void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_gu
 {
     struct tg_control *control = arg;
     if (on_core) tg_control_report_core(control, index, how);
-    else tg_builder_report(control->config.builder, control->config.function_name, how);
+    else tg_builder_report(control->config.builder, tg_launch_function_name(control->config.data), how);
 }
 
 void tg_control_main(void *arg, uint32_t thread)

@@ -70,7 +70,10 @@ void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t
 /* Tell every other thread that something changed. */
 void tg_control_wake_all(struct tg_control *control, uint32_t self);
 
-static inline bool tg_control_has_builder(const struct tg_control *control) { return control->config.plugin != NULL; }
+static inline bool tg_control_has_builder(const struct tg_control *control)
+{
+    return tg_launch_has_plugin(control->config.data);
+}
 
 static inline enum tg_builder_phase tg_control_phase(struct tg_control *control)
 {

@@ -21,7 +21,7 @@ static void span(struct tg_control *control, uint32_t self, enum tg_span_kind ki
 
 static void core_is_idle(struct tg_control *control, struct tg_scheduler *s, uint32_t core)
 {
-    enum tg_core_type type = control->config.core_type[core];
+    enum tg_core_type type = (enum tg_core_type)control->config.data->core_type[core];
     s->idle[type][s->n_idle[type]++] = core;
 }
 
@@ -35,8 +35,7 @@ static void open_cores(struct tg_control *control, struct tg_scheduler *s)
         struct tg_handshake *handshake = &control->config.handshake[s->core[i]];
         /* Acquire, pairs with the core's release: hello is visible. */
         while (!atomic_load_explicit(&handshake->ready, memory_order_acquire)) machine->ops->idle(machine);
-        if (handshake->hello_core != s->core[i] ||
-            handshake->hello_type != (uint32_t)control->config.core_type[s->core[i]])
+        if (handshake->hello_core != s->core[i] || handshake->hello_type != control->config.data->core_type[s->core[i]])
             tg_failure_set(control->config.failure, TG_ERR_MISUSE, "core %u answers as core %u of type %u", s->core[i],
                            handshake->hello_core, handshake->hello_type);
         machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_IDLE);
@@ -84,15 +83,16 @@ static void report_fault(struct tg_control *control, uint32_t core, struct tg_ta
     char text[256];
     const uint64_t n_waiting = tg_task_n_waiting(task);
     tg_failure_set(control->config.failure, why, "%s on core %u (%s): %s; %llu tasks wait for it",
-                   tg_task_describe(task, text, sizeof text), core, tg_core_type_name(control->config.core_type[core]),
-                   words, (unsigned long long)n_waiting);
+                   tg_task_describe(task, text, sizeof text), core,
+                   tg_core_type_name((enum tg_core_type)control->config.data->core_type[core]), words,
+                   (unsigned long long)n_waiting);
 }
 
 void tg_control_report_core(struct tg_control *control, uint32_t core, const struct tg_guard *how)
 {
     char words[128];
     tg_guard_describe(how, words, sizeof words);
-    const uint32_t owner = tg_control_owner(&control->config, core);
+    const uint32_t owner = tg_control_owner(control->config.data, core);
     report_fault(control, core, control->scheduler[owner].running[core],
                  how->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT, words);
 }
@@ -151,7 +151,7 @@ static bool poll_cores(struct tg_control *control, struct tg_scheduler *s, uint3
 static bool may_dispatch(struct tg_control *control)
 {
     if (tg_control_failed(control)) return false;
-    return !control->config.sequential || tg_control_phase(control) == TG_BUILT;
+    return !control->config.data->sequential || tg_control_phase(control) == TG_BUILT;
 }
 
 /* The most recently used idle core, whose buffers are warm. A random schedule draws any idle core. */
@@ -159,7 +159,7 @@ static uint32_t take_idle_core(struct tg_control *control, struct tg_scheduler *
 {
     uint32_t *idle = s->idle[type];
     uint32_t last = --s->n_idle[type];
-    if (control->config.schedule_seed != 0) {
+    if (control->config.data->schedule_seed != 0) {
         uint32_t drawn = tg_random_below(&s->random, last + 1);
         uint32_t core = idle[drawn];
         idle[drawn] = idle[last];
@@ -195,7 +195,7 @@ static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s, u
     machine->ops->spend(machine, TG_WORK_SWEEP, 1);
     machine->ops->sync(machine);
     if (!may_dispatch(control)) return false;
-    uint64_t *random = control->config.schedule_seed ? &s->random : NULL;
+    uint64_t *random = control->config.data->schedule_seed ? &s->random : NULL;
     for (int type = TG_AIC; type <= TG_AIV; type++) {
         while (s->n_idle[type] > 0) {
             struct tg_task *task = tg_ready_pop(&control->ready[type], random);
@@ -249,8 +249,8 @@ void tg_control_schedule(struct tg_control *control, uint32_t self)
 {
     struct tg_machine *machine = machine_of(control);
     struct tg_scheduler *s = &control->scheduler[self];
-    for (uint32_t core = 0; core < control->config.n_cores; core++)
-        if (tg_control_owner(&control->config, core) == self) s->core[s->n_own++] = core;
+    for (uint32_t core = 0; core < control->config.data->n_cores; core++)
+        if (tg_control_owner(control->config.data, core) == self) s->core[s->n_own++] = core;
     open_cores(control, s);
     for (;;) {
         bool moved = poll_cores(control, s, self);

@@ -65,6 +65,7 @@ struct tg_run {
     struct tg_check_observer *check_observer; /* owned; NULL: not config.check */
     const struct tg_observer *observers;      /* of building and launches: the two above, or NULL */
     struct tg_check check;                    /* used if config.check, or if there are several schedules */
+    struct tg_launch_data *launch_data;       /* owned; NULL before the first launch */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     void *declared;           /* of config, owned; NULL: none, or another run owns it */

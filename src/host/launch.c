@@ -40,44 +40,52 @@ static uint32_t n_cores_of(const struct tg_run *run)
     return run->program->device->machine->n_workers > 0 ? 0 : run->config.block_dim * TG_CORES_PER_BLOCK;
 }
 
+static enum tg_status write_data(struct tg_run *run)
+{
+    const bool on_device = builds_on_device(run), sequential = run->config.build_mode == TG_BUILD_SEQUENTIAL;
+    const uint32_t n_workers = run->program->device->machine->n_workers;
+    const struct tg_plugin_bytes *plugin = &run->orchestration->plugin;
+    struct tg_launch_data header = {
+        .n_cores = n_cores_of(run),
+        .n_threads = n_workers > 0 ? n_workers : run->config.aicpu_thread_num,
+        .window = on_device && !sequential ? run->config.window : 0,
+        .sequential = sequential,
+        .schedule_seed = run->config.schedule_seed,
+        .plugin = on_device ? (uint64_t)(uintptr_t)plugin->bytes : 0,
+        .plugin_bytes = on_device ? plugin->n_bytes : 0,
+        .plugin_number = plugin->number,
+        .n_orch_args = (uint32_t)(2 * run->n_tensors + 1),
+    };
+    set_core_types(run, n_workers > 0);
+    for (uint32_t i = 0; i < header.n_cores; i++) header.core_type[i] = (uint8_t)run->core_type[i];
+    return tg_launch_data_write(&run->launch_data, &header, run->args, run->orchestration->function_name);
+}
+
 static void prepare_control(struct tg_run *run, struct launch *launch)
 {
     const struct tg_program *program = run->program;
-    bool on_device = builds_on_device(run);
-    bool sequential = run->config.build_mode == TG_BUILD_SEQUENTIAL;
-    const uint32_t n_workers = program->device->machine->n_workers;
-    set_core_types(run, n_workers > 0);
     launch->control = (struct tg_control_launch){
+        .data = run->launch_data,
         .machine = program->device->machine,
         .graph = &run->graph,
         .kernels = &program->kernels,
         .failure = run->failure,
         .handshake = launch->handshake,
-        .core_type = run->core_type,
-        .n_cores = n_cores_of(run),
-        .n_threads = n_workers > 0 ? n_workers : run->config.aicpu_thread_num,
-        .progress = run->progress && !program->device->machine->catch_faults ? show_progress : NULL,
-        .progress_context = run,
-        .window = on_device && !sequential ? run->config.window : 0,
-        .schedule_seed = run->config.schedule_seed,
-        .plugin = on_device ? &run->orchestration->plugin : NULL,
-        .function_name = run->orchestration->function_name,
-        .sequential = sequential,
-        .orch_args = run->args,
-        .orch_argc = (int32_t)(2 * run->n_tensors + 1),
         .gm_owner = &run->plugin_memory,
         .builder = &run->builder,
         .ready = run->ready,
+        .progress = run->progress && !program->device->machine->catch_faults ? show_progress : NULL,
+        .progress_context = run,
     };
 }
 
 static void prepare_machine(struct tg_run *run, struct launch *launch)
 {
     struct tg_machine_run *m = &launch->machine_run;
-    launch->cores = (struct tg_core_launch){launch->control.machine, run->core_type, launch->handshake};
+    launch->cores = (struct tg_core_launch){launch->control.machine, run->launch_data, launch->handshake};
     *m = (struct tg_machine_run){
-        .n_threads = launch->control.n_threads,
-        .n_cores = launch->control.n_cores,
+        .n_threads = run->launch_data->n_threads,
+        .n_cores = run->launch_data->n_cores,
         .kernels = &run->program->kernels,
         .core_main = tg_core_main,
         .core_arg = &launch->cores,
@@ -92,7 +100,7 @@ static void prepare_machine(struct tg_run *run, struct launch *launch)
     };
     for (uint32_t i = 0; i < m->n_cores; i++) {
         m->core_type[i] = run->core_type[i];
-        m->owner[i] = tg_control_owner(&launch->control, i);
+        m->owner[i] = tg_control_owner(run->launch_data, i);
     }
 }
 
@@ -172,14 +180,15 @@ enum tg_status tg_launch(struct tg_run *run)
     struct launch launch = {0};
     struct tg_control_report report = {.first_start_ns = UINT64_MAX};
     enum tg_status status = TG_OK;
+    TG_TRY(write_data(run));
     if (!open_handshakes(&launch, n_cores_of(run))) return tg_error(TG_ERR_MEMORY, "no memory for a launch");
     prepare_control(run, &launch);
     prepare_machine(run, &launch);
     struct tg_machine *machine = launch.control.machine;
     machine->observers = run->observers;
     if (!has_failed_before(run))
-        status = launch.control.n_cores == 0 ? run_on_workers(run, &launch, &report)
-                                             : run_on_cores(run, &launch, &report);
+        status = run->launch_data->n_cores == 0 ? run_on_workers(run, &launch, &report)
+                                                : run_on_cores(run, &launch, &report);
     machine->observers = NULL;
     if (run->config.record && !machine->lost) {
         const enum tg_status taken = tg_recorder_take(&run->recorder, &run->record);

@@ -266,6 +266,7 @@ void tg_run_destroy(struct tg_run *run)
     free(run->staging);
     free(run->tensors);
     free(run->args);
+    free(run->launch_data);
     free(run->pairs);
     tg_recorder_close(&run->recorder);
     tg_check_observer_close(run->check_observer);

@@ -1,6 +1,10 @@
 /*
  * launch.h - the shared data of host, AICPU and cores for one launch: arguments, report, and the handshake.
  *
+ * The arguments are plain data: one block of bytes that can be copied to another address space (tg_launch_data). The
+ * objects that carry the launch out belong to the control program's address space (tg_control_launch). Today that is
+ * the host's.
+ *
  * One of two programs carries out a launch. On a machine with registers it is the control program (src/aicpu) with
  * cores (src/aicore). On a machine whose threads run kernels themselves it is the workers (src/worker).
  *
@@ -70,11 +74,54 @@ struct tg_handshake {
 };
 _Static_assert(offsetof(struct tg_handshake, payload_token) % 64 == 0, "the writers share no cache line");
 
+/* Bumped when struct tg_launch_data changes. */
+#define TG_LAUNCH_VERSION 1u
+
+/* What one launch is. No field depends on the place of the block: parts of it are found by their distance from its
+ * start, everything else by an address of device memory. Writer: the host, before the launch. */
+struct tg_launch_data {
+    uint32_t version; /* TG_LAUNCH_VERSION */
+    uint32_t n_bytes; /* of the block: this structure, orch_args, and the function name */
+    uint32_t n_cores; /* 0: workers */
+    uint32_t n_threads;
+    uint32_t window;     /* published, unfinished tasks; 0: no limit */
+    uint32_t sequential; /* 1: build first, then schedule */
+    uint64_t schedule_seed;
+    /* aicpu_build_graph: the embedded plugin (tg_plugin_bytes). plugin_bytes 0: the graph is built already. */
+    uint64_t plugin, plugin_bytes, plugin_number;
+    uint32_t function_name_at; /* from the start of the block: the name of the entry function, with a 0 behind it */
+    uint32_t n_orch_args;
+    uint8_t core_type[TG_CORES_MAX]; /* enum tg_core_type of each core */
+    uint64_t orch_args[];            /* [n_orch_args] */
+};
+_Static_assert(offsetof(struct tg_launch_data, orch_args) == 64 + TG_CORES_MAX, "the same for every compiler");
+
+/*
+ * Write the block of a launch: `header`, of which version, n_bytes and function_name_at are filled in here, then
+ * orch_args[header->n_orch_args] and the name. *data is NULL, or the block of an earlier launch with as many arguments
+ * and the same name, which keeps its place: an open plugin may still read its arguments.
+ *
+ * Owns      the caller frees *data
+ * Errors    TG_ERR_MEMORY
+ */
+enum tg_status tg_launch_data_write(struct tg_launch_data **data, const struct tg_launch_data *header,
+                                    const uint64_t *orch_args, const char *function_name);
+
+/* TG_ERR_ABI: another version. */
+enum tg_status tg_launch_data_check(const struct tg_launch_data *data);
+
+static inline bool tg_launch_has_plugin(const struct tg_launch_data *data) { return data->plugin_bytes > 0; }
+
+static inline const char *tg_launch_function_name(const struct tg_launch_data *data)
+{
+    return (const char *)data + data->function_name_at;
+}
+
 /* The argument of core_main: one per launch. */
 struct tg_core_launch {
     struct tg_machine *machine;
-    const enum tg_core_type *core_type; /* [n_cores] */
-    struct tg_handshake *handshake;     /* [n_cores] */
+    const struct tg_launch_data *data;
+    struct tg_handshake *handshake; /* [n_cores] */
 };
 
 /* The core's program (src/aicore); arg is a tg_core_launch. */
@@ -82,35 +129,25 @@ void tg_core_main(void *arg, uint32_t core);
 
 struct tg_builder;
 struct tg_plugin;
-struct tg_plugin_bytes;
 struct tg_gm_owner;
 struct tg_graph;
 struct tg_task;
 
-/* The input of the control program or of the workers. Borrowed for the launch. */
+/* The input of the control program or of the workers: the launch, and the objects of its address space. Borrowed for
+ * the launch. */
 struct tg_control_launch {
+    const struct tg_launch_data *data;
     struct tg_machine *machine;
     struct tg_graph *graph;
     const struct tg_kernels *kernels;
     struct tg_failure *failure;
     struct tg_handshake *handshake; /* [n_cores] */
-    const enum tg_core_type *core_type;
-    uint32_t n_cores;   /* 0: workers */
-    uint32_t n_threads; /* control threads, or workers */
-    uint32_t window;    /* published, unfinished tasks; 0: no limit */
-    uint64_t schedule_seed;
+    struct tg_gm_owner *gm_owner;   /* owns the plugin's allocations */
+    struct tg_builder *builder;     /* it outlives the launch, like the plugin */
+    struct tg_task *ready;          /* built graph: the list of tasks that can run */
     /* Workers: called now and then on thread 0 with the time since the launch; NULL: no such call. */
     void (*progress)(void *context, uint64_t device_ns);
     void *progress_context;
-    /* aicpu_build_graph: the embedded plugin. NULL: the graph is built already. */
-    const struct tg_plugin_bytes *plugin;
-    const char *function_name;
-    bool sequential; /* build first, then schedule */
-    const uint64_t *orch_args;
-    int32_t orch_argc;
-    struct tg_gm_owner *gm_owner; /* owns the plugin's allocations */
-    struct tg_builder *builder;   /* the host's: it outlives the launch, like the plugin */
-    struct tg_task *ready;        /* built graph: the list of tasks that can run */
 };
 
 /* The answer to the host. */
@@ -126,11 +163,11 @@ struct tg_control_report {
 
 struct tg_control;
 
-/* Prepare the control program (src/aicpu). TG_ERR_MEMORY. */
+/* Prepare the control program (src/aicpu). TG_ERR_MEMORY; TG_ERR_ABI: a launch of another version. */
 enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg_control **out);
 
 /* The control thread that owns a core: it alone uses that core's registers. */
-uint32_t tg_control_owner(const struct tg_control_launch *launch, uint32_t core);
+uint32_t tg_control_owner(const struct tg_launch_data *data, uint32_t core);
 
 /* The body of a control thread; arg is a tg_control. */
 void tg_control_main(void *arg, uint32_t thread);

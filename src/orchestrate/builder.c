@@ -402,9 +402,13 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
 
 struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks)
 {
+    const struct tg_launch_data *data = launch->data;
     struct tg_builder *b = launch->builder;
     enum tg_status status = TG_OK;
-    struct tg_plugin *plugin = tg_plugins_take(launch->machine, launch->plugin, &status);
+    const struct tg_plugin_bytes bytes = {.number = data->plugin_number,
+                                          .bytes = (const void *)(uintptr_t)data->plugin,
+                                          .n_bytes = (size_t)data->plugin_bytes};
+    struct tg_plugin *plugin = tg_plugins_take(launch->machine, &bytes, &status);
     if (!plugin) {
         tg_failure_set(launch->failure, status, "%s", tg_last_message());
         return NULL;
@@ -416,12 +420,12 @@ struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch
         .gm_owner = launch->gm_owner,
         .failure = launch->failure,
         .observers = launch->machine->observers,
-        .orch_args = launch->orch_args,
-        .orch_argc = launch->orch_argc,
+        .orch_args = data->orch_args,
+        .orch_argc = (int32_t)data->n_orch_args,
         .hooks = *hooks,
     };
     tg_builder_init(b, &config);
     spend(b, TG_WORK_OPEN, 1);
-    tg_builder_run(b, &plugin->module, launch->function_name, NULL, 0);
+    tg_builder_run(b, &plugin->module, tg_launch_function_name(data), NULL, 0);
     return plugin;
 }

@@ -62,7 +62,7 @@ static void add_ready(struct tg_workers *all, struct tg_worker *w, struct tg_tas
 {
     ready->next_ready = NULL;
     tg_worker_push(w, ready);
-    if (all->config.sequential || all->n == 1) return;
+    if (all->config.data->sequential || all->n == 1) return;
     const uint64_t now_ticks = tg_ticks();
     if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks >= all->slow_ticks) tg_worker_share(w);
     all->ready_ticks = now_ticks;
@@ -73,7 +73,7 @@ static void published(void *context, struct tg_task *ready)
     struct tg_workers *all = context;
     struct tg_worker *w = &all->worker[0];
     if (ready) add_ready(all, w, ready);
-    if (all->config.sequential) return;
+    if (all->config.data->sequential) return;
     if (w->n_own > TG_BUILDER_AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
     if (window > 0 && tg_graph_in_flight(all->config.graph) > window) wait_for_window(all);
@@ -116,7 +116,7 @@ void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_gu
     struct tg_workers *all = arg;
     struct tg_worker *w = &all->worker[index];
     if (w->running) tg_worker_report(w, how);
-    else tg_builder_report(all->config.builder, all->config.function_name, how);
+    else tg_builder_report(all->config.builder, tg_launch_function_name(all->config.data), how);
     if (index == 0) set_phase(all, TG_WORKERS_BUILT); /* after the failure, so that no verdict reports missing tasks */
     tg_worker_retire(w);
 }
@@ -127,7 +127,7 @@ void tg_workers_build(struct tg_workers *all)
         .context = all,
         .now = now,
         .published = published,
-        .wait_task = all->config.sequential ? NULL : wait_task,
+        .wait_task = all->config.data->sequential ? NULL : wait_task,
     };
     all->plugin = tg_builder_run_embedded(&all->config, &hooks);
     span(all, TG_SPAN_BUILD);

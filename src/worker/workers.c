@@ -16,10 +16,10 @@ enum {
 
 /* A window holds completions back that workers have not counted yet. All workers together hold back at most 1/64 of the
  * window. */
-static uint32_t tally_limit(const struct tg_control_launch *launch)
+static uint32_t tally_limit(const struct tg_launch_data *data)
 {
-    const uint32_t share = launch->window / TALLIES_OF_WINDOW / launch->n_threads;
-    return launch->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
+    const uint32_t share = data->window / TALLIES_OF_WINDOW / data->n_threads;
+    return data->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
 }
 
 static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t index)
@@ -27,7 +27,7 @@ static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t in
     w->last = &w->first;
     w->index = index;
     w->all = all;
-    w->tally.limit = tally_limit(&all->config);
+    w->tally.limit = tally_limit(all->config.data);
     w->first_start_ns = UINT64_MAX;
     atomic_flag_clear(&w->lock);
     atomic_init(&w->n_shared, 0);
@@ -36,7 +36,9 @@ static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t in
 
 enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out)
 {
-    const uint32_t n = launch->n_threads;
+    const struct tg_launch_data *data = launch->data;
+    const uint32_t n = data->n_threads;
+    TG_TRY(tg_launch_data_check(data));
     const size_t bytes = sizeof(struct tg_workers) + n * sizeof(struct tg_worker);
     struct tg_workers *all = aligned_alloc(64, bytes);
     if (!all) return tg_error(TG_ERR_MEMORY, "no memory for %u workers", n);
@@ -47,14 +49,14 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     all->spin_rounds = SPIN_ROUNDS;
     all->slow_ticks = tg_ticks_of_us(SLOW_US);
     all->wake_ticks = tg_ticks() + tg_ticks_of_us(WAKE_US);
-    atomic_init(&all->window, launch->window);
-    atomic_init(&all->phase, launch->plugin ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
+    atomic_init(&all->window, data->window);
+    atomic_init(&all->phase, tg_launch_has_plugin(data) ? TG_WORKERS_BUILDING : TG_WORKERS_BUILT);
     atomic_init(&all->n_idle, n - 1); /* workers that are not there are idle */
     atomic_init(&all->n_asleep, n - 1);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
     launch->graph->alone = n == 1;
-    if (launch->plugin) tg_graph_keep_ready(launch->graph);
+    if (tg_launch_has_plugin(data)) tg_graph_keep_ready(launch->graph);
     *out = all;
     return TG_OK;
 }
@@ -102,6 +104,6 @@ void tg_workers_main(void *arg, uint32_t worker)
         w->args = place_args(w);
     }
     if (worker == 0) tg_worker_push(w, all->config.ready);
-    if (worker == 0 && all->config.plugin) tg_workers_build(all);
+    if (worker == 0 && tg_launch_has_plugin(all->config.data)) tg_workers_build(all);
     tg_worker_work(w, NULL, NULL, true);
 }

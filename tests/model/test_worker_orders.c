@@ -140,15 +140,13 @@ static void ignore_life(void)
     model_ignore(guard.pulse, sizeof *guard.pulse);
 }
 
-static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, const struct tg_plugin_bytes *plugin)
+static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, bool has_plugin)
 {
-    const struct tg_control_launch launch = {.machine = &machine,
-                                             .graph = &graph,
-                                             .failure = &failure,
-                                             .n_threads = n,
-                                             .window = window,
-                                             .plugin = plugin,
-                                             .ready = ready};
+    static struct tg_launch_data data;
+    data = (struct tg_launch_data){
+        .version = TG_LAUNCH_VERSION, .n_threads = n, .window = window, .plugin_bytes = has_plugin};
+    const struct tg_control_launch launch = {
+        .data = &data, .machine = &machine, .graph = &graph, .failure = &failure, .ready = ready};
     if (tg_workers_open(&launch, &workers) != TG_OK) model_wrong("no workers");
     workers->spin_rounds = 1;
     workers->slow_ticks = 0; /* ready tasks are shared at once, at any time */
@@ -207,7 +205,7 @@ static void before_pair(void)
     struct tg_task *a = publish(add()), *b = publish(add());
     a->next_ready = b;
     b->next_ready = NULL;
-    open_launch(2, 0, a, NULL);
+    open_launch(2, 0, a, false);
 }
 
 static void before_uninvited(void)
@@ -233,7 +231,7 @@ static void before_chain(void)
     struct tg_task *first = publish(a), *second = publish(c);
     first->next_ready = second;
     second->next_ready = NULL;
-    open_launch(2, 0, first, NULL);
+    open_launch(2, 0, first, false);
 }
 
 static void before_three(void)
@@ -242,16 +240,15 @@ static void before_three(void)
     struct tg_control_report report;
     struct tg_task *ready = workers->config.ready;
     tg_workers_close(workers, &report);
-    open_launch(3, 0, ready, NULL);
+    open_launch(3, 0, ready, false);
 }
 
 /* ---- a builder ---- */
 
 static void before_built(uint32_t n, uint32_t window)
 {
-    static const struct tg_plugin_bytes plugin;
     reset();
-    open_launch(n, window, NULL, &plugin);
+    open_launch(n, window, NULL, true);
 }
 
 /* The builder waits for a task that somebody else may have taken. */
