@@ -93,6 +93,7 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
                        TG_TASK_ARGS_MAX);
         return -1;
     }
+    if (n_args > 0) spend(b, TG_WORK_ARGUMENT, (uint32_t)n_args);
     const struct tg_kernel *kernel = choose_kernel(b, func_id, core_type, kernel_addr);
     if (!kernel) return -1;
     struct tg_task_spec spec = {
@@ -160,7 +161,6 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_task")) return -1;
     spend(b, TG_WORK_ADD, 1);
-    if (n_args > 0) spend(b, TG_WORK_ARGUMENT, (uint32_t)n_args);
     int id = add_task_unguarded(b, args, n_args, func_id, core_type, kernel_addr);
     forget_mark(b);
     call_end(b);

@@ -261,6 +261,21 @@ static void a_task_can_be_added_by_a_description(void **state)
     remove(path);
 }
 
+static void both_ways_to_add_a_task_take_the_same_time(void **state)
+{
+    (void)state;
+    struct script script;
+    script_init(&script);
+    script_publish(&script, script_visit(&script, TG_AIV, 0, 0, NULL));
+    script_load(&rig, RIG_CONCURRENT);
+    script_run(&rig, &script);
+    rig_expect(&rig, TG_OK, NULL);
+    script_fini(&script);
+    const uint64_t added_ns = rig.result.device_ns;
+    run_described(RIG_CONCURRENT, 1, 0, false, SCRIPT_VISIT_AIV);
+    assert_int_equal(rig.result.device_ns, added_ns);
+}
+
 static void a_description_is_refused_by_its_line(void **state)
 {
     (void)state;
@@ -311,6 +326,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_submitted_run_that_fails_says_why, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(texts_come_by_callback, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_task_can_be_added_by_a_description, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(both_ways_to_add_a_task_take_the_same_time, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_description_is_refused_by_its_line, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_plugin_of_an_older_version_runs, open_rig, close_rig),
     };
