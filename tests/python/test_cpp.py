@@ -28,7 +28,7 @@ def test_program(folder, platform):
     done = run_program(folder, *platform, PA_CASE="Case2")
     assert_passed(done)
     if "--check" in platform:
-        assert "check: schedule-independent" in done.stderr, done.stderr
+        assert "check: schedule-independent" in done.stderr and "FOOTPRINT_UNKNOWN" not in done.stderr, done.stderr
 
 
 @pytest.mark.parametrize("isa", ["portable", "avx2", "avx512"])

@@ -652,6 +652,12 @@ static const char *const harmless[] = {
     "_ZNSt6locale*",
     "_ZNKSt5ctypeIcE13_M_widen_initEv",
     "_ZNKSt8__detail*",
+    "_ZNSt9exception*",
+    "_ZNKSt9exception*",
+    "_ZNSt13runtime_error*",
+    "_ZNSt11logic_error*",
+    "_ZNSt16invalid_argument*",
+    "_ZNSt12out_of_range*",
     "_ZNSt6chrono*",
     "_Zd*",
     "_Unwind_*",
@@ -664,6 +670,10 @@ static const char *const harmless[] = {
     "__tls_get_addr",
     "__atomic_feraiseexcept",
     "bsearch",
+    "time",
+    "clock",
+    "clock_gettime",
+    "gettimeofday",
 };
 
 static bool matches(const char *pattern, const char *name)

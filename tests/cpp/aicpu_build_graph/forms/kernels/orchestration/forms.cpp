@@ -2,6 +2,7 @@
 #include "runtime.h"
 
 #include <iostream>
+#include <stdexcept>
 
 namespace
 {
@@ -26,8 +27,8 @@ struct Builder {
 } // namespace
 
 extern "C" int aicpu_orchestration_entry(Runtime *runtime)
-{
-    if (runtime == nullptr || runtime->orch_argc != 2 * TENSORS + 1) return -1;
+try {
+    if (runtime == nullptr || runtime->orch_argc != 2 * TENSORS + 1) throw std::runtime_error("other tensors");
     const uint64_t *t = runtime->orch_args, message_bytes = t[TENSORS + 9];
     Builder builder{runtime, runtime->aicpu_build_api};
     if (!builder.api.add_task || builder.api.device_malloc == nullptr) return -2;
@@ -42,4 +43,7 @@ extern "C" int aicpu_orchestration_entry(Runtime *runtime)
     builder.api.add_successor_conditional(runtime, send, receive);
     for (int task : {softmax, chain, narrow, send, receive}) builder.api.publish_task(runtime, task);
     return 0;
+} catch (const std::exception &error) {
+    std::cerr << error.what() << std::endl;
+    return -4;
 }
