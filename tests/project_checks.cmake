@@ -84,6 +84,14 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     tg_test_properties(readme_output project)
 endif()
 
+# The page of a run in a browser, where there is one: make test-full installs it.
+if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME report_browser COMMAND /usr/bin/python3 ${CMAKE_CURRENT_SOURCE_DIR}/report_browser.py
+        ${PROJECT_BINARY_DIR})
+    tg_test_properties(report_browser slow)
+    set_tests_properties(report_browser PROPERTIES TIMEOUT 300)
+endif()
+
 # Packages that others install, and the flagship out of each.
 if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING AND CMAKE_BUILD_TYPE STREQUAL "Release" AND TG_GIT
         AND EXISTS ${PROJECT_SOURCE_DIR}/.git)

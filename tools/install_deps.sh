@@ -48,6 +48,9 @@ need_test() {
 }
 
 need_full() {
+    has chromium || lacks chromium
+    has chromedriver || lacks chromium-driver
+    /usr/bin/python3 -c 'import selenium' 2>/dev/null || lacks python3-selenium
     has valgrind || lacks valgrind
     has clang || lacks clang
     # The sanitizer runtimes of clang are a package of their own, named after clang's version.

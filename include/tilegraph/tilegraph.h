@@ -652,8 +652,28 @@ TG_API enum tg_status tg_run_write_trace(const struct tg_run *run, const char *p
  * become one node. */
 TG_API enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path);
 
-/* Write one HTML page that needs nothing else: swimlane, critical path, utilisation over time, summary. */
+/* Write one HTML page that needs nothing else: swimlane, critical path, utilisation over time, summary. It shows the
+ * kernels' sources with the time of each line, if they can be read. */
 TG_API enum tg_status tg_run_write_report(const struct tg_run *run, const char *path);
+
+/* The origin of a run, for the head of a report. Each text may be NULL, and is borrowed for the call. */
+struct tg_report_head {
+    size_t size;          /* of the structure, set by tg_run_write_report_with */
+    const char *program;  /* "paged_attention, Case2" */
+    const char *platform; /* "a2a3sim" */
+    const char *date;     /* of the run */
+    const char *command;  /* the command line that made the page */
+};
+
+/* The same with a head; NULL: without one. */
+TG_API enum tg_status tg_run_write_headed_report(const struct tg_run *run, const char *path,
+                                                 const struct tg_report_head *head);
+static inline enum tg_status tg_run_write_report_with(const struct tg_run *run, const char *path,
+                                                      struct tg_report_head *head)
+{
+    head->size = sizeof *head;
+    return tg_run_write_headed_report(run, path, head);
+}
 
 #ifdef __cplusplus
 }

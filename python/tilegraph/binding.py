@@ -58,6 +58,11 @@ class LineTime(ctypes.Structure):
                 ("line", c_uint32), ("n_instructions", c_uint64), ("work_ns", c_uint64), ("wait_ns", c_uint64)]
 
 
+class ReportHead(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("program", c_char_p), ("platform", c_char_p), ("date", c_char_p),
+                ("command", c_char_p)]
+
+
 LOG_FN = ctypes.CFUNCTYPE(None, c_void_p, c_int, c_char_p)
 
 _PROTOTYPES = {
@@ -96,7 +101,7 @@ _PROTOTYPES = {
     "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
     "tg_run_write_trace": (c_int, [c_void_p, c_char_p]),
     "tg_run_write_graph": (c_int, [c_void_p, c_char_p]),
-    "tg_run_write_report": (c_int, [c_void_p, c_char_p]),
+    "tg_run_write_headed_report": (c_int, [c_void_p, c_char_p, POINTER(ReportHead)]),
 }
 
 
@@ -337,9 +342,10 @@ class Library:
         """Write the task graph of such a run as Graphviz DOT."""
         self.check(self._c.tg_run_write_graph(run, _bytes(str(path))))
 
-    def write_report(self, run, path):
-        """Write the HTML page of such a run."""
-        self.check(self._c.tg_run_write_report(run, _bytes(str(path))))
+    def write_report(self, run, path, **head):
+        """Write the HTML page of such a run. `head`: program, platform, date and command, texts of its head."""
+        texts = ReportHead(size=ctypes.sizeof(ReportHead), **{name: _bytes(text) for name, text in head.items()})
+        self.check(self._c.tg_run_write_headed_report(run, _bytes(str(path)), byref(texts)))
 
 
 @contextmanager

@@ -2,10 +2,13 @@
 import json
 import os
 import re
+import shlex
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 from . import arrays, binding, compile, example, library, supervise, tensors
@@ -341,10 +344,18 @@ def path_of_case(path, name, n_cases):
     return path.with_name(f"{path.stem}.{safe[:100]}{path.suffix}")
 
 
+def _report_head(options, name):
+    """What the head of a report says of the run of the case `name`."""
+    program = Path(options.golden).resolve().parent.name
+    return {"program": f"{options.label or program}, {name}", "platform": options.platform,
+            "date": time.strftime("%Y-%m-%d %H:%M %Z"), "command": shlex.join(sys.argv)}
+
+
 def _write_files(session, outcome, run):
     """Write what the options name; tells in `outcome`, a CaseResult, which files there are."""
     lib, options, name = session.lib, session.options, outcome.name
-    write = {"trace": lib.write_trace, "graph": lib.write_graph, "report": lib.write_report}
+    write = {"trace": lib.write_trace, "graph": lib.write_graph,
+             "report": partial(lib.write_report, **_report_head(options, outcome.name))}
     for kind in FILES:
         chosen = getattr(options, kind)
         if chosen == STANDARD:

@@ -148,12 +148,20 @@ enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
     return status;
 }
 
-enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
+enum tg_status tg_run_write_headed_report(const struct tg_run *run, const char *path, const struct tg_report_head *head)
 {
     TG_OWN_STATE;
+    static const struct tg_sized sized = {"tg_report_head", sizeof *head, sizeof *head};
+    struct tg_report_head known = {.size = sizeof known};
+    if (head) TG_TRY(tg_sized_take(&sized, &known, head));
     struct look look;
     TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_report_write(&look.index, &look.findings, path);
+    enum tg_status status = tg_report_write(&look.index, &look.findings, &known, path);
     look_fini(&look);
     return status;
+}
+
+enum tg_status tg_run_write_report(const struct tg_run *run, const char *path)
+{
+    return tg_run_write_headed_report(run, path, NULL);
 }

@@ -8,6 +8,7 @@
 #include "base/output.h"
 #include "trace/cause.h"
 #include "trace/column.h"
+#include "trace/lines.h"
 #include "trace/spans.h"
 #include "trace/summary.h"
 
@@ -25,6 +26,10 @@ struct page {
     const char **files; /* [n_files] where tasks were added */
     uint32_t *file_of;  /* [n_tasks] position in files + 1; 0: not known */
     uint32_t n_files;
+    const struct tg_report_head *head;
+    const char **sources; /* [n_sources] of the kernels' lines */
+    uint32_t *source_of;  /* [n_lines] position in sources */
+    uint32_t n_sources;
 };
 
 /* ---- columns of tasks ---- */
@@ -353,6 +358,77 @@ static void write_machine(const struct page *page, FILE *file)
     fputs("]", file);
 }
 
+/* ---- head ---- */
+
+static void write_text(const char *name, const char *text, FILE *file)
+{
+    fprintf(file, "\"%s\":", name);
+    if (text) tg_output_json_string(file, text);
+    else fputs("null", file);
+}
+
+static void write_head(const struct tg_report_head *head, FILE *file)
+{
+    fputs(",\n\"head\":{", file);
+    write_text("program", head->program, file);
+    putc(',', file);
+    write_text("platform", head->platform, file);
+    putc(',', file);
+    write_text("date", head->date, file);
+    putc(',', file);
+    write_text("command", head->command, file);
+    fputs("}", file);
+}
+
+/* ---- lines of the kernels ---- */
+
+/* The text of a source, to be freed; NULL: it cannot be read, or is no source of usual size. */
+static char *read_source(const char *path)
+{
+    enum { BYTES_MAX = 1 << 20 };
+    FILE *source = fopen(path, "re");
+    if (!source) return NULL;
+    char *text = malloc(BYTES_MAX + 1);
+    const size_t n = text ? fread(text, 1, BYTES_MAX + 1, source) : 0;
+    const bool whole = text && !ferror(source) && n <= BYTES_MAX;
+    fclose(source);
+    if (whole) {
+        text[n] = '\0';
+        return text;
+    }
+    free(text);
+    return NULL;
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static void write_lines(const struct page *page, FILE *file)
+{
+    const struct tg_record *record = page->index->record;
+    fputs(",\n\"sources\":[", file);
+    for (uint32_t i = 0; i < page->n_sources; i++) {
+        char *text = read_source(page->sources[i]);
+        fputs(i > 0 ? ",\n[" : "[", file);
+        tg_output_json_string(file, base_name(page->sources[i]));
+        putc(',', file);
+        if (text) tg_output_json_string(file, text);
+        else fputs("null", file);
+        putc(']', file);
+        free(text);
+    }
+    fputs("],\n\"lines\":[", file);
+    for (size_t i = 0; i < record->n_lines; i++) {
+        const struct tg_line *line = &record->lines[i];
+        fprintf(file, "%s[%" PRIu32 ",%" PRIu32 ",\"%s\",%" PRIu64 ",%.0f,%.0f]", i > 0 ? "," : "", page->source_of[i],
+                line->line, tg_instruction_name(line->op), line->n, line->work_ns, line->wait_ns);
+    }
+    fputs("]", file);
+}
+
 /* ---- the page ---- */
 
 static const unsigned char *find_mark(void)
@@ -376,6 +452,8 @@ static void write_page(const void *context, FILE *file)
     write_labels(page, file);
     write_edges(page, file);
     write_spans(page, file);
+    write_head(page->head, file);
+    write_lines(page, file);
     fputs("}", file);
     fwrite(rest, 1, tg_report_page_bytes - (size_t)(rest - tg_report_page), file);
 }
@@ -384,7 +462,7 @@ static void write_page(const void *context, FILE *file)
  * are few. */
 static uint32_t file_position(struct page *page, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = base_name(path);
     for (uint32_t k = 0; k < page->n_files; k++) {
         const char *known = page->files[k];
         if (known && strcmp(known, name) == 0) return k;
@@ -407,15 +485,34 @@ static bool find_files(struct page *page)
     return true;
 }
 
-enum tg_status tg_report_write(const struct tg_index *index, const struct tg_findings *findings, const char *path)
+/* The sources of the lines. There are few, and the lines of one mostly stand together. */
+static bool find_sources(struct page *page)
 {
-    struct page page = {.index = index, .findings = findings};
+    const struct tg_record *record = page->index->record;
+    page->sources = calloc(record->n_lines + 1, sizeof *page->sources);
+    page->source_of = calloc(record->n_lines + 1, sizeof *page->source_of);
+    if (!page->sources || !page->source_of) return false;
+    for (size_t i = 0; i < record->n_lines; i++) {
+        uint32_t k = 0;
+        while (k < page->n_sources && strcmp(page->sources[k], record->lines[i].file) != 0) k++;
+        if (k == page->n_sources) page->sources[page->n_sources++] = record->lines[i].file;
+        page->source_of[i] = k;
+    }
+    return true;
+}
+
+enum tg_status tg_report_write(const struct tg_index *index, const struct tg_findings *findings,
+                               const struct tg_report_head *head, const char *path)
+{
+    struct page page = {.index = index, .findings = findings, .head = head};
     TG_TRY(tg_causes_init(&page.causes, index));
     page.spans = tg_spans_shown(index->record, &page.n_spans);
     enum tg_status status;
-    if (page.spans && find_files(&page)) status = tg_output(path, write_page, &page);
+    if (page.spans && find_files(&page) && find_sources(&page)) status = tg_output(path, write_page, &page);
     else status = tg_error(TG_ERR_MEMORY, "no memory for a report of %zu tasks", index->record->n_tasks);
     free((void *)page.files);
+    free((void *)page.sources);
+    free(page.source_of);
     free(page.file_of);
     free(page.spans);
     tg_causes_fini(&page.causes);

@@ -14,6 +14,9 @@
  *       cause           0: the builder, 1: a dependency, 2: a core. who: its position, from the task's own
  *     "edges": {"n_before": "...", "before": "..."} number of predecessors; each: position, from the task's own
  *     "spans", "path"                               start from the end of the one before it, length, and what it is
+ *     "head": {"program": ...}                      texts, or null
+ *     "sources": [["add.c", "..."], ...]            name and text; null: it could not be read
+ *     "lines": [[0, 7, "TADD", 4, 30, 5], ...]      source, line, instruction, their number, work and waiting in ns
  *     "labels": {"same": "...", "rest": []}         characters in common with the label before, and the others
  */
 #ifndef TG_TRACE_REPORT_H
@@ -21,9 +24,10 @@
 
 #include "trace/analysis.h"
 
-/* Write the page. The file is complete or not there.
+/* Write the page; texts of `head` may be NULL. The file is complete or not there.
  *
  * Errors    TG_ERR_FILE; TG_ERR_MEMORY */
-enum tg_status tg_report_write(const struct tg_index *index, const struct tg_findings *findings, const char *path);
+enum tg_status tg_report_write(const struct tg_index *index, const struct tg_findings *findings,
+                               const struct tg_report_head *head, const char *path);
 
 #endif

@@ -13,6 +13,7 @@
 static struct made made;
 static struct folder folder;
 static char *page;
+static struct tg_report_head head;
 
 static int clear(void **state)
 {
@@ -20,6 +21,7 @@ static int clear(void **state)
     memset(&made, 0, sizeof made);
     folder_make(&folder);
     page = NULL;
+    head = (struct tg_report_head){.size = sizeof head};
     return 0;
 }
 
@@ -46,7 +48,7 @@ static struct json *write_page(void)
     const char *path = folder_at(&folder, "report.html");
     size_t n_bytes, where;
     made_index(&made);
-    assert_int_equal(tg_report_write(&made.index, &made.findings, path), TG_OK);
+    assert_int_equal(tg_report_write(&made.index, &made.findings, &head, path), TG_OK);
     free(page);
     page = rig_read_file(path, &n_bytes);
     assert_int_equal(strlen(page), n_bytes);
@@ -126,7 +128,8 @@ static void a_place_that_cannot_be_written(void **state)
     (void)state;
     made_init(&made, 1, 1, 0);
     made_index(&made);
-    assert_int_equal(tg_report_write(&made.index, &made.findings, folder_at(&folder, "none/r.html")), TG_ERR_FILE);
+    assert_int_equal(tg_report_write(&made.index, &made.findings, &head, folder_at(&folder, "none/r.html")),
+                     TG_ERR_FILE);
 }
 
 int main(void)

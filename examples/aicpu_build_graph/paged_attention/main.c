@@ -10,6 +10,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -111,6 +112,30 @@ static enum tg_status write_one(const struct tg_run *run, enum tg_status (*write
     return file_pass_close(&passed, status, stdout, failure);
 }
 
+static struct tg_report_head page_head; /* of the one page that the command writes */
+
+static enum tg_status write_page(const struct tg_run *run, const char *path)
+{
+    return tg_run_write_report_with(run, path, &page_head);
+}
+
+/* Say on the page what runs, where, when and by which command. */
+static void set_page_head(const struct pa_options *options, int argc, char **argv)
+{
+    static char date[64], program[256], words[4096];
+    const time_t now = time(NULL);
+    struct tm local;
+    if (!localtime_r(&now, &local) || !strftime(date, sizeof date, "%Y-%m-%d %H:%M %Z", &local)) date[0] = '\0';
+    snprintf(program, sizeof program, "paged_attention, %s",
+             options->load_dir ? options->load_dir : options->drawn.name);
+    for (int i = 0; i < argc; i++) {
+        const size_t n = strlen(words);
+        snprintf(words + n, sizeof words - n, "%s%s", i > 0 ? " " : "", argv[i]);
+    }
+    page_head = (struct tg_report_head){
+        .program = program, .platform = options->platform, .date = date, .command = words};
+}
+
 /* Where a run's record goes, if the command line says so. */
 static enum tg_status write_files(const struct tg_run *run, const struct pa_options *options, struct failure *failure)
 {
@@ -118,8 +143,7 @@ static enum tg_status write_files(const struct tg_run *run, const struct pa_opti
     if (options->trace_path) status = write_one(run, tg_run_write_trace, options->trace_path, failure);
     if (status == TG_OK && options->graph_path)
         status = write_one(run, tg_run_write_graph, options->graph_path, failure);
-    if (status == TG_OK && options->report_path)
-        status = write_one(run, tg_run_write_report, options->report_path, failure);
+    if (status == TG_OK && options->report_path) status = write_one(run, write_page, options->report_path, failure);
     return status;
 }
 
@@ -338,7 +362,10 @@ __attribute__((noinline)) static int command(int argc, char **argv)
     report.status = pa_options_parse(argc, argv, &options, &report.failure);
     if (report.status == TG_OK && options.help) pa_options_print_help(stdout, options.help);
     else if (report.status == TG_OK && options.version) puts("paged_attention of tilegraph " TG_VERSION);
-    else if (report.status == TG_OK) report.status = work(&options, argv[0], &report);
+    else if (report.status == TG_OK) {
+        set_page_head(&options, argc, argv);
+        report.status = work(&options, argv[0], &report);
+    }
 
     if (options.json) pa_report_json(stdout, &report, &options);
     else if (report.shape.batch > 0) pa_report_text(options.stdout_is_taken ? stderr : stdout, &report, &options);
