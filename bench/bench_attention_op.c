@@ -41,6 +41,8 @@ static const struct row rows[] = {
     {"32/8 int8", 8, TG_INT8, 128, 8, 1, 4096, 0, false, true, false},
     {"32/8 fp8", 8, TG_FP8_E4M3, 128, 8, 1, 4096, 0, false, true, false},
     {"32/32 bf16", 32, TG_BF16, 128, 2, 1, 4096, 0, false, true, false},
+    {"32/32 int8", 32, TG_INT8, 128, 2, 1, 4096, 0, false, true, false},
+    {"32/32 fp8", 32, TG_FP8_E4M3, 128, 2, 1, 4096, 0, false, true, false},
     {"32/8 bf16 32 apart", 8, TG_BF16, 128, 32, 1, 4352, 0, false, true, false},
     {"32/8 bf16 32 share 4096", 8, TG_BF16, 128, 32, 1, 4352, 4096, false, true, false},
     {"32/8 bf16 prefill 512", 8, TG_BF16, 128, 1, 512, 512, 0, false, true, false},

@@ -128,6 +128,14 @@ static struct tg_global view(uint32_t dtype, uint32_t rows, uint32_t cols, bool 
     return columns ? tg_global_dn(addr, dtype, rows, cols, ld) : tg_global_nd(addr, dtype, rows, cols, ld);
 }
 
+/* Columns, each of them contiguous. */
+static struct tg_global columns_view(uint32_t dtype, uint32_t rows, uint32_t cols)
+{
+    const int64_t ld = rows + between(0, 1) * between(1, 9);
+    const uint64_t bytes = ((uint64_t)(cols - 1) * (uint64_t)ld + rows) * tg_dtype_bytes(dtype);
+    return tg_global_dn(between(0, (uint32_t)((MEMORY - bytes) / 64)) * 64, dtype, rows, cols, ld);
+}
+
 static const uint32_t sizes[] = {1, 5, 8, 16, 17, 32, 40};
 static uint32_t size(void) { return sizes[between(0, 6)]; }
 
@@ -141,12 +149,18 @@ static void step(uint32_t dtype, struct lately *l)
     struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
     const uint32_t choice = between(0, 9), m = size(), k = size(), n = size();
     if (choice <= 3) {
-        struct tg_global g = view(dtype, m, n, true);
+        const bool turned = between(0, 3) == 0;
+        struct tg_global g = turned ? columns_view(dtype, m, n) : view(dtype, m, n, true);
         l->mat = tile(TG_MAT, dtype, m, n);
+        if (turned) {
+            const uint32_t offset = l->mat.offset;
+            l->mat = tg_tile_mat_zn(dtype, m, n);
+            TASSIGN(l->mat, offset);
+        }
         instr.dst = &l->mat;
         both(instr, &g);
     } else if (choice <= 6) {
-        const bool right = between(0, 1);
+        const bool right = l->mat.layout == TG_COL_MAJOR || between(0, 1);
         struct tg_tile *dst = right ? &l->right : &l->left, src = l->mat;
         if (between(0, 4) == 0) src = tile(TG_MAT, dtype, m, n); /* with its present contents */
         *dst = tile(right ? TG_RIGHT : TG_LEFT, dtype, src.valid_rows, src.valid_cols);
@@ -281,6 +295,50 @@ static void blocks_that_were_loaded_apart_are_one_operand_without_a_copy(void **
     for (uint32_t dtype = TG_FP32; dtype <= TG_BF16; dtype++) assert_all_uncopied(dtype, dtype);
 }
 
+/* Keys as rows of a token: columns of the operand. */
+static void a_transposed_operand_is_turned_where_it_is(void **state)
+{
+    (void)state;
+    enum { DIM = 72, TOKENS = 150, ROWS = 3, KV = 8192 };
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        lazy.product = tg_product_variant_at(v);
+        if (lazy.product->needs > tg_isa_usable()) continue;
+        for (uint32_t dtype = TG_FP16; dtype <= TG_BF16; dtype++) {
+            struct tg_tile q_l1 = tg_tile_mat(dtype, ROWS, DIM), q = tg_tile_left(dtype, ROWS, DIM);
+            struct tg_tile k_l1 = tg_tile_mat_zn(dtype, DIM, TOKENS), k = tg_tile_right(dtype, DIM, TOKENS);
+            struct tg_tile acc = tg_tile_acc(ROWS, TOKENS);
+            const struct tg_global q_gm = tg_global_nd(0, dtype, ROWS, DIM, DIM);
+            const struct tg_global k_gm = tg_global_dn(KV, dtype, DIM, TOKENS, DIM + 8);
+            TASSIGN(q_l1, 0);
+            TASSIGN(q, 0);
+            TASSIGN(k_l1, 8192);
+            TASSIGN(k, 0);
+            TASSIGN(acc, 0);
+            fill(dtype);
+            tg_lazy_begin(&lazy);
+            struct tg_instr instr = instr_at(TG_OP_TLOAD, __FILE__, __LINE__);
+            instr.dst = &q_l1;
+            both(instr, &q_gm);
+            instr.dst = &k_l1;
+            both(instr, &k_gm);
+            instr = instr_at(TG_OP_TMOV, __FILE__, __LINE__);
+            instr.dst = &q;
+            instr.a = &q_l1;
+            both(instr, NULL);
+            instr.dst = &k;
+            instr.a = &k_l1;
+            both(instr, NULL);
+            spoil(&other.buffers);
+            instr = instr_at(TG_OP_TMATMUL, __FILE__, __LINE__);
+            instr.dst = &acc;
+            instr.a = &q;
+            instr.b = &k;
+            both(instr, NULL);
+            assert_same_product(&acc, "keys that are rows");
+        }
+    }
+}
+
 static void a_right_operand_of_8_bits_is_widened_where_it_is(void **state)
 {
     (void)state;
@@ -299,6 +357,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(random_kernels_leave_what_they_leave_without_laziness),
         cmocka_unit_test(blocks_that_were_loaded_apart_are_one_operand_without_a_copy),
         cmocka_unit_test(a_right_operand_of_8_bits_is_widened_where_it_is),
+        cmocka_unit_test(a_transposed_operand_is_turned_where_it_is),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, open_both, close_both);

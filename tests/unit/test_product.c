@@ -387,6 +387,37 @@ static void every_variant_unpacks_every_code_of_8_bits(void **state)
     }
 }
 
+/* The codes of one shape, transposed, from memory of exactly the bytes that may be read. */
+static void check_turned(const struct tg_product_variant *variant, uint32_t n_rows, uint32_t n_cols)
+{
+    static uint16_t to[128 * 64 + CANARY];
+    const uint32_t ld = n_rows + n_cols % 3, n = (n_cols + 15) / 16 * 16 * n_rows;
+    uint16_t *from = malloc(((n_cols - 1) * ld + n_rows) * sizeof *from);
+    assert_non_null(from);
+    for (uint32_t i = 0; i < (n_cols - 1) * ld + n_rows; i++) from[i] = (uint16_t)(i * 40503u);
+    memset(to, 0xA5, sizeof to);
+    const struct tg_unpacking unpacking = {
+        (const uint8_t *)from, ld * sizeof *from, (uint8_t *)to, n_rows, n_cols, TG_BF16, TG_BF16};
+    variant->unpack(&unpacking, NULL);
+    for (uint32_t row = 0; row < n_rows; row++)
+        for (uint32_t col = 0; col < n_cols; col++)
+            CHECK(to[col / 16 * n_rows * 16 + row * 16 + col % 16] == from[col * ld + row],
+                  "%s: %u x %u: [%u][%u] is wrong", variant->name, n_rows, n_cols, row, col);
+    for (uint32_t i = n; i < n + CANARY; i++) assert_int_equal(to[i], 0xA5A5);
+    free(from);
+}
+
+static void every_variant_transposes(void **state)
+{
+    (void)state;
+    static const uint32_t rows[] = {1, 8, 16, 24, 32, 128}, cols[] = {1, 15, 16, 17, 48, 64};
+    for (size_t v = 0; tg_product_variant_at(v); v++) {
+        if (!is_usable(tg_product_variant_at(v))) continue;
+        for (int r = 0; r < 6; r++)
+            for (int c = 0; c < 6; c++) check_turned(tg_product_variant_at(v), rows[r], cols[c]);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
     cmocka_unit_test(the_ordered_variant_has_the_bits_of_a_plain_loop),
@@ -398,6 +429,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_stream_asks_for_each_line_once),
     cmocka_unit_test(variants_go_from_slow_to_fast_and_are_widened_alike),
     cmocka_unit_test(every_variant_unpacks_every_code_of_8_bits),
+    cmocka_unit_test(every_variant_transposes),
 };
 
 CHECK_MAIN(tests)

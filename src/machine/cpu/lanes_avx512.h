@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "machine/cpu/turn_avx2.h"
+
 struct lanes {
     __m512 all;
 };

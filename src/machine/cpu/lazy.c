@@ -38,14 +38,16 @@ static bool is_inside(const struct tg_lazy_tile *tile, struct span span)
 static uint32_t place_of(const struct tg_lazy_tile *t, uint32_t kind, uint32_t row, uint32_t col)
 {
     const uint32_t width = tg_fractal_cols(t->dtype);
-    return kind == TG_MAT    ? tg_at_nz(t->rows, width, row, col)
-           : kind == TG_LEFT ? tg_at_zz(t->cols, width, row, col)
-                             : tg_at_zn(t->cols, width, row, col);
+    return kind == TG_MAT && !t->turned ? tg_at_nz(t->rows, width, row, col)
+           : kind == TG_LEFT            ? tg_at_zz(t->cols, width, row, col)
+                                        : tg_at_zn(t->cols, width, row, col);
 }
 
-/* Where an element of a part is, in elements from its start. */
-static size_t element_in(const struct tg_lazy_part *part, uint32_t width, uint32_t row, uint32_t col)
+/* Where an element of a tile's part is, in elements from its start. */
+static size_t element_in(const struct tg_lazy_tile *tile, const struct tg_lazy_part *part, uint32_t row, uint32_t col)
 {
+    const uint32_t width = tg_fractal_cols(tile->dtype);
+    if (tile->turned) return col * part->ld + row;
     return row * part->ld + col / width * part->panel_ld + col % width;
 }
 
@@ -59,14 +61,13 @@ static bool has_whole_rows(const struct tg_lazy_part *part, uint32_t dtype)
 static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
 {
     const size_t bytes = tg_dtype_bytes(t->dtype);
-    const uint32_t width = tg_fractal_cols(t->dtype);
     uint8_t *to = lazy->buffers->of_kind[kind] + t->low;
     memset(to, 0, t->high - t->low);
     for (const struct tg_lazy_part *part = t->parts; part < t->parts + t->n_parts; part++)
         for (uint32_t row = 0; row < t->n_rows; row++)
             for (uint32_t col = 0; col < part->n_cols; col++)
                 memcpy(to + place_of(t, kind, row, part->col + col) * bytes,
-                       part->at + element_in(part, width, row, col) * bytes, bytes);
+                       part->at + element_in(t, part, row, col) * bytes, bytes);
 }
 
 /* Remove the buffer's tiles that overlap the span. Before that, materialise tiles that must keep their bytes: all of
@@ -105,8 +106,7 @@ static bool touches(const struct tg_lazy_tile *tile, uint64_t low, uint64_t high
 {
     for (const struct tg_lazy_part *part = tile->parts; part < tile->parts + tile->n_parts; part++) {
         const uint64_t first = (uint64_t)(uintptr_t)part->at;
-        const uint64_t elements = element_in(part, tg_fractal_cols(tile->dtype), tile->n_rows - 1, part->n_cols - 1) +
-                                  1;
+        const uint64_t elements = element_in(tile, part, tile->n_rows - 1, part->n_cols - 1) + 1;
         if (first < high && low < first + elements * tg_dtype_bytes(tile->dtype)) return true;
     }
     return false;
@@ -146,13 +146,23 @@ static bool is_matrix(const struct tg_global *g)
                               : g->layout == TG_ROW_MAJOR && g->shape[1] == 1 && g->stride[3] >= (int64_t)g->shape[4];
 }
 
+/* Columns of a matrix of 2 bytes for the transposed operand: an unpacking can turn them. */
+static bool is_turned(const struct tg_global *g, const struct tg_tile *dst)
+{
+    return g->layout == TG_COL_MAJOR && dst->layout == TG_COL_MAJOR && g->shape[0] == 1 && g->shape[1] == 1 &&
+           g->shape[2] == 1 && g->stride[4] >= (int64_t)g->shape[3] && tg_dtype_bytes(g->dtype) == 2;
+}
+
 static void expect(struct tg_lazy *lazy, const struct tg_lazy_tile *tile)
 {
     const struct tg_lazy_part *part = tile->parts;
     const uint32_t bytes = tg_dtype_bytes(tile->dtype), row_bytes = part->n_cols * bytes;
-    const bool nz = !has_whole_rows(part, tile->dtype);
+    const bool nz = !tile->turned && !has_whole_rows(part, tile->dtype);
     struct tg_stream_range range = {part->at, part->ld * bytes, tile->n_rows, (row_bytes + 63) / TG_LINE_BYTES};
     if (tile->n_rows * row_bytes < STREAM_BYTES) return;
+    if (tile->turned)
+        range = (struct tg_stream_range){part->at, part->ld * bytes, tile->n_cols,
+                                         (tile->n_rows * bytes + 63) / TG_LINE_BYTES};
     if (nz) { /* a column block after the other, as they are read */
         range = (struct tg_stream_range){part->at, part->panel_ld * bytes, part->n_cols / tg_fractal_cols(tile->dtype),
                                          (tile->n_rows * 32 + 63) / TG_LINE_BYTES};
@@ -185,6 +195,7 @@ static struct tg_lazy_tile *fill(struct tg_lazy *lazy, const struct tg_tile *t)
     tile->n_rows = t->valid_rows;
     tile->n_cols = t->valid_cols;
     tile->dtype = t->dtype;
+    tile->turned = false;
     tile->n_parts = 0;
     return tile;
 }
@@ -192,17 +203,19 @@ static struct tg_lazy_tile *fill(struct tg_lazy *lazy, const struct tg_tile *t)
 static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_global *g = instr->global;
-    struct tg_lazy_tile *tile = is_matrix(g) && instr->dst->layout == TG_ROW_MAJOR ? fill(lazy, instr->dst) : NULL;
+    const bool turned = is_turned(g, instr->dst), whole = is_matrix(g) && instr->dst->layout == TG_ROW_MAJOR;
+    struct tg_lazy_tile *tile = turned || whole ? fill(lazy, instr->dst) : NULL;
     if (!tile) {
         execute_on_bytes(lazy, instr);
         return;
     }
     struct tg_lazy_part *part = &tile->parts[tile->n_parts++];
     part->at = (const uint8_t *)(uintptr_t)g->addr;
-    part->ld = (size_t)g->stride[3];
+    part->ld = (size_t)g->stride[turned ? 4 : 3];
     part->panel_ld = g->layout == TG_NZ && g->shape[1] > 1 ? (size_t)g->stride[1] : tg_fractal_cols(g->dtype);
     part->col = 0;
     part->n_cols = tile->n_cols;
+    tile->turned = turned;
     expect(lazy, tile);
 }
 
@@ -212,7 +225,9 @@ static uint32_t column_in(const struct tg_tile *src, const struct tg_lazy_tile *
 {
     const uint32_t from_start = tile->low - src->offset, block_bytes = src->rows * 32;
     if (tile->rows != src->rows || tile->dtype != src->dtype || tile->n_rows != src->valid_rows) return UINT32_MAX;
+    if (tile->turned != (src->layout == TG_COL_MAJOR)) return UINT32_MAX;
     if (from_start == 0) return 0;
+    if (tile->turned) return UINT32_MAX; /* its columns are not one after the other */
     return from_start % block_bytes == 0 ? from_start / block_bytes * tg_fractal_cols(src->dtype) : UINT32_MAX;
 }
 
@@ -220,6 +235,7 @@ static uint32_t column_in(const struct tg_tile *src, const struct tg_lazy_tile *
 static bool add_parts(struct tg_lazy_tile *to, const struct tg_lazy_tile *from, uint32_t col)
 {
     if (to->n_parts + from->n_parts > TG_LAZY_PARTS) return false;
+    to->turned = from->turned;
     for (uint32_t i = 0; i < from->n_parts; i++) {
         struct tg_lazy_part *part = &to->parts[to->n_parts++];
         *part = from->parts[i];
@@ -247,8 +263,9 @@ static bool gather_parts(struct tg_lazy *lazy, struct tg_lazy_tile *to, const st
 static void move(struct tg_lazy *lazy, const struct tg_instr *instr)
 {
     const struct tg_tile *dst = instr->dst, *src = instr->a;
-    const bool noted = src->kind == TG_MAT && dst->kind != TG_BIAS && src->layout == TG_ROW_MAJOR &&
-                       src->valid_rows == dst->valid_rows && src->valid_cols == dst->valid_cols;
+    const bool noted = src->kind == TG_MAT && dst->kind != TG_BIAS &&
+                       (src->layout == TG_ROW_MAJOR || dst->kind == TG_RIGHT) && src->valid_rows == dst->valid_rows &&
+                       src->valid_cols == dst->valid_cols;
     struct tg_lazy_tile *to = noted ? fill(lazy, dst) : NULL;
     if (!to || !gather_parts(lazy, to, src)) execute_on_bytes(lazy, instr);
 }
@@ -318,25 +335,29 @@ static uint32_t n_alike(const struct stack *stack, uint32_t first)
     uint32_t i = first + 1;
     while (i < stack->n && of->n_parts == 1) {
         const struct tg_lazy_tile *tile = stack->tiles[i];
-        if (stack->tiles[i - 1]->n_rows < of->n_rows || tile->n_rows > of->n_rows || tile->n_parts != 1 ||
-            tile->parts->ld != of->parts->ld || tile->parts->panel_ld != of->parts->panel_ld)
+        if (tile->turned || stack->tiles[i - 1]->n_rows < of->n_rows || tile->n_rows > of->n_rows ||
+            tile->n_parts != 1 || tile->parts->ld != of->parts->ld || tile->parts->panel_ld != of->parts->panel_ld)
             break;
         i++;
     }
     return i - first;
 }
 
-/* left x a part of 8 bits, n_rows high. A piece at a time is widened to left's type, in a room that stays in L1, and
- * multiplied there: any number of rows of left shares the work, and every variant multiplies its own types only. */
-static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, const struct tg_lazy_part *part,
-                              uint32_t n_rows, uint32_t dtype)
+/* left x a part that a product cannot read where it is. A piece at a time is widened to left's type, or transposed, in
+ * a room that stays in L1, and multiplied there. Any number of rows of left shares the work, and every variant
+ * multiplies its own types only. A piece has whole rows, or whole columns of up to 128 elements: these are contiguous.
+ */
+static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, const struct tg_lazy_tile *tile,
+                              const struct tg_lazy_part *part)
 {
-    enum { COLS = 128, ROOM = 16384 };
+    enum { ROOM = 16384 };
     _Alignas(TG_LINE_BYTES) uint8_t room[ROOM];
     const uint8_t *const right = room;
-    const uint32_t width = 32 / tg_dtype_bytes(product.dtype); /* of a panel in the room */
-    const uint32_t rows_most = ROOM / COLS / tg_dtype_bytes(product.dtype);
-    const uint32_t cols_most = has_whole_rows(part, dtype) ? COLS : tg_fractal_cols(dtype);
+    const uint32_t bytes = tg_dtype_bytes(product.dtype), width = 32 / bytes; /* of a panel in the room */
+    const uint32_t dtype = tile->dtype, n_rows = tile->n_rows;
+    const bool apart = !tile->turned && !has_whole_rows(part, dtype);
+    const uint32_t cols_most = tile->turned ? 64u : apart ? tg_fractal_cols(dtype) : 128u;
+    const uint32_t rows_most = ROOM / (tile->turned ? 64u : 128u) / bytes;
     const float *left = product.left;
     float *sum = product.sum;
     const bool fresh = product.fresh;
@@ -351,8 +372,8 @@ static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, c
             product.left = left + row;
             product.fresh = fresh && row == 0;
             const struct tg_unpacking unpacking = {.from = part->at +
-                                                           element_in(part, tg_fractal_cols(dtype), row, col),
-                                                   .from_ld = part->ld,
+                                                           element_in(tile, part, row, col) * tg_dtype_bytes(dtype),
+                                                   .from_ld = part->ld * tg_dtype_bytes(dtype),
                                                    .to = room,
                                                    .n_rows = product.k,
                                                    .n_cols = product.n,
@@ -381,7 +402,8 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
                                  .fresh = instr->op == TG_OP_TMATMUL};
     for (uint32_t i = 0, n; i < stack->n; i += n) {
         const struct tg_lazy_tile *tile = stack->tiles[i];
-        n = narrow ? 1 : n_alike(stack, i);
+        const bool unpacked = narrow || tile->turned;
+        n = unpacked ? 1 : n_alike(stack, i);
         product.piece_rows = tile->n_rows;
         product.k = (n - 1) * tile->n_rows + stack->tiles[i + n - 1]->n_rows;
         for (uint32_t piece = 1; piece < n; piece++) pieces[piece] = stack->tiles[i + piece]->parts->at;
@@ -391,7 +413,7 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
             product.right_ld = part->ld;
             product.panel_ld = part->panel_ld;
             product.n = part->n_cols;
-            if (narrow) multiply_unpacked(lazy, product, part, product.k, instr->b->dtype);
+            if (unpacked) multiply_unpacked(lazy, product, tile, part);
             else lazy->product->multiply(&product, &lazy->stream);
         }
         product.left += product.k;

@@ -2,7 +2,8 @@
 * lazy.h - a cube core that copies as little as possible. It only notes loads into L1 and moves into L0A and L0B; a
  * product reads its operands in place, in device memory.
  *
- *     TLOAD  device memory -> Mat             a tile of one part: the place of its columns in device memory
+ *     TLOAD  device memory -> Mat             a tile of one part: the place of its columns in device memory. A ZN tile
+ *                                             of 2-byte elements is turned: the product transposes pieces of it
  *     TMOV   Mat -> Left, Right               the parts of the Mat tiles of its source, side by side
  *     TMATMUL                                 products of the tiles of the right operand, into the real L0C
  *
@@ -34,6 +35,7 @@ struct tg_lazy_tile {
     uint32_t rows, cols;     /* static size */
     uint32_t n_rows, n_cols; /* valid ones */
     uint32_t dtype;
+    bool turned;      /* rows are neighbours in device memory, and ld goes from column to column; one part */
     uint32_t n_parts; /* parts lie side by side; each has all rows */
     struct tg_lazy_part parts[TG_LAZY_PARTS];
 };

@@ -37,16 +37,17 @@ typedef void tg_product_fn(const struct tg_product *product, struct tg_stream *s
 /* to[i] = from[i] as fp32, n of them, of dtype. */
 typedef void tg_widen_fn(float *to, const void *from, uint32_t dtype, uint32_t n);
 
-/* Rows of 8-bit elements, and where they go. */
+/* Rows that a product cannot read where they are, and where they go. */
 struct tg_unpacking {
-    const uint8_t *from; /* int8 or fp8 [n_rows][n_cols] */
-    size_t from_ld;      /* bytes from row to row */
+    const uint8_t *from; /* int8 or fp8 [n_rows][n_cols]; or to_dtype, 2 bytes, transposed: [n_cols][n_rows] */
+    size_t from_ld;      /* bytes from row to row, or from column to column */
     uint8_t *to;         /* of to_dtype in NZ, n_rows in a column block, whole blocks of 16 columns */
     uint32_t n_rows, n_cols;
     uint32_t from_dtype, to_dtype; /* to: fp32, fp16, bf16, which have every number of the 8-bit types */
 };
 
-/* Widen rows. `stream`, which may be NULL, hears of the reads. Reads nothing behind the n_cols of a row. */
+/* Widen rows, or transpose them if from_dtype is to_dtype. `stream`, which may be NULL, hears of the reads. Reads only
+ * the elements. */
 typedef void tg_unpack_fn(const struct tg_unpacking *unpacking, struct tg_stream *stream);
 
 /* Compiled for one instruction set. */

@@ -1,3 +1,5 @@
+#include "machine/cpu/turn_avx2.h"
+
 #include <immintrin.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -92,6 +92,11 @@ static inline void lanes_put_fp16(uint8_t *to, struct lanes a)
     for (int i = 0; i < 16; i++) halves[i] = tg_f16_of_f32(a.of[i]);
     memcpy(to, halves, sizeof halves);
 }
+static inline void lanes_turn(uint8_t *to, const uint8_t *from, size_t from_ld)
+{
+    for (size_t i = 0; i < 16; i++)
+        for (size_t j = 0; j < 16; j++) memcpy(to + j * 32 + i * 2, from + i * from_ld + j * 2, 2);
+}
 
 /* Registers of 16 bytes: sums of one block of two rows. */
 #define ROWS_MOST 4
