@@ -235,12 +235,9 @@ RecordEvent TSTORE(G &dst, S &src, uint64_t scale, TG_PTO_AT)
     return {file, line};
 }
 
-// Unit flags let a device store the parts of a product that are ready. Here flags order the two, as they may there.
 template <STPhase Phase, typename G, typename S> RecordEvent TSTORE(G &dst, S &src, TG_PTO_AT)
 {
-    static_assert(Phase == STPhase::Unspecified,
-                  "unit flags are not offered: leave the STPhase out, and order the product "
-                  "and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
+    static_assert(detail::has_no_unit_flags<Phase == STPhase::Unspecified>());
     return TSTORE(dst, src, w0, w1, w2, file, line);
 }
 
@@ -290,19 +287,16 @@ RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
     return {file, line};
 }
 
-template <AccPhase Phase, typename C, typename A, typename... B> RecordEvent TMATMUL(C &acc, A &left, B &...right)
+template <AccPhase Phase, typename C, typename A, typename B> RecordEvent TMATMUL(C &acc, A &left, B &right, TG_PTO_AT)
 {
-    static_assert(Phase == AccPhase::Unspecified,
-                  "unit flags are not offered: leave the AccPhase out, and order the "
-                  "product and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
-    return TMATMUL(acc, left, right...);
+    static_assert(detail::has_no_unit_flags<Phase == AccPhase::Unspecified>());
+    return TMATMUL(acc, left, right, w0, w1, w2, file, line);
 }
-template <AccPhase Phase, typename C, typename A, typename... B> RecordEvent TMATMUL_ACC(C &acc, A &left, B &...right)
+template <AccPhase Phase, typename C, typename I, typename A, typename B>
+RecordEvent TMATMUL_ACC(C &acc, I &in, A &left, B &right, TG_PTO_AT)
 {
-    static_assert(Phase == AccPhase::Unspecified,
-                  "unit flags are not offered: leave the AccPhase out, and order the "
-                  "product and the store by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
-    return TMATMUL_ACC(acc, left, right...);
+    static_assert(detail::has_no_unit_flags<Phase == AccPhase::Unspecified>());
+    return TMATMUL_ACC(acc, in, left, right, w0, w1, w2, file, line);
 }
 
 // The sum starts with the row `bias`, which has a number for each column of acc.

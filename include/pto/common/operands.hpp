@@ -292,6 +292,15 @@ template <typename S, typename C> constexpr bool is_bias_of()
 
 // ---- modes
 
+// Unit flags let a device store the parts of a product that are ready.
+template <bool None> constexpr bool has_no_unit_flags()
+{
+    static_assert(None,
+                  "unit flags are not offered: leave AccPhase and STPhase out, and order the product and the store "
+                  "by set_flag(PIPE_M, PIPE_FIX, event) and wait_flag");
+    return true;
+}
+
 constexpr uint32_t store_mode(AtomicType atomic, ReluPreMode relu)
 {
     const uint32_t add = atomic == AtomicType::AtomicAdd ? uint32_t{TG_STORE_ADD} : 0u;
