@@ -10,7 +10,7 @@
 #include "common/process.h"
 
 #define GM_BYTES (256ull << 20)
-enum { N_SEEDS = 20 };
+enum { N_SEEDS = 40 };
 
 /* How a mutant is found out. */
 enum verdict {
