@@ -177,6 +177,20 @@ static void load(uint64_t at, uint32_t words, const struct tg_global *given)
     else TLOAD(tile, global);
 }
 
+/* The counts of two lists of 32 pairs each. */
+static void merge(struct tg_merge_counts *counts)
+{
+    struct tg_tile x = tg_tile_vec(TG_FP32, 1, 64), y = x, merged = tg_tile_vec(TG_FP32, 1, 128), scratch = merged;
+    TASSIGN(x, 0);
+    TASSIGN(y, 256);
+    TASSIGN(merged, 1024);
+    TASSIGN(scratch, 2048);
+    TEXPANDS(x, 1.0);
+    TEXPANDS(y, 1.0);
+    pipe_barrier(PIPE_V);
+    TMRGSORT2(merged, *counts, scratch, x, y, false);
+}
+
 void kernel_entry(int64_t *args)
 {
     const uint64_t at = tg_arg_addr(args[0]);
@@ -188,6 +202,7 @@ void kernel_entry(int64_t *args)
     variables(way);
     if (way == WAY_PUT_DESCRIPTOR) *(struct tg_global *)(uintptr_t)at = tg_global_nd(args[2], TG_FP32, 1, 8, 8);
     if (way == WAY_USE_DESCRIPTOR) load(0, 8, (const struct tg_global *)(uintptr_t)at);
+    if (way == WAY_MERGE) merge((struct tg_merge_counts *)(uintptr_t)at);
     if (way == WAY_ARGUMENT) sink = (int)args[args[2]];
     if (way == WAY_HOST_LOAD) sink = *(volatile int *)(uintptr_t)args[2];
     if (way == WAY_HOST_STORE) *(volatile int *)(uintptr_t)args[2] = 1;

@@ -45,6 +45,7 @@ enum way {
         WAYS,
     WAY_PUT_DESCRIPTOR,   /* writes a GlobalTensor of 8 fp32 at argument 2 to argument 0 */
     WAY_USE_DESCRIPTOR,   /* loads by the GlobalTensor at argument 0 */
+    WAY_MERGE,            /* merges two lists; their counts go to argument 0 */
     WAY_COUNT,            /* counts its calls in a variable */
     WAY_COUNT_IN_THREAD,  /* in a variable of the thread */
     WAY_SCRATCH,          /* writes a variable before it reads it */

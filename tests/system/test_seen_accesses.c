@@ -166,6 +166,19 @@ static void descriptors_in_device_memory_are_read(void **state)
     }
 }
 
+static void counts_of_a_merge_are_written(void **state)
+{
+    (void)state;
+    for (int ordered = 0; ordered < 2; ordered++) {
+        struct checked c;
+        open_with(&c, "kernel_ways");
+        const int first = touch_after(&c, -1, TOUCH_STORE, 0, LINE);
+        way_after(&c, ordered ? first : -1, WAY_MERGE, 0, 0);
+        if (ordered) expect_nothing(&c, "counts of a merge");
+        else expect(&c, "counts of a merge", "writes (the operand of TMRGSORT_LISTS at kernel_ways.c:");
+    }
+}
+
 /* ---- memory that is not the device's ---- */
 
 static void kernels_keep_nothing_between_tasks(void **state)
@@ -367,6 +380,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_way_is_seen_of_clang),
         cmocka_unit_test(every_way_is_seen_of_new_clang),
         cmocka_unit_test(descriptors_in_device_memory_are_read),
+        cmocka_unit_test(counts_of_a_merge_are_written),
         cmocka_unit_test(kernels_keep_nothing_between_tasks),
         cmocka_unit_test(arguments_that_a_task_lacks_are_named),
         cmocka_unit_test(memory_of_the_host_is_not_the_kernels),

@@ -134,7 +134,7 @@ void tg_plain_tell(const void *at, size_t bytes, int kind, const void *pc)
     if (bytes > 0) seen((uint64_t)(uintptr_t)at, bytes, kind, pc);
 }
 
-void tg_plain_operand(const void *at, size_t bytes, const char *op, const char *file, uint32_t line)
+void tg_plain_operand(const void *at, size_t bytes, bool write, const char *op, const char *file, uint32_t line)
 {
     const struct tg_watcher *w = current;
     if (!w || place_of(w, (uintptr_t)at) == OWN) return;
@@ -142,6 +142,7 @@ void tg_plain_operand(const void *at, size_t bytes, const char *op, const char *
     snprintf(name, sizeof name, "the operand of %s", op);
     const struct tg_access access = {.address = (uint64_t)(uintptr_t)at,
                                      .bytes = bytes,
+                                     .write = write,
                                      .plain = true,
                                      .op = name,
                                      .file = file,

@@ -64,9 +64,9 @@ void tg_plain_listen(const struct tg_module *module, bool listen);
 void tg_plain_begin(struct tg_watcher *watcher);
 void tg_plain_end(struct tg_watcher *watcher);
 
-/* The library itself reads bytes that an instruction of the kernel points to: a descriptor. `op`, file and line are the
- * instruction's. */
-void tg_plain_operand(const void *at, size_t bytes, const char *op, const char *file, uint32_t line);
+/* The library itself reads bytes that an instruction of the kernel points to: a descriptor. write: it writes them by a
+ * plain store of the scalar unit. `op`, file and line are the instruction's. */
+void tg_plain_operand(const void *at, size_t bytes, bool write, const char *op, const char *file, uint32_t line);
 
 /* ---- for libc_calls.c: accesses of the running object through library functions ---- */
 

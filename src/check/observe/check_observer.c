@@ -124,20 +124,23 @@ static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
     return true;
 }
 
-/* The library reads the instruction's descriptors, wherever they are; bytes without a meaning it does not read. */
+/* The library reads the instruction's descriptors, wherever they are; bytes without a meaning it does not read. It
+ * writes the counts of a merge. */
 static void check_descriptors(const struct tg_instr *instr)
 {
     const char *op = tg_op_name(instr->op), *file = tg_base_name(instr->file);
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++) {
         const struct tg_tile *tile = tg_instr_tile(instr, slot);
         if (!tile) continue;
-        tg_plain_operand(tile, offsetof(struct tg_tile, reserved), op, file, instr->line);
-        tg_plain_operand(&tile->rows, sizeof *tile - offsetof(struct tg_tile, rows), op, file, instr->line);
+        tg_plain_operand(tile, offsetof(struct tg_tile, reserved), false, op, file, instr->line);
+        tg_plain_operand(&tile->rows, sizeof *tile - offsetof(struct tg_tile, rows), false, op, file, instr->line);
     }
+    if (instr->op == TG_OP_TMRGSORT_LISTS && instr->result)
+        tg_plain_operand(instr->result, sizeof(struct tg_merge_counts), true, op, file, instr->line);
     const struct tg_global *global = instr->global;
     if (!global) return;
-    tg_plain_operand(global, offsetof(struct tg_global, layout) + sizeof global->layout, op, file, instr->line);
-    tg_plain_operand(global->shape, sizeof *global - offsetof(struct tg_global, shape), op, file, instr->line);
+    tg_plain_operand(global, offsetof(struct tg_global, layout) + sizeof global->layout, false, op, file, instr->line);
+    tg_plain_operand(global->shape, sizeof *global - offsetof(struct tg_global, shape), false, op, file, instr->line);
 }
 
 static void instruction(void *context, uint32_t core, const struct tg_instr *instr, enum tg_pipe pipe,
