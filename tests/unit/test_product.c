@@ -326,6 +326,24 @@ static void a_stream_asks_for_each_line_once(void **state)
     assert_int_equal(s.n_lines, 0);
 }
 
+/* Lines that the reader has prefetched itself move the stream on, and leave it as far ahead as it was. */
+static void a_stream_passes_over_lines(void **state)
+{
+    (void)state;
+    static uint8_t memory[64 * TG_LINE_BYTES];
+    struct tg_stream s;
+    tg_stream_clear(&s);
+    tg_stream_add(&s, (struct tg_stream_range){memory, 0, 1, 8});
+    tg_stream_add(&s, (struct tg_stream_range){memory + 16 * TG_LINE_BYTES, 0, 1, 8});
+    tg_stream_ask(&s, 4);
+    tg_stream_passed(&s, 6);
+    assert_ptr_equal(s.at, memory + 18 * TG_LINE_BYTES);
+    assert_int_equal(s.n_ahead, 4);
+    tg_stream_passed(&s, 9); /* six are left: three of the lines ahead have been read */
+    assert_int_equal(s.n_lines, 0);
+    assert_int_equal(s.n_ahead, 1);
+}
+
 static void variants_go_from_slow_to_fast_and_are_widened_alike(void **state)
 {
     (void)state;
@@ -427,6 +445,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_model_faults_where_the_processor_does),
 #endif
     cmocka_unit_test(a_stream_asks_for_each_line_once),
+    cmocka_unit_test(a_stream_passes_over_lines),
     cmocka_unit_test(variants_go_from_slow_to_fast_and_are_widened_alike),
     cmocka_unit_test(every_variant_unpacks_every_code_of_8_bits),
     cmocka_unit_test(every_variant_transposes),

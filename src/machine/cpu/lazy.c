@@ -13,6 +13,7 @@ void tg_lazy_begin(struct tg_lazy *lazy)
     }
     tg_stream_clear(&lazy->stream);
     lazy->widened.at = NULL;
+    lazy->loaded.at = NULL;
 }
 
 /* ---- tiles and bytes ---- */
@@ -216,6 +217,7 @@ static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
     part->col = 0;
     part->n_cols = tile->n_cols;
     tile->turned = turned;
+    lazy->loaded = *part;
     expect(lazy, tile);
 }
 
@@ -385,6 +387,14 @@ static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, c
     }
 }
 
+/* Is the tile that was loaded last read after this part, and laid out like it? */
+static bool follows(const struct tg_lazy *lazy, const struct tg_lazy_part *part)
+{
+    const struct tg_lazy_part *loaded = &lazy->loaded;
+    return loaded->at && loaded->at != part->at && loaded->ld == part->ld && loaded->panel_ld == part->panel_ld &&
+           loaded->n_cols >= part->n_cols;
+}
+
 /* left x the stacked tiles, into acc. */
 static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, const float *rows,
                            const struct stack *stack)
@@ -413,6 +423,7 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
             product.right_ld = part->ld;
             product.panel_ld = part->panel_ld;
             product.n = part->n_cols;
+            product.next = !unpacked && n == 1 && follows(lazy, part) ? lazy->loaded.at : NULL;
             if (unpacked) multiply_unpacked(lazy, product, tile, part);
             else lazy->product->multiply(&product, &lazy->stream);
         }

@@ -54,6 +54,7 @@ struct tg_lazy {
     const struct tg_product_variant *product;
     struct tg_lazy_buffer of_kind[TG_RIGHT + 1]; /* by enum tg_tile_kind: Mat, Left, Right */
     struct tg_stream stream;
+    struct tg_lazy_part loaded; /* the tile of the last TLOAD; at NULL: the task has loaded nothing */
     struct {
         const uint8_t *at; /* of its part; NULL: no tile */
         uint32_t low;

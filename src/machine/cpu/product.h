@@ -24,6 +24,7 @@
 struct tg_product {
     const float *left;
     const uint8_t *const *right; /* where each piece begins */
+    const uint8_t *next;         /* a piece that the next product reads, laid out like this one's, or NULL */
     float *sum;
     size_t left_ld, right_ld, panel_ld, block_ld;
     uint32_t piece_rows; /* 1 to k */

@@ -100,6 +100,19 @@ static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
     else tg_stream_ask(s, s->n_ahead < TG_STREAM_AHEAD ? n : n - n / 4);
 }
 
+/* The core has read n lines, and has prefetched as many itself: the stream passes over them. */
+static inline void tg_stream_passed(struct tg_stream *s, uint32_t n)
+{
+    while (n > 0 && s->n_lines > 0) {
+        const uint32_t part = n < s->n_lines ? n : s->n_lines;
+        s->at += (size_t)part * TG_LINE_BYTES;
+        s->n_lines -= part;
+        n -= part;
+        if (s->n_lines == 0) tg_stream_advance(s);
+    }
+    s->n_ahead = s->n_ahead > n ? s->n_ahead - n : 0; /* the stream has ended */
+}
+
 /* An instruction has read nothing, but takes time. */
 static inline void tg_stream_idle(struct tg_stream *s)
 {
