@@ -116,6 +116,13 @@ performance: ## measure platform cpu beside other runtimes, write docs/performan
 	tools/performance_page.py build/bench/performance.json "$(CONDITIONS)"
 	tools/attention_page.py build/bench/performance.json "$(CONDITIONS)"
 
+bench-check: ## measure attention on cpu, name the figures below what is asked (minutes; a quiet machine)
+	@tools/install_deps.sh build
+	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
+	@$(call COMPILE,build)
+	$(RUN) build/bench/bench_attention '$(ATTENTION)' >build/bench/attention.json
+	@tools/bench_check.py build/bench/attention.json
+
 device-times: build ## published device times beside the predicted ones, as a table
 	@tools/device_times.py $(if $(LEAVE_ONE_OUT),--leave-one-out)
 
@@ -153,5 +160,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench performance device-times coverage format \
-    format-check lint tidy install clean
+.PHONY: help build run test test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench bench-check \
+    performance device-times coverage format format-check lint tidy install clean
