@@ -93,11 +93,13 @@ test-valgrind: build ## the main job under valgrind
 	valgrind --quiet --error-exitcode=9 --leak-check=full build/bin/paged_attention --case Case1
 	valgrind --quiet --error-exitcode=9 --leak-check=full build/bin/paged_attention --case Case2
 
-fuzz: ## fuzz what reads bytes, SECONDS=60 in all
-	@tools/install_deps.sh build full
+fuzz: ## fuzz what reads bytes, and run hostile and damaged programs, SECONDS=60 in all
+	@tools/install_deps.sh build test full
 	@$(CONFIGURE) fuzz >/dev/null
 	@$(call COMPILE,build/fuzz)
-	@tools/fuzz.sh build/fuzz $(SECONDS)
+	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
+	@$(call COMPILE,build)
+	@tools/fuzz.sh build/fuzz $(SECONDS) build/tests/bin
 
 bench: ## build and run the benchmarks
 	@tools/install_deps.sh build

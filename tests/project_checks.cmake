@@ -24,6 +24,12 @@ if(TG_GIT AND EXISTS ${PROJECT_SOURCE_DIR}/.git)
     tg_test_properties(shape project)
 endif()
 
+# Without the build's own guard, too: the sources that compute refuse flags that change arithmetic.
+add_test(NAME fast_math_is_refused COMMAND ${CMAKE_C_COMPILER} -std=c11 -ffast-math -fsyntax-only
+    -I${PROJECT_SOURCE_DIR}/include -I${PROJECT_SOURCE_DIR}/src -include tile/number.h -x c /dev/null)
+tg_test_properties(fast_math_is_refused project)
+set_property(TEST fast_math_is_refused PROPERTY PASS_REGULAR_EXPRESSION "needs the arithmetic of IEEE 754")
+
 # Each public header alone, as both languages in which kernels and programs may be written.
 include(CheckLanguage)
 check_language(CXX)

@@ -75,7 +75,7 @@ void tg_failure_setv(struct tg_failure *failure, enum tg_status status, const ch
 {
     /* Formatted first: foreign arguments may crash, and a crashed reporter must not have claimed the failure. */
     char text[TG_MESSAGE_BYTES];
-    vsnprintf(text, sizeof text, format, args);
+    if (vsnprintf(text, sizeof text, format, args) <= 0) snprintf(text, sizeof text, "the reason given is empty");
     /* Relaxed: the claim orders nothing, it only picks one writer. */
     if (atomic_exchange_explicit(&failure->claimed, true, memory_order_relaxed)) return;
     memcpy(failure->message, text, sizeof text);

@@ -32,7 +32,7 @@ static void count_copied(struct tg_run *run, uint64_t bytes)
     if (run->n_copied_bytes <= TIMES * tg_gm_peak(run->builder.gm)) tg_guard_excuse(run->builder.guard);
 }
 
-static int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes)
+static TG_FORGETS int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *host, size_t bytes)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "copy_to_device")) return -1;
@@ -42,7 +42,7 @@ static int copy_to_device(struct tg_runtime *rt, uint64_t device, const void *ho
     return ended(run, "copy_to_device", status);
 }
 
-static int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
+static TG_FORGETS int copy_from_device(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "copy_from_device")) return -1;
@@ -63,7 +63,7 @@ static enum tg_status grow_pairs(struct tg_run *run)
     return TG_OK;
 }
 
-static void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
+static TG_FORGETS void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "record_tensor_pair")) return;
@@ -72,7 +72,7 @@ static void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t devic
     (void)ended(run, "record_tensor_pair", status);
 }
 
-static int get_task_count(struct tg_runtime *rt)
+static TG_FORGETS int get_task_count(struct tg_runtime *rt)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "get_task_count")) return -1;
@@ -91,7 +91,7 @@ static void print_task(void *context, struct tg_task *task)
     fprintf(stderr, "\n");
 }
 
-static void print_runtime(struct tg_runtime *rt)
+static TG_FORGETS void print_runtime(struct tg_runtime *rt)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "print_runtime")) return;

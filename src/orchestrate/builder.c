@@ -156,8 +156,8 @@ static void forget_mark(struct tg_builder *b)
     b->outer_line = 0;
 }
 
-static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id, enum tg_core_type core_type,
-                    uint64_t kernel_addr)
+static TG_FORGETS int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int func_id,
+                               enum tg_core_type core_type, uint64_t kernel_addr)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_task")) return -1;
@@ -168,7 +168,7 @@ static int add_task(struct tg_runtime *rt, const uint64_t *args, int n_args, int
     return id;
 }
 
-static int add_described(struct tg_runtime *rt, const struct tg_task_config *config)
+static TG_FORGETS int add_described(struct tg_runtime *rt, const struct tg_task_config *config)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add")) return -1;
@@ -179,7 +179,7 @@ static int add_described(struct tg_runtime *rt, const struct tg_task_config *con
     return id;
 }
 
-static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
+static TG_FORGETS void add_successor_conditional(struct tg_runtime *rt, int from, int to)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "add_successor_conditional")) return;
@@ -193,7 +193,7 @@ static void add_successor_conditional(struct tg_runtime *rt, int from, int to)
     call_end(b);
 }
 
-static void publish_task(struct tg_runtime *rt, int id)
+static TG_FORGETS void publish_task(struct tg_runtime *rt, int id)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "publish_task")) return;
@@ -207,7 +207,7 @@ static void publish_task(struct tg_runtime *rt, int id)
     call_end(b);
 }
 
-static int wait_task(struct tg_runtime *rt, int id)
+static TG_FORGETS int wait_task(struct tg_runtime *rt, int id)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "wait_task")) return -1;
@@ -225,7 +225,7 @@ static int wait_task(struct tg_runtime *rt, int id)
 
 /* ---- memory ---- */
 
-static void *device_malloc(struct tg_runtime *rt, size_t bytes)
+static TG_FORGETS void *device_malloc(struct tg_runtime *rt, size_t bytes)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "device_malloc")) return NULL;
@@ -240,7 +240,7 @@ static void *device_malloc(struct tg_runtime *rt, size_t bytes)
     return status == TG_OK ? (void *)(uintptr_t)address : NULL;
 }
 
-static void device_free(struct tg_runtime *rt, void *address)
+static TG_FORGETS void device_free(struct tg_runtime *rt, void *address)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "device_free")) return;
@@ -257,7 +257,7 @@ static void device_free(struct tg_runtime *rt, void *address)
 
 /* ---- words ---- */
 
-static void label_task(struct tg_runtime *rt, int id, const char *label)
+static TG_FORGETS void label_task(struct tg_runtime *rt, int id, const char *label)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "label_task")) return;
@@ -281,7 +281,7 @@ static const char *intern(struct tg_builder *b, const char *file)
     return slot->ours;
 }
 
-static void mark(struct tg_runtime *rt, const char *file, int line)
+static TG_FORGETS void mark(struct tg_runtime *rt, const char *file, int line)
 {
     struct tg_builder *b = of(rt);
     if (b->coro != tg_coro_current() || b->state != TG_BUILDER_OPEN) return; /* add_task reports it */
@@ -291,7 +291,7 @@ static void mark(struct tg_runtime *rt, const char *file, int line)
     b->line = line;
 }
 
-static void fail(struct tg_runtime *rt, const char *format, ...)
+static TG_FORGETS void fail(struct tg_runtime *rt, const char *format, ...)
 {
     struct tg_builder *b = of(rt);
     if (!call_begin(b, "fail")) return;

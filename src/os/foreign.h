@@ -21,6 +21,14 @@
 
 typedef void tg_foreign_fn(void);
 
+/* Before a function that foreign code calls: it returns with no value of the library in a register, except its result.
+ * Damaged code that skips an instruction would write through what is left there. Compilers that lack this are older. */
+#if defined(__has_attribute) && __has_attribute(zero_call_used_regs)
+#define TG_FORGETS __attribute__((zero_call_used_regs("all-gpr")))
+#else
+#define TG_FORGETS
+#endif
+
 /*
  * Call fn(a, b, c) on the running coroutine, `coro`. coro->foreign_result: its result, as a word. A call inside the
  * call shares the foreign part. Where there is no assembly code for the processor, it is a plain call.

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/now.h"
 #include "os/coro.h"
 #include "os/started.h"
 
@@ -41,6 +42,9 @@ static _Atomic unsigned n_fences; /* fences so far; wraps */
 
 /* A fault this near to the end of a stack is an overflow. */
 enum { BELOW_STACK_BYTES = 1 << 20, ABOVE_STACK_BYTES = 64 << 10 };
+
+/* Code that runs for this long behind its fence is in a library for good. */
+enum { FENCED_NS = 50000000 };
 
 static bool overflowed(const struct tg_coro *coro, const void *address)
 {
@@ -85,7 +89,10 @@ static void fence_raise(struct tg_guard *guard)
     atomic_store_explicit(&fence_low, pages.low, memory_order_relaxed); /* a fault on another thread checks twice */
     atomic_store_explicit(&fence_high, pages.high, memory_order_relaxed);
     atomic_fetch_add_explicit(&n_fences, 1, memory_order_relaxed);
-    if (!protect(pages, PROT_READ)) atomic_store_explicit(&fence_owner, NULL, memory_order_release);
+    guard->fenced_ns = tg_now_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (protect(pages, PROT_READ)) return;
+    guard->unfenced = 1;
+    atomic_store_explicit(&fence_owner, NULL, memory_order_release);
 }
 
 /* Only the owner's thread, or a thread that has seen the owner's end. */
@@ -148,6 +155,7 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->sent = false;
     guard->inside = 0;
     guard->expired = 0;
+    guard->unfenced = 0;
     guard->foreign_top = coro->foreign_top;
     guard->own_sp = coro->own_sp;
     const struct tg_state ours = tg_state_enter();
@@ -313,18 +321,49 @@ static void on_fault(int signal, siginfo_t *info, void *context)
     leave(guard, overflow ? TG_GUARD_OVERFLOWED : TG_GUARD_CRASHED);
 }
 
-/* The limit of a guarded call has passed. In the runtime the call is never ended; it ends on its return. Elsewhere the
- * fence waits for it. If the call does not reach the fence for long, it sleeps in another library, and is ended there.
+/* Has the signal ended a sleep in a system call? The system then repeats the call, so the next instruction is the call,
+ * or the call returns EINTR. Another signal may meet malloc while it holds its lock. */
+static bool slept(const void *context)
+{
+    const ucontext_t *state = context;
+#if defined(__x86_64__)
+    static const unsigned char call[] = {0x0F, 0x05};
+    const unsigned char *next = (const unsigned char *)(uintptr_t)state->uc_mcontext.gregs[REG_RIP];
+    const bool interrupted = state->uc_mcontext.gregs[REG_RAX] == -EINTR;
+#elif defined(__aarch64__)
+    static const unsigned char call[] = {0x01, 0x00, 0x00, 0xD4};
+    const unsigned char *next = (const unsigned char *)(uintptr_t)state->uc_mcontext.pc;
+    const bool interrupted = (int64_t)state->uc_mcontext.regs[0] == -EINTR;
+#else
+    static const unsigned char call[] = {0};
+    const unsigned char *next = call;
+    const bool interrupted = false;
+    (void)state;
+#endif
+    return memcmp(next, call, sizeof call) == 0 || (interrupted && memcmp(next - sizeof call, call, sizeof call) == 0);
+}
+
+/*
+ * The limit of a guarded call has passed. In the runtime the call is never ended; it ends on its return. Elsewhere the
+ * fence waits for it. If the call does not reach the fence for long, it is ended in the library that it is in:
+ *
+ *     it sleeps there
+ *     it has run for long with its fence up   without its own fence it may be on its way back, on a busy computer
+ *     no fence is possible
  */
-static void end_soon(struct tg_guard *guard, const struct tg_watch *watch)
+static void end_soon(struct tg_guard *guard, const struct tg_watch *watch, const void *context)
 {
     if (guard->inside) {
         guard->expired = 1;
         return;
     }
-    if (atomic_load_explicit(&watch->quiet_ms, memory_order_relaxed) >= tg_watch_cut_off_ms(watch->limit_ms))
-        tg_guard_expire(guard);
-    fence_raise(guard);
+    const bool is_late = atomic_load_explicit(&watch->quiet_ms, memory_order_relaxed) >=
+                         tg_watch_cut_off_ms(watch->limit_ms);
+    /* Relaxed: only this thread can have become the owner. */
+    const bool is_fenced = atomic_load_explicit(&fence_owner, memory_order_relaxed) == guard;
+    const bool ran_on = is_fenced && tg_now_ns(CLOCK_THREAD_CPUTIME_ID) - guard->fenced_ns >= FENCED_NS;
+    if (is_late && (guard->unfenced || slept(context) || ran_on)) tg_guard_expire(guard);
+    if (!is_fenced) fence_raise(guard);
 }
 
 /* A thread outside foreign code is alive. */
@@ -332,7 +371,6 @@ static void on_tick(int signal, siginfo_t *info, void *context)
 {
     (void)signal;
     (void)info;
-    (void)context;
     tg_state_clear_flags();
     struct tg_watch *watch = own_pulse.watch;
     if (!watch) return;
@@ -342,7 +380,7 @@ static void on_tick(int signal, siginfo_t *info, void *context)
     atomic_fetch_add_explicit(&watch->n_answers, 1, memory_order_relaxed);
     const unsigned life = atomic_load_explicit(&own_pulse.life, memory_order_relaxed);
     if (!guard) tg_pulse_beat(&own_pulse);
-    else if (life == atomic_load_explicit(&watch->quiet_life, memory_order_relaxed)) end_soon(guard, watch);
+    else if (life == atomic_load_explicit(&watch->quiet_life, memory_order_relaxed)) end_soon(guard, watch, context);
     errno = saved_errno;
 }
 

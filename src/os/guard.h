@@ -100,6 +100,8 @@ struct tg_guard {
     int code;                      /* EXITED: the exit code */
     volatile sig_atomic_t inside;  /* the foreign code has called the runtime, which must not be interrupted for good */
     volatile sig_atomic_t expired; /* the limit passed meanwhile */
+    volatile sig_atomic_t unfenced; /* no fence is possible: its code is unknown, or the system refuses */
+    uint64_t fenced_ns;             /* processor time of the thread when the call raised the fence */
 };
 
 typedef void tg_guarded_fn(void *arg);

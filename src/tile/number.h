@@ -9,6 +9,11 @@
 
 #include <tilegraph/tile.h>
 
+/* Sums in another order, or code that takes NaN and infinity for impossible, give other bits. */
+#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "the instruction library needs the arithmetic of IEEE 754: compile it without -ffast-math and -Ofast"
+#endif
+
 static inline uint32_t tg_bits_of_f32(float value)
 {
     uint32_t bits;

@@ -35,6 +35,22 @@ static void store_to(uint64_t address)
     TDRAIN();
 }
 
+/* A function of the library may change these registers, and must leave zeros there. */
+static void find_registers(void)
+{
+#if defined(__x86_64__) && defined(__has_attribute) && __has_attribute(zero_call_used_regs)
+    uint64_t a = (uint64_t)(uintptr_t)tg_tile_isa->order, d = 0, c = 0, si = PIPE_ALL, di = TG_OP_PIPE_BARRIER;
+    register uint64_t r8 __asm__("r8") = (uint64_t)(uintptr_t)__FILE__;
+    register uint64_t r9 __asm__("r9") = __LINE__;
+    __asm__ volatile("movq %%rsp, %%rbx\n\tsubq $128, %%rsp\n\tandq $-16, %%rsp\n\tcall *%%rax\n\tmovq %%rbx, %%rsp"
+                     : "+a"(a), "+d"(d), "+c"(c), "+S"(si), "+D"(di), "+r"(r8), "+r"(r9)
+                     :
+                     : "rbx", "r10", "r11", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",
+                       "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+    hostile_demand((a | d | c | si | di | r8 | r9) == 0);
+#endif
+}
+
 static void use_tiles(int64_t act)
 {
     struct tg_tile tile = tg_tile_vec(TG_FP32, 16, 16);
@@ -46,6 +62,7 @@ static void use_tiles(int64_t act)
         break;
     case KERNEL_WILD_TILE: TADDS(*(struct tg_tile *)16, *(struct tg_tile *)16, 1.0f); break;
     case KERNEL_NO_EVENT: wait_flag(PIPE_V, PIPE_MTE3, EVENT_ID3); break;
+    case KERNEL_REGISTERS: find_registers(); break;
     case KERNEL_NO_INSTRUCTION: tg_tile_isa->order(4711, 0, 0, 0, __FILE__, __LINE__); break;
     default: break;
     }

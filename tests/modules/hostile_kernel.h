@@ -11,6 +11,7 @@ enum hostile_kernel_act {
     KERNEL_PAST_END,                 /* ... on a tile that ends behind its buffer */
     KERNEL_WILD_TILE,                /* ... on a tile at address 16 */
     KERNEL_NO_EVENT,                 /* wait for an event that nobody sets */
+    KERNEL_REGISTERS,                /* demand that an instruction leaves no pointer in a register */
     KERNEL_NO_INSTRUCTION,           /* announce instruction number 4711 */
     KERNEL_STORE,                    /* TSTORE 32 bytes to the address in args[2] */
     KERNEL_STORE_PAST_DATA,          /* ... to the data tensor's address plus args[2] */

@@ -128,6 +128,7 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: detaches its thread", HOSTILE_DETACH, 0, TG_OK, NULL},
     {"kernel: registers functions for later", HOSTILE_AT_END, 0, TG_OK, NULL},
     {"kernel: functions for the exit that crash", HOSTILE_AT_EXIT, 0, TG_OK, NULL},
+    {"kernel: looks for pointers in registers", KERNEL_REGISTERS, 0, TG_OK, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
     {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "UB"},
     {"kernel: wild pointer to a tile", KERNEL_WILD_TILE, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV"},

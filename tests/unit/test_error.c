@@ -86,6 +86,16 @@ enum { N_REPORTERS = 4, N_ROUNDS = 200 };
 static struct tg_failure shared;
 static pthread_barrier_t start_line, end_line;
 
+/* A plugin may give an empty text. */
+static void a_failure_always_has_a_message(void **state)
+{
+    (void)state;
+    struct tg_failure failure;
+    tg_failure_init(&failure);
+    tg_failure_set(&failure, TG_ERR_ORCHESTRATION, "%s", "");
+    assert_string_equal(tg_failure_message(&failure), "the reason given is empty");
+}
+
 static void *report(void *arg)
 {
     int index = *(int *)arg;
@@ -185,6 +195,7 @@ int main(void)
         cmocka_unit_test(a_long_message_is_cut),
         cmocka_unit_test(threads_have_messages_of_their_own),
         cmocka_unit_test(the_first_failure_stays),
+        cmocka_unit_test(a_failure_always_has_a_message),
         cmocka_unit_test(one_of_many_reporters_wins),
         cmocka_unit_test(a_listener_hears_its_level_and_what_is_more_urgent),
         cmocka_unit_test(a_long_line_is_cut),

@@ -130,7 +130,7 @@ static void execute_vector(struct core *core, const struct tg_instr *instr)
     tg_execute(instr, &core->buffers);
 }
 
-static void issue(const struct tg_instr *announced)
+static TG_FORGETS void issue(const struct tg_instr *announced)
 {
     struct tg_instr room;
     const struct tg_instr *instr = tg_instr_whole(announced, &room);
@@ -152,7 +152,8 @@ static void issue(const struct tg_instr *announced)
 }
 
 /* Instructions take effect one by one, so flags and barriers have nothing to order. */
-static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+static TG_FORGETS void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file,
+                             int line)
 {
     struct core *core = own_core;
     const bool flag = op == TG_OP_SET_FLAG || op == TG_OP_WAIT_FLAG;

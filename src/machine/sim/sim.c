@@ -317,7 +317,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
     }
 }
 
-static void issue(const struct tg_instr *instr)
+static TG_FORGETS void issue(const struct tg_instr *instr)
 {
     if (running_core) {
         struct tg_instr room;
@@ -331,7 +331,8 @@ static void issue(const struct tg_instr *instr)
     }
 }
 
-static void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line)
+static TG_FORGETS void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file,
+                             int line)
 {
     const struct tg_instr instr = tg_instr_of_order(op, src_pipe, dst_pipe, event, file, line);
     issue(&instr);
