@@ -25,7 +25,7 @@
       "a 2-task run takes 108 us (S PR "                                                                               \
       "1785)")                                                                                                         \
     X(plugin_open, 10000, 0, 1e9, "ns to open the plugin", "L", "assumed")                                             \
-    X(add_task, 260, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \
+    X(add_task, 250, 0, 1e9, "ns", "F", "0.47 to 0.51 us a task with edges and publication (S aed352609)")             \
     X(add_argument, 1, 0, 1e9, "ns for each argument of a task", "L",                                                  \
       "half of what the builder's 706.7 us for 1,280 tasks of 64 blocks exceed its pace by (S aa1e470a4)")             \
     X(cold_add, 5600, 0, 1e9, "ns more for the first task that the builder adds, less for each later one", "F",        \
