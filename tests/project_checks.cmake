@@ -70,11 +70,13 @@ if(TG_PLAIN_BUILD)
     tg_test_properties(exported_symbols project)
 endif()
 
-# The code in the documents; its program is linked with the shared library, as a user's would be.
+# The commands, the code and the outputs in the documents.
 if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
-    add_test(NAME document_code COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER}
-        ${CHECKS}/check_doc_code.sh ${PROJECT_BINARY_DIR})
-    tg_test_properties(document_code project)
+    file(GLOB_RECURSE pages CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/docs/*.md ${PROJECT_SOURCE_DIR}/examples/*.md)
+    list(FILTER pages EXCLUDE REGEX "/decisions/")
+    add_test(NAME documents COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} CXX=${CMAKE_CXX_COMPILER}
+        ${CHECKS}/run_docs.py ${PROJECT_BINARY_DIR} ${PROJECT_SOURCE_DIR}/README.md ${pages})
+    tg_test_properties(documents project)
     add_test(NAME builds_of_others COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_build.sh)
     tg_test_properties(builds_of_others project)
     add_test(NAME installation COMMAND ${CMAKE_COMMAND} -E env CC=${CMAKE_C_COMPILER} ${CHECKS}/check_install.sh
@@ -86,8 +88,6 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
         add_test(NAME gdb_tile COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/gdb_tile.sh ${PROJECT_BINARY_DIR})
         tg_test_properties(gdb_tile project)
     endif()
-    add_test(NAME readme_output COMMAND ${CHECKS}/readme_output.sh ${PROJECT_BINARY_DIR} --check)
-    tg_test_properties(readme_output project)
 endif()
 
 # The page of a run in a browser, where there is one: make test-full installs it.

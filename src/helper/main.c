@@ -29,10 +29,6 @@
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void) { return 1; }
 
-/* The thread sanitizer would wait a second at the end, for races of other threads. */
-const char *__tsan_default_options(void);
-const char *__tsan_default_options(void) { return "atexit_sleep_ms=0"; }
-
 /* The object's functions run on a stack that ends in an inaccessible page (os/foreign.h). */
 _Thread_local struct tg_coro *tg_coro_running;
 
