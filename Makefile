@@ -46,6 +46,11 @@ test-long: ## the tests for which `make test` has no time: failing allocations, 
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -L long
 
+reference: ## the reference of the public headers, made by Doxygen: build/reference/index.html
+	@tools/install_deps.sh reference
+	@mkdir -p build
+	doxygen docs/Doxyfile
+
 mutants: ## every single-point mutant of paged attention, and what finds it: a table (minutes)
 	@tools/install_deps.sh build test
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
@@ -53,7 +58,7 @@ mutants: ## every single-point mutant of paged attention, and what finds it: a t
 	cd build && $(CTEST) -V -R '^test_all_mutants$$'
 
 test-slow: ## the slow tests: long random runs, weakened memory orders, mutants, packages (minutes)
-	@tools/install_deps.sh build test package
+	@tools/install_deps.sh build test package reference
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -L slow
@@ -162,5 +167,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench bench-check \
+.PHONY: help build run test reference test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench bench-check \
     performance device-times coverage format format-check lint tidy install clean

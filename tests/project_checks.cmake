@@ -98,6 +98,13 @@ if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     set_tests_properties(report_browser PROPERTIES TIMEOUT 300)
 endif()
 
+# Every comment of the public headers can be read by Doxygen: make test-slow installs it.
+find_program(TG_DOXYGEN doxygen)
+if(TG_DOXYGEN AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
+    add_test(NAME reference COMMAND ${TG_DOXYGEN} docs/Doxyfile WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    tg_test_properties(reference slow)
+endif()
+
 # Packages that others install, and the flagship out of each.
 if(TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING AND CMAKE_BUILD_TYPE STREQUAL "Release" AND TG_GIT
         AND EXISTS ${PROJECT_SOURCE_DIR}/.git)

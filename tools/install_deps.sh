@@ -9,6 +9,7 @@
 #   lint      clang-format, clang-tidy
 #   coverage  gcovr
 #   package   Debian packages and wheels: dpkg-dev, debhelper, venv
+#   reference Doxygen
 #   peers     other runtimes, for the benchmarks beside them: libomp, oneTBB, StarPU; ONNX Runtime, which is a Python
 #             package, into build/peers-python
 #
@@ -86,6 +87,8 @@ need_peers() {
     "$peers_python" -c 'import numpy, onnx, onnxruntime' 2>/dev/null || python_packages="numpy onnx onnxruntime"
 }
 
+need_reference() { has doxygen || lacks doxygen; }
+
 need_package() {
     has dpkg-buildpackage || lacks dpkg-dev
     has dh || lacks debhelper
@@ -97,10 +100,10 @@ need_coverage() { has gcovr || lacks gcovr; }
 
 for group in "$@"; do
     case $group in
-        build | run | test | full | aarch64 | lint | coverage | package | peers) "need_$group" ;;
+        build | run | test | full | aarch64 | lint | coverage | package | reference | peers) "need_$group" ;;
         *)
             echo "install_deps: unknown group '$group': choose build, run, test, full, aarch64, lint, coverage," \
-                "package or peers" >&2
+                "package, reference or peers" >&2
             exit 2
             ;;
     esac
