@@ -96,7 +96,7 @@ static inline void tg_stream_add(struct tg_stream *s, struct tg_stream_range ran
 static inline void tg_stream_used(struct tg_stream *s, uint32_t n)
 {
     s->n_ahead = s->n_ahead > n ? s->n_ahead - n : 0;
-    if (s->n_ahead < TG_STREAM_AHEAD - n) tg_stream_ask(s, 2 * n);
+    if (s->n_ahead + n < TG_STREAM_AHEAD) tg_stream_ask(s, 2 * n);
     else tg_stream_ask(s, s->n_ahead < TG_STREAM_AHEAD ? n : n - n / 4);
 }
 
