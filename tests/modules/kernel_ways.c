@@ -5,6 +5,7 @@
  */
 #include <tilegraph/tile.h>
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
