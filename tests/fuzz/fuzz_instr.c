@@ -296,9 +296,10 @@ static double transfer(void *context, const struct tg_global *global, double at_
 static void begin_check(enum tg_core_type core_type)
 {
     static const struct tg_check_task task = {.kernel = "fuzzed", .file = "fuzzed.c", .line = 1};
+    static const struct tg_facts facts = {0};
     if (!core_checks[core_type]) core_checks[core_type] = tg_core_check_open(core_type);
     FUZZ_CHECK(core_checks[core_type], "no memory");
-    tg_core_check_begin(core_checks[core_type], &check, &task);
+    tg_core_check_begin(core_checks[core_type], &check, &task, NULL, &facts);
 }
 
 static void end_check(enum tg_core_type core_type)

@@ -2,4 +2,4 @@
 #define TG_ORCHESTRATION_TYPES_ONLY 1
 #include "script.c"
 
-TG_PLUGIN_EXPORT const uint32_t tg_orchestration_abi = TG_ORCHESTRATION_ABI_OLDEST;
+const uint32_t tg_orchestration_abi = TG_ORCHESTRATION_ABI_OLDEST;

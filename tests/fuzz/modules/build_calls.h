@@ -98,7 +98,7 @@ static inline bool calls_malloc(struct calls *c, struct call *call)
 {
     uint8_t code = fuzz_u8(&c->in);
     call->kind = CALL_MALLOC;
-    call->bytes = code == 0xFF ? UINT64_MAX - fuzz_u8(&c->in) : code == 0xFE ? 0 : 1 + fuzz_u16(&c->in);
+    call->bytes = code == 0xFF ? UINT64_MAX - fuzz_u8(&c->in) : code == 0xFE ? 0u : 1u + fuzz_u16(&c->in);
     for (call->slot = 0; call->slot < ALLOCATIONS_MAX; call->slot++)
         if (!c->live[call->slot]) break;
     if (call->slot == ALLOCATIONS_MAX) return false;
