@@ -20,7 +20,7 @@ arrows='
     check/core    base check check/memory finding tile
     check/observe base check check/core check/memory machine tile
     machine       base memory
-    machine/sim   base check/core machine memory os tile
+    machine/sim   base machine memory os tile
     machine/cpu   base machine memory os tile trace
     launch        base machine os
     orchestrate   base graph launch machine os

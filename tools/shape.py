@@ -3,10 +3,11 @@
 
 Functions    length in lines (median, 90th percentile, longest), and static functions with one caller.
 Arrows       includes between rooms, from the table in check_includes.sh, and rooms that include each other in a circle.
-Lines        wider than 120 columns.
+Lines        wider than 120 columns; lines of comments that begin with * in the first column.
 Sentences    longer than 30 words, in comments and documents, and sentences whose subject is "who" or "what".
 
-Limits of --check: no circle of rooms; no wide line, long sentence or pronoun as the subject in the files of HELD.
+Limits of --check: no circle of rooms; no wide line, lost margin, long sentence or pronoun as the subject in the files of
+HELD.
 """
 import collections
 import os
@@ -171,7 +172,7 @@ def sentences(paragraph):
 
 
 def report_text():
-    wide, long, riddles = [], [], []
+    wide, long, riddles, margins = [], [], [], []
     for name in tracked(*SOURCES, "*.md", "*.py", "*.sh"):
         if name.startswith("tests/fuzz/corpus/"):
             continue
@@ -182,6 +183,8 @@ def report_text():
             table = name.endswith(".md") and line.startswith("|")
             if len(line) > WIDTH and not table and fence != "" and "http" not in line:
                 wide.append((name, f"{name}:{number}: {len(line)} columns"))
+            if name.endswith((".c", ".h", ".inc")) and re.match(r"\*( |$)", line):
+                margins.append((name, f"{name}:{number}: this line of a comment has lost its margin"))
         if name.endswith((".py", ".sh")):
             continue
         for number, paragraph in document(name) if name.endswith(".md") else comments(name):
@@ -191,9 +194,9 @@ def report_text():
                     long.append((name, f"{name}:{number}: {count} words: {sentence[:100]}"))
                 if RIDDLES.search(sentence):
                     riddles.append((name, f"{name}:{number}: {sentence[:100]}"))
-    print(f"lines        {len(wide)} wider than {WIDTH} columns")
+    print(f"lines        {len(wide)} wider than {WIDTH} columns, {len(margins)} of comments without their margin")
     print(f"sentences    {len(long)} longer than {WORDS} words, {len(riddles)} with a pronoun as the subject")
-    return wide, long, riddles
+    return wide + margins, long, riddles
 
 
 def main():

@@ -85,7 +85,7 @@ struct tg_tile {
 };
 
 /*
-* A GlobalTensor: a five-dimensional view of device memory; the last two dimensions are rows and columns.
+ * A GlobalTensor: a five-dimensional view of device memory; the last two dimensions are rows and columns.
  *
  * The first three dimensions are stacked: a load of [a][b][c][rows][cols] fills a tile of a*b*c*rows rows.
  * TG_ROW_MAJOR (ND): stride[4] is 1. TG_COL_MAJOR (DN): stride[3] is 1.

@@ -1,9 +1,9 @@
 /*
  * coro.h - coroutines: several threads of control on one operating-system thread.
  *
-* A switch saves the callee-saved registers on its own stack and loads those of the other stack. There is one source per
- * processor (coro_x86_64.S, coro_aarch64.S), and ucontext elsewhere. The rounding mode belongs to the coroutine. Stacks
- * end in a guard region, so that an overflow faults at an address that tg_coro_overflowed recognises.
+ * A switch saves the callee-saved registers on its own stack and loads those of the other stack. There is one source
+ * per processor (coro_x86_64.S, coro_aarch64.S), and ucontext elsewhere. The rounding mode belongs to the coroutine.
+ * Stacks end in a guard region, so that an overflow faults at an address that tg_coro_overflowed recognises.
  *
  * Every switch is announced to sanitizers. The thread sanitizer gets no order between the two sides: so it finds races
  * between coroutines although one thread runs them all.

@@ -1,5 +1,5 @@
 /*
-* guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
+ * guard.h - call foreign code (a kernel, a plugin) and come back whatever it does.
  *
  * A guarded call ends in one of these ways:
  *

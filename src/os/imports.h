@@ -1,5 +1,5 @@
 /*
-* imports.h - the functions that a loaded shared object imports: their names, and replacing them by other functions.
+ * imports.h - the functions that a loaded shared object imports: their names, and replacing them by other functions.
  *
  * The loader writes the address of each imported function into slots of the object: for calls, for function pointers,
  * and for tables of such pointers. Binding a slot again redirects all of these uses.

@@ -1,7 +1,7 @@
 /*
  * module.h - shared objects that are opened from bytes in memory.
  *
-* The bytes go to a file in memory, which the loader opens by its name under /proc. The loader tells objects apart by
+ * The bytes go to a file in memory, which the loader opens by its name under /proc. The loader tells objects apart by
  * name. An object may stay loaded after it is closed: it is linked with -z nodelete, or a thread has a thread_local
  * variable of it that has a destructor. So a name is never used twice, and a loaded object must have the stamp of its
  * file (object.h). The file stays open as long as the module: a debugger reads symbols from it.

@@ -1,7 +1,7 @@
 /*
  * object.h - the tables of a shared object, read before the loader reads them.
  *
-* The loader trusts an object. It maps segments, follows addresses and indices of its tables, and writes where
+ * The loader trusts an object. It maps segments, follows addresses and indices of its tables, and writes where
  * relocations say, without checking that this is inside the object. A damaged table would make it read or write the
  * process that loads the object. So every table that the loader follows is checked first, from the bytes alone; no code
  * of the object runs.

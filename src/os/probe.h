@@ -1,9 +1,9 @@
 /*
  * probe.h - try a shared object in another process before this one opens it.
  *
-* An object that crashes, hangs or exits on opening or closing does so in the other process. That process is the helper,
- * a small program of the library (src/helper). It takes about a millisecond, even for a large host. It shares neither
- * locks nor descriptors with the host:
+ * An object that crashes, hangs or exits on opening or closing does so in the other process. That process is the
+ * helper, a small program of the library (src/helper). It takes about a millisecond, even for a large host. It shares
+ * neither locks nor descriptors with the host:
  *
  *     host                                        helper
  *     write the object into a file in memory

@@ -1,5 +1,5 @@
 /*
-* rehearse.h - the steps in the process that tries an object (probe.h): open it, check it, close it, answer.
+ * rehearse.h - the steps in the process that tries an object (probe.h): open it, check it, close it, answer.
  *
  * The other process is a small program (src/helper), or a copy of this one. The program contains this source and
  * foreign.c, and no other source of the library.

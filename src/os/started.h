@@ -1,9 +1,9 @@
 /*
  * started.h - threads that foreign code starts.
  *
-* An object's calls of pthread_create and thrd_create are bound to tg_started_pthread and tg_started_thrd. A thread that
- * a watched guarded call starts runs in a guarded call of its own, without a time limit. A fault there ends only that
- * thread; the run whose code started it gets a report. The object stays loaded until the thread ends.
+ * An object's calls of pthread_create and thrd_create are bound to tg_started_pthread and tg_started_thrd. A thread
+ * that a watched guarded call starts runs in a guarded call of its own, without a time limit. A fault there ends only
+ * that thread; the run whose code started it gets a report. The object stays loaded until the thread ends.
  *
  * Threads: any.
  */

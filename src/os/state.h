@@ -1,6 +1,6 @@
 /*
-* state.h - processor state that code may leave behind in its thread: the rounding mode, flushing of subnormals, enabled
- * exceptions, the direction of string copies.
+ * state.h - processor state that code may leave behind in its thread: the rounding mode, flushing of subnormals,
+ * enabled exceptions, the direction of string copies.
  *
  * Foreign code runs in the default state, and its changes end with it. The library also computes in the default state:
  * results do not depend on the caller's state.

@@ -1,5 +1,5 @@
 /*
-* ward.h - threads of the library that run foreign code, and their ends.
+ * ward.h - threads of the library that run foreign code, and their ends.
  *
  * Foreign code can end its thread: pthread_exit, the system call exit. A ward is a thread that may end so. It begins
  * with all signals blocked, so that the process's own threads get the signals of the process. It has a stack of its

@@ -1,5 +1,5 @@
 /*
-* lazy.h - a cube core that copies as little as possible. It only notes loads into L1 and moves into L0A and L0B; a
+ * lazy.h - a cube core that copies as little as possible. It only notes loads into L1 and moves into L0A and L0B; a
  * product reads its operands in place, in device memory.
  *
  *     TLOAD  device memory -> Mat             a tile of one part: the place of its columns in device memory. A ZN tile

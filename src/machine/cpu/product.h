@@ -10,7 +10,7 @@
 /*
  * sum [m][n] += left [m][k] x right [k][n], or = if it is fresh
  *
-* Shapes    left [m][k] fp32, left_ld elements apart; each value is one that dtype can represent. right [k][n] of dtype
+ * Shapes    left [m][k] fp32, left_ld elements apart; each value is one that dtype can represent. right [k][n] of dtype
  *           (fp32, fp16, bf16), in pieces of piece_rows rows below each other; the last piece has the rest. In a piece
  *           rows are right_ld elements apart. A panel is 32 bytes of a row; panels are panel_ld elements apart: 32
  *           bytes in rows that are contiguous, a whole column block in the NZ layout.
