@@ -1,9 +1,9 @@
 /* footprint.c: which bytes an instruction uses, against the elements one by one. */
-#include "check/core/footprint.h"
 #include "common/check.h"
 #include "common/instr.h"
 #include "common/random.h"
 #include "tile/buffers.h"
+#include "tile/footprint.h"
 
 static uint8_t meant[TG_L1_BYTES];
 

@@ -8,8 +8,8 @@
 #ifndef TG_CHECK_CORE_INDEXED_H
 #define TG_CHECK_CORE_INDEXED_H
 
-#include "check/core/footprint.h"
 #include "tile/buffers.h"
+#include "tile/footprint.h"
 
 struct tg_indexed {
     struct tg_bytes *runs; /* [n], owned: the elements' bytes in address order, adjacent ones joined */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/grow.h"
-#include "check/core/footprint.h"
+#include "tile/footprint.h"
 
 void tg_names_fini(struct tg_names *names)
 {

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "tile/footprint.h"
+
 void tg_order_begin(struct tg_order *order)
 {
     order->number = 0;
@@ -12,18 +14,6 @@ void tg_order_begin(struct tg_order *order)
     order->all = order->plain = 0;
 }
 
-/* A product of at least this many fractals of L0C needs no barrier; with fewer fractals the next product can overtake
- * it. Source: CANN ops. Vendor kernels put a barrier after Mmad if (m / 16) * (n / 16) < 10; m and n are its rows and
- * columns. */
-enum { SETTLED_FRACTALS = 10 };
-
-bool tg_order_settles(const struct tg_instr *instr)
-{
-    if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
-    const uint32_t m = (instr->dst->valid_rows + 15) / 16, n = (instr->dst->valid_cols + 15) / 16;
-    return m * n >= SETTLED_FRACTALS;
-}
-
 struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *instr, enum tg_pipe pipe)
 {
     const struct tg_mark mark = {.number = ++order->number,
@@ -31,7 +21,7 @@ struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *inst
                                  .file = instr->file,
                                  .op = (uint8_t)instr->op,
                                  .pipe = (uint8_t)pipe,
-                                 .settles = tg_order_settles(instr)};
+                                 .settles = tg_instr_settles(instr)};
     const bool orders = instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG || instr->op == TG_OP_PIPE_BARRIER;
     if (!orders && instr->op != TG_OP_TRESHAPE) order->last[pipe] = mark;
     return mark;

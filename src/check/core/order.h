@@ -67,9 +67,6 @@ struct tg_order {
     uint32_t plain; /* number of plain accesses since the last instruction; if not `number`: no such access */
 };
 
-/* Does the next instruction of its pipe see the result of `instr` without a barrier? */
-bool tg_order_settles(const struct tg_instr *instr);
-
 /* A kernel begins: everything before has ended, no flag is set, no instruction has a number. */
 void tg_order_begin(struct tg_order *order);
 

@@ -17,8 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "check/core/footprint.h"
 #include "check/core/order.h"
+#include "tile/footprint.h"
 
 /* Pipes that read one buffer: V or M or MTE1; MTE3 or FIX; S. */
 enum { TG_READERS = 3 };

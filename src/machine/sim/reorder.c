@@ -4,9 +4,8 @@
 #include <string.h>
 
 #include "base/grow.h"
-#include "check/core/footprint.h"
-#include "check/core/order.h"
 #include "tile/execute.h"
+#include "tile/footprint.h"
 
 /* With more instructions some are executed before the kernel goes on; that is one of the allowed orders. */
 enum { STEPS_MAX = 1 << 14 };
@@ -163,7 +162,7 @@ static void settle(struct tg_reorder *reorder, const struct tg_reorder_step *ste
     const uint32_t last = reorder->writes[PIPE_M][n - 1].step;
     struct tg_instr product = reorder->steps[last].instr;
     product.dst = &reorder->steps[last].tiles[TG_SLOT_DST];
-    if (tg_order_settles(&product)) appear(reorder, PIPE_M, last);
+    if (tg_instr_settles(&product)) appear(reorder, PIPE_M, last);
 }
 
 static bool writes_global(const struct tg_reorder_step *step)

@@ -1,6 +1,6 @@
-/* footprint.h - which bytes of which buffers an instruction reads and writes. */
-#ifndef TG_CHECK_CORE_FOOTPRINT_H
-#define TG_CHECK_CORE_FOOTPRINT_H
+/* footprint.h - which bytes of which buffers an instruction reads and writes, and whether the next one sees them. */
+#ifndef TG_TILE_FOOTPRINT_H
+#define TG_TILE_FOOTPRINT_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,6 +58,9 @@ bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer);
  * type.
  */
 bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b);
+
+/* Does the next instruction of its pipe see the result of `instr` without a barrier? */
+bool tg_instr_settles(const struct tg_instr *instr);
 
 /* Is each element of `a` at the place of the same element of `b`, with the same size? Both are in UB. */
 bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b);

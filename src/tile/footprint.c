@@ -1,4 +1,4 @@
-#include "check/core/footprint.h"
+#include "tile/footprint.h"
 
 #include "tile/buffers.h"
 
@@ -211,4 +211,18 @@ bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b)
         return false;
     const struct runs of_a = lines_of(a), of_b = lines_of(b);
     return of_a.step == of_b.step || (of_a.n == 1 && of_b.n == 1);
+}
+
+/* ---- how a result becomes visible ---- */
+
+/* A product of at least this many fractals of L0C needs no barrier; with fewer fractals the next product can overtake
+ * it. Source: CANN ops. Vendor kernels put a barrier after Mmad if (m / 16) * (n / 16) < 10; m and n are its rows and
+ * columns. */
+enum { SETTLED_FRACTALS = 10 };
+
+bool tg_instr_settles(const struct tg_instr *instr)
+{
+    if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
+    const uint32_t m = (instr->dst->valid_rows + 15) / 16, n = (instr->dst->valid_cols + 15) / 16;
+    return m * n >= SETTLED_FRACTALS;
 }
