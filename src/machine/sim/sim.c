@@ -4,9 +4,9 @@
  * Each instruction of a kernel passes through four observers: the rules, the device memory, the execution, and the
  * pipes.
  *
- * A kernel is executed without a switch from its first to its last instruction, at the virtual time of its start. Then
- * its core plays the pipes' lists to find the times. It takes turns with the other cores wherever it uses shared
- * resources.
+ * A kernel is executed from its first to its last instruction at the virtual time of its start. Then its core plays the
+ * pipes' lists to find the times. It takes turns with the other cores wherever it uses shared resources. A kernel is part
+ * of its core's coroutine, so it can be suspended between instructions; only observers do that today.
  */
 #include <math.h>
 #include <pthread.h>
@@ -64,6 +64,7 @@ struct core {
     struct tg_kernel_end *end;
     char fault[TG_MESSAGE_BYTES]; /* why the last kernel failed */
     bool warm;                    /* has run a task in this launch */
+    bool in_kernel;               /* a kernel runs, or is suspended between two instructions */
 };
 
 struct sim {
@@ -231,8 +232,17 @@ static void sim_write_cond(struct tg_machine *machine, uint32_t value)
 
 /* ---- instructions ---- */
 
-static _Thread_local struct sim *running_sim; /* of the kernel that runs on this thread */
-static _Thread_local struct core *running_core;
+static _Thread_local struct sim *running_sim; /* whose actors run on this thread */
+
+/* The core whose kernel runs; NULL: the running actor is in no kernel. Found by the actor: a kernel is part of its core's
+ * coroutine, so other actors may run between two of its instructions. */
+static struct core *running_core(void)
+{
+    struct sim *sim = running_sim;
+    if (!sim || self(sim) < thread_actor(sim, sim->run->n_threads)) return NULL;
+    struct core *core = &sim->cores[core_index(sim)];
+    return core->in_kernel ? core : NULL;
+}
 
 static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
 {
@@ -319,11 +329,12 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
 
 static TG_FORGETS void issue(const struct tg_instr *instr)
 {
-    if (running_core) {
+    struct core *core = running_core();
+    if (core) {
         struct tg_instr room;
         const struct tg_state theirs = tg_state_enter();
         tg_guard_enter_runtime();
-        run_instruction(running_sim, running_core, tg_instr_whole(instr, &room));
+        run_instruction(running_sim, core, tg_instr_whole(instr, &room));
         tg_guard_leave_runtime();
         tg_state_leave(&theirs);
     } else if (tg_coro_current()->guard) {
@@ -444,8 +455,6 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     core->began_ns = sim->judged ? tg_now_ns(CLOCK_MONOTONIC) : 0;
     core->checks_ns = 0;
     tg_pipes_begin(&core->pipes);
-    running_sim = sim;
-    running_core = core;
     core->fault[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
     end->start_ns = core->actor->now;
@@ -460,11 +469,12 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
                              sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
         const struct tg_kernel *kernel = &sim->run->kernels->by_id[call->func_id];
         struct entry_call entry = {kernel->entry, copy.args};
+        core->in_kernel = true;
         tg_guard_call(&guard, kernel->module->text, call_kernel, &entry);
+        core->in_kernel = false;
         judge_end(core, end, &guard);
         TG_OBSERVE(machine->observers, kernel_ends, core_index(sim), end->status == TG_OK);
         execute_kept(sim, core, end);
-        running_core = NULL;
     } else {
         end->status = TG_ERR_MEMORY;
         snprintf(core->fault, sizeof core->fault, "no host memory for the core's buffers");
@@ -508,7 +518,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
         core->type = run->core_type[i];
         core->actor = &sim->clock.actors[sim->clock.n_actors];
         core->dispatch = core->cond = (struct visible){0};
-        core->warm = false;
+        core->warm = core->in_kernel = false;
         tg_pipes_reset(&core->pipes);
         core->pipes.observers = sim->machine.observers;
         core->pipes.core = i;
@@ -550,7 +560,9 @@ static void simulate_all(void *arg)
 {
     struct simulation *all = arg;
     tg_coro_keep_order(tg_observed_cores(all->sim->machine.observers)); /* one observer visits all cores in turn */
+    running_sim = all->sim;
     all->status = simulate(all->sim, all->starts);
+    running_sim = NULL;
     tg_coro_keep_order(false);
 }
 
