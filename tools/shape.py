@@ -6,8 +6,8 @@ Arrows       includes between rooms, from the table in check_includes.sh, and ro
 Lines        wider than 120 columns; lines of comments that begin with * in the first column.
 Sentences    longer than 30 words, in comments and documents, and sentences whose subject is "who" or "what".
 
-Limits of --check: no circle of rooms; no wide line, lost margin, long sentence or pronoun as the subject in the files of
-HELD.
+Limits of --check: no circle of rooms; no wide line, lost margin, long sentence or pronoun as the subject in a file
+of HELD.
 """
 import collections
 import os

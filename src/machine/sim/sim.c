@@ -5,8 +5,8 @@
  * pipes.
  *
  * A kernel is executed from its first to its last instruction at the virtual time of its start. Then its core plays the
- * pipes' lists to find the times. It takes turns with the other cores wherever it uses shared resources. A kernel is part
- * of its core's coroutine, so it can be suspended between instructions; only observers do that today.
+ * pipes' lists to find the times. It takes turns with the other cores wherever it uses shared resources. A kernel is
+ * part of its core's coroutine, so it can be suspended between instructions; no run of the library does that today.
  */
 #include <math.h>
 #include <pthread.h>
@@ -234,8 +234,8 @@ static void sim_write_cond(struct tg_machine *machine, uint32_t value)
 
 static _Thread_local struct sim *running_sim; /* whose actors run on this thread */
 
-/* The core whose kernel runs; NULL: the running actor is in no kernel. Found by the actor: a kernel is part of its core's
- * coroutine, so other actors may run between two of its instructions. */
+/* The core whose kernel runs; NULL: the running actor is in no kernel. It is found by the actor, because other actors
+ * may run between two instructions of a kernel. */
 static struct core *running_core(void)
 {
     struct sim *sim = running_sim;
