@@ -1,6 +1,7 @@
 /* Calls of foreign code for aarch64 (AAPCS64, section 6.1); foreign.h. Offsets in *coro are those of foreign.c. Frame on
  * the own part, from low to high, in words: stack pointer for the callee, foreign_top, own_sp of the call around this
  * one, unused, d8 to d15, x19 to x28, x29, x30. */
+    .set KEPT, 0x5a0                /* no address */
     .text
     .p2align 4
     .globl tg_foreign_call
@@ -62,17 +63,17 @@ tg_foreign_call:                    /* x0: coro, x1: function, x2, x3, x4: its a
     mov x13, xzr
     mov x14, xzr
     mov x15, xzr
-    mov x19, xzr
-    mov x20, xzr
-    mov x21, xzr
-    mov x22, xzr
-    mov x23, xzr
-    mov x24, xzr
-    mov x25, xzr
-    mov x26, xzr
-    mov x27, xzr
-    mov x28, xzr
-    mov x29, xzr
+    mov x19, #KEPT + 1        /* the callee has to restore these; not 0, which damaged code often leaves */
+    mov x20, #KEPT + 2
+    mov x21, #KEPT + 3
+    mov x22, #KEPT + 4
+    mov x23, #KEPT + 5
+    mov x24, #KEPT + 6
+    mov x25, #KEPT + 7
+    mov x26, #KEPT + 8
+    mov x27, #KEPT + 9
+    mov x28, #KEPT + 10
+    mov x29, #KEPT + 11
     blr x16
     mrs x9, tpidr_el0               /* nothing else can be relied on */
     adrp x10, :gottprel:tg_coro_running
@@ -82,7 +83,18 @@ tg_foreign_call:                    /* x0: coro, x1: function, x2, x3, x4: its a
     str x0, [x9, #16]               /* foreign_result */
     ldr x12, [x11]
     mov x13, sp
-    sub x12, x12, x13               /* each is 0 again */
+    sub x12, x12, x13               /* what is left is 0 where a register was restored */
+    sub x19, x19, #KEPT + 1
+    sub x20, x20, #KEPT + 2
+    sub x21, x21, #KEPT + 3
+    sub x22, x22, #KEPT + 4
+    sub x23, x23, #KEPT + 5
+    sub x24, x24, #KEPT + 6
+    sub x25, x25, #KEPT + 7
+    sub x26, x26, #KEPT + 8
+    sub x27, x27, #KEPT + 9
+    sub x28, x28, #KEPT + 10
+    sub x29, x29, #KEPT + 11
     orr x12, x12, x19
     orr x12, x12, x20
     orr x12, x12, x21

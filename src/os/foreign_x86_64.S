@@ -1,6 +1,7 @@
 /* Calls of foreign code for x86-64 (System V ABI, section 3.2.1); foreign.h. Offsets in *coro are those of foreign.c.
  * Frame on the own part, from low to high, in words: stack pointer for the callee, foreign_top, own_sp of the call
  * around this one, r15, r14, r13, r12, rbx, rbp, return. */
+    .set KEPT, 0x5a5a5a00           /* no address of an object or a stack */
     .text
     .p2align 4
     .globl tg_foreign_call
@@ -48,22 +49,28 @@ tg_foreign_call:                    /* rdi: coro, rsi: function, rdx, rcx, r8: i
     movq %rcx, %rsi
     movq %r8, %rdx
     xorl %ecx, %ecx                 /* no pointers of ours stay in registers */
-    xorl %ebx, %ebx
-    xorl %ebp, %ebp
     xorl %r8d, %r8d
     xorl %r9d, %r9d
     xorl %r10d, %r10d
     xorl %r11d, %r11d
-    xorl %r12d, %r12d
-    xorl %r13d, %r13d
-    xorl %r14d, %r14d
-    xorl %r15d, %r15d
+    movl $KEPT + 1, %ebx            /* the callee has to restore these; not 0, which damaged code often leaves */
+    movl $KEPT + 2, %ebp
+    movl $KEPT + 3, %r12d
+    movl $KEPT + 4, %r13d
+    movl $KEPT + 5, %r14d
+    movl $KEPT + 6, %r15d
     callq *%rax
     movq tg_coro_running@gottpoff(%rip), %rcx /* nothing else can be relied on */
     movq %fs:(%rcx), %rcx
     movq 8(%rcx), %rdx
     movq %rax, 16(%rcx)             /* foreign_result */
-    subq (%rdx), %rsp               /* each is 0 again */
+    subq (%rdx), %rsp               /* what is left is 0 where a register was restored */
+    subq $KEPT + 1, %rbx
+    subq $KEPT + 2, %rbp
+    subq $KEPT + 3, %r12
+    subq $KEPT + 4, %r13
+    subq $KEPT + 5, %r14
+    subq $KEPT + 6, %r15
     orq %rsp, %rbx
     orq %rbp, %rbx
     orq %r12, %rbx

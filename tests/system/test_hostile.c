@@ -594,9 +594,9 @@ static void code_that_breaks_the_calling_convention_fails(void **state)
 #if !defined(__x86_64__) && !defined(__aarch64__)
     SKIP("there is no assembly code for this processor");
 #endif
-    static const char *const modules[] = {"breaks_registers", "breaks_stack"};
+    static const char *const modules[] = {"breaks_registers", "clears_registers", "breaks_stack"};
     for (int i = 0; i < 2; i++) {
-        for (size_t k = 0; k < 2; k++) {
+        for (size_t k = 0; k < sizeof modules / sizeof *modules; k++) {
             struct rig rig;
             struct script s;
             rig_open_on(&rig, i ? "cpu" : "a2a3sim", GM_BYTES);
