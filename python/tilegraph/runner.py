@@ -81,6 +81,7 @@ def opened(options):
     config = example.load_kernel_config(options.kernels)
     with example.environment(config.environment):
         golden = example.load_golden(options.golden)
+        _refuse_several_on_standard_output(options, golden)
         lib = binding.Library(library.find(os.environ))
         supervise.phase("opening the device", EXIT_FAULT)
         with lib.device(options.platform) as device:
@@ -333,6 +334,14 @@ def trace_path(label, name):
     """Where --enable-profiling writes the trace of a run of the example `label`: outputs/ of the current folder."""
     safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{label}_{name}")
     return Path.cwd() / "outputs" / f"{safe[:200]}.trace.json"
+
+
+def _refuse_several_on_standard_output(options, golden):
+    n_cases = len(golden.params_list)
+    for kind in FILES:
+        if getattr(options, kind) == STANDARD and n_cases > 1:
+            raise ExampleError(f"--{kind} -: {golden.path.name} has {n_cases} cases, and standard output takes one file",
+                               f"name a file: --{kind} NAME writes one for each case")
 
 
 def path_of_case(path, name, n_cases):

@@ -86,6 +86,14 @@ def test_files_of_several_runs_have_their_names(small):
     assert sorted(path.name for path in small.folder.glob("*.dot")) == ["g.a.dot", "g.b_c.dot"]
 
 
+@pytest.mark.parametrize("kind", ["trace", "graph", "report"])
+def test_files_of_several_runs_do_not_fit_on_standard_output(small, kind):
+    small.write(golden="PARAMS_LIST = [{'name': 'a'}, {'name': 'b'}]\n" + SmallExample.GOLDEN)
+    failed = small.run(f"--{kind}", "-")
+    assert failed.returncode == 2 and failed.stdout == "", failed.stderr
+    assert f"--{kind} -: golden.py has 2 cases" in failed.stderr
+
+
 @pytest.mark.parametrize("options, text", [
     (["--trace", "gone/t.json"], "--trace: gone/t.json cannot be written"),
     (["--report", "small"], "--report: small is a folder"),
