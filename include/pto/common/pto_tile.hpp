@@ -114,7 +114,8 @@ template <typename T, typename ShapeT, typename StrideT, Layout L = Layout::ND> 
     static constexpr const int64_t (&staticShape)[5] = ShapeT::staticShape;
     static constexpr const int64_t (&staticStride)[5] = StrideT::staticStride;
 
-    static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
+    static_assert(detail::has_dtype<T>::value,
+                  "tiles hold no elements of this type: use float, half, bfloat16_t, fp8, or integers of 8 to 32 bits");
     static_assert(
         L == Layout::ND || L == Layout::DN || L == Layout::NZ,
         "GlobalTensors are ND (rows are contiguous), DN (columns are) or NZ (blocks of 32 bytes are); the other "
@@ -241,7 +242,8 @@ class Tile
     static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
     static_assert(Loc == TileType::Vec || Loc == TileType::Mat || Loc == TileType::Left || Loc == TileType::Right ||
                       Loc == TileType::Acc || Loc == TileType::Bias,
-                  "tiles are Vec, Mat, Left, Right, Acc or Bias; the other kinds are not offered");
+                  "tiles are Vec, Mat, Left, Right, Acc or Bias; instead of a Scaling tile give TSTORE one scale, or "
+                  "multiply the columns of a Vec tile by TCOLEXPANDMUL");
     static_assert(Loc != TileType::Bias || (Rows == 1 && isRowMajor && !isBoxedLayout),
                   "a Bias tile is one row: Tile<TileType::Bias, T, 1, Cols>");
     static_assert(Rows > 0 && Cols > 0, "a tile has at least one row and one column");

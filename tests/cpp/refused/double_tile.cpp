@@ -1,4 +1,4 @@
-// says: tiles hold no elements of this type
+// says: tiles hold no elements of this type: use float, half
 #include <pto/pto-inst.hpp>
 
 using namespace pto;

@@ -1,4 +1,4 @@
-// says: tiles are Vec, Mat, Left, Right, Acc or Bias
+// says: instead of a Scaling tile give TSTORE one scale
 #include <pto/pto-inst.hpp>
 
 using namespace pto;
