@@ -340,7 +340,7 @@ def _refuse_several_on_standard_output(options, golden):
     n_cases = len(golden.params_list)
     for kind in FILES:
         if getattr(options, kind) == STANDARD and n_cases > 1:
-            raise ExampleError(f"--{kind} -: {golden.path.name} has {n_cases} cases, and standard output takes one file",
+            raise ExampleError(f"--{kind} -: {golden.path.name} has {n_cases} cases, standard output takes one file",
                                f"name a file: --{kind} NAME writes one for each case")
 
 
