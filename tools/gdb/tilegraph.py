@@ -115,12 +115,17 @@ class PrintTile(gdb.Command):
     def _buffer(kind):
         """The address of a buffer of the core whose kernel runs on this thread."""
         try:
-            core = gdb.parse_and_eval("'sim.c'::running_core")
+            sim = gdb.parse_and_eval("'sim.c'::running_sim")
         except gdb.error as error:
             raise gdb.GdbError(f"the library has no debug information: {error}") from error
-        if int(core) == 0:
+        # Actors are the control threads, then the cores, as in running_core() of sim.c.
+        index = -1
+        if int(sim) != 0:
+            clock = sim["clock"]
+            index = int(clock["running"] - clock["actors"][0].address) - int(sim["run"]["n_threads"])
+        if index < 0 or not sim["cores"][index]["in_kernel"]:
             raise gdb.GdbError("no kernel of a2a3sim runs on this thread")
-        address = int(core.dereference()["buffers"]["of_kind"][kind])
+        address = int(sim["cores"][index]["buffers"]["of_kind"][kind])
         if address == 0:
             raise gdb.GdbError("this core has no such buffer")
         return address

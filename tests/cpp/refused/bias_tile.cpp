@@ -1,4 +1,4 @@
-// says: the other kinds are not offered
+// says: instead of a Scaling tile give TSTORE one scale
 #include <pto/pto-inst.hpp>
 
 using namespace pto;
