@@ -239,7 +239,8 @@ class Tile
     static constexpr int InnerCols = !isBoxedLayout ? 1 : SFractalSize == 1024 || isInnerColMajor ? 16 : unit;
     static constexpr int InnerNumel = InnerRows * InnerCols;
 
-    static_assert(detail::has_dtype<T>::value, "tiles hold no elements of this type");
+    static_assert(detail::has_dtype<T>::value,
+                  "tiles hold no elements of this type: use float, half, bfloat16_t, fp8, or integers of 8 to 32 bits");
     static_assert(Loc == TileType::Vec || Loc == TileType::Mat || Loc == TileType::Left || Loc == TileType::Right ||
                       Loc == TileType::Acc || Loc == TileType::Bias,
                   "tiles are Vec, Mat, Left, Right, Acc or Bias; instead of a Scaling tile give TSTORE one scale, or "
