@@ -24,7 +24,7 @@ HELD = (".c", ".h", ".inc", ".hpp", ".cpp", ".md", ".py", ".sh")
 
 RIDDLES = re.compile(
     r"(?:^|[.;:] +|, )(?:[Ww]ho|[Ww]hat|[Ww]hoever)(?:ever)? (?:is|has|was|does|can|makes|waits|holds|comes|a|the|it)\b"
-    r"|\bis none\b|\bfor ever there\b"
+    r"|\bis none\b|\bfor ever there\b|\b[Ww]hoever\b|\b[Ww]ho is\b"
 )
 
 

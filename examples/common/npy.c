@@ -238,7 +238,7 @@ void npy_free(struct npy_array *array)
     array->data = NULL;
 }
 
-/* The file's first bytes, and how many: a multiple of 64, so that elements are aligned for whoever maps the file. */
+/* The file's first bytes, and how many: a multiple of 64, so that elements are aligned where the file is mapped. */
 static size_t make_header(unsigned char header[512], enum npy_type type, uint32_t n_dims, const uint64_t *shape)
 {
     char text[400]; /* three keys and 8 numbers of at most 20 digits */

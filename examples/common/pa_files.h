@@ -8,7 +8,7 @@
  *     context_lens.npy   [batch] int32
  *     out.npy            like query.npy; optional when loading
  *
- * float32 is fp32, float16 fp16; bf16 is stored as uint16, and whoever loads it says so.
+ * float32 is fp32, float16 fp16; bf16 is stored as uint16, and its loader says so.
  */
 #ifndef EXAMPLES_PA_FILES_H
 #define EXAMPLES_PA_FILES_H

@@ -447,7 +447,7 @@ static void set_defaults(int argc, char **argv, struct pa_options *out)
     out->seed = 42;
     out->pin = true;
     tg_run_config_init(&out->run);
-    /* Looked for by itself, so that whoever reads JSON gets the refusal of the other options as JSON too. */
+    /* First, so that a refusal of another option is JSON too. */
     for (int i = 1; i < argc; i++) out->json = out->json || strcmp(argv[i], "--json") == 0;
 }
 

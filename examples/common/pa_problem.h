@@ -63,7 +63,7 @@ enum tg_status pa_problem_check_memory(const struct pa_problem *problem, struct 
  *
  * Every element is a function of seed, tensor and index alone. The block table is shuffled and the cache has a few
  * blocks more than are used. Elements of blocks and tokens that no sequence owns are NaN and unused entries of the
- * block table are -1, so that whoever reads one shows it.
+ * block table are -1, so that a read of one shows in the output.
  * Owns      *out is the caller's, see pa_problem_free.
  * Errors    TG_ERR_ARGUMENT  more blocks than a block table can number, or a number of lengths other than batch
  *           TG_ERR_MEMORY    more than is left, see pa_problem_check_memory

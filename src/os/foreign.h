@@ -37,8 +37,8 @@ typedef void tg_foreign_fn(void);
  */
 bool tg_foreign_call(struct tg_coro *coro, tg_foreign_fn *fn, void *a, void *b, uint64_t c);
 
-/* Memory that foreign code may write, at the upper end of the foreign part of the running coroutine, `coro`: whoever
- * writes behind it meets the fence. The next query returns the same memory. NULL: this stack has no foreign part. */
+/* Memory that foreign code may write, at the upper end of the foreign part of the running coroutine, `coro`. A
+ * write behind it meets the fence. The next query returns the same memory. NULL: this stack has no foreign part. */
 void *tg_foreign_room(struct tg_coro *coro, size_t bytes);
 
 #endif

@@ -158,7 +158,7 @@ static void write_flow(const struct tg_record_task *task, const char *phase, uin
     fprintf(file, ",\"name\":\"edge\",\"cat\":\"edge\",\"id\":%u},\n", flow);
 }
 
-/* The other edges into a task. A slice stands before the events that touch it, and who is waited for started before. */
+/* The other edges into a task. A slice stands before the events that touch it, and a predecessor started before. */
 static void write_edges(const struct trace *trace, uint32_t to, FILE *file)
 {
     const struct tg_index *index = trace->index;

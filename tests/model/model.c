@@ -25,7 +25,7 @@ struct clock {
 
 struct store {
     uint64_t value;
-    struct clock released; /* what whoever acquires it learns */
+    struct clock released; /* what an acquiring thread learns */
     int thread;
     uint32_t time; /* of that thread */
 };

@@ -38,7 +38,7 @@ struct trials {
     struct trial *items;     /* [n] */
     size_t n;
     struct outcome *outcomes;  /* [n], shared; each written by the worker that took it */
-    _Atomic unsigned *n_taken; /* shared; whoever adds one has taken it. Relaxed: nothing else is published by it */
+    _Atomic unsigned *n_taken; /* shared; a worker adds 1 to take a mutant. Relaxed: it publishes nothing else */
 };
 
 /* ---- what to try ------------------------------------------------------------------------------------------------- */

@@ -11,7 +11,7 @@
 
 enum { STACK_BYTES = 128 * 1024 };
 
-/* A coroutine that yields numbers to whoever resumed it. */
+/* A coroutine that yields numbers to its resumer. */
 struct generator {
     struct tg_coro coro;
     struct tg_coro *caller;
