@@ -103,7 +103,6 @@ static int add_task_unguarded(struct tg_builder *b, const uint64_t *args, int n_
         .file = b->file,
         .line = b->line,
     };
-    if (n_args > 0) spend(b, TG_WORK_ARGUMENT, (uint32_t)n_args);
     int32_t id = -1;
     enum tg_status status = tg_graph_add(b->graph, &spec, &id);
     record(b, status);
