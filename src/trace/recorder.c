@@ -57,14 +57,14 @@ static void step(void *context, uint32_t core, enum tg_pipe pipe, uint32_t op, u
 static bool kernel_begins(void *context, const struct tg_kernel_begin *begin)
 {
     struct tg_recorder *r = context;
-    r->kernels[begin->core] = begin->kernel->name;
+    r->cores->kernels[begin->core] = begin->kernel->name;
     return true;
 }
 
 static void spent(void *context, uint32_t core, const struct tg_spent *spent)
 {
     struct tg_recorder *r = context;
-    if (!tg_lines_add(&r->lines[core], r->kernels[core], spent)) r->lost_lines[core] = true;
+    if (!tg_lines_add(&r->cores->lines[core], r->cores->kernels[core], spent)) r->cores->lost[core] = true;
 }
 
 #define TG_RECORDED_EVENTS                                                                                             \
@@ -76,9 +76,13 @@ static const struct tg_observer_ops with_pipes = {TG_RECORDED_EVENTS, .step = st
 enum tg_status tg_recorder_open(struct tg_recorder *r, uint32_t n_threads, bool takes_pipes)
 {
     memset(r, 0, sizeof *r);
-    r->logs = calloc(n_threads + 1, sizeof *r->logs);
-    if (!r->logs) return tg_error(TG_ERR_MEMORY, "no memory for the record of a run");
     r->n_threads = n_threads;
+    r->logs = calloc(n_threads + 1, sizeof *r->logs);
+    r->cores = calloc(1, sizeof *r->cores);
+    if (!r->logs || !r->cores) {
+        tg_recorder_close(r);
+        return tg_error(TG_ERR_MEMORY, "no memory for the record of a run");
+    }
     r->takes_pipes = takes_pipes;
     r->observer = (struct tg_observer){.ops = takes_pipes ? &with_pipes : &without_pipes, .context = r};
     return TG_OK;
@@ -90,14 +94,16 @@ void tg_recorder_close(struct tg_recorder *r)
     free(r->logs);
     r->logs = NULL;
     tg_record_log_fini(&r->pipes);
-    for (uint32_t core = 0; core < TG_CORES_MAX; core++) tg_lines_fini(&r->lines[core]);
+    for (uint32_t core = 0; r->cores && core < TG_CORES_MAX; core++) tg_lines_fini(&r->cores->lines[core]);
+    free(r->cores);
+    r->cores = NULL;
 }
 
 enum tg_status tg_recorder_take(struct tg_recorder *r, struct tg_record *record)
 {
     enum tg_status status = tg_record_merge(record, r->logs, r->n_threads + 1);
     if (r->takes_pipes) tg_record_take_pipes(record, &r->pipes);
-    for (uint32_t core = 0; core < TG_CORES_MAX; core++) record->lost |= r->lost_lines[core];
-    record->lost |= !tg_lines_join(r->lines, TG_CORES_MAX, &record->lines, &record->n_lines);
+    for (uint32_t core = 0; core < TG_CORES_MAX; core++) record->lost |= r->cores->lost[core];
+    record->lost |= !tg_lines_join(r->cores->lines, TG_CORES_MAX, &record->lines, &record->n_lines);
     return status;
 }

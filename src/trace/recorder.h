@@ -11,13 +11,18 @@
 #include "trace/lines.h"
 #include "trace/record.h"
 
+/* By core; writer: the core. */
+struct tg_recorded_lines {
+    struct tg_lines lines[TG_CORES_MAX];
+    const char *kernels[TG_CORES_MAX]; /* that the core runs */
+    bool lost[TG_CORES_MAX];           /* no memory for a line */
+};
+
 struct tg_recorder {
     struct tg_observer observer;
     struct tg_record_log *logs; /* [n_threads + 1], owned; the last one is the builder's */
     struct tg_record_log pipes;
-    struct tg_lines lines[TG_CORES_MAX]; /* of each core; writer: the core */
-    const char *kernels[TG_CORES_MAX];   /* the kernel that each core runs; writer: the core */
-    bool lost_lines[TG_CORES_MAX];       /* no memory for a line; writer: the core */
+    struct tg_recorded_lines *cores; /* owned: runs that record nothing have none */
     uint32_t n_threads;
     bool takes_pipes;
 };
