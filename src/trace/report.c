@@ -400,12 +400,6 @@ static char *read_source(const char *path)
     return NULL;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static void write_lines(const struct page *page, FILE *file)
 {
     const struct tg_record *record = page->index->record;
@@ -413,7 +407,7 @@ static void write_lines(const struct page *page, FILE *file)
     for (uint32_t i = 0; i < page->n_sources; i++) {
         char *text = read_source(page->sources[i]);
         fputs(i > 0 ? ",\n[" : "[", file);
-        tg_output_json_string(file, base_name(page->sources[i]));
+        tg_output_json_string(file, tg_base_name(page->sources[i]));
         putc(',', file);
         if (text) tg_output_json_string(file, text);
         else fputs("null", file);
@@ -462,7 +456,7 @@ static void write_page(const void *context, FILE *file)
  * are few. */
 static uint32_t file_position(struct page *page, const char *path)
 {
-    const char *name = base_name(path);
+    const char *name = tg_base_name(path);
     for (uint32_t k = 0; k < page->n_files; k++) {
         const char *known = page->files[k];
         if (known && strcmp(known, name) == 0) return k;

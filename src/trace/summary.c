@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/error.h"
 #include "trace/lines.h"
 
 const char *tg_pipe_name(int pipe)
@@ -152,12 +153,6 @@ static void print_longest(const struct tg_record *record, const struct tg_findin
 
 enum { LINES_PRINTED = 8 };
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* The lines with most time; the part is of the time of all lines. */
 static void print_lines(const struct tg_record *record, FILE *stream)
 {
@@ -168,7 +163,7 @@ static void print_lines(const struct tg_record *record, FILE *stream)
     for (size_t i = 0; i < record->n_lines && i < LINES_PRINTED && all > 0; i++) {
         const struct tg_line *line = &record->lines[i];
         char place[64];
-        snprintf(place, sizeof place, "%.48s:%" PRIu32, base_name(line->file), line->line);
+        snprintf(place, sizeof place, "%.48s:%" PRIu32, tg_base_name(line->file), line->line);
         fprintf(stream, "  %-38s %12.2f %12.2f %10" PRIu64 " %5.1f %%  %s\n", place, line->work_ns / 1e3,
                 line->wait_ns / 1e3, line->n, 100 * (line->work_ns + line->wait_ns) / all,
                 tg_instruction_name(line->op));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "base/error.h"
 #include "check/memory/plain.h"
 
 /* The address of the call in the object. Only functions of the table use it; they are never inlined. */
@@ -701,7 +702,7 @@ static bool is_of(const void *function, const char *library)
 {
     Dl_info info;
     if (dladdr(function, &info) == 0 || !info.dli_fname) return false;
-    const char *slash = strrchr(info.dli_fname, '/'), *file = slash ? slash + 1 : info.dli_fname;
+    const char *file = tg_base_name(info.dli_fname);
     return strncmp(file, library, strlen(library)) == 0;
 }
 
