@@ -17,7 +17,7 @@ SIZES = (1 << 14, 1 << 20)
 
 
 def find(rows, **wanted):
-    """The first row of a graph's run that has the values `wanted`; None: there is none."""
+    """The first row of a graph's run that has the values `wanted`, or None."""
     rows = (row for row in rows if not row["quantity"].startswith(("replay", "busy")))
     return next((row for row in rows if all(row[key] == value for key, value in wanted.items())), None)
 

@@ -84,7 +84,7 @@ class Words:
 
 
 def _not_one_of(names, text, origin):
-    """The sentence about a value of `origin` that is none of the names."""
+    """The sentence that refuses a value of `origin`, because it is not one of the names."""
     close = nearest(text, names)
     return f"{origin} is '{text}', expected one of {', '.join(names)}{f': did you mean {close}?' if close else ''}"
 

@@ -77,8 +77,8 @@ _Static_assert(offsetof(struct tg_handshake, payload_token) % 64 == 0, "the writ
 /* Bumped when struct tg_launch_data changes. */
 #define TG_LAUNCH_VERSION 1u
 
-/* What one launch is. No field depends on the place of the block: parts of it are found by their distance from its
- * start, everything else by an address of device memory. Writer: the host, before the launch. */
+/* The arguments of one launch. No field depends on the place of the block: parts of it are found by their distance from
+ * its start, everything else by an address of device memory. Writer: the host, before the launch. */
 struct tg_launch_data {
     uint32_t version; /* TG_LAUNCH_VERSION */
     uint32_t n_bytes; /* of the block: this structure, orch_args, and the function name */

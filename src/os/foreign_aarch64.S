@@ -63,7 +63,7 @@ tg_foreign_call:                    /* x0: coro, x1: function, x2, x3, x4: its a
     mov x13, xzr
     mov x14, xzr
     mov x15, xzr
-    mov x19, #KEPT + 1        /* the callee has to restore these; not 0, which damaged code often leaves */
+    mov x19, #KEPT + 1              /* the callee has to restore these; not 0, which damaged code often leaves */
     mov x20, #KEPT + 2
     mov x21, #KEPT + 3
     mov x22, #KEPT + 4

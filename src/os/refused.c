@@ -182,7 +182,7 @@ static int refused_tss_create(tss_t *key, tss_dtor_t destructor)
 
 static int refused_on_exit(void (*fn)(int code, void *arg), void *arg) { return refused() ? -1 : on_exit(fn, arg); }
 
-/* What at_quick_exit and pthread_atfork call; glibc has them for these functions alone, which objects contain. */
+/* at_quick_exit and pthread_atfork, which objects contain, call these two. No header declares them. */
 int __cxa_at_quick_exit(void (*fn)(void *arg), void *object);
 int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *object);
 

@@ -16,7 +16,7 @@
 
 enum { N_THREADS = 8, GM_BYTES = 32 << 20, N_GOOD_TASKS = 40, LIMIT_MS = 100, LONG_LIMIT_MS = 10000 };
 
-/* What ends at once or within the limit; the end of each. */
+/* Acts that end at once or within the limit, and the end of each. */
 enum end { FAULT, TIMEOUT, NO_HARM };
 
 static const struct {

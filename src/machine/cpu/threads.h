@@ -49,8 +49,8 @@ struct tg_threads *tg_threads_open(const struct tg_threads_config *config);
 void tg_threads_close(struct tg_threads *threads);
 
 /* Carry out a launch. *start_ns is its start on CLOCK_MONOTONIC, set before a worker sees the launch.
- * Returns when worker 0 and all who took part have ended their parts. *lost becomes true if a thread still runs foreign
- * code. Errors: TG_ERR_MEMORY, no thread for a worker; TG_ERR_MISUSE, no signal for time limits. */
+ * Returns when worker 0 and all threads that took part have ended their parts. *lost becomes true if a thread still
+ * runs foreign code. Errors: TG_ERR_MEMORY, no thread for a worker; TG_ERR_MISUSE, no signal for time limits. */
 enum tg_status tg_threads_run(struct tg_threads *threads, const struct tg_machine_run *run, uint64_t *start_ns,
                               bool *lost);
 
