@@ -24,65 +24,79 @@ namespace pto
                  int line = __builtin_LINE()
 #define TG_PTO_WAIT (w0(file, line), w1(file, line), w2(file, line))
 
-// Pass an instruction of tiles to the platform; `checks` are assertions about the operands' types.
+// Pass an instruction of tiles to the platform, and return; `checks` are assertions about the operands' types.
 #define TG_PTO_ISSUE(name, checks, dst, a, b, tmp, scalar)                                                             \
-    {                                                                                                                  \
-        static_assert(checks);                                                                                         \
-        TG_PTO_WAIT;                                                                                                   \
-        tg_issue_tiles(TG_OP_##name, dst, a, b, tmp, scalar, file, line);                                              \
-        return {file, line};                                                                                           \
-    }
+    static_assert(checks);                                                                                             \
+    TG_PTO_WAIT;                                                                                                       \
+    tg_issue_tiles(TG_OP_##name, dst, a, b, tmp, scalar, file, line);                                                  \
+    return { file, line }
 
 // ---- forms: a macro for each, with the instruction's name and the element types that it takes
 
 #define TG_PTO_BINARY(name, types)                                                                                     \
-    template <typename D, typename A, typename B>                                                                      \
-    RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                                                                    \
-        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr,        \
-                     0) template <auto Algorithm, typename D, typename A, typename B>                                  \
-        RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                                                                \
-            TG_PTO_ISSUE(name, (detail::elementwise<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr, 0)
+    template <typename D, typename A, typename B> RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                      \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr, 0);    \
+    }                                                                                                                  \
+    template <auto Algorithm, typename D, typename A, typename B> RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)      \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr, 0);    \
+    }
 #define TG_PTO_UNARY(name, types)                                                                                      \
-    template <typename D, typename A>                                                                                  \
-    RecordEvent name(D &dst, A &a, TG_PTO_AT)                                                                          \
-        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr,             \
-                     0) template <auto Algorithm, typename D, typename A>                                              \
-        RecordEvent name(D &dst, A &a, TG_PTO_AT)                                                                      \
-            TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr, 0)
+    template <typename D, typename A> RecordEvent name(D &dst, A &a, TG_PTO_AT)                                        \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr, 0);         \
+    }                                                                                                                  \
+    template <auto Algorithm, typename D, typename A> RecordEvent name(D &dst, A &a, TG_PTO_AT)                        \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr, 0);         \
+    }
 #define TG_PTO_UNARY_SCALAR(name, types)                                                                               \
-    template <typename D, typename A>                                                                                  \
-    RecordEvent name(D &dst, A &a, typename D::DType scalar, TG_PTO_AT)                                                \
-        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr, scalar)
+    template <typename D, typename A> RecordEvent name(D &dst, A &a, typename D::DType scalar, TG_PTO_AT)              \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, nullptr, scalar);    \
+    }
 #define TG_PTO_UNARY_TMP(name, types)                                                                                  \
     TG_PTO_UNARY(name, types)                                                                                          \
     template <typename D, typename A, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>                      \
     RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                                                                  \
-        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, &tmp.tile(), 0)
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::elementwise<types, D, A>()), &dst.tile(), &a.tile(), nullptr, &tmp.tile(), 0);     \
+    }
 #define TG_PTO_FILL(name, types)                                                                                       \
-    template <typename D>                                                                                              \
-    RecordEvent name(D &dst, typename D::DType scalar, TG_PTO_AT)                                                      \
-        TG_PTO_ISSUE(name, (detail::vectors<types, D>()), &dst.tile(), nullptr, nullptr, nullptr, scalar)
+    template <typename D> RecordEvent name(D &dst, typename D::DType scalar, TG_PTO_AT)                                \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::vectors<types, D>()), &dst.tile(), nullptr, nullptr, nullptr, scalar);             \
+    }
 #define TG_PTO_ROW_REDUCTION(name, types)                                                                              \
-    template <typename D, typename A, typename T>                                                                      \
-    RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                                                                  \
+    template <typename D, typename A, typename T> RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                    \
+    {                                                                                                                  \
         TG_PTO_ISSUE(name, (detail::row_reduction<types, D, A, T>()), detail::column_of(dst).get(), &a.tile(),         \
-                     nullptr, &tmp.tile(), 0)
+                     nullptr, &tmp.tile(), 0);                                                                         \
+    }
 #define TG_PTO_ROW_INDEX(name, types)                                                                                  \
-    template <typename D, typename A, typename T>                                                                      \
-    RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT) TG_PTO_ISSUE(                                                    \
-        name, (detail::row_index<types, D, A, T>()), detail::column_of(dst).get(), &a.tile(), nullptr, &tmp.tile(), 0)
+    template <typename D, typename A, typename T> RecordEvent name(D &dst, A &a, T &tmp, TG_PTO_AT)                    \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::row_index<types, D, A, T>()), detail::column_of(dst).get(), &a.tile(), nullptr,    \
+                     &tmp.tile(), 0);                                                                                  \
+    }
 #define TG_PTO_ROW_EXPAND(name, types)                                                                                 \
-    template <typename D, typename B>                                                                                  \
-    RecordEvent name(D &dst, B &column, TG_PTO_AT) TG_PTO_ISSUE(name, (detail::vectors<types, D, B>()), &dst.tile(),   \
-                                                                nullptr, detail::column_of(column).get(), nullptr, 0)
+    template <typename D, typename B> RecordEvent name(D &dst, B &column, TG_PTO_AT)                                   \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::vectors<types, D, B>()), &dst.tile(), nullptr, detail::column_of(column).get(),    \
+                     nullptr, 0);                                                                                      \
+    }
 // A fourth tile is scratch on a device; otherwise the device uses the last 8 KiB of UB.
 #define TG_PTO_ROW_EXPAND_WITH(name, types)                                                                            \
-    template <typename D, typename A, typename B>                                                                      \
-    RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT) TG_PTO_ISSUE(                                                      \
-        name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr,                      \
-        0) template <typename D, typename A, typename B, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>   \
+    template <typename D, typename A, typename B> RecordEvent name(D &dst, A &a, B &b, TG_PTO_AT)                      \
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), nullptr, 0);     \
+    }                                                                                                                  \
+    template <typename D, typename A, typename B, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>          \
     RecordEvent name(D &dst, A &a, B &b, T &tmp, TG_PTO_AT)                                                            \
-        TG_PTO_ISSUE(name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), &tmp.tile(), 0)
+    {                                                                                                                  \
+        TG_PTO_ISSUE(name, (detail::row_expand<types, D, A, B>()), &dst.tile(), &a.tile(), &b.tile(), &tmp.tile(), 0); \
+    }
 #define TG_PTO_COL_REDUCTION(name, types)                                                                              \
     template <typename D, typename A> RecordEvent name(D &dst, A &a, TG_PTO_AT)                                        \
     {                                                                                                                  \
@@ -330,12 +344,10 @@ RecordEvent TGEMV_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
 
 // Pass an instruction to the platform whose operands are more than tiles of one shape.
 #define TG_PTO_ISSUE_ANY(op, checks, dst, a, b, index, tmp, scalar, mode, first)                                       \
-    {                                                                                                                  \
-        static_assert(checks);                                                                                         \
-        TG_PTO_WAIT;                                                                                                   \
-        tg_issue_any(TG_OP_##op, dst, a, b, index, tmp, scalar, mode, first, 0, file, line);                           \
-        return {file, line};                                                                                           \
-    }
+    static_assert(checks);                                                                                             \
+    TG_PTO_WAIT;                                                                                                       \
+    tg_issue_any(TG_OP_##op, dst, a, b, index, tmp, scalar, mode, first, 0, file, line);                               \
+    return { file, line }
 
 // ---- conversion, comparison, selection
 
@@ -343,88 +355,112 @@ RecordEvent TGEMV_BIAS(C &acc, A &left, B &right, S &bias, TG_PTO_AT)
 #define TG_PTO_CONVERSION(tmp, saturation)                                                                             \
     TG_PTO_ISSUE_ANY(TCVT, (detail::converted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, tmp, 0,            \
                      detail::convert_mode(mode, saturation), 0)
-template <typename D, typename S>
-RecordEvent TCVT(D &dst, S &src, RoundMode mode, TG_PTO_AT)
-    TG_PTO_CONVERSION(nullptr, TG_SATURATION_DEFAULT) template <typename D, typename S>
-    RecordEvent TCVT(D &dst, S &src, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
-        TG_PTO_CONVERSION(nullptr, detail::saturation_of(saturation)) template <typename D, typename S, typename T>
-        RecordEvent TCVT(D &dst, S &src, T &tmp, RoundMode mode, TG_PTO_AT)
-            TG_PTO_CONVERSION(&tmp.tile(), TG_SATURATION_DEFAULT) template <typename D, typename S, typename T>
-            RecordEvent
-    TCVT(D &dst, S &src, T &tmp, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
-        TG_PTO_CONVERSION(&tmp.tile(), detail::saturation_of(saturation)) template <typename M, typename A, typename B>
-        RecordEvent TCMP(M &mask, A &a, B &b, CmpMode how, TG_PTO_AT)
-            TG_PTO_ISSUE_ANY(TCMP, (detail::is_mask<M>() && detail::elementwise<detail::NUMBERS, A, B>()), &mask.tile(),
-                             &a.tile(), &b.tile(), nullptr, nullptr, 0, static_cast<uint32_t>(how),
-                             0) template <typename M, typename A>
-            RecordEvent TCMPS(M &mask, A &a, typename A::DType scalar, CmpMode how, TG_PTO_AT)
-                TG_PTO_ISSUE_ANY(TCMPS, (detail::is_mask<M>() && detail::elementwise<detail::NUMBERS, A>()),
-                                 &mask.tile(), &a.tile(), nullptr, nullptr, nullptr, scalar, static_cast<uint32_t>(how),
-                                 0) template <typename D, typename M, typename A, typename B>
-                RecordEvent TSEL(D &dst, M &mask, A &a, B &b, TG_PTO_AT)
-                    TG_PTO_ISSUE_ANY(TSEL, (detail::is_mask<M>() && detail::elementwise<detail::ANY, D, A, B>()),
-                                     &dst.tile(), &a.tile(), &b.tile(), &mask.tile(), nullptr, 0, 0,
-                                     0) template <typename D, typename M, typename A, typename B, typename T,
-                                                  typename = std::enable_if_t<is_tile_data_v<T>>>
-                    RecordEvent TSEL(D &dst, M &mask, A &a, B &b, T &tmp, TG_PTO_AT)
-                        TG_PTO_ISSUE_ANY(TSEL, (detail::is_mask<M>() && detail::elementwise<detail::ANY, D, A, B>()),
-                                         &dst.tile(), &a.tile(), &b.tile(), &mask.tile(), &tmp.tile(), 0, 0, 0)
+template <typename D, typename S> RecordEvent TCVT(D &dst, S &src, RoundMode mode, TG_PTO_AT)
+{
+    TG_PTO_CONVERSION(nullptr, TG_SATURATION_DEFAULT);
+}
+template <typename D, typename S> RecordEvent TCVT(D &dst, S &src, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
+{
+    TG_PTO_CONVERSION(nullptr, detail::saturation_of(saturation));
+}
+template <typename D, typename S, typename T> RecordEvent TCVT(D &dst, S &src, T &tmp, RoundMode mode, TG_PTO_AT)
+{
+    TG_PTO_CONVERSION(&tmp.tile(), TG_SATURATION_DEFAULT);
+}
+template <typename D, typename S, typename T>
+RecordEvent TCVT(D &dst, S &src, T &tmp, RoundMode mode, SaturationMode saturation, TG_PTO_AT)
+{
+    TG_PTO_CONVERSION(&tmp.tile(), detail::saturation_of(saturation));
+}
+template <typename M, typename A, typename B> RecordEvent TCMP(M &mask, A &a, B &b, CmpMode how, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TCMP, (detail::is_mask<M>() && detail::elementwise<detail::NUMBERS, A, B>()), &mask.tile(),
+                     &a.tile(), &b.tile(), nullptr, nullptr, 0, static_cast<uint32_t>(how), 0);
+}
+template <typename M, typename A> RecordEvent TCMPS(M &mask, A &a, typename A::DType scalar, CmpMode how, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TCMPS, (detail::is_mask<M>() && detail::elementwise<detail::NUMBERS, A>()), &mask.tile(),
+                     &a.tile(), nullptr, nullptr, nullptr, scalar, static_cast<uint32_t>(how), 0);
+}
+template <typename D, typename M, typename A, typename B> RecordEvent TSEL(D &dst, M &mask, A &a, B &b, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TSEL, (detail::is_mask<M>() && detail::elementwise<detail::ANY, D, A, B>()), &dst.tile(),
+                     &a.tile(), &b.tile(), &mask.tile(), nullptr, 0, 0, 0);
+}
+template <typename D, typename M, typename A, typename B, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
+RecordEvent TSEL(D &dst, M &mask, A &a, B &b, T &tmp, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TSEL, (detail::is_mask<M>() && detail::elementwise<detail::ANY, D, A, B>()), &dst.tile(),
+                     &a.tile(), &b.tile(), &mask.tile(), &tmp.tile(), 0, 0, 0);
+}
 
-    // ---- moving elements
+// ---- moving elements
 
-    // dst[r][c] = src's element number index[r][c], counted from its start.
-    template <typename D, typename S, typename I>
-    RecordEvent TGATHER(D &dst, S &src, I &index, TG_PTO_AT) TG_PTO_ISSUE_ANY(
-        TGATHER, (detail::vectors<detail::WORDS, D, S>() && detail::is_index_of<I, D>()), &dst.tile(), &src.tile(),
-        nullptr, &index.tile(), nullptr, 0, 0,
-        0) template <typename D, typename S, typename I, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
-    RecordEvent TGATHER(D &dst, S &src, I &index, T &tmp, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TGATHER, (detail::vectors<detail::WORDS, D, S>() && detail::is_index_of<I, D>()), &dst.tile(),
-                         &src.tile(), nullptr, &index.tile(), &tmp.tile(), 0, 0, 0)
-    // The elements of each row that the pattern names, packed.
-    template <typename D, typename S, MaskPattern Pattern>
-    RecordEvent TGATHER(D &dst, S &src, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TGATHER_MASK, (detail::vectors<detail::WORDS, D, S>()), &dst.tile(), &src.tile(), nullptr,
-                         nullptr, nullptr, 0, static_cast<uint32_t>(Pattern),
-                         0) template <typename D, typename S, typename I>
-        RecordEvent TSCATTER(D &dst, S &src, I &index, TG_PTO_AT)
-            TG_PTO_ISSUE_ANY(TSCATTER, (detail::vectors<detail::ANY, D, S>() && detail::is_index_of<I, S>()),
-                             &dst.tile(), &src.tile(), nullptr, &index.tile(), nullptr, 0, 0, 0)
-    // start, start + 1, ... in the tile's one row; start, start - 1, ... if Descending.
-    template <typename D, typename T, int Descending = 0>
-    RecordEvent TCI(D &dst, T start, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TCI, (detail::vectors<detail::INTEGERS, D>()), &dst.tile(), nullptr, nullptr, nullptr, nullptr,
-                         static_cast<double>(start), Descending ? 1 : 0,
-                         0) template <typename D, typename S, typename T>
-        RecordEvent TTRANS(D &dst, S &src, T &tmp, TG_PTO_AT)
-            TG_PTO_ISSUE_ANY(TTRANS, (detail::vectors<detail::ANY, D, S, T>() && detail::same_type<D, S>()),
-                             &dst.tile(), &src.tile(), nullptr, nullptr, &tmp.tile(), 0, 0,
-                             0) template <typename D, typename A, typename B>
-            RecordEvent TCONCAT(D &dst, A &a, B &b, TG_PTO_AT)
-                TG_PTO_ISSUE_ANY(TCONCAT, (detail::vectors<detail::ANY, D, A, B>() && detail::same_type<D, A>()),
-                                 &dst.tile(), &a.tile(), &b.tile(), nullptr, nullptr, 0, 0, 0)
+// dst[r][c] = src's element number index[r][c], counted from its start.
+template <typename D, typename S, typename I> RecordEvent TGATHER(D &dst, S &src, I &index, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TGATHER, (detail::vectors<detail::WORDS, D, S>() && detail::is_index_of<I, D>()), &dst.tile(),
+                     &src.tile(), nullptr, &index.tile(), nullptr, 0, 0, 0);
+}
+template <typename D, typename S, typename I, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
+RecordEvent TGATHER(D &dst, S &src, I &index, T &tmp, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TGATHER, (detail::vectors<detail::WORDS, D, S>() && detail::is_index_of<I, D>()), &dst.tile(),
+                     &src.tile(), nullptr, &index.tile(), &tmp.tile(), 0, 0, 0);
+}
+// The elements of each row that the pattern names, packed.
+template <typename D, typename S, MaskPattern Pattern> RecordEvent TGATHER(D &dst, S &src, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TGATHER_MASK, (detail::vectors<detail::WORDS, D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr,
+                     nullptr, 0, static_cast<uint32_t>(Pattern), 0);
+}
+template <typename D, typename S, typename I> RecordEvent TSCATTER(D &dst, S &src, I &index, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TSCATTER, (detail::vectors<detail::ANY, D, S>() && detail::is_index_of<I, S>()), &dst.tile(),
+                     &src.tile(), nullptr, &index.tile(), nullptr, 0, 0, 0);
+}
+// start, start + 1, ... in the tile's one row; start, start - 1, ... if Descending.
+template <typename D, typename T, int Descending = 0> RecordEvent TCI(D &dst, T start, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TCI, (detail::vectors<detail::INTEGERS, D>()), &dst.tile(), nullptr, nullptr, nullptr, nullptr,
+                     static_cast<double>(start), Descending ? 1 : 0, 0);
+}
+template <typename D, typename S, typename T> RecordEvent TTRANS(D &dst, S &src, T &tmp, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TTRANS, (detail::vectors<detail::ANY, D, S, T>() && detail::same_type<D, S>()), &dst.tile(),
+                     &src.tile(), nullptr, nullptr, &tmp.tile(), 0, 0, 0);
+}
+template <typename D, typename A, typename B> RecordEvent TCONCAT(D &dst, A &a, B &b, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TCONCAT, (detail::vectors<detail::ANY, D, A, B>() && detail::same_type<D, A>()), &dst.tile(),
+                     &a.tile(), &b.tile(), nullptr, nullptr, 0, 0, 0);
+}
 
-    // ---- sorting: pairs of 8 bytes, a number and its index, largest first
+// ---- sorting: pairs of 8 bytes, a number and its index, largest first
 
-    template <typename D, typename S, typename I>
-    RecordEvent TSORT32(D &dst, S &src, I &index, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
-                         nullptr, &index.tile(), nullptr, 0, 0, 0)
-    // Scratch serves an incomplete last group, which is not offered.
-    template <typename D, typename S, typename I, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
-    RecordEvent TSORT32(D &dst, S &src, I &index, T &, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
-                         nullptr, &index.tile(), nullptr, 0, 0, 0)
-    // Each group of four runs of `length` elements becomes one run.
-    template <typename D, typename S>
-    RecordEvent TMRGSORT(D &dst, S &src, uint32_t length, TG_PTO_AT)
-        TG_PTO_ISSUE_ANY(TMRGSORT, (detail::sorted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0, 0,
-                         length)
+template <typename D, typename S, typename I> RecordEvent TSORT32(D &dst, S &src, I &index, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
+                     nullptr, &index.tile(), nullptr, 0, 0, 0);
+}
+// Scratch serves an incomplete last group, which is not offered.
+template <typename D, typename S, typename I, typename T, typename = std::enable_if_t<is_tile_data_v<T>>>
+RecordEvent TSORT32(D &dst, S &src, I &index, T &, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TSORT32, (detail::sorted<D, S>() && detail::is_index_of<I, S>()), &dst.tile(), &src.tile(),
+                     nullptr, &index.tile(), nullptr, 0, 0, 0);
+}
+// Each group of four runs of `length` elements becomes one run.
+template <typename D, typename S> RecordEvent TMRGSORT(D &dst, S &src, uint32_t length, TG_PTO_AT)
+{
+    TG_PTO_ISSUE_ANY(TMRGSORT, (detail::sorted<D, S>()), &dst.tile(), &src.tile(), nullptr, nullptr, nullptr, 0, 0,
+                     length);
+}
 
-    // Two to four lists become one; `counts` gets the number of pairs taken from each. Exhausted: stop where a list
-    // ends.
-    template <typename D, typename T, typename A, typename B, bool Exhausted>
-    RecordEvent TMRGSORT(D &dst, MrgSortExecutedNumList &counts, T &tmp, A &a, B &b, TG_PTO_AT)
+// Two to four lists become one; `counts` gets the number of pairs taken from each. Exhausted: stop where a list
+// ends.
+template <typename D, typename T, typename A, typename B, bool Exhausted>
+RecordEvent TMRGSORT(D &dst, MrgSortExecutedNumList &counts, T &tmp, A &a, B &b, TG_PTO_AT)
 {
     static_assert(detail::sorted<D, T, A, B>());
     TG_PTO_WAIT;
