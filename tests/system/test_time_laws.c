@@ -747,6 +747,25 @@ static int free_problems(void **state)
 
 #define TEST(name) cmocka_unit_test_teardown(name, close_what_is_open)
 
+/* Added in either way; the data tensor's address comes before the arguments of a script's task. */
+static void each_argument_is_paid_once(void **state)
+{
+    (void)state;
+    open_device("launch = 0\nplugin_open = 0\nadd_task = 0\nadd_edge = 0\npublish_task = 0\ncold_add = 0\n"
+                "add_argument = 1000\n");
+    load_script(RIG_CONCURRENT);
+    struct script s;
+    script_init(&s);
+    script_publish(&s, script_visit(&s, TG_AIV, 0, 0, NULL));
+    script_publish(&s, script_describe(&s, 1, 0, false, SCRIPT_VISIT_AIV));
+    run_script(&s);
+    struct tg_run_result result;
+    tg_run_result(run, &result);
+    assert_int_equal(result.last_publish_ns, 2 * 4 * 1000);
+    close_device();
+    script_fini(&s);
+}
+
 static const struct CMUnitTest tests[] = {
     TEST(more_bandwidth_is_not_slower),
     TEST(cores_that_share_memory_gain_by_more_of_it),
@@ -762,6 +781,7 @@ static const struct CMUnitTest tests[] = {
     TEST(on_few_cores_it_is_not_slower_beyond_the_bound),
     TEST(the_anomaly_exists),
     TEST(equal_seeds_give_equal_times),
+    TEST(each_argument_is_paid_once),
 };
 
 int main(int argc, char **argv)
