@@ -52,6 +52,15 @@ enum tg_status tg_sized_give(const struct tg_sized *sized, void *to, const void 
     return TG_OK;
 }
 
+enum tg_status tg_sized_item(const struct tg_sized *sized, void *to, const void *from, size_t item_size)
+{
+    TG_TRY(check_size(sized, item_size));
+    TG_TRY(check(sized, from, item_size));
+    memset(to, 0, sized->known);
+    memcpy(to, from, common(sized, item_size));
+    return TG_OK;
+}
+
 enum tg_status tg_sized_array(const struct tg_sized *sized, const void *from, size_t item_size, size_t n, void **out)
 {
     *out = NULL;
@@ -60,13 +69,12 @@ enum tg_status tg_sized_array(const struct tg_sized *sized, const void *from, si
     char *items = calloc(n, sized->known);
     if (!items) return tg_error(TG_ERR_MEMORY, "no memory for %zu of %s", n, sized->name);
     for (size_t i = 0; i < n; i++) {
-        const char *item = (const char *)from + i * item_size;
-        enum tg_status status = check(sized, item, item_size);
+        const enum tg_status status = tg_sized_item(sized, items + i * sized->known, (const char *)from + i * item_size,
+                                                    item_size);
         if (status != TG_OK) {
             free(items);
             return status;
         }
-        memcpy(items + i * sized->known, item, common(sized, item_size));
     }
     *out = items;
     return TG_OK;

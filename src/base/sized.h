@@ -30,9 +30,12 @@ enum tg_status tg_sized_take(const struct tg_sized *sized, void *to, const void 
  * Errors    TG_ERR_ARGUMENT: it is shorter than the first version's. *to is unchanged. */
 enum tg_status tg_sized_give(const struct tg_sized *sized, void *to, const void *from);
 
+/* Copy a structure of item_size bytes that does not begin with its size. Missing fields of *to become zero. Errors as
+ * tg_sized_take. */
+enum tg_status tg_sized_item(const struct tg_sized *sized, void *to, const void *from, size_t item_size);
+
 /*
- * Convert an array of n structures of item_size bytes to an array of this library's structures. Missing fields become
- * zero. These structures do not begin with a size.
+ * Convert an array of n such structures to an array of this library's structures.
  * Owns      the caller frees *out; NULL if n is 0
  * Errors    as tg_sized_take; TG_ERR_MEMORY
  */

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/sized.h"
@@ -125,20 +124,18 @@ static const struct tg_sized sized_part = {"struct tg_task_part", sizeof(struct 
 static int add_described_unguarded(struct tg_builder *b, const struct tg_task_config *config)
 {
     struct tg_task_config task = {.size = sizeof task};
-    struct tg_task_part *parts = NULL;
-    enum tg_status status = tg_sized_take(&sized_task, &task, config);
+    struct tg_task_part part;
+    enum tg_status status = config ? tg_sized_take(&sized_task, &task, config)
+                                   : tg_error(TG_ERR_ARGUMENT, "its description is at address 0");
     if (status == TG_OK && (task.n_parts != 1 || !task.parts))
         status = tg_error(TG_ERR_ARGUMENT, "a task of %u parts%s: in this version a task has 1 part", task.n_parts,
                           task.parts ? "" : " at address 0");
-    if (status == TG_OK)
-        status = tg_sized_array(&sized_part, task.parts, task.part_size, task.n_parts, (void **)&parts);
+    if (status == TG_OK) status = tg_sized_item(&sized_part, &part, task.parts, task.part_size);
     if (status != TG_OK) {
         tg_failure_set(b->failure, status, "%s:%d: task %llu: %s", b->file ? b->file : "add", b->line,
                        (unsigned long long)b->graph->n_added, tg_last_message());
         return -1;
     }
-    const struct tg_task_part part = parts[0];
-    free(parts);
     const int n_args = task.n_args <= INT_MAX ? (int)task.n_args : INT_MAX;
     const int id = add_task_unguarded(b, task.args, n_args, part.func_id, (enum tg_core_type)part.core_type,
                                       part.kernel_addr);

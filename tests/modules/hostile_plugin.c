@@ -103,9 +103,21 @@ static void use_memory(struct tg_runtime *rt, int64_t act)
     }
 }
 
+static void describe(struct tg_runtime *rt, const uint64_t *args, uint32_t n_parts, const struct tg_task_part *parts)
+{
+    const struct tg_task_config config = {.size = sizeof config,
+                                          .args = args,
+                                          .n_args = 3,
+                                          .n_parts = n_parts,
+                                          .parts = parts,
+                                          .part_size = sizeof *parts};
+    tg_add_described(rt, &config);
+}
+
 static void use_graph(struct tg_runtime *rt, int64_t act)
 {
     const uint64_t args[3] = {0, 0, 0};
+    const struct tg_task_part part = {.func_id = VISIT, .core_type = TG_AIV};
     switch ((enum hostile_plugin_act)act) {
     case PLUGIN_ADD:
         while (add_visit(rt, 0) >= 0) continue;
@@ -128,6 +140,9 @@ static void use_graph(struct tg_runtime *rt, int64_t act)
     case PLUGIN_ARGS_NULL: tg_add_task(rt, NULL, 3, VISIT, TG_AIV); break;
     case PLUGIN_ARGS_WILD: tg_add_task(rt, (const uint64_t *)16, 3, VISIT, TG_AIV); break;
     case PLUGIN_ARGS_NEGATIVE: tg_add_task(rt, args, -1, VISIT, TG_AIV); break;
+    case PLUGIN_DESCRIBE_NULL: tg_add_described(rt, NULL); break;
+    case PLUGIN_DESCRIBE_WILD: describe(rt, args, 1, (const struct tg_task_part *)16); break;
+    case PLUGIN_DESCRIBE_MANY: describe(rt, args, UINT32_MAX, &part); break;
     case PLUGIN_KERNEL_ADDR: rt->aicpu_build_api.add_task(rt, args, 3, VISIT, TG_AIV, 0x1234); break;
     case PLUGIN_FAIL_WILD: rt->aicpu_build_api.fail(rt, "%s", (const char *)16); break;
     case PLUGIN_MARK_WILD:

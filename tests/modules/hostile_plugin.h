@@ -21,6 +21,9 @@ enum hostile_plugin_act {
     PLUGIN_ARGS_NULL,           /* add a task with 3 arguments at address 0 */
     PLUGIN_ARGS_WILD,           /* ... at address 16 */
     PLUGIN_ARGS_NEGATIVE,       /* add a task with -1 arguments */
+    PLUGIN_DESCRIBE_NULL,       /* add a task by a description at address 0 */
+    PLUGIN_DESCRIBE_WILD,       /* ... whose parts are at address 16 */
+    PLUGIN_DESCRIBE_MANY,       /* ... which has 2^32 - 1 parts */
     PLUGIN_KERNEL_ADDR,         /* add a task with a kernel address that belongs to no kernel */
     PLUGIN_FAIL_WILD,           /* fail() with a string at address 16 */
     PLUGIN_MARK_WILD,           /* mark() with a file name at address 16, then two tasks in a cycle */
