@@ -1,17 +1,21 @@
 # Warnings and instrumentation that everything here is compiled with, as two interface targets:
 #   tg_warnings     the project's warnings, as errors with TG_WERROR
-#   tg_instrument   sanitizers and coverage; with sanitizers what is loaded at run time is instrumented, too
+#   tg_sanitize     sanitizers: the library, and what is loaded at run time
+#   tg_instrument   these, and the counters of fuzzers and coverage: they do not survive that their object is closed
 
 add_library(tg_warnings INTERFACE)
 target_compile_options(tg_warnings INTERFACE
     -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wvla -Wstrict-prototypes $<$<BOOL:${TG_WERROR}>:-Werror>)
 
-add_library(tg_instrument INTERFACE)
+add_library(tg_sanitize INTERFACE)
 if(TG_SANITIZE)
-    target_compile_options(tg_instrument INTERFACE
+    target_compile_options(tg_sanitize INTERFACE
         -fsanitize=${TG_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -O1)
-    target_link_options(tg_instrument INTERFACE -fsanitize=${TG_SANITIZE})
+    target_link_options(tg_sanitize INTERFACE -fsanitize=${TG_SANITIZE})
 endif()
+
+add_library(tg_instrument INTERFACE)
+target_link_libraries(tg_instrument INTERFACE tg_sanitize)
 if(TG_BUILD_FUZZ)
     target_compile_options(tg_instrument INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -14,8 +14,8 @@ struct tg_kernel {
     tg_kernel_fn *entry; /* NULL: unused func_id */
     enum tg_core_type core_type;
     uint16_t func_id;
-    char *name;
-    struct tg_module *module; /* owned: the shared object that holds the entry */
+    const char *name;         /* the program's */
+    struct tg_module *module; /* the program's: the shared object that holds the entry */
 };
 
 struct tg_kernels {

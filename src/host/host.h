@@ -30,6 +30,7 @@ struct tg_orchestration {
 struct tg_program {
     struct tg_device *device;
     struct tg_kernels kernels;
+    struct tg_loaded_kernel *loaded;        /* owned: names and modules of the kernels */
     struct tg_orchestration *orchestration; /* NULL: none is set */
     uint32_t n_users;                       /* its runs, and its open handle */
 };

@@ -46,12 +46,15 @@ enum tg_status tg_program_open(struct tg_device *device, struct tg_program **out
     return TG_OK;
 }
 
-static void close_kernel(struct tg_kernel *kernel)
-{
-    if (kernel->entry) tg_module_close(kernel->module);
-    free(kernel->module);
-    free(kernel->name);
-}
+/*
+ * A kernel's name and its object. The row in the tables points to them, but a leak sanitizer does not read the tables,
+ * which are reserved addresses. The list makes them reachable from a program that the host keeps.
+ */
+struct tg_loaded_kernel {
+    struct tg_loaded_kernel *next;
+    struct tg_module module;
+    char name[];
+};
 
 void tg_orchestration_release(struct tg_orchestration *orchestration)
 {
@@ -64,7 +67,11 @@ void tg_orchestration_release(struct tg_orchestration *orchestration)
 void tg_program_release(struct tg_program *program)
 {
     if (--program->n_users > 0) return;
-    for (uint32_t i = 0; i < program->kernels.n; i++) close_kernel(&program->kernels.by_id[i]);
+    for (struct tg_loaded_kernel *loaded = program->loaded, *next; loaded; loaded = next) {
+        next = loaded->next;
+        tg_module_close(&loaded->module);
+        free(loaded);
+    }
     release_tables(&program->kernels);
     if (program->orchestration) tg_plugins_forget(program->device->machine, program->orchestration->plugin.number);
     tg_orchestration_release(program->orchestration);
@@ -97,16 +104,6 @@ static void bind(const struct tg_module *module, const struct tg_tile_isa *isa)
     if (slot) *slot = isa;
 }
 
-static enum tg_status open_kernel(struct tg_program *program, struct tg_kernel *kernel, const void *bytes,
-                                  size_t n_bytes, const char *what)
-{
-    TG_TRY(tg_module_open(kernel->module, bytes, n_bytes, what));
-    bind(kernel->module, program->device->machine->isa);
-    void *entry = tg_module_symbol(kernel->module, "kernel_entry");
-    memcpy(&kernel->entry, &entry, sizeof entry); /* ISO C has no cast from object to function pointers */
-    return TG_OK;
-}
-
 enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, enum tg_core_type core_type,
                                      const char *name, const void *bytes, size_t n_bytes)
 {
@@ -118,15 +115,23 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, isa->abi, "tile.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
 
-    struct tg_kernel kernel = {.core_type = core_type, .func_id = (uint16_t)func_id, .name = strdup(name)};
-    kernel.module = calloc(1, sizeof *kernel.module);
-    enum tg_status status = TG_OK;
-    if (!kernel.name || !kernel.module) status = tg_error(TG_ERR_MEMORY, "%s: no memory for it", what);
-    else status = open_kernel(program, &kernel, bytes, n_bytes, what);
+    const size_t name_bytes = strlen(name) + 1;
+    struct tg_loaded_kernel *loaded = calloc(1, sizeof *loaded + name_bytes);
+    if (!loaded) return tg_error(TG_ERR_MEMORY, "%s: no memory for it", what);
+    memcpy(loaded->name, name, name_bytes);
+    const enum tg_status status = tg_module_open(&loaded->module, bytes, n_bytes, what);
     if (status != TG_OK) {
-        close_kernel(&kernel);
+        free(loaded);
         return status;
     }
+    bind(&loaded->module, isa);
+    loaded->next = program->loaded;
+    program->loaded = loaded;
+
+    struct tg_kernel kernel = {
+        .core_type = core_type, .func_id = (uint16_t)func_id, .name = loaded->name, .module = &loaded->module};
+    void *entry = tg_module_symbol(&loaded->module, "kernel_entry");
+    memcpy(&kernel.entry, &entry, sizeof entry); /* ISO C has no cast from object to function pointers */
     program->kernels.by_id[func_id] = kernel;
     program->kernels.addrs[func_id] = (uint64_t)(uintptr_t)kernel.entry;
     if ((uint32_t)func_id >= program->kernels.n) program->kernels.n = (uint32_t)func_id + 1;
