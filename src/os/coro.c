@@ -138,6 +138,7 @@ void tg_coro_start(struct tg_coro *coro, tg_coro_fn *entry, void *arg)
     coro->entry = entry;
     coro->arg = arg;
     coro->guard = NULL;
+    coro->watcher = NULL;
     set_foreign_part(coro, &coro->stack);
 #ifdef TG_ASAN
     coro->fake_stack = NULL;

@@ -37,6 +37,7 @@ struct tg_coro {
     void *sp;               /* where it stopped; only while it is not running */
     struct tg_stack stack;  /* no stack: an operating-system thread's own */
     struct tg_guard *guard; /* innermost guarded call that it is in, or NULL */
+    void *watcher;          /* of the foreign code that runs on it, or NULL; whose it is, its user knows */
     tg_coro_fn *entry;
     void *arg;
 #ifdef TG_CORO_UCONTEXT

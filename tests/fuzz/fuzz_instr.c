@@ -328,7 +328,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n_bytes)
     }
     end_check(core_type);
     struct tg_kernel_times times = {0};
-    double last_ns = 0, end_ns = tg_pipes_play(&pipes, 1000, 1 / machine.core_ghz, transfer, &last_ns, &times);
+    double last_ns = 0;
+    const struct tg_player player = {1000, 1 / machine.core_ghz, transfer, &last_ns, &times};
+    const double end_ns = tg_pipes_play(&pipes, &player);
     FUZZ_CHECK(end_ns >= 1000 && end_ns >= last_ns, "a kernel from 1000 ns to %g ns", end_ns);
     return 0;
 }

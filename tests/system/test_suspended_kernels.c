@@ -2,8 +2,8 @@
  * A kernel on the virtual device can be suspended between any two of its instructions, while kernels of other cores
  * run.
  *
- * The library's own runs do not suspend a kernel. Here an observer does it: at each instruction it moves the core's
- * clock and lets every actor go first whose clock is behind.
+ * The library's own runs suspend long kernels only (test_long_kernels). Here an observer does it: at each instruction
+ * it moves the core's clock and lets every actor go first whose clock is behind.
  */
 #include <stdlib.h>
 

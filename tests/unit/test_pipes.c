@@ -77,7 +77,8 @@ static double pass(void *context, const struct tg_global *global, double at_ns)
 static double play_undrained(double start_ns, double ns_per_cycle, struct shared *shared)
 {
     memset(&times, 0, sizeof times);
-    double end = tg_pipes_play(&pipes, start_ns, ns_per_cycle, pass, shared, &times);
+    const struct tg_player player = {start_ns, ns_per_cycle, pass, shared, &times};
+    double end = tg_pipes_play(&pipes, &player);
     assert_false(shared->went_back);
     return end;
 }
@@ -270,6 +271,99 @@ static void what_a_kernel_leaves_is_done_before_the_next(void **state)
     assert_int_equal(pipes.n_steps, 0);
     work(PIPE_V, 7);
     assert_time(play_from(300, &shared), 307);
+}
+
+/* ---- long kernels ------------------------------------------------------------------------------------------------ */
+
+/* Loads, work and stores with two places, ten steps a round: no pipe is far ahead of another. */
+static void append_round(uint32_t round)
+{
+    const uint32_t place = round % 2;
+    if (round >= 2) wait(PIPE_MTE3, PIPE_MTE2, place);
+    transfer(PIPE_MTE2, 40 + round % 7, 64);
+    set(PIPE_MTE2, PIPE_V, place);
+    wait(PIPE_MTE2, PIPE_V, place);
+    work_after(PIPE_V, 5, 20 + round % 11);
+    set(PIPE_V, PIPE_MTE3, place);
+    wait(PIPE_V, PIPE_MTE3, place);
+    transfer(PIPE_MTE3, 30 + round % 5, 32 + 2 * (round % 50));
+    set(PIPE_MTE3, PIPE_MTE2, place);
+    if (round % 97 == 0) {
+        set(PIPE_V, PIPE_S, EVENT_ID7);
+        wait(PIPE_V, PIPE_S, EVENT_ID7);
+    }
+}
+
+/* Play a block at a time. */
+static void play_full(struct shared *shared)
+{
+    const struct tg_player player = {100, 1.0, pass, shared, &times};
+    if (tg_pipes_are_full(&pipes)) assert_true(tg_pipes_play_block(&pipes, &player));
+}
+
+/* The end of so many rounds, played at once, or in parts: after `part` rounds each, and whenever the list is full. */
+static double end_of_rounds(uint32_t rounds, uint32_t part, uint64_t *busy_ns)
+{
+    struct shared shared = {0};
+    const struct tg_player player = {100, 1.0, pass, &shared, &times};
+    tg_pipes_reset(&pipes);
+    memset(&times, 0, sizeof times);
+    for (uint32_t round = 0; round < rounds; round++) {
+        append_round(round);
+        if (part > 0 && round % part == part - 1) assert_true(tg_pipes_play_block(&pipes, &player));
+    }
+    barrier(PIPE_ALL);
+    const double end = tg_pipes_play(&pipes, &player);
+    *busy_ns = times.memory_wait_ns;
+    for (int pipe = 0; pipe < TG_PIPES; pipe++) *busy_ns += times.pipe_busy_ns[pipe];
+    assert_false(shared.went_back);
+    return end;
+}
+
+static void parts_change_no_time(void **state)
+{
+    (void)state;
+    uint64_t at_once_ns, in_parts_ns;
+    const double at_once = end_of_rounds(1500, 0, &at_once_ns);
+    for (uint32_t part = 4; part < 1500; part = part * 3 / 2) {
+        assert_time(end_of_rounds(1500, part, &in_parts_ns), at_once);
+        assert_int_equal(in_parts_ns, at_once_ns);
+    }
+}
+
+static void a_long_list_takes_no_more_memory(void **state)
+{
+    (void)state;
+    struct shared shared = {0};
+    for (uint32_t round = 0; round < 50000; round++) {
+        play_full(&shared);
+        append_round(round);
+        assert_true(pipes.n_steps <= 2 * TG_PIPES_BLOCK + 12 && pipes.n_globals <= pipes.n_steps);
+        assert_true(pipes.n_gates <= pipes.n_steps);
+    }
+    assert_true(pipes.steps_max <= 4 * TG_PIPES_BLOCK && pipes.passed_max <= 4 * TG_PIPES_BLOCK);
+    play_from(100, &shared);
+    assert_int_equal(shared.n_asked, 100000);
+}
+
+/* A pipe that nothing holds up starts when its instruction is issued: two blocks ahead of the others at most. */
+static void the_scalar_unit_is_two_blocks_ahead_at_most(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        struct shared shared = {0};
+        tg_pipes_reset(&pipes);
+        for (int i = 0; i < 2 * TG_PIPES_BLOCK - 1 + more; i++) {
+            play_full(&shared);
+            work(PIPE_V, 1);
+        }
+        play_full(&shared);
+        transfer(PIPE_MTE2, 1, 2);
+        play_full(&shared);
+        barrier(PIPE_ALL);
+        play_undrained(100, 1.0, &shared);
+        assert_time(shared.asked_at, more ? 100 + TG_PIPES_BLOCK : 100);
+    }
 }
 
 /* ---- flags ------------------------------------------------------------------------------------------------------- */
@@ -556,6 +650,9 @@ int main(void)
         TEST(waits_of_the_scalar_pipe_add_up),
         TEST(a_kernel_ends_when_its_scalar_code_returns),
         TEST(what_a_kernel_leaves_is_done_before_the_next),
+        TEST(parts_change_no_time),
+        TEST(a_long_list_takes_no_more_memory),
+        TEST(the_scalar_unit_is_two_blocks_ahead_at_most),
         TEST(who_waits_goes_on_when_the_flag_was_set),
         TEST(who_is_late_does_not_wait),
         TEST(a_flag_that_nobody_set_is_not_passed),

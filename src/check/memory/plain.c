@@ -17,7 +17,8 @@
  * loop. */
 enum { OP_BYTES = 64, ALIVE_MAX = 1000000 };
 
-static _Thread_local struct tg_watcher *current;
+/* That of the running coroutine: a kernel may be suspended while others run. A thread of the foreign code has none. */
+static struct tg_watcher *current(void) { return tg_coro_running ? tg_coro_running->watcher : NULL; }
 
 /* ---- the owner of an address --------------------------------------------------------------------------------------
  */
@@ -107,7 +108,7 @@ static void seen(uint64_t address, uint64_t bytes, int kind, const void *pc)
         [TG_ATOMIC_LOAD] = "an atomic load",     [TG_ATOMIC_STORE] = "an atomic store",
         [TG_ATOMIC_UPDATE] = "an atomic update",
     };
-    struct tg_watcher *w = current;
+    struct tg_watcher *w = current();
     if (!w || kind < TG_PLAIN_LOAD || kind > TG_ATOMIC_UPDATE || place_of(w, (uintptr_t)address) == OWN) return;
     tg_guard_enter_runtime();
     if (w->n_accesses < ALIVE_MAX) {
@@ -136,7 +137,7 @@ void tg_plain_tell(const void *at, size_t bytes, int kind, const void *pc)
 
 void tg_plain_operand(const void *at, size_t bytes, bool write, const char *op, const char *file, uint32_t line)
 {
-    const struct tg_watcher *w = current;
+    const struct tg_watcher *w = current();
     if (!w || place_of(w, (uintptr_t)at) == OWN) return;
     char name[OP_BYTES];
     snprintf(name, sizeof name, "the operand of %s", op);
@@ -156,7 +157,7 @@ void tg_plain_operand(const void *at, size_t bytes, bool write, const char *op, 
 
 void tg_plain_own(uintptr_t block, size_t bytes)
 {
-    struct tg_watcher *w = current;
+    struct tg_watcher *w = current();
     if (!block || !w || w->task_id == TG_BUILDER) return;
     tg_guard_enter_runtime();
     void *blocks = w->blocks;
@@ -169,7 +170,7 @@ void tg_plain_own(uintptr_t block, size_t bytes)
 
 size_t tg_plain_disown(uintptr_t block)
 {
-    struct tg_watcher *w = current;
+    struct tg_watcher *w = current();
     if (!block || !w || w->task_id == TG_BUILDER) return 0;
     for (size_t i = w->n_blocks; i > 0; i--) {
         const struct tg_own_block found = w->blocks[i - 1];
@@ -182,12 +183,14 @@ size_t tg_plain_disown(uintptr_t block)
 
 void tg_plain_enter_library(void)
 {
-    if (current) current->in_library++;
+    struct tg_watcher *w = current();
+    if (w) w->in_library++;
 }
 
 void tg_plain_leave_library(void)
 {
-    if (current) current->in_library--;
+    struct tg_watcher *w = current();
+    if (w) w->in_library--;
 }
 
 /* ---- objects and watchers ---------------------------------------------------------------------------------------- */
@@ -205,20 +208,20 @@ void tg_plain_listen(const struct tg_module *module, bool listen)
 
 void tg_plain_begin(struct tg_watcher *watcher)
 {
-    const struct tg_coro *coro = tg_coro_current();
+    struct tg_coro *coro = tg_coro_current();
     watcher->stack_low = (uintptr_t)coro->stack.low;
     watcher->stack_high = watcher->stack_low + coro->stack.bytes;
     watcher->blocks = NULL;
     watcher->n_blocks = watcher->blocks_max = 0;
     watcher->in_library = 0;
     watcher->n_accesses = 0;
-    watcher->outer = current;
-    current = watcher;
+    watcher->outer = coro->watcher;
+    coro->watcher = watcher;
 }
 
 void tg_plain_end(struct tg_watcher *watcher)
 {
-    current = watcher->outer;
+    tg_coro_current()->watcher = watcher->outer;
     free(watcher->blocks);
     watcher->blocks = NULL;
 }

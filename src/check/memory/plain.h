@@ -2,9 +2,8 @@
  * plain.h - plain loads and stores by kernels and plugins that are compiled with TG_CHECKED (access.h), and the
  * library's own reads through a kernel's pointers.
  *
- * While foreign code runs, its thread has a watcher: it says whose accesses these are, and which check gets them. A
- * kernel runs from its start to its end without a switch. So its watcher replaces the builder's and restores it at the
- * end.
+ * While foreign code runs, its coroutine has a watcher: it says whose accesses these are, and which check gets them. So
+ * a kernel may be suspended while other kernels and the builder run.
  *
  * The address of an access decides how it is handled:
  *
@@ -16,7 +15,7 @@
  *
  * Accesses of a plugin to host memory are not checked.
  *
- * Threads: each has its own watcher.
+ * Threads: each has its own coroutines. A thread that the foreign code starts has no watcher.
  */
 #ifndef TG_CHECK_MEMORY_PLAIN_H
 #define TG_CHECK_MEMORY_PLAIN_H
@@ -60,7 +59,7 @@ bool tg_plain_tells(const struct tg_module *module);
 /* Switch its reports on or off. An object without reports is left alone. */
 void tg_plain_listen(const struct tg_module *module, bool listen);
 
-/* From here to end, the reports of this thread go to `watcher`, which is borrowed. */
+/* From here to end, the reports of this coroutine go to `watcher`, which is borrowed. */
 void tg_plain_begin(struct tg_watcher *watcher);
 void tg_plain_end(struct tg_watcher *watcher);
 

@@ -5,7 +5,8 @@
 
 #include "base/grow.h"
 
-enum step_kind { STEP_WORK, STEP_TRANSFER, STEP_SET, STEP_WAIT, STEP_BARRIER, STEP_BARRIER_ALL };
+/* BLOCK: PIPE_S waits for the end of the older block. */
+enum step_kind { STEP_WORK, STEP_TRANSFER, STEP_SET, STEP_WAIT, STEP_BARRIER, STEP_BARRIER_ALL, STEP_BLOCK };
 enum { FLAG_RING = 4 };
 
 void tg_pipes_fini(struct tg_pipes *pipes)
@@ -20,7 +21,7 @@ void tg_pipes_fini(struct tg_pipes *pipes)
 
 static void clear(struct tg_pipes *pipes)
 {
-    pipes->n_steps = pipes->n_globals = pipes->n_left = 0;
+    pipes->n_steps = pipes->n_globals = pipes->n_left = pipes->n_old = pipes->n_open = 0;
     memset(pipes->at, 0, sizeof pipes->at);
     memset(pipes->last, 0, sizeof pipes->last);
     memset(pipes->n_played, 0, sizeof pipes->n_played);
@@ -129,7 +130,7 @@ enum tg_pipes_append tg_pipes_append(struct tg_pipes *pipes, const struct tg_ins
     return append_step(pipes, &step) ? TG_PIPES_OK : TG_PIPES_NO_MEMORY;
 }
 
-/* ---- unfinished work of a kernel ---- */
+/* ---- removing what is done ---- */
 
 static bool has_left(const struct tg_pipes *pipes)
 {
@@ -138,38 +139,59 @@ static bool has_left(const struct tg_pipes *pipes)
     return false;
 }
 
-void tg_pipes_begin(struct tg_pipes *pipes)
+/* Remove the steps that are done, and the first `n_gates` gates. The others and their GlobalTensors move to the front,
+ * in order: they are the older block now. */
+static void compact(struct tg_pipes *pipes, uint32_t n_gates)
 {
     const uint32_t n_steps = pipes->n_steps;
-    pipes->n_gates = pipes->n_passed = 0;
-    memset(pipes->n_set, 0, sizeof pipes->n_set);
-    if (!has_left(pipes)) {
-        clear(pipes);
-        return;
-    }
-    /* Remove finished steps; move the others and their GlobalTensors to the front, in order. */
     pipes->n_steps = pipes->n_globals = 0;
     memset(pipes->at, 0, sizeof pipes->at);
     memset(pipes->last, 0, sizeof pipes->last);
     for (uint32_t i = 0; i < n_steps; i++) {
         struct tg_pipe_step step = pipes->steps[i];
         if (step.done) continue;
-        step.next = step.gate = 0;
+        step.next = 0;
+        step.gate = step.gate > n_gates ? step.gate - n_gates : 0;
         if (step.kind == STEP_TRANSFER) {
             pipes->globals[pipes->n_globals] = pipes->globals[step.global];
             step.global = pipes->n_globals++;
         }
         link_step(pipes, &step);
     }
+    pipes->n_old = pipes->n_open = pipes->n_steps;
+    pipes->old_end = pipes->new_end;
+    pipes->new_end = 0;
+}
+
+void tg_pipes_begin(struct tg_pipes *pipes)
+{
+    pipes->old_end = pipes->new_end = 0;
+    if (has_left(pipes)) compact(pipes, pipes->n_gates);
+    else clear(pipes);
+    pipes->n_gates = pipes->n_passed = 0;
+    memset(pipes->n_set, 0, sizeof pipes->n_set);
     pipes->n_left = pipes->n_steps;
+}
+
+/* The older block has ended. Its gates go, up to the one that the steps in the list were issued behind. */
+static void remove_block(struct tg_pipes *pipes)
+{
+    uint32_t first = pipes->n_gates;
+    for (uint32_t i = 0; i < pipes->n_steps; i++)
+        if (!pipes->steps[i].done && pipes->steps[i].gate < first) first = pipes->steps[i].gate;
+    const uint32_t n_gates = first > 0 ? first - 1 : 0;
+    compact(pipes, n_gates);
+    pipes->n_left = 0;
+    pipes->n_gates -= n_gates;
+    pipes->n_passed -= n_gates;
+    memmove(pipes->passed_at, pipes->passed_at + n_gates, pipes->n_passed * sizeof *pipes->passed_at);
 }
 
 /* ---- playing it ---- */
 
-struct player {
+struct playing {
     struct tg_pipes *pipes;
-    double ns_per_cycle;
-    struct tg_kernel_times *times;
+    const struct tg_player *how;
 };
 
 /* The current step of a pipe, if it was issued. NULL: not issued, or no step left. */
@@ -189,14 +211,20 @@ static void wait_until(struct tg_pipes *pipes, int pipe, double time)
 }
 
 /* A step of this kernel starts after the kernel's start and after the waits of its scalar unit. */
-static void wait_for_issue(struct tg_pipes *pipes, int pipe, const struct tg_pipe_step *step)
+static void wait_for_issue(const struct playing *p, int pipe, const struct tg_pipe_step *step)
 {
+    struct tg_pipes *pipes = p->pipes;
     if (pipes->at[pipe] <= pipes->n_left) return;
-    wait_until(pipes, pipe, step->gate > 0 ? pipes->passed_at[step->gate - 1] : pipes->start_ns);
+    wait_until(pipes, pipe, step->gate > 0 ? pipes->passed_at[step->gate - 1] : p->how->start_ns);
 }
 
+/* The step has ended, at the time at which its pipe is free. */
 static void leave(struct tg_pipes *pipes, int pipe, struct tg_pipe_step *step)
 {
+    const bool is_old = pipes->at[pipe] <= pipes->n_old;
+    double *end = is_old ? &pipes->old_end : &pipes->new_end;
+    if (pipes->free_at[pipe] > *end) *end = pipes->free_at[pipe];
+    pipes->n_open -= is_old;
     step->done = true;
     pipes->at[pipe] = step->next;
 }
@@ -206,11 +234,22 @@ static void set_played(struct tg_pipes *pipes, uint16_t flag, double time)
     pipes->set_at[flag][pipes->n_played[flag]++ % FLAG_RING] = time;
 }
 
-/* The flag's time, if the playing has set it already. */
-static bool wait_played(struct tg_pipes *pipes, uint16_t flag, double *time)
+/* May the step go on? *time: that of the event that it has waited for; 0: it waits for nothing. */
+static bool may_go(struct tg_pipes *pipes, const struct tg_pipe_step *step, double *time)
 {
-    if (pipes->n_waited[flag] == pipes->n_played[flag]) return false;
-    *time = pipes->set_at[flag][pipes->n_waited[flag]++ % FLAG_RING];
+    *time = 0;
+    switch ((enum step_kind)step->kind) {
+    case STEP_TRANSFER:
+    case STEP_BARRIER_ALL: return false;
+    case STEP_WAIT:
+        if (pipes->n_waited[step->flag] == pipes->n_played[step->flag]) return false;
+        *time = pipes->set_at[step->flag][pipes->n_waited[step->flag]++ % FLAG_RING];
+        return true;
+    case STEP_BLOCK: *time = pipes->old_end; return pipes->n_open == 0;
+    case STEP_WORK:
+    case STEP_SET:
+    case STEP_BARRIER: return true;
+    }
     return true;
 }
 
@@ -234,42 +273,42 @@ static void tell_step(const struct tg_pipes *pipes, const struct tg_pipe_step *s
     tell_spent(pipes, step, end - start);
 }
 
-static void work(struct player *p, const struct tg_pipe_step *step)
+static void work(const struct playing *p, const struct tg_pipe_step *step)
 {
     struct tg_pipes *pipes = p->pipes;
     /* The start-up of a vector instruction overlaps with the vector instruction right before it. */
     uint32_t startup = step->pipe == PIPE_V && pipes->flowing ? 0 : step->startup;
-    double duration = ((double)startup + step->cycles) * p->ns_per_cycle;
+    double duration = ((double)startup + step->cycles) * p->how->ns_per_cycle;
     tell_step(pipes, step, pipes->free_at[step->pipe], pipes->free_at[step->pipe] + duration);
     pipes->free_at[step->pipe] += duration;
-    add_ns(&p->times->pipe_busy_ns[step->pipe], duration);
+    add_ns(&p->how->times->pipe_busy_ns[step->pipe], duration);
     if (step->pipe == PIPE_V) pipes->flowing = step->startup > 0;
 }
 
 /* Let a pipe do all work that is independent of others. Returns whether it did any. */
-static bool advance(struct player *p, int pipe)
+static bool advance(const struct playing *p, int pipe)
 {
     struct tg_pipes *pipes = p->pipes;
     bool moved = false;
-    for (struct tg_pipe_step *step; (step = current(pipes, pipe)) != NULL; moved = true) {
-        double set_at = 0;
-        if (step->kind == STEP_TRANSFER || step->kind == STEP_BARRIER_ALL) break;
-        if (step->kind == STEP_WAIT && !wait_played(pipes, step->flag, &set_at)) break;
-        wait_for_issue(pipes, pipe, step);
-        if (set_at > pipes->free_at[pipe]) tell_spent(pipes, step, set_at - pipes->free_at[pipe]);
-        wait_until(pipes, pipe, set_at);
+    double awaited;
+    for (struct tg_pipe_step *step; (step = current(pipes, pipe)) && may_go(pipes, step, &awaited); moved = true) {
+        wait_for_issue(p, pipe, step);
+        if (step->kind == STEP_WAIT && awaited > pipes->free_at[pipe])
+            tell_spent(pipes, step, awaited - pipes->free_at[pipe]);
+        wait_until(pipes, pipe, awaited);
         if (step->kind == STEP_BARRIER && pipe == PIPE_V) pipes->flowing = false;
         if (step->kind == STEP_WORK) work(p, step);
-        else pipes->free_at[pipe] += step->cycles * p->ns_per_cycle;
+        else pipes->free_at[pipe] += step->cycles * p->how->ns_per_cycle;
         if (step->kind == STEP_SET) set_played(pipes, step->flag, pipes->free_at[pipe]);
-        if (step->kind == STEP_WAIT && pipe == PIPE_S) pipes->passed_at[pipes->n_passed++] = pipes->free_at[pipe];
+        const bool is_gate = step->kind == STEP_BLOCK || (step->kind == STEP_WAIT && pipe == PIPE_S);
+        if (is_gate) pipes->passed_at[pipes->n_passed++] = pipes->free_at[pipe];
         leave(pipes, pipe, step);
     }
     return moved;
 }
 
 /* All pipes are at a barrier of all pipes: they leave together. */
-static bool pass_barrier_all(struct player *p)
+static bool pass_barrier_all(const struct playing *p)
 {
     struct tg_pipes *pipes = p->pipes;
     struct tg_pipe_step *steps[TG_PIPES];
@@ -279,7 +318,7 @@ static bool pass_barrier_all(struct player *p)
         if (!steps[pipe] || steps[pipe]->kind != STEP_BARRIER_ALL) return false;
     }
     for (int pipe = 0; pipe < TG_PIPES; pipe++) {
-        wait_for_issue(pipes, pipe, steps[pipe]);
+        wait_for_issue(p, pipe, steps[pipe]);
         if (pipes->free_at[pipe] > end) end = pipes->free_at[pipe];
     }
     for (int pipe = 0; pipe < TG_PIPES; pipe++) {
@@ -290,70 +329,75 @@ static bool pass_barrier_all(struct player *p)
     return true;
 }
 
-/* The pipe whose transfer is requested first; -1: no pipe is at a transfer. */
-static int first_transfer(struct tg_pipes *pipes)
+/* Let all pipes do their work, up to transfers and to what waits for them. */
+static void play_work(const struct playing *p)
 {
+    bool moved;
+    do {
+        moved = false;
+        for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(p, pipe);
+    } while (moved || pass_barrier_all(p));
+}
+
+/* The pipe whose transfer is requested first, when all work is played: the next event in this core's time. -1: no pipe
+ * is at a transfer. */
+static int first_transfer(const struct playing *p)
+{
+    struct tg_pipes *pipes = p->pipes;
     int first = -1;
     for (int pipe = 0; pipe < TG_PIPES; pipe++) {
         const struct tg_pipe_step *step = current(pipes, pipe);
         if (!step || step->kind != STEP_TRANSFER) continue;
-        wait_for_issue(pipes, pipe, step);
+        wait_for_issue(p, pipe, step);
         if (first < 0 || pipes->free_at[pipe] < pipes->free_at[first]) first = pipe;
     }
     return first;
 }
 
-static void transfer(struct player *p, int pipe, tg_transfer_fn *shared, void *context)
+static void transfer(const struct playing *p, int pipe)
 {
     struct tg_pipes *pipes = p->pipes;
     struct tg_pipe_step *step = current(pipes, pipe);
-    double start = pipes->free_at[pipe], alone = start + step->cycles * p->ns_per_cycle;
-    double passed = shared(context, &pipes->globals[step->global], start);
+    double start = pipes->free_at[pipe], alone = start + step->cycles * p->how->ns_per_cycle;
+    double passed = p->how->transfer(p->how->context, &pipes->globals[step->global], start);
     double end = passed > alone ? passed : alone;
     tell_step(pipes, step, start, end);
     pipes->free_at[pipe] = end;
-    add_ns(&p->times->pipe_busy_ns[pipe], end - start);
-    add_ns(&p->times->memory_wait_ns, end - alone);
+    add_ns(&p->how->times->pipe_busy_ns[pipe], end - start);
+    add_ns(&p->how->times->memory_wait_ns, end - alone);
     leave(pipes, pipe, step);
 }
 
+bool tg_pipes_are_full(const struct tg_pipes *pipes) { return pipes->n_steps - pipes->n_old >= TG_PIPES_BLOCK; }
+
+bool tg_pipes_play_block(struct tg_pipes *pipes, const struct tg_player *player)
+{
+    const struct playing p = {pipes, player};
+    struct tg_pipe_step block = {.pipe = PIPE_S, .kind = STEP_BLOCK};
+    if (!append_step(pipes, &block) || !append_gate(pipes)) return false;
+    /* The kernel's own order is always possible. So a transfer is next as long as a step of the older block is left. */
+    for (play_work(&p); pipes->n_passed < pipes->n_gates; play_work(&p)) transfer(&p, first_transfer(&p));
+    remove_block(pipes);
+    return true;
+}
+
 /* The time at which the scalar code has returned; negative: it has not. */
-static double returned_at(const struct tg_pipes *pipes)
+static double returned_at(const struct playing *p)
 {
+    const struct tg_pipes *pipes = p->pipes;
     if (pipes->at[PIPE_S] != 0) return -1;
-    return pipes->free_at[PIPE_S] > pipes->start_ns ? pipes->free_at[PIPE_S] : pipes->start_ns;
+    return pipes->free_at[PIPE_S] > p->how->start_ns ? pipes->free_at[PIPE_S] : p->how->start_ns;
 }
 
-/* Returns the end of the kernel. */
-static double play_until_return(struct player *p, tg_transfer_fn *shared, void *context)
+double tg_pipes_play(struct tg_pipes *pipes, const struct tg_player *player)
 {
-    struct tg_pipes *pipes = p->pipes;
+    const struct playing p = {pipes, player};
     for (;;) {
-        bool moved = false;
-        for (int pipe = 0; pipe < TG_PIPES; pipe++) moved |= advance(p, pipe);
-        if (moved || pass_barrier_all(p)) continue;
-        /* Every pipe is done, at a transfer, or waits for such a pipe: the earliest transfer is next in this core's
-         * time. */
-        const int pipe = first_transfer(pipes);
-        const double end = returned_at(pipes);
-        if (pipe < 0) return end >= 0 ? end : pipes->start_ns;
+        play_work(&p);
+        const int pipe = first_transfer(&p);
+        const double end = returned_at(&p);
+        if (pipe < 0) return end >= 0 ? end : player->start_ns;
         if (end >= 0 && pipes->free_at[pipe] > end) return end;
-        transfer(p, pipe, shared, context);
+        transfer(&p, pipe);
     }
-}
-
-double tg_pipes_play(struct tg_pipes *pipes, double start_ns, double ns_per_cycle, tg_transfer_fn *shared,
-                     void *context, struct tg_kernel_times *times)
-{
-    enum { KEPT_STEPS = 65536 };
-    struct player p = {.pipes = pipes, .ns_per_cycle = ns_per_cycle, .times = times};
-    pipes->start_ns = start_ns;
-    const double end = play_until_return(&p, shared, context);
-    /* The list of a long kernel goes with it: an idle core would keep it otherwise. */
-    if (pipes->steps_max > KEPT_STEPS && !has_left(pipes)) {
-        clear(pipes);
-        tg_pipes_fini(pipes);
-        pipes->steps_max = pipes->globals_max = pipes->passed_max = 0;
-    }
-    return end;
 }

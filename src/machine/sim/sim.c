@@ -6,7 +6,8 @@
  *
  * A kernel is executed from its first to its last instruction at the virtual time of its start. Then its core plays the
  * pipes' lists to find the times. It takes turns with the other cores wherever it uses shared resources. A kernel is
- * part of its core's coroutine, so it can be suspended between instructions; no run of the library does that today.
+ * part of its core's coroutine, so it can be suspended between instructions. That happens to kernels that are longer
+ * than the lists: their core plays a part of them before they go on.
  */
 #include <math.h>
 #include <pthread.h>
@@ -60,7 +61,7 @@ struct core {
     struct tg_reorder reorder;
     uint64_t n_instructions; /* of the running task */
     uint64_t began_ns;       /* host time at which it began */
-    uint64_t checks_ns;      /* host time of its checks so far, by samples */
+    uint64_t others_ns;      /* host time since then that was not the kernel's own: its checks, other actors */
     struct tg_kernel_end *end;
     char fault[TG_MESSAGE_BYTES]; /* why the last kernel failed */
     bool warm;                    /* has run a task in this launch */
@@ -250,6 +251,12 @@ static _Noreturn void stop_kernel(struct core *core, enum tg_status status)
     tg_guard_raise();
 }
 
+static _Noreturn void stop_without_memory(struct core *core)
+{
+    snprintf(core->fault, sizeof core->fault, "no host memory for the list of its instructions");
+    stop_kernel(core, TG_ERR_MEMORY);
+}
+
 /* The first contiguous bytes of a transfer outside any allocation; the whole transfer, if it spans several. */
 static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_global *global)
 {
@@ -286,13 +293,42 @@ static void execute(struct sim *sim, struct core *core, const struct tg_instr *i
     }
 }
 
-/* The time limit of a kernel must not count the checks' time, which began at `from_ns` here. A sign of life starts the
- * limit anew. The kernel gets no more of them when it has used the limit itself. */
-static void excuse_checks(const struct sim *sim, struct core *core, uint64_t from_ns)
+/* The time limit of a kernel must not count the time of others. Another `others_ns` of host time is theirs. A sign of
+ * life starts the limit anew. The kernel gets no more of them when it has used the limit itself. */
+static void excuse(const struct sim *sim, struct core *core, uint64_t others_ns)
 {
-    const uint64_t now = tg_now_ns(CLOCK_MONOTONIC);
-    core->checks_ns += CHECKS_SAMPLE * (now - from_ns);
-    if (now - core->began_ns < core->checks_ns + sim->run->kernel_limit_ms * (uint64_t)1000000) tg_guard_alive();
+    core->others_ns += others_ns;
+    const uint64_t ran_ns = tg_now_ns(CLOCK_MONOTONIC) - core->began_ns;
+    if (ran_ns < core->others_ns + sim->run->kernel_limit_ms * (uint64_t)1000000)
+        tg_guard_excuse(tg_coro_current()->guard);
+}
+
+/* A transfer of the core whose turn it is: every actor whose clock is behind goes first. */
+static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
+{
+    struct sim *sim = context;
+    struct tg_actor *me = self(sim);
+    if ((uint64_t)at_ns > me->now) me->now = (uint64_t)at_ns;
+    tg_clock_yield(&sim->clock);
+    return tg_memory_transfer(&sim->memory, global, at_ns);
+}
+
+static struct tg_player player_of(struct sim *sim, struct tg_kernel_end *end)
+{
+    return (struct tg_player){.start_ns = (double)end->start_ns + sim->figures.prologue,
+                              .ns_per_cycle = 1 / sim->figures.core_ghz,
+                              .transfer = shared_transfer,
+                              .context = sim,
+                              .times = &end->times};
+}
+
+/* The kernel is longer than the lists of the pipes: it is suspended while they are played. */
+static void play_block(struct sim *sim, struct core *core)
+{
+    const uint64_t from_ns = tg_now_ns(CLOCK_MONOTONIC);
+    const struct tg_player player = player_of(sim, core->end);
+    if (!tg_pipes_play_block(&core->pipes, &player)) stop_without_memory(core);
+    excuse(sim, core, tg_now_ns(CLOCK_MONOTONIC) - from_ns);
 }
 
 static void run_instruction(struct sim *sim, struct core *core, const struct tg_instr *instr)
@@ -302,6 +338,7 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
         snprintf(core->fault, sizeof core->fault, "more than %d instructions", INSTRUCTIONS_MAX);
         stop_kernel(core, TG_ERR_KERNEL_TIMEOUT);
     }
+    if (tg_pipes_are_full(&core->pipes)) play_block(sim, core);
     const bool sampled = sim->judged && core->n_instructions % CHECKS_SAMPLE == 1;
     const uint64_t from_ns = sampled ? tg_now_ns(CLOCK_MONOTONIC) : 0;
     const bool allowed = tg_rules_check(instr, core->type, core->fault, sizeof core->fault);
@@ -310,15 +347,12 @@ static void run_instruction(struct sim *sim, struct core *core, const struct tg_
                allowed ? NULL : core->fault);
     if (!allowed) stop_kernel(core, TG_ERR_TILE);
     if (instr->global) check_global(sim, core, instr);
-    if (sampled) excuse_checks(sim, core, from_ns);
+    if (sampled) excuse(sim, core, CHECKS_SAMPLE * (tg_now_ns(CLOCK_MONOTONIC) - from_ns));
     execute(sim, core, instr);
     struct tg_cost cost = tg_instr_cost(&sim->figures, instr);
     end->times.gm_bytes += cost.gm_bytes;
     enum tg_pipes_append appended = tg_pipes_append(&core->pipes, instr, tg_op_pipe(instr), &cost);
-    if (appended == TG_PIPES_NO_MEMORY) {
-        snprintf(core->fault, sizeof core->fault, "no host memory for the list of its instructions");
-        stop_kernel(core, TG_ERR_MEMORY);
-    }
+    if (appended == TG_PIPES_NO_MEMORY) stop_without_memory(core);
     /* A checked kernel goes on: the wait is a finding, and more may follow. */
     if (appended == TG_PIPES_NO_FLAG && !sim->judged) {
         snprintf(core->fault, sizeof core->fault, "WAIT_FLAG at %s:%u: no set_flag of event %u before it",
@@ -405,21 +439,11 @@ static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_en
     snprintf(core->fault, sizeof core->fault, "no host memory for its instructions in another order");
 }
 
-/* A transfer of the core whose turn it is: every actor whose clock is behind goes first. */
-static double shared_transfer(void *context, const struct tg_global *global, double at_ns)
-{
-    struct sim *sim = context;
-    struct tg_actor *me = self(sim);
-    if ((uint64_t)at_ns > me->now) me->now = (uint64_t)at_ns;
-    tg_clock_yield(&sim->clock);
-    return tg_memory_transfer(&sim->memory, global, at_ns);
-}
-
 /* Let the kernel's instructions take their time. */
 static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
 {
-    double done = tg_pipes_play(&core->pipes, (double)end->start_ns + sim->figures.prologue, 1 / sim->figures.core_ghz,
-                                shared_transfer, sim, &end->times);
+    const struct tg_player player = player_of(sim, end);
+    const double done = tg_pipes_play(&core->pipes, &player);
     uint64_t end_ns = (uint64_t)ceil(done);
     if (end_ns > core->actor->now) core->actor->now = end_ns;
 }
@@ -452,8 +476,8 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
 
     core->end = end;
     core->n_instructions = 0;
-    core->began_ns = sim->judged ? tg_now_ns(CLOCK_MONOTONIC) : 0;
-    core->checks_ns = 0;
+    core->began_ns = tg_now_ns(CLOCK_MONOTONIC);
+    core->others_ns = 0;
     tg_pipes_begin(&core->pipes);
     core->fault[0] = '\0';
     memset(&end->times, 0, sizeof end->times);
