@@ -5,7 +5,7 @@
 
 enum { BUILDER_THREAD = 0 };
 
-static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
+static struct tg_machine *machine_of(struct tg_control *control) { return control->place->machine; }
 
 static void set_phase(struct tg_control *control, enum tg_builder_phase phase)
 {
@@ -37,7 +37,7 @@ static void spend(void *context, enum tg_work work, uint32_t n)
 static bool window_is_full(struct tg_control *control)
 {
     uint32_t window = atomic_load_explicit(&control->window, memory_order_relaxed); /* own counter */
-    return window > 0 && tg_graph_in_flight(control->config.graph) > window;
+    return window > 0 && tg_graph_in_flight(control->place->graph) > window;
 }
 
 /* More tasks are published and unfinished than the window allows: wait for one to finish. If all of them depend on
@@ -79,11 +79,11 @@ static bool wait_task(void *context, int64_t id)
     set_phase(control, TG_BUILDER_IN_WAIT);
     machine->ops->sync(machine);
     bool complete;
-    while (!(complete = tg_graph_is_complete(control->config.graph, id)) && !tg_control_failed(control)) {
+    while (!(complete = tg_graph_is_complete(control->place->graph, id)) && !tg_control_failed(control)) {
         if (machine->ops->idle(machine) == TG_IDLE_WOKEN) continue;
         char why[TG_MESSAGE_BYTES];
-        enum tg_status status = tg_graph_verdict_wait(control->config.graph, id, why, sizeof why);
-        tg_failure_set(control->config.failure, status, "%s", why);
+        enum tg_status status = tg_graph_verdict_wait(control->place->graph, id, why, sizeof why);
+        tg_failure_set(control->place->failure, status, "%s", why);
     }
     set_phase(control, TG_BUILDING);
     span(control, TG_SPAN_WINDOW);
@@ -100,7 +100,7 @@ static void run_plugin(struct tg_control *control)
         .published = published,
         .wait_task = config->data->sequential ? NULL : wait_task,
     };
-    control->plugin = tg_builder_run_embedded(config, &hooks);
+    control->place->plugin = tg_builder_run_embedded(config, &hooks);
 }
 
 void tg_control_build(struct tg_control *control)

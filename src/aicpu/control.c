@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "orchestrate/launch_graph.h"
 
 uint32_t tg_control_owner(const struct tg_launch_data *data, uint32_t core)
 {
@@ -24,12 +25,14 @@ static void push_list(struct tg_control *control, struct tg_task *list, uint64_t
 enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg_control **out)
 {
     const struct tg_launch_data *data = launch->data;
-    TG_TRY(tg_launch_data_check(data));
+    struct tg_task *ready;
+    TG_TRY(tg_launch_graph(launch, &ready));
     size_t bytes = (sizeof(struct tg_control) + 63) / 64 * 64;
     struct tg_control *control = aligned_alloc(64, bytes);
     if (!control) return tg_error(TG_ERR_MEMORY, "no memory for the control program");
     memset(control, 0, bytes);
     control->config = *launch;
+    control->place = launch->place;
     tg_ready_init(&control->ready[TG_AIC]);
     tg_ready_init(&control->ready[TG_AIV]);
     atomic_init(&control->phase, tg_launch_has_plugin(data) ? TG_BUILDING : TG_BUILT);
@@ -40,18 +43,17 @@ enum tg_status tg_control_open(const struct tg_control_launch *launch, struct tg
         s->random = data->schedule_seed + i;
         tg_random_next(&s->random);
     }
-    push_list(control, launch->ready, 0);
+    push_list(control, ready, 0);
     *out = control;
     return TG_OK;
 }
 
-void tg_control_close(struct tg_control *control, struct tg_control_report *report)
+void tg_control_close(struct tg_control *control, struct tg_launch_report *report)
 {
-    *report = (struct tg_control_report){
+    *report = (struct tg_launch_report){
         .first_start_ns = UINT64_MAX,
         .last_publish_ns = control->last_publish_ns,
         .window = atomic_load_explicit(&control->window, memory_order_relaxed),
-        .plugin = control->plugin,
     };
     for (uint32_t i = 0; i < TG_AICPU_THREADS_MAX; i++) {
         struct tg_scheduler *s = &control->scheduler[i];
@@ -63,12 +65,13 @@ void tg_control_close(struct tg_control *control, struct tg_control_report *repo
             else report->n_aiv++;
         }
     }
-    free(control);
+    tg_launch_report_graph(control->place->graph, report);
+    if (!control->place->machine->lost) free(control);
 }
 
 void tg_control_wake_all(struct tg_control *control, uint32_t self)
 {
-    struct tg_machine *machine = control->config.machine;
+    struct tg_machine *machine = control->place->machine;
     for (uint32_t i = 0; i < control->config.data->n_threads; i++)
         if (i != self) machine->ops->wake(machine, i);
 }
@@ -76,7 +79,7 @@ void tg_control_wake_all(struct tg_control *control, uint32_t self)
 void tg_control_offer(struct tg_control *control, struct tg_task *list, uint32_t self)
 {
     if (!list) return;
-    struct tg_machine *machine = control->config.machine;
+    struct tg_machine *machine = control->place->machine;
     push_list(control, list, machine->ops->now(machine));
     tg_control_wake_all(control, self);
 }
@@ -85,7 +88,7 @@ void tg_control_lost(void *arg, uint32_t index, bool on_core, const struct tg_gu
 {
     struct tg_control *control = arg;
     if (on_core) tg_control_report_core(control, index, how);
-    else tg_builder_report(control->config.builder, tg_launch_function_name(control->config.data), how);
+    else tg_builder_report(control->place->builder, tg_launch_function_name(control->config.data), how);
 }
 
 void tg_control_main(void *arg, uint32_t thread)

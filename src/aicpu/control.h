@@ -44,13 +44,13 @@ struct tg_scheduler {
 };
 
 struct tg_control {
-    struct tg_control_launch config;      /* pointers borrowed from the host */
+    struct tg_control_launch config;      /* borrowed */
+    struct tg_launch_place *place;        /* of config */
     struct tg_ready ready[2];             /* by core type */
     _Atomic(enum tg_builder_phase) phase; /* writer: the builder. TG_BUILT publishes the graph's counts. */
     _Atomic uint32_t window;              /* writer: the builder */
     uint64_t last_publish_ns;             /* writer: the builder */
     uint64_t since_ns;                    /* writer: the builder: start of its current activity, for its log */
-    struct tg_plugin *plugin;             /* writer: the builder; given back by the host */
     struct tg_scheduler scheduler[TG_AICPU_THREADS_MAX];
 };
 
@@ -83,7 +83,7 @@ static inline enum tg_builder_phase tg_control_phase(struct tg_control *control)
 
 static inline bool tg_control_failed(struct tg_control *control)
 {
-    return tg_failure_status(control->config.failure) != TG_OK;
+    return tg_failure_status(control->place->failure) != TG_OK;
 }
 
 #endif

@@ -10,7 +10,7 @@
 #include "base/random.h"
 #include "graph/verdict.h"
 
-static struct tg_machine *machine_of(struct tg_control *control) { return control->config.machine; }
+static struct tg_machine *machine_of(struct tg_control *control) { return control->place->machine; }
 
 /* Tell the observers this thread's activity from `start` until now. */
 static void span(struct tg_control *control, uint32_t self, enum tg_span_kind kind, uint64_t start)
@@ -36,7 +36,7 @@ static void open_cores(struct tg_control *control, struct tg_scheduler *s)
         /* Acquire, pairs with the core's release: hello is visible. */
         while (!atomic_load_explicit(&handshake->ready, memory_order_acquire)) machine->ops->idle(machine);
         if (handshake->hello_core != s->core[i] || handshake->hello_type != control->config.data->core_type[s->core[i]])
-            tg_failure_set(control->config.failure, TG_ERR_MISUSE, "core %u answers as core %u of type %u", s->core[i],
+            tg_failure_set(control->place->failure, TG_ERR_MISUSE, "core %u answers as core %u of type %u", s->core[i],
                            handshake->hello_core, handshake->hello_type);
         machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_IDLE);
     }
@@ -82,7 +82,7 @@ static void report_fault(struct tg_control *control, uint32_t core, struct tg_ta
 {
     char text[256];
     const uint64_t n_waiting = tg_task_n_waiting(task);
-    tg_failure_set(control->config.failure, why, "%s on core %u (%s): %s; %llu tasks wait for it",
+    tg_failure_set(control->place->failure, why, "%s on core %u (%s): %s; %llu tasks wait for it",
                    tg_task_describe(task, text, sizeof text), core,
                    tg_core_type_name((enum tg_core_type)control->config.data->core_type[core]), words,
                    (unsigned long long)n_waiting);
@@ -116,11 +116,11 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     span(control, self, TG_SPAN_COMPLETE, start);
     machine->ops->sync(machine); /* no thread sees the task complete before this thread's time */
     struct tg_tally tally = {0};
-    tg_control_offer(control, tg_graph_complete(control->config.graph, task, &tally), self);
+    tg_control_offer(control, tg_graph_complete(control->place->graph, task, &tally), self);
     /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
     enum tg_builder_phase phase = tg_control_phase(control);
     if (phase == TG_BUILDER_IN_WINDOW || phase == TG_BUILDER_IN_WAIT) machine->ops->wake(machine, 0);
-    if (phase == TG_BUILT && tg_graph_n_complete(control->config.graph) == control->config.graph->n_added)
+    if (phase == TG_BUILT && tg_graph_n_complete(control->place->graph) == control->place->graph->n_added)
         tg_control_wake_all(control, self);
 }
 
@@ -213,7 +213,7 @@ static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s, u
 static bool all_complete(struct tg_control *control)
 {
     return tg_control_phase(control) == TG_BUILT &&
-           tg_graph_n_complete(control->config.graph) == control->config.graph->n_added;
+           tg_graph_n_complete(control->place->graph) == control->place->graph->n_added;
 }
 
 /* A failed run still waits for its cores and for the builder, whose plugin may use memory that the run owns. */
@@ -228,12 +228,12 @@ static bool is_over(struct tg_control *control, const struct tg_scheduler *s)
 static void judge(struct tg_control *control, uint32_t self)
 {
     char why[TG_MESSAGE_BYTES];
-    enum tg_status status = tg_graph_verdict(control->config.graph, why, sizeof why);
+    enum tg_status status = tg_graph_verdict(control->place->graph, why, sizeof why);
     if (status == TG_OK) {
         status = TG_ERR_MISUSE;
         strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
     }
-    tg_failure_set(control->config.failure, status, "%s", why);
+    tg_failure_set(control->place->failure, status, "%s", why);
     tg_control_wake_all(control, self);
 }
 

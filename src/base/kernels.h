@@ -2,6 +2,7 @@
 #ifndef TG_BASE_KERNELS_H
 #define TG_BASE_KERNELS_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <tilegraph/orchestration.h>
@@ -22,7 +23,18 @@ struct tg_kernels {
     struct tg_kernel *by_id; /* [n] */
     uint64_t *addrs;         /* [n] the plugin's view: addresses of the entries, 0 for an unused func_id */
     uint32_t n;              /* largest func_id + 1 */
+    uint64_t fingerprint;    /* of func_ids, core types and names; programs with other kernels have another one */
 };
+
+/* Add a kernel's numbers and name to the fingerprint, in any order: the sum of their hashes (FNV-1a). */
+static inline void tg_kernels_fingerprint(struct tg_kernels *kernels, const struct tg_kernel *kernel)
+{
+    uint64_t hash = 0xCBF29CE484222325u;
+    const uint32_t numbers[] = {kernel->func_id, (uint32_t)kernel->core_type};
+    for (size_t i = 0; i < sizeof numbers; i++) hash = (hash ^ ((const uint8_t *)numbers)[i]) * 0x100000001B3u;
+    for (const char *at = kernel->name; *at; at++) hash = (hash ^ (uint8_t)*at) * 0x100000001B3u;
+    kernels->fingerprint += hash;
+}
 
 static inline const struct tg_kernel *tg_kernels_at(const struct tg_kernels *kernels, int64_t func_id)
 {

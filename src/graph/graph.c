@@ -67,6 +67,7 @@ void tg_graph_fini(struct tg_graph *graph)
     for (uint64_t i = 0; i < graph->n_pages_max; i++)
         if (graph->pages[i]) page_free(graph->pages[i]);
     free(graph->pages);
+    free(graph->names);
     memset(graph, 0, sizeof *graph);
 }
 
@@ -439,11 +440,13 @@ struct tg_task *tg_graph_find(struct tg_graph *graph, int64_t id)
     return added(graph, id) ? task_at(graph, id) : NULL;
 }
 
-void tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value)
+bool tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value)
 {
-    struct tg_task *task = task_at(graph, id);
+    struct tg_task *task = tg_graph_find(graph, id);
+    if (!task || index >= task->n_args) return false;
     uint64_t *args = (uint64_t *)(uintptr_t)task->args; /* in the page, which the graph owns */
     args[index] = value;
+    return true;
 }
 
 void tg_graph_rewind(struct tg_graph *graph, struct tg_task **ready)

@@ -87,6 +87,7 @@ struct tg_graph {
     uint32_t n_roots;    /* tasks that were ready when they were published */
     uint32_t handed_out; /* roots up to this one are not private */
     struct tg_page *free_pages;
+    char *names;                             /* file names of tasks that were read from an image, owned; or NULL */
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
     _Atomic uint64_t n_published;            /* writer: the builder. Relaxed: a count, which publishes no data. */
     /* Writers: completers. */
@@ -137,8 +138,8 @@ bool tg_graph_is_complete(struct tg_graph *graph, int64_t id);
 /* The task of that id. NULL: no such task, or retired. Builder only. */
 struct tg_task *tg_graph_find(struct tg_graph *graph, int64_t id);
 
-/* Set argument `index` of a task; the task has that argument. For a kept graph, while no task runs. */
-void tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value);
+/* Set argument `index` of a task. For a kept graph, while no task runs. false: there is no such argument. */
+bool tg_graph_set_arg(struct tg_graph *graph, int64_t id, uint32_t index, uint64_t value);
 
 /* Make all tasks of a kept graph incomplete again; all of them are complete. *ready: a list by next_ready of those that
  * can run. */

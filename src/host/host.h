@@ -51,14 +51,17 @@ struct tg_run {
     void **before;  /* [n_tensors], owned: contents of TG_INOUT tensors before the run, for other schedules; or NULL */
     void **staging; /* [n_tensors], owned: a host plugin's copy of an output; NULL: the caller's data */
     struct tg_gm_owner tensor_memory, plugin_memory; /* on the device */
-    struct tg_graph graph;
+    struct tg_graph graph;                           /* of the launches: the place's */
+    struct tg_graph host_graph;                    /* built here for a control program, until the launch; else unused */
     struct tg_failure own_failure, others_failure; /* of this run, of the runs under other seeds */
     struct tg_failure *failure;                    /* own_failure, or others_failure of the run that compares */
-    struct tg_task *ready;                         /* host_build_graph: the tasks that can run at the launch */
+    struct tg_task *ready;                         /* host_build_graph: the tasks that can run at the first launch */
     struct tg_task **ready_end;                    /* while the plugin builds on the host: the end of that list */
     struct tg_builder builder;                     /* the plugin's interface: valid while the plugin is open */
     struct tg_plugin *plugin;                      /* until the run is closed: tasks may point into it. Or NULL */
-    struct tg_pair *pairs;                         /* [n_pairs], owned */
+    const struct tg_argument *changes;             /* [n_changes] of the replay that runs, borrowed */
+    size_t n_changes;
+    struct tg_pair *pairs; /* [n_pairs], owned */
     size_t n_pairs;
     uint64_t n_copied_bytes;     /* by a plugin on the host */
     struct tg_recorder recorder; /* open if config.record */
@@ -67,6 +70,7 @@ struct tg_run {
     const struct tg_observer *observers;      /* of building and launches: the two above, or NULL */
     struct tg_check check;                    /* used if config.check, or if there are several schedules */
     struct tg_launch_data *launch_data;       /* owned; NULL before the first launch */
+    struct tg_launch_data *replay_data;       /* owned; NULL before the first replay */
     enum tg_core_type core_type[TG_CORES_MAX];
     struct tg_run_result result;
     void *declared;           /* of config, owned; NULL: none, or another run owns it */

@@ -76,7 +76,7 @@ static TG_FORGETS int get_task_count(struct tg_runtime *rt)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "get_task_count")) return -1;
-    const int n = (int)run->graph.n_added; /* at most INT32_MAX */
+    const int n = (int)run->builder.graph->n_added; /* at most INT32_MAX */
     (void)ended(run, "get_task_count", TG_OK);
     return n;
 }
@@ -95,7 +95,7 @@ static TG_FORGETS void print_runtime(struct tg_runtime *rt)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "print_runtime")) return;
-    tg_graph_each_incomplete(&run->graph, print_task, NULL);
+    tg_graph_each_incomplete(run->builder.graph, print_task, NULL);
     (void)ended(run, "print_runtime", TG_OK);
 }
 
@@ -134,7 +134,7 @@ static void open_builder(struct tg_run *run)
     run->ready_end = &run->ready;
     struct tg_machine *machine = run->program->device->machine;
     struct tg_builder_config config = {
-        .graph = &run->graph,
+        .graph = machine->n_workers > 0 ? &run->graph : &run->host_graph,
         .kernels = &run->program->kernels,
         .gm = &machine->gm,
         .gm_owner = &run->plugin_memory,
@@ -192,7 +192,7 @@ enum tg_status tg_host_build(struct tg_run *run)
     if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait reports it, together with the findings */
     if (status != TG_OK) return tg_error(status, "%s", tg_failure_message(run->failure));
 
-    tg_graph_publish_all(&run->graph, run->ready_end);
+    tg_graph_publish_all(run->builder.graph, run->ready_end);
     return TG_OK;
 }
 

@@ -133,6 +133,7 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     void *entry = tg_module_symbol(&loaded->module, "kernel_entry");
     memcpy(&kernel.entry, &entry, sizeof entry); /* ISO C has no cast from object to function pointers */
     program->kernels.by_id[func_id] = kernel;
+    tg_kernels_fingerprint(&program->kernels, &kernel);
     program->kernels.addrs[func_id] = (uint64_t)(uintptr_t)kernel.entry;
     if ((uint32_t)func_id >= program->kernels.n) program->kernels.n = (uint32_t)func_id + 1;
     return TG_OK;

@@ -138,6 +138,7 @@ enum tg_status tg_run_create(struct tg_program *program, struct tg_orchestration
     run->failure = failure ? failure : &run->own_failure;
     tg_graph_init(&run->graph, graph_limit(config));
     run->graph.keep = config->keep;
+    tg_graph_init(&run->host_graph, run->graph.limit_bytes);
     enum tg_status status = prepare(run, tensors);
     if (status != TG_OK) {
         tg_run_destroy(run);
@@ -235,11 +236,10 @@ static enum tg_status refill(struct tg_run *run)
 enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
 {
     TG_TRY(refill(run));
-    for (size_t i = 0; i < n_changes; i++)
-        tg_graph_set_arg(&run->graph, changes[i].task_id, changes[i].index, changes[i].value);
-    tg_graph_rewind(&run->graph, &run->ready);
     tg_record_fini(&run->record);
     run->replays = true;
+    run->changes = changes;
+    run->n_changes = n_changes;
     (void)tg_failure_reopen(run->failure); /* it was closed, so it cannot be cancelled */
     return tg_run_execute(run);
 }
@@ -258,6 +258,7 @@ void tg_run_destroy(struct tg_run *run)
     if (run->program->device->machine->lost)
         return; /* foreign code may still use the run, its program and its device */
     tg_graph_fini(&run->graph);
+    tg_graph_fini(&run->host_graph);
     /* The plugin of another program than the present one is not used again; a checked plugin is bound to the checks. */
     const bool is_current = run->program->orchestration == run->orchestration;
     tg_plugins_give(run->program->device->machine, run->plugin, run->sound && is_current && !run->config.check);
@@ -267,6 +268,7 @@ void tg_run_destroy(struct tg_run *run)
     free(run->tensors);
     free(run->args);
     free(run->launch_data);
+    free(run->replay_data);
     free(run->pairs);
     tg_recorder_close(&run->recorder);
     tg_check_observer_close(run->check_observer);

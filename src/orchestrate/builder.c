@@ -400,23 +400,24 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
 struct tg_plugin *tg_builder_run_embedded(const struct tg_control_launch *launch, const struct tg_builder_hooks *hooks)
 {
     const struct tg_launch_data *data = launch->data;
-    struct tg_builder *b = launch->builder;
+    const struct tg_launch_place *place = launch->place;
+    struct tg_builder *b = place->builder;
     enum tg_status status = TG_OK;
     const struct tg_plugin_bytes bytes = {.number = data->plugin_number,
-                                          .bytes = (const void *)(uintptr_t)data->plugin,
+                                          .bytes = tg_launch_part(data, data->plugin_at),
                                           .n_bytes = (size_t)data->plugin_bytes};
-    struct tg_plugin *plugin = tg_plugins_take(launch->machine, &bytes, &status);
+    struct tg_plugin *plugin = tg_plugins_take(place->machine, &bytes, &status);
     if (!plugin) {
-        tg_failure_set(launch->failure, status, "%s", tg_last_message());
+        tg_failure_set(place->failure, status, "%s", tg_last_message());
         return NULL;
     }
     const struct tg_builder_config config = {
-        .graph = launch->graph,
-        .kernels = launch->kernels,
-        .gm = &launch->machine->gm,
-        .gm_owner = launch->gm_owner,
-        .failure = launch->failure,
-        .observers = launch->machine->observers,
+        .graph = place->graph,
+        .kernels = place->kernels,
+        .gm = &place->machine->gm,
+        .gm_owner = place->gm_owner,
+        .failure = place->failure,
+        .observers = place->machine->observers,
         .orch_args = data->orch_args,
         .orch_argc = (int32_t)data->n_orch_args,
         .hooks = *hooks,

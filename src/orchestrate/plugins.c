@@ -16,6 +16,13 @@ static struct tg_plugin *unlink_idle(struct tg_machine *machine, uint64_t number
     return NULL;
 }
 
+bool tg_plugins_have(const struct tg_machine *machine, uint64_t number)
+{
+    const struct tg_plugin *plugin = machine->idle_plugins;
+    while (plugin && plugin->number != number) plugin = plugin->next;
+    return plugin;
+}
+
 static void close_plugin(struct tg_plugin *plugin)
 {
     if (!plugin) return;

@@ -35,6 +35,9 @@ struct tg_plugin_bytes {
 /* Open a plugin before its first launch, which then does not wait for it. A launch opens it if that fails now. */
 void tg_plugins_prepare(struct tg_machine *machine, const struct tg_plugin_bytes *bytes);
 
+/* Is a plugin of this number open and idle, so that a launch does not need its bytes? */
+bool tg_plugins_have(const struct tg_machine *machine, uint64_t number);
+
 /* Take a plugin, which is open and in the state after opening. Errors: NULL, and tg_last_message has the reason;
  * *status: TG_ERR_LOAD, TG_ERR_MEMORY. */
 struct tg_plugin *tg_plugins_take(struct tg_machine *machine, const struct tg_plugin_bytes *bytes,

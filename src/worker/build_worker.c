@@ -18,7 +18,7 @@ static uint64_t now(void *context) { return tg_workers_now(context); }
 /* Log the builder's activity until now; the next one begins here. */
 static void span(struct tg_workers *all, enum tg_span_kind kind)
 {
-    const struct tg_observer *observers = all->config.machine->observers;
+    const struct tg_observer *observers = all->place->machine->observers;
     if (!observers) return;
     const uint64_t end = tg_workers_now(all);
     TG_OBSERVE(observers, span, 0, kind, all->since_ns, end);
@@ -43,7 +43,7 @@ static bool has_room(struct tg_worker *w, void *context)
     struct tg_workers *all = w->all;
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
     const uint32_t most = w->n_own > 0 ? window - window / 4 : window;
-    return tg_graph_in_flight(all->config.graph) <= most || tg_workers_failed(all);
+    return tg_graph_in_flight(all->place->graph) <= most || tg_workers_failed(all);
 }
 
 static void wait_for_window(struct tg_workers *all)
@@ -76,7 +76,7 @@ static void published(void *context, struct tg_task *ready)
     if (all->config.data->sequential) return;
     if (w->n_own > TG_BUILDER_AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
-    if (window > 0 && tg_graph_in_flight(all->config.graph) > window) wait_for_window(all);
+    if (window > 0 && tg_graph_in_flight(all->place->graph) > window) wait_for_window(all);
 }
 
 /* ---- wait_task ---- */
@@ -95,7 +95,7 @@ static bool is_complete(struct tg_worker *w, void *context)
 static bool wait_task(void *context, int64_t id)
 {
     struct tg_workers *all = context;
-    struct waited waited = {all->config.graph, id};
+    struct waited waited = {all->place->graph, id};
     /* Not into the loop, where each round is a sign of life: an endless wait for this task must give none. */
     if (tg_graph_is_complete(waited.graph, id)) return true;
     span(all, TG_SPAN_BUILD);
@@ -103,7 +103,7 @@ static bool wait_task(void *context, int64_t id)
     while (tg_worker_work(&all->worker[0], is_complete, &waited, true) == TG_WORK_STALLED) {
         char why[TG_MESSAGE_BYTES];
         enum tg_status status = tg_graph_verdict_wait(waited.graph, id, why, sizeof why);
-        tg_failure_set(all->config.failure, status, "%s", why);
+        tg_failure_set(all->place->failure, status, "%s", why);
     }
     set_phase(all, TG_WORKERS_BUILDING);
     span(all, TG_SPAN_WINDOW);
@@ -116,7 +116,7 @@ void tg_workers_lost(void *arg, uint32_t index, bool on_core, const struct tg_gu
     struct tg_workers *all = arg;
     struct tg_worker *w = &all->worker[index];
     if (w->running) tg_worker_report(w, how);
-    else tg_builder_report(all->config.builder, tg_launch_function_name(all->config.data), how);
+    else tg_builder_report(all->place->builder, tg_launch_function_name(all->config.data), how);
     if (index == 0) set_phase(all, TG_WORKERS_BUILT); /* after the failure, so that no verdict reports missing tasks */
     tg_worker_retire(w);
 }
@@ -129,7 +129,7 @@ void tg_workers_build(struct tg_workers *all)
         .published = published,
         .wait_task = all->config.data->sequential ? NULL : wait_task,
     };
-    all->plugin = tg_builder_run_embedded(&all->config, &hooks);
+    all->place->plugin = tg_builder_run_embedded(&all->config, &hooks);
     span(all, TG_SPAN_BUILD);
     all->last_publish_ns = tg_workers_now(all);
     set_phase(all, TG_WORKERS_BUILT);

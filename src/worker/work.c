@@ -105,7 +105,7 @@ static bool take(struct tg_worker *w, struct tg_worker *from)
 /* Wake `w` if it sleeps, or call it if it is not there. */
 static bool wake(struct tg_worker *w)
 {
-    struct tg_machine *machine = w->all->config.machine;
+    struct tg_machine *machine = w->all->place->machine;
     if (atomic_load(&w->asleep) == 0 || atomic_exchange(&w->asleep, 0) == 0) return false;
     atomic_fetch_sub(&w->all->n_asleep, 1);
     if (w->index == 0) tg_unpark(&w->asleep);
@@ -118,7 +118,7 @@ static bool wake(struct tg_worker *w)
 static void wake_one(struct tg_worker *self)
 {
     struct tg_workers *all = self->all;
-    struct tg_machine *machine = all->config.machine;
+    struct tg_machine *machine = all->place->machine;
     const bool young = (int64_t)(tg_ticks() - all->wake_ticks) < 0;
     self->unheard = false;
     for (uint32_t i = 1; i < all->n; i++) {
@@ -143,7 +143,7 @@ void tg_worker_share(struct tg_worker *w)
     struct tg_task *first = w->first, *last = NULL;
     for (uint32_t i = 0; i < n; i++) {
         last = last ? last->next_ready : first;
-        if (w->index == 0) tg_graph_hand_out(all->config.graph, last); /* the builder's thread */
+        if (w->index == 0) tg_graph_hand_out(all->place->graph, last); /* the builder's thread */
     }
     w->first = last->next_ready;
     if (!w->first) w->last = &w->first;
@@ -163,11 +163,11 @@ void tg_worker_share(struct tg_worker *w)
 
 static void tell_progress(struct tg_worker *w)
 {
-    const struct tg_control_launch *config = &w->all->config;
+    const struct tg_launch_place *place = w->all->place;
     const uint64_t now = tg_workers_now(w->all);
     if (now - w->progress_ns < PROGRESS_NS) return;
     w->progress_ns = now;
-    config->progress(config->progress_context, now);
+    place->progress(place->progress_context, now);
 }
 
 /* A kernel gets its own copy of the arguments, with zeros behind them: its writes must not reach the graph. */
@@ -195,7 +195,7 @@ static void record(struct tg_worker *w, const struct tg_task *task, uint64_t sta
                                .file = task->file,
                                .line = task->line,
                                .kernel.n_instructions = w->core->n_instructions - n_instructions};
-    TG_OBSERVE(w->all->config.machine->observers, ran, w->index, &ran);
+    TG_OBSERVE(w->all->place->machine->observers, ran, w->index, &ran);
 }
 
 /* A task is complete: a sleeping builder may have waited for it. */
@@ -204,7 +204,7 @@ static void tell_builder(struct tg_worker *w)
     struct tg_workers *all = w->all;
     /* Relaxed: a hint. A builder that begins to wait later misses at most tally_limit uncounted completions. */
     enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
-    if (phase == TG_WORKERS_IN_WINDOW) tg_graph_settle(all->config.graph, &w->tally);
+    if (phase == TG_WORKERS_IN_WINDOW) tg_graph_settle(all->place->graph, &w->tally);
     /* Sequentially consistent, like the completion: either this thread sees the sleeper, or the sleeper the
      * completion. */
     if (atomic_load(&all->worker[0].asleep) == 0) return;
@@ -228,7 +228,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->type = kernel->core_type;
     w->core->running = true;
     w->core->n_kernels++;
-    tg_graph_expect_complete(all->config.graph, task);
+    tg_graph_expect_complete(all->place->graph, task);
     tg_guard_resume(w->guard, kernel->module->text);
     /* Where no fault is caught, a damaged kernel ends the process in any case. A plain call is 4 ns faster. */
     if (w->guard->coro->fence) tg_guard_foreign(w->guard, (tg_foreign_fn *)kernel->entry, w->args, NULL, 0);
@@ -237,9 +237,9 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->running = false;
     if (recorded) record(w, task, start, n_instructions);
     w->running = NULL;
-    struct tg_task *ready = tg_graph_complete(all->config.graph, task, &w->tally);
+    struct tg_task *ready = tg_graph_complete(all->place->graph, task, &w->tally);
     tell_builder(w);
-    if (w->index == 0 && all->config.progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
+    if (w->index == 0 && all->progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
     if (!ready) return NULL;
     if (ready->next_ready) tg_worker_push(w, ready->next_ready);
     ready->ready_ns = recorded ? tg_workers_now(all) : 0;
@@ -254,7 +254,7 @@ static bool is_over(struct tg_workers *all) { return atomic_load(&all->over); }
 /* No thread builds and no task can move: set the reason as the failure, if tasks are left. */
 static void judge(struct tg_workers *all)
 {
-    struct tg_graph *graph = all->config.graph;
+    struct tg_graph *graph = all->place->graph;
     if (tg_workers_failed(all) || tg_graph_n_complete(graph) == graph->n_added) return;
     char why[TG_MESSAGE_BYTES];
     enum tg_status status = tg_graph_verdict(graph, why, sizeof why);
@@ -262,7 +262,7 @@ static void judge(struct tg_workers *all)
         status = TG_ERR_MISUSE;
         strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
     }
-    tg_failure_set(all->config.failure, status, "%s", why);
+    tg_failure_set(all->place->failure, status, "%s", why);
 }
 
 /* `w` is the last worker that became idle. While the builder builds, the builder handles the stall. */
@@ -303,7 +303,7 @@ static enum found look(struct tg_worker *w, tg_work_enough_fn *enough, void *con
 static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
     struct tg_workers *all = w->all;
-    const bool tells = w->index == 0 && all->config.progress;
+    const bool tells = w->index == 0 && all->progress;
     atomic_store(&w->asleep, 1);
     atomic_fetch_add(&all->n_asleep, 1);
     enum found found = look(w, enough, context);
@@ -340,7 +340,7 @@ static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *con
 {
     struct tg_workers *all = w->all;
     enum found found = FOUND_NOTHING;
-    tg_graph_settle(all->config.graph, &w->tally);
+    tg_graph_settle(all->place->graph, &w->tally);
     while (found == FOUND_NOTHING) {
         if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
         do found = look_long(w, enough, context);
@@ -410,7 +410,7 @@ void tg_worker_report(struct tg_worker *w, const struct tg_guard *guard)
         why = w->core->message;
     }
     const uint64_t n_waiting = tg_task_n_waiting(w->running);
-    tg_failure_set(w->all->config.failure, status, "%s on worker %u: %s; %llu tasks wait for it",
+    tg_failure_set(w->all->place->failure, status, "%s on worker %u: %s; %llu tasks wait for it",
                    tg_task_describe(task, name, sizeof name), w->index, why, (unsigned long long)n_waiting);
 }
 
@@ -419,7 +419,7 @@ void tg_worker_retire(struct tg_worker *w)
     w->core->running = false;
     w->running = NULL;
     drop_own(w);
-    tg_graph_settle(w->all->config.graph, &w->tally);
+    tg_graph_settle(w->all->place->graph, &w->tally);
     if (atomic_fetch_add(&w->all->n_idle, 1) + 1 == w->all->n) all_idle(w);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "orchestrate/launch_graph.h"
 #include "os/foreign.h"
 #include "worker/ticks.h"
 
@@ -38,14 +39,19 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
 {
     const struct tg_launch_data *data = launch->data;
     const uint32_t n = data->n_threads;
-    TG_TRY(tg_launch_data_check(data));
+    struct tg_launch_place *place = launch->place;
+    struct tg_task *ready;
+    TG_TRY(tg_launch_graph(launch, &ready));
     const size_t bytes = sizeof(struct tg_workers) + n * sizeof(struct tg_worker);
     struct tg_workers *all = aligned_alloc(64, bytes);
     if (!all) return tg_error(TG_ERR_MEMORY, "no memory for %u workers", n);
     memset(all, 0, bytes);
     all->config = *launch;
+    all->place = place;
+    all->ready = ready;
+    all->progress = place->progress && !place->machine->catch_faults;
     all->n = n;
-    all->timed = tg_observed_tasks(launch->machine->observers);
+    all->timed = tg_observed_tasks(place->machine->observers);
     all->spin_rounds = SPIN_ROUNDS;
     all->slow_ticks = tg_ticks_of_us(SLOW_US);
     all->wake_ticks = tg_ticks() + tg_ticks_of_us(WAKE_US);
@@ -55,19 +61,18 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     atomic_init(&all->n_asleep, n - 1);
     atomic_init(&all->over, false);
     for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
-    launch->graph->alone = n == 1;
-    if (tg_launch_has_plugin(data)) tg_graph_keep_ready(launch->graph);
+    place->graph->alone = n == 1;
+    if (tg_launch_has_plugin(data)) tg_graph_keep_ready(place->graph);
     *out = all;
     return TG_OK;
 }
 
-void tg_workers_close(struct tg_workers *all, struct tg_control_report *report)
+void tg_workers_close(struct tg_workers *all, struct tg_launch_report *report)
 {
-    *report = (struct tg_control_report){
+    *report = (struct tg_launch_report){
         .first_start_ns = UINT64_MAX,
         .last_publish_ns = all->last_publish_ns,
         .window = atomic_load_explicit(&all->window, memory_order_relaxed),
-        .plugin = all->plugin,
     };
     for (uint32_t i = 0; i < all->n; i++) {
         const struct tg_worker *w = &all->worker[i];
@@ -76,7 +81,8 @@ void tg_workers_close(struct tg_workers *all, struct tg_control_report *report)
         report->n_aic += w->ran[TG_AIC];
         report->n_aiv += w->ran[TG_AIV];
     }
-    free(all);
+    tg_launch_report_graph(all->place->graph, report);
+    if (!all->place->machine->lost) free(all);
 }
 
 /* Kernels may write to their arguments, and damaged ones beyond them. */
@@ -92,7 +98,7 @@ void tg_workers_main(void *arg, uint32_t worker)
 {
     struct tg_workers *all = arg;
     struct tg_worker *w = &all->worker[worker];
-    struct tg_machine *machine = all->config.machine;
+    struct tg_machine *machine = all->place->machine;
     if (worker != 0) {
         atomic_fetch_sub(&all->n_idle, 1);
         /* It may come late: the launch that called it is over, and this one has not called it. */
@@ -100,10 +106,10 @@ void tg_workers_main(void *arg, uint32_t worker)
     }
     if (!w->core) {
         enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
-        if (status != TG_OK) tg_failure_set(all->config.failure, status, "%s", tg_last_message());
+        if (status != TG_OK) tg_failure_set(all->place->failure, status, "%s", tg_last_message());
         w->args = place_args(w);
     }
-    if (worker == 0) tg_worker_push(w, all->config.ready);
+    if (worker == 0) tg_worker_push(w, all->ready);
     if (worker == 0 && tg_launch_has_plugin(all->config.data)) tg_workers_build(all);
     tg_worker_work(w, NULL, NULL, true);
 }

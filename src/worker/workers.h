@@ -82,7 +82,10 @@ struct tg_worker {
 
 struct tg_workers {
     /* Written before the launch. */
-    struct tg_control_launch config; /* pointers borrowed from the host */
+    struct tg_control_launch config; /* borrowed */
+    struct tg_launch_place *place;   /* of config */
+    struct tg_task *ready;           /* a graph that exists: its tasks that can run at the launch */
+    bool progress;                   /* worker 0 tells the place how the launch goes on */
     uint32_t n;
     bool timed;          /* an observer wants the times of tasks */
     int spin_rounds;     /* searches of the other workers before a worker sleeps: a few microseconds */
@@ -94,8 +97,7 @@ struct tg_workers {
     /* Writer and reader: worker 0. */
     alignas(64) uint64_t ready_ticks; /* when it last published a ready task */
     uint64_t last_publish_ns;
-    uint64_t since_ns;        /* start of its current activity, for its log */
-    struct tg_plugin *plugin; /* given back by the host */
+    uint64_t since_ns; /* start of its current activity, for its log */
     /* Writers: all, when they become idle or stop being idle. */
     alignas(64) _Atomic uint32_t n_idle;
     _Atomic uint32_t n_asleep; /* or not there */
@@ -134,12 +136,12 @@ void tg_workers_build(struct tg_workers *workers);
 
 static inline bool tg_workers_failed(struct tg_workers *workers)
 {
-    return tg_failure_status(workers->config.failure) != TG_OK;
+    return tg_failure_status(workers->place->failure) != TG_OK;
 }
 
 static inline uint64_t tg_workers_now(struct tg_workers *workers)
 {
-    return workers->config.machine->ops->now(workers->config.machine);
+    return workers->place->machine->ops->now(workers->place->machine);
 }
 
 #endif

@@ -143,10 +143,13 @@ static void ignore_life(void)
 static void open_launch(uint32_t n, uint32_t window, struct tg_task *ready, bool has_plugin)
 {
     static struct tg_launch_data data;
-    data = (struct tg_launch_data){
-        .version = TG_LAUNCH_VERSION, .n_threads = n, .window = window, .plugin_bytes = has_plugin};
-    const struct tg_control_launch launch = {
-        .data = &data, .machine = &machine, .graph = &graph, .failure = &failure, .ready = ready};
+    data = (struct tg_launch_data){.version = TG_LAUNCH_VERSION,
+                                   .n_threads = n,
+                                   .window = window,
+                                   .graph_source = has_plugin ? TG_GRAPH_PLUGIN : TG_GRAPH_THERE};
+    static struct tg_launch_place place;
+    place = (struct tg_launch_place){.machine = &machine, .graph = &graph, .failure = &failure, .ready = ready};
+    const struct tg_control_launch launch = {.data = &data, .place = &place};
     if (tg_workers_open(&launch, &workers) != TG_OK) model_wrong("no workers");
     workers->spin_rounds = 1;
     workers->slow_ticks = 0; /* ready tasks are shared at once, at any time */
@@ -192,7 +195,7 @@ static void after(void)
     for (int id = 0; id < n_tasks; id++)
         if (n_runs[id] != 1) model_wrong("a task did not run once");
     if (tg_failure_status(&failure) != TG_OK) model_wrong("the launch failed");
-    struct tg_control_report report;
+    struct tg_launch_report report;
     tg_workers_close(workers, &report);
     tg_graph_fini(&graph);
 }
@@ -237,8 +240,8 @@ static void before_chain(void)
 static void before_three(void)
 {
     before_pair();
-    struct tg_control_report report;
-    struct tg_task *ready = workers->config.ready;
+    struct tg_launch_report report;
+    struct tg_task *ready = workers->ready;
     tg_workers_close(workers, &report);
     open_launch(3, 0, ready, false);
 }
