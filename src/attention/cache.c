@@ -134,8 +134,10 @@ static enum tg_status open_parts(struct tg_kv_cache *cache)
 {
     const struct tg_kv_cache_config *config = &cache->config;
     cache->views = calloc(config->n_layers, sizeof *cache->views);
+    /* A row has no block twice. */
+    const uint32_t row_blocks = config->max_blocks < config->n_blocks ? config->max_blocks : config->n_blocks;
     if (!cache->views || !tg_kv_table_init(&cache->table, config->n_blocks, config->block_tokens, config->max_sequences,
-                                           config->max_blocks, config->reuse))
+                                           row_blocks, config->reuse))
         return tg_error(TG_ERR_MEMORY, "no memory for the books of %u blocks and %u sequences", config->n_blocks,
                         config->max_sequences);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) TG_TRY(place_layer(cache, layer));

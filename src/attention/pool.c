@@ -106,7 +106,7 @@ bool tg_kv_pool_init(struct tg_kv_pool *pool, uint32_t n_blocks, uint32_t block_
     if (getrandom(&pool->seed, sizeof pool->seed, GRND_NONBLOCK) != (ssize_t)sizeof pool->seed)
         pool->seed = TG_KV_ROOT_3;
     pool->free = pool->kept_oldest = pool->kept_newest = TG_KV_NO_BLOCK;
-    for (uint32_t i = n_blocks; i-- > 0;) push_free(pool, (int32_t)i); /* the lowest comes first */
+    pool->counts.n_free = n_blocks;
     return true;
 }
 
@@ -138,9 +138,10 @@ uint32_t tg_kv_pool_evict(struct tg_kv_pool *pool, uint32_t n)
 
 int32_t tg_kv_pool_take(struct tg_kv_pool *pool)
 {
-    if (pool->free < 0 && tg_kv_pool_evict(pool, 1) == 0) return TG_KV_NO_BLOCK;
-    const int32_t block = pool->free;
-    pool->free = pool->blocks[block].after;
+    if (pool->counts.n_free == 0 && tg_kv_pool_evict(pool, 1) == 0) return TG_KV_NO_BLOCK;
+    int32_t block = pool->free;
+    if (block < 0) block = (int32_t)pool->n_taken++;
+    else pool->free = pool->blocks[block].after;
     pool->counts.n_free--;
     pool->blocks[block].refs = 1;
     count_use(pool);

@@ -57,7 +57,8 @@ struct tg_kv_pool {
     uint32_t index_mask;
     uint32_t n_blocks, block_tokens;
     uint64_t seed;
-    int32_t free;                     /* first of the free blocks */
+    int32_t free;                     /* first of the blocks that are free again */
+    uint32_t n_taken;                 /* blocks from here on were never taken: their entries use no memory yet */
     int32_t kept_oldest, kept_newest; /* the list of kept blocks */
     struct tg_kv_pool_counts counts;
 };

@@ -1,6 +1,6 @@
 /*
- * cache.c, table.c, pool.c: the cache against a model that knows the tokens of every sequence, under random operations;
- * from several threads; and each rule of sharing alone.
+ * cache.c, table.c, pool.c: the cache against a model that knows the tokens of every sequence, under random operations
+ * (fuzz/kv_walk.h); from several threads; and each rule of sharing alone.
  *
  * A token is a number. The test writes it into the key of the token's place, so that a block that is shared or copied
  * wrongly shows in the contents that a sequence reads.
@@ -8,10 +8,12 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "attention/cache.h"
 #include "common/check.h"
 #include "common/random.h"
+#include "fuzz/kv_walk.h"
 
 static struct tg_device *device;
 
@@ -128,203 +130,38 @@ static struct tg_kv_stats stats_of(struct tg_kv_cache *cache)
 
 /* ---- the model --------------------------------------------------------------------------------------------------- */
 
-enum { MODEL_SEQUENCES = 20, MODEL_TOKENS = 200 };
-
-struct model_sequence {
-    uint64_t handle; /* 0: not open */
-    uint64_t n, n_reserved, n_known;
-    int32_t tokens[MODEL_TOKENS];
-};
-
-struct model {
-    struct tg_kv_cache *cache;
-    uint64_t random;
-    struct model_sequence sequences[MODEL_SEQUENCES];
-    uint64_t n_full; /* refusals for want of blocks */
-};
-
-/* Prompts have few different beginnings, so that prefixes meet. */
-static void draw_tokens(struct model *m, int32_t *tokens, uint64_t n)
-{
-    const int32_t kind = random_below(&m->random, 3);
-    for (uint64_t i = 0; i < n; i++) tokens[i] = 1000 * kind + (int32_t)i;
-    if (n && random_chance(&m->random, 40)) tokens[random_below(&m->random, (int)n)] += 500;
-}
-
-/* References of every block, counted in the rows, and the rows' other promises. */
-static void check_rows(const struct model *m)
-{
-    const struct tg_kv_cache *cache = m->cache;
-    const uint32_t n_blocks = cache->config.n_blocks;
-    uint32_t *refs = calloc(n_blocks, sizeof *refs), n_used = 0;
-    assert_non_null(refs);
-    for (int s = 0; s < MODEL_SEQUENCES; s++) {
-        const struct model_sequence *q = &m->sequences[s];
-        if (!q->handle) continue;
-        const struct tg_kv_sequence info = look(m->cache, q->handle);
-        assert_int_equal(info.n_tokens, q->n);
-        assert_int_equal(info.n_reserved, q->n_reserved);
-        assert_int_equal(info.n_known, q->n_known);
-        const uint64_t room = q->n + q->n_reserved, block_tokens = cache->config.block_tokens;
-        assert_int_equal(info.n_blocks, (room + block_tokens - 1) / block_tokens);
-        const int32_t *row = cache->table.rows + (uint64_t)info.row * cache->table.row_blocks;
-        for (uint32_t i = 0; i < cache->table.row_blocks; i++) {
-            if (i >= info.n_blocks) assert_int_equal(row[i], -1);
-            else if (refs[row[i]]++ == 0) n_used++;
-        }
-    }
-    for (uint32_t b = 0; b < n_blocks; b++) assert_int_equal(cache->table.pool.blocks[b].refs, refs[b]);
-    assert_int_equal(stats_of(m->cache).n_used, n_used);
-    free(refs);
-}
-
-static void check_contents(const struct model *m)
-{
-    for (int s = 0; s < MODEL_SEQUENCES; s++) {
-        const struct model_sequence *q = &m->sequences[s];
-        if (q->handle) expect_tokens(m->cache, q->handle, q->tokens, q->n);
-    }
-}
-
-static void do_start(struct model *m, struct model_sequence *q)
-{
-    const uint64_t n = (uint64_t)random_below(&m->random, MODEL_TOKENS / 2);
-    uint64_t n_found, n_reused;
-    draw_tokens(m, q->tokens, n);
-    ok(tg_kv_lookup(m->cache, q->tokens, n, &n_found));
-    ok(tg_kv_start(m->cache, q->tokens, n, &q->handle, &n_reused));
-    assert_int_equal(n_found, n_reused);
-    assert_true(n_reused <= n && n_reused % m->cache->config.block_tokens == 0);
-    q->n = q->n_known = n_reused;
-    q->n_reserved = 0;
-}
-
-/* Blocks that a reservation takes, by the model's own account. */
-static uint64_t blocks_needed(const struct model *m, const struct model_sequence *q, uint64_t n)
-{
-    const uint64_t block_tokens = m->cache->config.block_tokens;
-    const uint64_t has = (q->n + q->n_reserved + block_tokens - 1) / block_tokens;
-    const uint64_t wants = (q->n + n + block_tokens - 1) / block_tokens;
-    const bool partial = n && q->n % block_tokens;
-    const int32_t block = partial ? block_of(m->cache, q->handle, q->n) : -1;
-    const bool copies = partial && m->cache->table.pool.blocks[block].refs > 1;
-    return (wants > has ? wants - has : 0) + copies;
-}
-
-static void do_reserve(struct model *m, struct model_sequence *q)
-{
-    const uint64_t n = (uint64_t)random_below(&m->random, 40);
-    if (q->n + n > MODEL_TOKENS) return;
-    const struct tg_kv_stats before = stats_of(m->cache);
-    const uint64_t needed = blocks_needed(m, q, n), left = before.n_free + before.n_kept;
-    uint64_t n_missing = 99;
-    const enum tg_status status = tg_kv_reserve(m->cache, q->handle, n, &n_missing);
-    assert_int_equal(n_missing, needed > left ? needed - left : 0);
-    assert_int_equal(status, needed > left ? TG_ERR_CACHE_FULL : TG_OK);
-    if (status == TG_OK) q->n_reserved = n;
-    else m->n_full++;
-}
-
-static void do_commit(struct model *m, struct model_sequence *q)
-{
-    if (q->n_reserved == 0) return;
-    const uint64_t n = 1 + (uint64_t)random_below(&m->random, (int)q->n_reserved);
-    int32_t tokens[MODEL_TOKENS];
-    const bool tell = random_chance(&m->random, 90);
-    draw_tokens(m, tokens, q->n + n);
-    for (uint64_t i = 0; i < n; i++) {
-        write_token(m->cache, q->handle, q->n + i, tokens[q->n + i]);
-        q->tokens[q->n + i] = tokens[q->n + i];
-    }
-    ok(tg_kv_commit(m->cache, q->handle, tell ? q->tokens + q->n : NULL, n));
-    if (tell && q->n_known == q->n) q->n_known += n;
-    q->n += n;
-    q->n_reserved -= n;
-    assert_int_equal(tg_kv_commit(m->cache, q->handle, NULL, q->n_reserved + 1), TG_ERR_ARGUMENT);
-}
-
-static void do_fork(struct model *m, struct model_sequence *q, struct model_sequence *copy)
-{
-    uint64_t handle;
-    ok(tg_kv_fork(m->cache, q->handle, &handle));
-    q->n_reserved = 0;
-    *copy = *q;
-    copy->handle = handle;
-}
-
-static void do_truncate(struct model *m, struct model_sequence *q)
-{
-    const uint64_t n = (uint64_t)random_below(&m->random, (int)q->n + 1);
-    assert_int_equal(tg_kv_truncate(m->cache, q->handle, q->n + 1), TG_ERR_ARGUMENT);
-    ok(tg_kv_truncate(m->cache, q->handle, n));
-    q->n = n;
-    q->n_reserved = 0;
-    if (q->n_known > n) q->n_known = n;
-}
-
-static void do_release(struct model *m, struct model_sequence *q)
-{
-    ok(tg_kv_release(m->cache, q->handle));
-    assert_int_equal(tg_kv_release(m->cache, q->handle), TG_ERR_ARGUMENT); /* the handle is stale */
-    q->handle = 0;
-}
-
-static void step(struct model *m)
-{
-    struct model_sequence *q = &m->sequences[random_below(&m->random, MODEL_SEQUENCES)];
-    struct model_sequence *other = &m->sequences[random_below(&m->random, MODEL_SEQUENCES)];
-    const int what = random_below(&m->random, 100);
-    if (!q->handle) do_start(m, q);
-    else if (what < 35) do_reserve(m, q);
-    else if (what < 70) do_commit(m, q);
-    else if (what < 80) {
-        if (!other->handle) do_fork(m, q, other);
-    } else if (what < 90) do_truncate(m, q);
-    else if (what < 98) do_release(m, q);
-    else tg_kv_evict(m->cache, (uint64_t)random_below(&m->random, 8));
-}
-
-static void run_model(uint64_t seed, uint32_t n_blocks, uint32_t block_tokens, int n_steps)
-{
-    struct tg_kv_cache_config config = small_config(n_blocks, block_tokens);
-    config.n_layers = 2;
-    config.max_blocks = MODEL_TOKENS / block_tokens + 1;
-    struct model *m = calloc(1, sizeof *m);
-    assert_non_null(m);
-    m->cache = open_cache(&config);
-    m->random = seed;
-    for (int i = 0; i < n_steps; i++) {
-        step(m);
-        check_rows(m);
-        if (i % 16 == 0) check_contents(m);
-    }
-    check_contents(m);
-    for (int s = 0; s < MODEL_SEQUENCES; s++)
-        if (m->sequences[s].handle) do_release(m, &m->sequences[s]);
-    const struct tg_kv_stats stats = stats_of(m->cache);
-    assert_int_equal(stats.n_used, 0);
-    assert_int_equal(stats.n_sequences, 0);
-    /* The walk met what it is for. */
-    const bool copied = stats.n_copied > 0 || block_tokens == 1; /* such a block is never half full */
-    CHECK(stats.n_reused > 0 && copied && stats.n_evicted > 0 && m->n_full > 0,
-          "seed %llu: %llu reused, %llu copied, %llu evicted, %llu refused", (unsigned long long)seed,
-          (unsigned long long)stats.n_reused, (unsigned long long)stats.n_copied, (unsigned long long)stats.n_evicted,
-          (unsigned long long)m->n_full);
-    tg_kv_evict(m->cache, UINT64_MAX);
-    assert_int_equal(stats_of(m->cache).n_free, n_blocks);
-    tg_kv_cache_close(m->cache);
-    free(m);
-}
-
 static int n_model_steps = 4000;
 
 static void sequences_hold_what_a_model_holds(void **state)
 {
+    enum { WALKS = 24, BYTES_OF_A_STEP = 2 };
     (void)state;
-    run_model(1, 100, 4, n_model_steps);
-    run_model(2, 48, 16, n_model_steps);
-    run_model(3, 400, 1, n_model_steps);
-    run_model(4, 60, 7, n_model_steps);
+    struct kv_counts all = {0};
+    const size_t n_bytes = (size_t)n_model_steps * BYTES_OF_A_STEP;
+    uint8_t *bytes = malloc(n_bytes);
+    assert_non_null(bytes);
+    for (uint64_t seed = 1; seed <= WALKS; seed++) {
+        uint64_t random = seed;
+        for (size_t i = 0; i < n_bytes; i++) bytes[i] = (uint8_t)random_next(&random);
+        const struct kv_counts counts = kv_walk(device, bytes, n_bytes);
+        all.n_reused += counts.n_reused;
+        all.n_copied += counts.n_copied;
+        all.n_evicted += counts.n_evicted;
+        all.n_full += counts.n_full;
+        all.n_appended += counts.n_appended;
+        all.n_moved += counts.n_moved;
+        all.n_refused += counts.n_refused;
+    }
+    free(bytes);
+    print_message(
+        "    %llu tokens reused, %llu blocks copied, %llu evicted, %llu times full, %llu tokens appended, %llu "
+        "sequences moved, %llu wrong calls\n",
+        (unsigned long long)all.n_reused, (unsigned long long)all.n_copied, (unsigned long long)all.n_evicted,
+        (unsigned long long)all.n_full, (unsigned long long)all.n_appended, (unsigned long long)all.n_moved,
+        (unsigned long long)all.n_refused);
+    /* The walks met what they are for. */
+    assert_true(all.n_reused && all.n_copied && all.n_evicted && all.n_full && all.n_appended && all.n_moved &&
+                all.n_refused);
 }
 
 /* ---- rules ------------------------------------------------------------------------------------------------------- */
@@ -579,6 +416,39 @@ static void an_impossible_configuration_is_refused_by_name(void **state)
     assert_int_equal(tg_kv_cache_open(device, &bad, &cache), TG_ERR_DEVICE_MEMORY);
 }
 
+static uint64_t peak_resident_kib(void)
+{
+    struct rusage usage;
+    assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+    return (uint64_t)usage.ru_maxrss;
+}
+
+/* The books of a block take memory when it is taken for the first time. */
+static void a_cache_of_millions_of_blocks_takes_little_memory(void **state)
+{
+    (void)state;
+    if (TEST_ASAN || TEST_TSAN) skip(); /* a sanitizer writes a shadow of all of it */
+    enum { KIB_MOST = 64 << 10 };
+    struct tg_kv_cache_config config = small_config(1u << 23, 1);
+    const uint64_t before = peak_resident_kib();
+    struct tg_kv_cache *cache = open_cache(&config);
+    uint64_t a;
+    ok(tg_kv_start(cache, NULL, 0, &a, NULL));
+    extend(cache, a, story, 12, true);
+    expect_tokens(cache, a, story, 12);
+    assert_int_equal(stats_of(cache).n_free, (1u << 23) - 12);
+    tg_kv_cache_close(cache);
+
+    config = small_config(16, 4);
+    config.max_blocks = 1u << 30; /* more than a row can have */
+    cache = open_cache(&config);
+    ok(tg_kv_start(cache, NULL, 0, &a, NULL));
+    assert_int_equal(tg_kv_reserve(cache, a, 65, NULL), TG_ERR_CACHE_FULL);
+    tg_kv_cache_close(cache);
+    const uint64_t more = peak_resident_kib() - before;
+    CHECK(more < KIB_MOST, "%llu KiB", (unsigned long long)more);
+}
+
 static void the_callers_memory_is_used_in_place(void **state)
 {
     (void)state;
@@ -697,6 +567,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(equal_blocks_that_were_written_twice_have_one_identity),
     cmocka_unit_test(a_wrong_call_is_refused_and_changes_nothing),
     cmocka_unit_test(an_impossible_configuration_is_refused_by_name),
+    cmocka_unit_test(a_cache_of_millions_of_blocks_takes_little_memory),
     cmocka_unit_test(the_callers_memory_is_used_in_place),
     cmocka_unit_test(threads_lose_nothing),
 };
