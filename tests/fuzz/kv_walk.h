@@ -2,9 +2,9 @@
  * kv_walk.h - calls of KV caches in any order that a caller may choose, each answer held against a model.
  *
  * The model knows the tokens of every sequence of two caches, which differ in layout and block size. Each element of a
- * key or value follows from its token and its place, so that a block that is shared, copied or moved wrongly shows in
- * what a sequence reads. What must hold: each call answers with the status that the model predicts, a refusal has a
- * message and changes nothing, references of blocks add up, and no block is left.
+ * key or value follows from the tokens up to its own and from its place. So a block that is shared, copied or moved
+ * wrongly shows in what a sequence reads. What must hold: each call answers with the status that the model predicts, a
+ * refusal has a message and changes nothing, references of blocks add up, and no block is left.
  */
 #ifndef TESTS_FUZZ_KV_WALK_H
 #define TESTS_FUZZ_KV_WALK_H
