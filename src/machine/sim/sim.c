@@ -40,7 +40,9 @@ enum {
     CHECKS_SAMPLE = 16,          /* one of so many instructions measures the time of its checks */
     INSTRUCTIONS_MAX = 20000000, /* of one task: more is an endless loop */
     DELAY_MAX_NS = 4000,         /* drawn delays of a random schedule */
-    COLD_MOST = 20,              /* times cold_tasks: caches are warm */
+    HOLDS_ONE_OF = 8,            /* delays: that one is long */
+    HOLD_MAX_NS = 64 * DELAY_MAX_NS,
+    COLD_MOST = 20, /* times cold_tasks: caches are warm */
     PROGRESS_NS = 100000000,
     PROGRESS_YIELDS = 256
 };
@@ -109,11 +111,14 @@ static void set_visible(struct visible *reg, uint32_t value, uint64_t now, uint6
     reg->from = from;
 }
 
-/* A random schedule delays everything that can be late on a device. */
+/* A random schedule delays everything that can be late on a device. Most delays are short, so that neighbours change
+ * places. One of HOLDS_ONE_OF is so long that most tasks without an order to the delayed one run before it. */
 static uint64_t drawn_delay(struct sim *sim)
 {
     if (sim->run->schedule_seed == 0) return 0;
-    return tg_random_below(&self(sim)->random, DELAY_MAX_NS);
+    uint64_t *random = &self(sim)->random;
+    const bool holds = tg_random_below(random, HOLDS_ONE_OF) == 0;
+    return tg_random_below(random, holds ? HOLD_MAX_NS : DELAY_MAX_NS);
 }
 
 /* ---- control threads ---- */
