@@ -38,11 +38,11 @@ struct tg_attention_config {
     uint32_t key_dim;      /* elements of a query and a key: a multiple of 8, up to 576 */
     uint32_t value_dim;    /* elements of a value and an output: a multiple of 8, up to 576. 0: key_dim */
     uint32_t block_tokens; /* of a KV block: 1 to 1024 */
-    uint32_t query_dtype, out_dtype; /* enum tg_dtype: fp32, fp16, bf16 */
-    uint32_t kv_dtype;               /* the same, int8, or fp8. Products are of query_dtype if this is 8-bit, of fp32 if
-                                        the two are different floating-point types */
-    float scale;                     /* of the scores; 0: 1 / sqrt(key_dim) */
-    float soft_cap;                  /* c: x becomes c * tanh(x / c); 0: none */
+    uint32_t query_dtype, out_dtype, kv_dtype; /* enum tg_dtype: fp32, fp16, bf16, int8, fp8 (e4m3, e5m2). Products
+                                        are of fp16 if query and keys have 8 bits, of the wider type if one of them has,
+                                        of fp32 if the two are different types of 16 or 32 bits */
+    float scale;    /* of the scores, and of a query's 8-bit elements; 0: 1 / sqrt(key_dim) */
+    float soft_cap; /* c: x becomes c * tanh(x / c); 0: none */
     bool causal;
     int32_t window_left, window_right; /* keys before and behind a token's own that it sees; -1: all. -1, -1 */
     bool share_prefixes;               /* sequences behind each other in a batch whose tables begin with the same blocks
@@ -56,6 +56,8 @@ struct tg_attention_config {
     const float *rotary_cos, *rotary_sin; /* [rotary_positions][rotary_dims / 2], host memory, copied */
     /* How steps run: checks, records, schedules. Copied. NULL: the defaults, on all blocks of the device. NULL */
     const struct tg_run_config *run;
+    float out_scale; /* of 8-bit outputs: a number is element * out_scale. Elements are limited to the range of their
+                        type, and rounded once to nearest even. 1 */
 };
 
 /* Fill in the defaults: fp32, all keys, 16 tokens a block. config->size says how many bytes there are. */
@@ -88,6 +90,10 @@ struct tg_attention_batch {
                                     anything. NULL: no sequence has keys */
     int64_t table_stride;        /* entries from row to row, at least the blocks of each sequence */
     const int32_t *table_rows;   /* [n_sequences] the row of each sequence; NULL: row i is that of sequence i */
+    /* Rows of the rotary tables by which the query tokens are rotated, those of all sequences behind each other: tokens
+     * of a tree have the position of their depth. NULL: the positions above, and no sequence may have more query tokens
+     * than keys. */
+    const int32_t *rotary_rows;
 };
 
 /*

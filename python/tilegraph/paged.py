@@ -349,24 +349,30 @@ class Attention(_Object):
         self.heads, self.key_dim, self.value_dim = heads, key_dim, made.value_dim or key_dim
         self.query_dtype = query_dtype
 
-    def plan(self, context_lens, block_table, query_lens=None):
-        """Plan the next runs: block_table is an array of int32 [sequence][block]."""
+    def plan(self, context_lens, block_table, query_lens=None, rotary_rows=None):
+        """Plan the next runs: block_table is an array of int32 [sequence][block].
+
+        rotary_rows   rows of the rotary tables, one for each query token; None: its position
+        """
         table = arrays.view("block_table", block_table)
         if len(table.shape) != 2 or table.dtype != "int32":
             raise Error(f"'block_table' has the shape {table.shape} and the type {table.dtype}, expected two "
                         "dimensions of int32")
         if table.shape[0] < len(context_lens):
             raise Error(f"'block_table' has {table.shape[0]} rows for {len(context_lens)} sequences")
-        self._plan(query_lens, context_lens, table.address, table.shape[1], None)
+        self._plan(query_lens, context_lens, table.address, table.shape[1], None, rotary_rows)
 
-    def _plan(self, query_lens, context_lens, table, stride, rows):
+    def _plan(self, query_lens, context_lens, table, stride, rows, rotary_rows=None):
         n = len(context_lens)
         if query_lens is not None and len(query_lens) != n:
             raise Error(f"query_lens has {len(query_lens)} entries for {n} sequences")
+        n_tokens = n if query_lens is None else sum(query_lens)
+        if rotary_rows is not None and len(rotary_rows) != n_tokens:
+            raise Error(f"rotary_rows has {len(rotary_rows)} entries for {n_tokens} query tokens")
         batch = binding.Batch(ctypes.sizeof(binding.Batch), n, _int32(query_lens), _int32(context_lens), table, stride,
-                              _int32(rows))
+                              _int32(rows), _int32(rotary_rows))
         self._check(self._c.tg_attention_plan(self.handle, byref(batch)))
-        self._n_tokens = n if query_lens is None else sum(query_lens)
+        self._n_tokens = n_tokens
 
     def run(self, query, kv, out=None, mask=None, mask_bits=False, slopes=None, sinks=None, return_lse=False):
         """Attend: `query` [token][head][key_dim] over the keys and values of `kv`, a View as KVCache.view gives it.
@@ -448,7 +454,8 @@ def _on_device(device, named):
 
 
 def attention(query, key_cache, value_cache, block_table, context_lens, query_lens=None, dtype=None, kv_dtype=None,
-              layout="plain", key_scale=1.0, value_scale=1.0, device=None, out=None, causal=True, **options):
+              layout="plain", key_scale=1.0, value_scale=1.0, device=None, out=None, causal=True, rotary_rows=None,
+              **options):
     """Attention over keys and values in blocks.
 
     query         [token][head][key_dim], the query tokens of all sequences behind each other; the last one of a
@@ -495,7 +502,7 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
         operator = stack.enter_context(
             Attention(device, query_view.shape[1], kv_heads, key_dim, value_dim=value_dim, block_tokens=block_tokens,
                       query_dtype=names[number], kv_dtype=names[kv_number], causal=causal, **options))
-        operator.plan(context_lens, block_table, query_lens)
+        operator.plan(context_lens, block_table, query_lens, rotary_rows)
         addresses = stack.enter_context(_on_device(device, stored))
         view = _struct(binding.View, c.tg_kv_view_fill, check, n_blocks=n_blocks, block_tokens=block_tokens,
                        kv_heads=kv_heads, key_dim=key_dim, value_dim=value_dim, dtype=kv_number, key=addresses[0],

@@ -55,13 +55,13 @@ class AttentionConfig(ctypes.Structure):
                 ("causal", c_bool), ("window_left", c_int32), ("window_right", c_int32), ("share_prefixes", c_bool),
                 ("span_tokens", c_uint32), ("rotary_dims", c_uint32), ("rotary_interleaved", c_bool),
                 ("rotary_positions", c_uint32), ("rotary_cos", c_void_p), ("rotary_sin", c_void_p),
-                ("run", POINTER(RunConfig))]
+                ("run", POINTER(RunConfig)), ("out_scale", c_float)]
 
 
 class Batch(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("n_sequences", c_uint32), ("query_lens", POINTER(c_int32)),
                 ("context_lens", POINTER(c_int32)), ("block_table", c_void_p), ("table_stride", c_int64),
-                ("table_rows", POINTER(c_int32))]
+                ("table_rows", POINTER(c_int32)), ("rotary_rows", POINTER(c_int32))]
 
 
 class Data(ctypes.Structure):

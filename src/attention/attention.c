@@ -61,6 +61,7 @@ struct place {
 struct plan {
     unsigned char *descriptor;     /* [room], owned */
     uint64_t room, used;           /* bytes */
+    uint32_t rotary_rows;          /* where they are; 0: tokens stand at the last keys */
     uint64_t n_tokens;             /* of all queries */
     uint32_t n_sequences;          /* with query tokens */
     uint64_t n_chains, n_prefixes; /* attention_graph.c; the latter if prefixes are shared */
@@ -94,10 +95,12 @@ static const struct tg_attention_config defaults = {.size = sizeof defaults,
                                                     .block_tokens = 16,
                                                     .share_prefixes = true,
                                                     .window_left = -1,
-                                                    .window_right = -1};
-static const struct tg_sized sized_config = {"tg_attention_config", sizeof defaults, sizeof defaults};
+                                                    .window_right = -1,
+                                                    .out_scale = 1};
+static const struct tg_sized sized_config = {"tg_attention_config", sizeof defaults,
+                                             offsetof(struct tg_attention_config, out_scale)};
 static const struct tg_sized sized_batch = {"tg_attention_batch", sizeof(struct tg_attention_batch),
-                                            sizeof(struct tg_attention_batch)};
+                                            offsetof(struct tg_attention_batch, rotary_rows)};
 static const struct tg_sized sized_step = {"tg_attention_step", sizeof(struct tg_attention_step),
                                            sizeof(struct tg_attention_step)};
 
@@ -120,8 +123,10 @@ static bool is_narrow(uint32_t dtype) { return dtype == TG_INT8 || dtype == TG_F
 
 static enum tg_status check_dtype(const char *name, uint32_t dtype)
 {
-    if (is_float(dtype)) return TG_OK;
-    return tg_error(TG_ERR_ARGUMENT, "%s is %u: TG_FP32, TG_FP16 and TG_BF16 are possible", name, dtype);
+    if (is_float(dtype) || is_narrow(dtype)) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT,
+                    "%s is %u: TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_FP8_E4M3 and TG_FP8_E5M2 are possible", name,
+                    dtype);
 }
 
 static enum tg_status check_window(const char *name, int32_t keys)
@@ -148,10 +153,11 @@ static enum tg_status check_config(const struct tg_attention_config *c)
         return tg_error(TG_ERR_ARGUMENT, "block_tokens is %u: 1 to %d are possible", c->block_tokens, BLOCK_TOKENS_MAX);
     TG_TRY(check_dtype("query_dtype", c->query_dtype));
     TG_TRY(check_dtype("out_dtype", c->out_dtype));
-    if (!is_float(c->kv_dtype) && !is_narrow(c->kv_dtype))
-        return tg_error(TG_ERR_ARGUMENT,
-                        "kv_dtype is %u: TG_FP32, TG_FP16, TG_BF16, TG_INT8, TG_FP8_E4M3 and TG_FP8_E5M2 are possible",
-                        c->kv_dtype);
+    TG_TRY(check_dtype("kv_dtype", c->kv_dtype));
+    if (!isfinite(c->out_scale) || c->out_scale <= 0 || !isfinite(1 / c->out_scale))
+        return tg_error(TG_ERR_ARGUMENT, "out_scale is %g: a positive number is possible", (double)c->out_scale);
+    if (c->out_scale != 1 && !is_narrow(c->out_dtype))
+        return tg_error(TG_ERR_ARGUMENT, "out_scale is %g; only 8-bit outputs have a scale", (double)c->out_scale);
     if (!isfinite(c->scale) || c->scale < 0)
         return tg_error(TG_ERR_ARGUMENT, "scale is %g: a positive number is possible, or 0 for 1 / sqrt(key_dim)",
                         (double)c->scale);
@@ -283,9 +289,18 @@ static enum tg_status check_table(const struct tg_attention *a, const struct tg_
 }
 
 /* The rotation of query tokens needs a row of the tables for each. */
-static enum tg_status check_positions(const struct tg_attention *a, uint32_t i, int32_t q, int32_t context)
+static enum tg_status check_positions(const struct tg_attention *a, const struct reading *r, uint32_t i, int32_t q,
+                                      int32_t context)
 {
     if (a->config.rotary_dims == 0) return TG_OK;
+    for (int32_t token = 0; r->batch->rotary_rows && token < q; token++) {
+        const int32_t row = r->batch->rotary_rows[r->n_tokens + (uint64_t)token];
+        if (row < 0 || (uint32_t)row >= a->config.rotary_positions)
+            return tg_error(TG_ERR_ARGUMENT,
+                            "sequence %u, query token %d: rotary_rows has %d; the rotary tables have %u positions", i,
+                            token, row, a->config.rotary_positions);
+    }
+    if (r->batch->rotary_rows) return TG_OK;
     if (q > context)
         return tg_error(TG_ERR_ARGUMENT, "sequence %u has %d query tokens and %d keys: a rotated token has a position",
                         i, q, context);
@@ -306,7 +321,7 @@ static enum tg_status check_lengths(const struct tg_attention *a, struct reading
             return tg_error(TG_ERR_ARGUMENT, "context_lens[%u] is %d: 0 to %d keys are possible", i, context,
                             TOKENS_MAX);
         if (q == 0) continue;
-        TG_TRY(check_positions(a, i, q, context));
+        TG_TRY(check_positions(a, r, i, q, context));
         r->n_sequences++;
         r->n_tokens += (uint64_t)q;
         r->n_ids += blocks_for(a, (uint32_t)context);
@@ -355,9 +370,10 @@ static enum tg_status reserve(struct plan *plan, uint64_t bytes)
     return TG_OK;
 }
 
-/* The type of the products. */
+/* The type of the products. fp16 has all numbers of the 8-bit types. */
 static uint32_t compute_dtype(const struct tg_attention_config *c)
 {
+    if (is_narrow(c->query_dtype)) return is_narrow(c->kv_dtype) ? TG_FP16 : c->kv_dtype;
     if (is_narrow(c->kv_dtype) || c->kv_dtype == c->query_dtype) return c->query_dtype;
     return TG_FP32;
 }
@@ -430,7 +446,8 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
 {
     const struct tg_attention_batch *b = r->batch;
     const uint64_t ids_at = sequences_at(a) + r->n_sequences * sizeof(struct step_sequence);
-    TG_TRY(reserve(plan, ids_at + r->n_ids * sizeof(int32_t)));
+    const uint64_t rows_at = ids_at + r->n_ids * sizeof(int32_t), n_rows = b->rotary_rows ? r->n_tokens : 0;
+    TG_TRY(reserve(plan, rows_at + n_rows * sizeof(int32_t)));
     struct step_sequence *sequence = (struct step_sequence *)(void *)(plan->descriptor + sequences_at(a));
     int32_t *ids = (int32_t *)(void *)(plan->descriptor + ids_at);
     uint32_t at = 0, token = 0, table = 0;
@@ -447,7 +464,9 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
         table += n;
     }
     count_chains(a, sequence, at, plan);
-    plan->used = ids_at + r->n_ids * sizeof(int32_t);
+    if (n_rows) memcpy(plan->descriptor + rows_at, b->rotary_rows, n_rows * sizeof(int32_t));
+    plan->rotary_rows = n_rows ? (uint32_t)rows_at : 0;
+    plan->used = rows_at + n_rows * sizeof(int32_t);
     plan->n_sequences = r->n_sequences;
     plan->n_tokens = r->n_tokens;
     plan->longest = r->longest;
@@ -458,9 +477,11 @@ enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attenti
 {
     TG_REQUIRE(a);
     TG_REQUIRE(batch);
-    struct tg_attention_batch b;
+    struct tg_attention_batch b = {0};
     TG_TRY(tg_sized_take(&sized_batch, &b, batch));
     if (b.n_sequences > 0 && !b.context_lens) return tg_error(TG_ERR_ARGUMENT, "context_lens is NULL");
+    if (b.rotary_rows && a->config.rotary_dims == 0)
+        return tg_error(TG_ERR_ARGUMENT, "rotary_rows are given, and the operator was opened with rotary_dims 0");
     struct reading r = {.batch = &b};
     TG_TRY(check_lengths(a, &r));
     TG_TRY(fill_plan(a, &r, &a->plans[1 - a->current]));
@@ -620,8 +641,9 @@ static void fill_head(const struct tg_attention *a, struct launch *l)
         .span_blocks = span_blocks(a, bits),
         .key_align = bits ? c->block_tokens * (8 / gcd(8, c->block_tokens)) : c->block_tokens,
         .scale = c->scale * l->kv.key_scale,
-        .value_scale = l->kv.value_scale,
+        .value_scale = l->kv.value_scale / c->out_scale,
         .rotated = c->rotary_dims,
+        .rotary_rows = plan->rotary_rows,
         .positions = c->rotary_positions,
         .soft_cap = c->soft_cap,
         .left = c->window_left,
@@ -815,6 +837,9 @@ enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, c
         return tg_error(TG_ERR_ARGUMENT, "n_parts is %u: 1 to %d are possible", n_parts, COMBINE_PARTS_MAX);
     if (n_tokens > TOKENS_MAX)
         return tg_error(TG_ERR_ARGUMENT, "n_tokens is %u: up to %d are possible", n_tokens, TOKENS_MAX);
+    if (is_narrow(a->config.out_dtype))
+        return tg_error(TG_ERR_ARGUMENT, "out_dtype is %u: parts of 8-bit elements cannot be combined",
+                        a->config.out_dtype);
     if (n_tokens == 0) return TG_OK;
     struct combination *c = calloc(1, sizeof *c);
     if (!c) return tg_error(TG_ERR_MEMORY, "no memory for a combination");

@@ -60,6 +60,31 @@ static double decode(uint32_t dtype, unsigned code)
     return code < 128 ? (double)code : (double)code - 256;
 }
 
+/* A code of a number below 128 in magnitude. */
+static unsigned draw_code(uint64_t *state, uint32_t dtype)
+{
+    for (;;) {
+        const unsigned code = (unsigned)random_below(state, 256);
+        if (fabs(decode(dtype, code)) < 128) return code;
+    }
+}
+
+static void draw_query(struct attention_case *c, uint64_t *state)
+{
+    const uint64_t n = (uint64_t)c->n_tokens * c->config.heads * c->config.key_dim, stream = random_next(state);
+    if (!is_narrow(c->config.query_dtype)) {
+        c->query = draw_numbers(stream, n, c->config.query_dtype, 1);
+        return;
+    }
+    c->query = fresh(n, sizeof *c->query);
+    c->stored_query = fresh(n, sizeof *c->stored_query);
+    for (uint64_t i = 0; i < n; i++) {
+        const unsigned code = draw_code(state, c->config.query_dtype);
+        c->stored_query[i] = code;
+        c->query[i] = decode(c->config.query_dtype, code);
+    }
+}
+
 /* n codes, and the numbers that they are with the scales, one for each block and head. */
 static double *draw_codes(uint64_t *state, const struct attention_case *c, uint32_t dim, float scale,
                           const float *block_scales, double **numbers)
@@ -70,8 +95,7 @@ static double *draw_codes(uint64_t *state, const struct attention_case *c, uint3
     *numbers = fresh(n, sizeof **numbers);
     for (uint64_t i = 0; i < n; i++) {
         const uint64_t head = i / dim % f->kv_heads, block = i / dim / f->kv_heads / f->block_tokens;
-        do codes[i] = random_below(state, 256);
-        while (!(fabs(decode(f->kv_dtype, (unsigned)codes[i])) < 128));
+        codes[i] = draw_code(state, f->kv_dtype);
         (*numbers)[i] = decode(f->kv_dtype, (unsigned)codes[i]) * (double)scale;
         if (c->has_block_scales) (*numbers)[i] *= (double)block_scales[block * f->kv_heads + head];
     }
@@ -135,6 +159,17 @@ static void draw_mask(struct attention_case *c, uint64_t *state)
             }
 }
 
+/* Rows of the tables: some behind each other, others anywhere. */
+static void draw_rotary_rows(struct attention_case *c, uint64_t *state)
+{
+    const int32_t positions = (int32_t)c->config.rotary_positions;
+    c->rotary_rows = fresh(c->n_tokens, sizeof *c->rotary_rows);
+    for (uint32_t token = 0; token < c->n_tokens; token++) {
+        const int32_t next = token > 0 ? c->rotary_rows[token - 1] + 1 : positions;
+        c->rotary_rows[token] = next < positions && random_chance(state, 60) ? next : random_below(state, positions);
+    }
+}
+
 static void draw_rotary(struct attention_case *c)
 {
     struct tg_attention_config *f = &c->config;
@@ -159,9 +194,10 @@ void attention_case_fill(struct attention_case *c)
     c->n_tokens = 0;
     for (uint32_t i = 0; i < c->n_sequences; i++) c->n_tokens += (uint32_t)c->query_lens[i];
     draw_table(c, &state);
-    c->query = draw_numbers(random_next(&state), (uint64_t)c->n_tokens * f->heads * f->key_dim, f->query_dtype, 1);
+    draw_query(c, &state);
     draw_cache(c, &state);
     draw_rotary(c);
+    draw_rotary_rows(c, &state);
     if (c->has_mask) draw_mask(c, &state);
     c->slopes = fresh(f->heads, sizeof *c->slopes);
     c->sinks = fresh(f->heads, sizeof *c->sinks);
@@ -179,6 +215,8 @@ void attention_case_free(struct attention_case *c)
     free(c->query);
     free(c->keys);
     free(c->values);
+    free(c->stored_query);
+    free(c->rotary_rows);
     free(c->stored_keys);
     free(c->stored_values);
     free(c->block_scales);
@@ -239,6 +277,13 @@ static void draw_options(struct attention_case *c, uint64_t *state)
     c->mask_per_head = random_chance(state, 40);
     c->resident = random_chance(state, 40);
     c->gap = random_chance(state, 30) ? random_below(state, 9) : 0;
+    c->has_rotary_rows = f->rotary_dims > 0 && random_chance(state, 30);
+    if (random_chance(state, 12)) {
+        static const uint32_t narrow[] = {TG_INT8, TG_FP8_E4M3, TG_FP8_E5M2};
+        const bool query = random_chance(state, 60), out = !query || random_chance(state, 50);
+        attention_case_narrow(c, query ? DRAW_OF(state, narrow) : f->query_dtype,
+                              out ? DRAW_OF(state, narrow) : f->out_dtype, out ? 1 / 16.0f : 1.0f);
+    }
 }
 
 /* Several sequences of as many query tokens that begin with the same blocks. */
@@ -275,8 +320,9 @@ void attention_case_draw_with(struct attention_case *c, uint64_t seed, uint32_t 
     }
     if (random_chance(&state, 30)) share_a_prefix(c, &state, most);
     if (change) change(c);
+    c->has_rotary_rows = c->has_rotary_rows && c->config.rotary_dims > 0;
     /* A rotated token has a position. */
-    for (uint32_t i = 0; i < c->n_sequences && c->config.rotary_dims; i++)
+    for (uint32_t i = 0; i < c->n_sequences && c->config.rotary_dims && !c->has_rotary_rows; i++)
         if (c->query_lens[i] > c->context_lens[i]) c->query_lens[i] = c->context_lens[i];
     attention_case_fill(c);
 }
@@ -297,6 +343,15 @@ void attention_case_share(struct attention_case *c, uint32_t n_sequences, uint32
     }
 }
 
+void attention_case_narrow(struct attention_case *c, uint32_t query_dtype, uint32_t out_dtype, float out_scale)
+{
+    c->config.query_dtype = query_dtype;
+    c->config.out_dtype = out_dtype;
+    c->config.out_scale = out_scale;
+    /* Codes are up to 128. */
+    if (is_narrow(query_dtype)) c->config.scale = 1 / 64.0f / sqrtf((float)c->config.key_dim);
+}
+
 void attention_case_cache(struct attention_case *c, uint32_t dtype)
 {
     c->config.kv_dtype = dtype;
@@ -311,12 +366,12 @@ void attention_case_describe(const struct attention_case *c, char *text, size_t 
     int n = snprintf(
         text, n_bytes,
         "shared %u span %u heads %u/%u dims %u,%u block %u types %u,%u,%u scale %g cap %g causal %d window %d,%d "
-        "layout %d scales %g,%g,%d rotary %u,%d slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
+        "layout %d scales %g,%g,%d rotary %u,%d,%d slopes %d sinks %d lse %d mask %d(%u,%d) resident %d gap %d, q/c",
         c->shared_keys, f->share_prefixes ? f->span_tokens : 9999, f->heads, f->kv_heads, f->key_dim, f->value_dim,
         f->block_tokens, f->query_dtype, f->kv_dtype, f->out_dtype, (double)f->scale, (double)f->soft_cap, f->causal,
         f->window_left, f->window_right, (int)c->layout, (double)c->key_scale, (double)c->value_scale,
-        c->has_block_scales, f->rotary_dims, f->rotary_interleaved, c->has_slopes, c->has_sinks, c->has_lse,
-        c->has_mask, c->mask_dtype, c->mask_per_head, c->resident, (int)c->gap);
+        c->has_block_scales, f->rotary_dims, f->rotary_interleaved, c->has_rotary_rows, c->has_slopes, c->has_sinks,
+        c->has_lse, c->has_mask, c->mask_dtype, c->mask_per_head, c->resident, (int)c->gap);
     for (uint32_t i = 0; i < c->n_sequences && n > 0 && (size_t)n < n_bytes; i++)
         n += snprintf(text + n, n_bytes - (size_t)n, " %d/%d", c->query_lens[i], c->context_lens[i]);
 }
@@ -330,6 +385,14 @@ static void store(uint32_t dtype, void *elements, uint64_t index, double value)
         return;
     }
     pa_store((enum pa_dtype)dtype, elements, index, (float)value);
+}
+
+/* n elements as numbers, of 8-bit types without a scale. */
+static void load(uint32_t dtype, const unsigned char *elements, uint64_t index, uint32_t n, double *numbers)
+{
+    if (is_narrow(dtype))
+        for (uint32_t i = 0; i < n; i++) numbers[i] = decode(dtype, elements[index + i]);
+    else pa_load((enum pa_dtype)dtype, elements, index, n, numbers);
 }
 
 /* Copy the tokens that sequences use to a cache on the device; the other tokens keep what fresh memory has. */
@@ -440,10 +503,11 @@ static void array_take(struct array *x, const struct attention_case *c, struct t
 static void fill_query(const struct attention_case *c, struct array *query)
 {
     const struct tg_attention_config *f = &c->config;
+    const double *numbers = is_narrow(f->query_dtype) ? c->stored_query : c->query;
     for (uint64_t row = 0; row < (uint64_t)c->n_tokens * f->heads; row++)
         for (uint32_t d = 0; d < f->key_dim; d++)
             store(f->query_dtype, query->host, row * (uint64_t)query->data.head_stride + d,
-                  c->query[row * f->key_dim + d]);
+                  numbers[row * f->key_dim + d]);
 }
 
 /* The mask as the step takes it, with one head if it has one for all. */
@@ -475,6 +539,7 @@ static enum tg_status plan_and_run(struct attention_case *c, struct tg_attention
     batch.block_table = c->table;
     batch.table_stride = c->n_columns;
     batch.table_rows = c->rows;
+    batch.rotary_rows = c->has_rotary_rows ? c->rotary_rows : NULL;
     enum tg_status status = tg_attention_plan(attention, &batch);
     if (status == TG_OK) status = tg_attention_run(attention, step);
     if (status == TG_ERR_CHECK) tg_run_print_findings(tg_attention_last_run(attention), stdout);
@@ -519,7 +584,7 @@ enum tg_status attention_case_run(struct attention_case *c, struct tg_device *de
         if (c->has_lse) array_take(&lse, c, device, f->heads, 1);
         for (uint64_t row = 0; row < (uint64_t)c->n_tokens * f->heads; row++) {
             double numbers[576];
-            pa_load((enum pa_dtype)f->out_dtype, out.host, row * (uint64_t)out.data.head_stride, f->value_dim, numbers);
+            load(f->out_dtype, out.host, row * (uint64_t)out.data.head_stride, f->value_dim, numbers);
             for (uint32_t d = 0; d < f->value_dim; d++) c->out[row * f->value_dim + d] = (float)numbers[d];
             pa_load(PA_FP32, lse.host, row * (uint64_t)lse.data.head_stride, 1, numbers);
             c->lse[row] = (float)numbers[0];
@@ -563,12 +628,13 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
 {
     const struct tg_attention_config *f = &c->config;
     const int64_t context = c->context_lens[seq], p = context - c->query_lens[seq] + token;
+    const int64_t rotary_row = c->has_rotary_rows ? c->rotary_rows[first + token] : p;
     const uint32_t kv_head = head / (f->heads / f->kv_heads);
     const double scale = f->scale > 0 ? (double)f->scale : 1 / sqrt((double)f->key_dim);
     const uint64_t query_row = ((uint64_t)first + token) * f->heads + head;
     double top = c->has_sinks ? (double)c->sinks[head] : -INFINITY;
     double query[576];
-    rotated_query(c, c->query + query_row * f->key_dim, p, query);
+    rotated_query(c, c->query + query_row * f->key_dim, rotary_row, query);
     memset(r, 0, sizeof *r);
     for (int64_t key = 0; key < context; key++) {
         x[key] = -INFINITY;
@@ -613,13 +679,21 @@ static void reference(const struct attention_case *c, uint32_t seq, uint32_t tok
     r->lse = sum > 0 ? top + log(sum) : -INFINITY;
 }
 
+/* The type of the products. */
+static uint32_t product_dtype(const struct tg_attention_config *f)
+{
+    const bool query = is_narrow(f->query_dtype), keys = is_narrow(f->kv_dtype);
+    if (query || keys) return query && keys ? TG_FP16 : query ? f->kv_dtype : f->query_dtype;
+    return f->query_dtype == f->kv_dtype ? f->query_dtype : TG_FP32;
+}
+
 /* Relative to the mean value: queries or keys that are rounded once more; sums, exp and division in fp32; the rounding
  * of a score, which exp makes relative; the rounding of weights to the type. */
 static double tolerance(const struct attention_case *c, const struct row *r)
 {
     const struct tg_attention_config *f = &c->config;
-    const bool mixed = !is_narrow(f->kv_dtype) && f->kv_dtype != f->query_dtype;
-    const double u = mixed || f->query_dtype == TG_FP32 ? 0 : pa_dtype_roundoff((enum pa_dtype)f->query_dtype);
+    const uint32_t products = product_dtype(f);
+    const double u = products == TG_FP32 ? 0 : pa_dtype_roundoff((enum pa_dtype)products);
     const double cap = f->soft_cap > 0 ? (double)f->soft_cap * 2e-7 : 0;
     const bool rounds = f->rotary_dims > 0 || c->has_block_scales;
     return 2e-5 + cap + (0x1p-22 + (rounds ? 2 * u : 0)) * r->largest + 3 * u;
@@ -628,24 +702,35 @@ static double tolerance(const struct attention_case *c, const struct row *r)
 /* Half of the smallest weight. A weight loses no more by underflow when it is rounded to the type of the products. */
 static double underflow_of_weights(const struct attention_case *c)
 {
-    const struct tg_attention_config *f = &c->config;
-    const bool mixed = !is_narrow(f->kv_dtype) && f->kv_dtype != f->query_dtype;
-    return mixed ? 0 : pa_dtype_underflow((enum pa_dtype)f->query_dtype);
+    return pa_dtype_underflow((enum pa_dtype)product_dtype(&c->config));
+}
+
+/* What an output of 8 bits may differ by from x, a number without its scale; *nearest becomes what is in its range. */
+static double lost_in_8_bits(uint32_t dtype, double x, double *nearest)
+{
+    const double most = dtype == TG_INT8 ? 127 : dtype == TG_FP8_E4M3 ? 448 : 57344;
+    *nearest = fmin(fmax(x, dtype == TG_INT8 ? -128 : -most), most);
+    if (dtype == TG_INT8) return 0.5;
+    return dtype == TG_FP8_E4M3 ? fmax(fabs(*nearest) * 0x1p-4, 0x1p-10) : fmax(fabs(*nearest) * 0x1p-3, 0x1p-17);
 }
 
 static uint64_t compare_row(const struct attention_case *c, const struct row *r, uint64_t row, bool first, char *text,
                             size_t n_bytes)
 {
     const struct tg_attention_config *f = &c->config;
-    const double most = tolerance(c, r), u = pa_dtype_roundoff((enum pa_dtype)f->out_dtype);
+    const bool narrow = is_narrow(f->out_dtype);
+    const double most = tolerance(c, r), u = narrow ? 0 : pa_dtype_roundoff((enum pa_dtype)f->out_dtype);
+    const double scale = (double)f->out_scale;
     uint64_t wrong = 0;
     for (uint32_t d = 0; d < f->value_dim; d++) {
-        const double is = (double)c->out[row * f->value_dim + d];
-        const double lost = underflow_of_weights(c) * r->size[d];
-        if (fabs(is - r->out[d]) <= most * r->mean[d] + u * fabs(r->out[d]) + lost + 1e-7) continue;
+        double expected = r->out[d] / scale, lost = underflow_of_weights(c) * r->size[d];
+        if (narrow) lost += lost_in_8_bits(f->out_dtype, expected, &expected) * scale;
+        const double is = (double)c->out[row * f->value_dim + d] * scale;
+        expected *= scale;
+        if (fabs(is - expected) <= most * r->mean[d] + u * fabs(expected) + lost + 1e-7) continue;
         if (first && wrong == 0)
             (void)snprintf(text, n_bytes, "out[token %u][head %u][%u] is %.9g, not %.9g; allowed %.3g * %.3g",
-                           (unsigned)(row / f->heads), (unsigned)(row % f->heads), d, is, r->out[d], most, r->mean[d]);
+                           (unsigned)(row / f->heads), (unsigned)(row % f->heads), d, is, expected, most, r->mean[d]);
         wrong++;
     }
     if (!c->has_lse) return wrong;

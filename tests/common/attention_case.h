@@ -18,6 +18,7 @@ struct attention_case {
     uint32_t n_sequences;
     int32_t query_lens[CASE_SEQUENCES], context_lens[CASE_SEQUENCES], rows[CASE_SEQUENCES];
     bool has_slopes, has_sinks, has_lse, resident;
+    bool has_rotary_rows;
     bool has_mask;
     uint32_t mask_dtype;
     bool mask_per_head;
@@ -31,9 +32,11 @@ struct attention_case {
     uint32_t n_blocks, n_tokens, n_columns; /* columns of the block table */
     int32_t *table;                         /* [CASE_SEQUENCES][n_columns] */
     double *query, *keys, *values;          /* [token][head][dim]; [block][token][kv_head][dim] */
-    double *stored_keys, *stored_values;    /* before scales; of 8-bit types the codes */
+    double *stored_query;                   /* of 8-bit types the codes */
+    double *stored_keys, *stored_values;    /* the same, before scales */
     float *block_scales;                    /* [2][block][kv_head] */
     float *cos, *sin;                       /* [position][rotary_dims / 2] */
+    int32_t *rotary_rows;                   /* [token] */
     double *mask;                           /* [token][head][longest context]; -infinity: hidden */
     float *slopes, *sinks;                  /* [heads] */
     /* Of the last run: */
@@ -52,6 +55,9 @@ void attention_case_draw_with(struct attention_case *c, uint64_t seed, uint32_t 
 
 /* Let all sequences begin with the same `keys`, each with `query_len` tokens and some keys of its own. */
 void attention_case_share(struct attention_case *c, uint32_t n_sequences, uint32_t keys, int32_t query_len);
+
+/* Let queries and outputs have 8-bit types. */
+void attention_case_narrow(struct attention_case *c, uint32_t query_dtype, uint32_t out_dtype, float out_scale);
 
 /* Set the type of the cache, with scales if it is an 8-bit one. */
 void attention_case_cache(struct attention_case *c, uint32_t dtype);

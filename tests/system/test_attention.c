@@ -130,6 +130,11 @@ static void run_feature(void (*change)(struct attention_case *c))
     X(log_sum_exp, c->has_lse = true)                                                                                  \
     X(rotary_halves, (c->config.rotary_dims = c->config.key_dim, c->config.rotary_interleaved = false))                \
     X(rotary_interleaved, (c->config.rotary_dims = 8, c->config.rotary_interleaved = true))                            \
+    X(rotary_rows, (c->config.rotary_dims = 8, c->has_rotary_rows = true))                                             \
+    X(int8_queries, attention_case_narrow(c, TG_INT8, TG_FP32, 1))                                                     \
+    X(fp8_queries, attention_case_narrow(c, TG_FP8_E4M3, TG_BF16, 1))                                                  \
+    X(int8_outputs, attention_case_narrow(c, TG_FP32, TG_INT8, 1 / 40.0f))                                             \
+    X(fp8_queries_and_outputs, attention_case_narrow(c, TG_FP8_E5M2, TG_FP8_E4M3, 1 / 8.0f))                           \
     X(int8_cache, attention_case_cache(c, TG_INT8))                                                                    \
     X(fp8_e4m3_cache, attention_case_cache(c, TG_FP8_E4M3))                                                            \
     X(fp8_e5m2_cache, attention_case_cache(c, TG_FP8_E5M2))                                                            \
@@ -178,6 +183,8 @@ static void expect_same_alone(struct attention_case *c, struct tg_device *device
         alone.rows[0] = c->rows[seq];
         alone.n_tokens = (uint32_t)c->query_lens[seq];
         alone.query = c->query + first * c->config.heads * c->config.key_dim;
+        if (c->stored_query) alone.stored_query = c->stored_query + first * c->config.heads * c->config.key_dim;
+        alone.rotary_rows = c->rotary_rows + first;
         alone.has_lse = alone.has_mask = false;
         assert_int_equal(attention_case_run(&alone, device), TG_OK);
         CHECK(memcmp(alone.out, together + first * row, (uint64_t)alone.n_tokens * row * sizeof *together) == 0,

@@ -107,9 +107,12 @@ static void config_fields_are_named(void **state)
     REFUSED(c.value_dim = 4, "value_dim is 4");
     REFUSED(c.block_tokens = 0, "block_tokens is 0");
     REFUSED(c.block_tokens = 1025, "block_tokens is 1025");
-    REFUSED(c.query_dtype = TG_INT8, "query_dtype is 4");
+    REFUSED(c.query_dtype = TG_INT32, "query_dtype is 3");
     REFUSED(c.out_dtype = 77, "out_dtype is 77");
     REFUSED(c.kv_dtype = TG_INT32, "kv_dtype is 3");
+    REFUSED(c.out_scale = 2, "only 8-bit outputs have a scale");
+    REFUSED((c.out_dtype = TG_INT8, c.out_scale = 0), "out_scale is 0");
+    REFUSED((c.out_dtype = TG_INT8, c.out_scale = 1e-42f), "out_scale is");
     REFUSED(c.scale = NAN, "scale is");
     REFUSED(c.scale = -1, "scale is -1");
     REFUSED(c.soft_cap = INFINITY, "soft_cap is inf");
@@ -228,6 +231,14 @@ static void rotated_tokens_need_positions(void **state)
     expect(tg_attention_plan(attention, &g.batch), TG_ERR_ARGUMENT, "context_lens[1] is 24: the rotary tables have 20");
     g.context_lens[1] = 1;
     expect(tg_attention_plan(attention, &g.batch), TG_ERR_ARGUMENT, "sequence 1 has 2 query tokens and 1 keys");
+    int32_t rows[] = {3, 19, -1};
+    g.batch.rotary_rows = rows;
+    expect(tg_attention_plan(attention, &g.batch), TG_ERR_ARGUMENT, "sequence 1, query token 1: rotary_rows has -1");
+    rows[2] = 20;
+    expect(tg_attention_plan(attention, &g.batch), TG_ERR_ARGUMENT, "the rotary tables have 20 positions");
+    rows[2] = 0;
+    expect(tg_attention_plan(attention, &g.batch), TG_OK, "");
+    expect(tg_attention_plan(g.attention, &g.batch), TG_ERR_ARGUMENT, "opened with rotary_dims 0");
     tg_attention_close(attention);
     good_close(&g);
 }

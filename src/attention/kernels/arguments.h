@@ -36,7 +36,7 @@ enum query_argument {
     QU_ROWS,
     QU_GROUP,
     QU_DIM,        /* of keys: a multiple of 8 up to 576 */
-    QU_FROM_DTYPE, /* fp32, fp16, bf16 */
+    QU_FROM_DTYPE, /* fp32, fp16, bf16, int8, fp8 */
     QU_TO_DTYPE,
     QU_TOKEN_LD, /* elements of the query from token to token */
     QU_HEAD_LD,  /* and from head to head */
@@ -138,7 +138,7 @@ enum merge_argument {
     MG_FLAGS,        /* enum merge_flag */
     MG_SCALE,        /* float: the output is multiplied by it */
     MG_OUT,          /* device address of the first row of the output ... */
-    MG_OUT_DTYPE,    /* ... fp32, fp16 or bf16 ... */
+    MG_OUT_DTYPE,    /* ... fp32, fp16, bf16, int8, fp8 ... */
     MG_OUT_TOKEN_LD, /* ... elements from token to token ... */
     MG_OUT_HEAD_LD,  /* ... and from head to head */
     MG_LSE,          /* device address of the first row's log-sum-exp, fp32; 0: not wanted */

@@ -26,6 +26,28 @@ static inline struct tg_tile as_column(const struct tg_tile *row)
     return column;
 }
 
+/* V. fp32 rows as elements of 8 bits: limited to the type's range, rounded once to nearest even. Changes `wide`. half:
+ * fp16 of its shape, for int8. */
+static inline void to_eight_bits(struct tg_tile wide, struct tg_tile half, struct tg_tile to)
+{
+    const bool is_int8 = to.dtype == TG_INT8;
+    const float most = is_int8 ? 127.0f : to.dtype == TG_FP8_E4M3 ? 448.0f : 57344.0f;
+    TMINS(wide, wide, most);
+    pipe_barrier(PIPE_V);
+    TMAXS(wide, wide, is_int8 ? -128.0f : -most);
+    pipe_barrier(PIPE_V);
+    if (!is_int8) {
+        TCVT(to, wide);
+        return;
+    }
+    TCVT(wide, wide, TG_CAST_RINT); /* fp16 has these whole numbers: they are not rounded again */
+    pipe_barrier(PIPE_V);
+    TCVT(half, wide);
+    pipe_barrier(PIPE_V);
+    /* The numbers fit. Without saturation the device would use the end of UB as scratch. */
+    TCVT(to, half, TG_CAST_RINT, TG_SATURATION_ON);
+}
+
 /* The number of rows of a slice that begins at `row`: up to `most`, and inside of one token or whole tokens, so that a
  * view with one distance from head to head and one from token to token describes them. */
 static inline uint32_t slice_rows(uint32_t rows, uint32_t row, uint32_t group, uint32_t most)

@@ -2,6 +2,7 @@
  * step.h - the description of a step that the host gives the plugin, tensor STEP_DESCRIPTOR:
  *
  *     struct step | fp32 [heads][8] slopes | fp32 [heads][8] sinks | struct step_sequence [n_sequences] | int32 ids
+ *                 | int32 rows of the rotary tables
  *
  * The host has checked all of it. The arrays of the step are further tensors.
  */
@@ -61,7 +62,8 @@ struct step {
     uint32_t rotary;                   /* tensor (below); 0: none */
     uint32_t rotated;                  /* dimensions of the query that are rotated */
     uint32_t positions;                /* of the rotary tables */
-    uint32_t mask_dtype;               /* enum tg_dtype; uint8: bits */
+    uint32_t rotary_rows; /* bytes from the start of the descriptor: the row of each query token; 0: its position */
+    uint32_t mask_dtype;  /* enum tg_dtype; uint8: bits */
     /* elements */
     int64_t query_token_ld, query_head_ld, out_token_ld, out_head_ld, lse_token_ld, lse_head_ld;
     int64_t mask_token_ld, mask_head_ld; /* of bits: bytes */

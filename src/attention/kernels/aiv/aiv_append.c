@@ -176,21 +176,13 @@ static void load_rotation(const struct task *t, const struct slice *s, uint32_t 
 static void quantise(const struct task *t, struct tg_tile *wide, uint32_t set, const struct tg_tile *to)
 {
     const bool is_int8 = t->to_dtype == TG_INT8;
-    const float most = is_int8 ? 127.0f : t->to_dtype == TG_FP8_E4M3 ? 448.0f : 57344.0f;
     const struct tg_tile other = vec_at(is_int8 ? TG_FP16 : t->to_dtype, wide->valid_rows, t->dim, set + OTHER);
     TMULS(*wide, *wide, t->factor);
     pipe_barrier(PIPE_V);
-    TMINS(*wide, *wide, most);
+    to_eight_bits(*wide, other, is_int8 ? *to : other); /* fp8 rows would overwrite those that are still to be read */
+    if (is_int8) return;
     pipe_barrier(PIPE_V);
-    TMAXS(*wide, *wide, is_int8 ? -128.0f : -most);
-    pipe_barrier(PIPE_V);
-    if (is_int8) TCVT(*wide, *wide, TG_CAST_RINT); /* fp16 has these whole numbers: they are not rounded again */
-    if (is_int8) pipe_barrier(PIPE_V);
-    TCVT(other, *wide);
-    pipe_barrier(PIPE_V);
-    /* The numbers fit. Without saturation the device would use the end of UB as scratch. */
-    if (is_int8) TCVT(*to, other, TG_CAST_RINT, TG_SATURATION_ON);
-    else TMOV(*to, other);
+    TMOV(*to, other);
 }
 
 /* V: rows in the cache's type, at the start of the set. */

@@ -26,7 +26,8 @@
 #define EACH_ROW (SLICE_ROWS * 32u) /* the same, eight times */
 
 /* Where things are in a set of buffers; o is at its start. */
-#define SET_O_J (FLOATS * 4u) /* and, in 16-bit types, out */
+#define SET_O_J (FLOATS * 4u)         /* and, in 16-bit types, out */
+#define SET_NARROW (SET_O_J + 20480u) /* out in 8-bit types, behind fp16: rows are rounded up to 32 bytes */
 #define SET_M (2u * FLOATS * 4u)
 #define SET_L (SET_M + ROW)
 #define SET_A (SET_L + ROW)
@@ -52,7 +53,7 @@ struct slice {
     struct tg_tile m, l, o; /* the running softmax */
     struct tg_tile a, b;    /* m before the merge and m_j, which become the factors of both sides */
     struct tg_tile l_j, o_j;
-    struct tg_tile out;         /* o in the output's type; o itself in fp32 */
+    struct tg_tile out, half;   /* o in the output's type, o itself in fp32; scratch of 8-bit outputs */
     struct tg_tile sink, eight; /* [n][8] */
 };
 
@@ -69,7 +70,10 @@ static struct slice slice_make(const struct task *t, uint32_t row, uint32_t idx)
     s.n = rows_at(t, row);
     s.o = vec_at(TG_FP32, s.n, t->dim, start);
     s.o_j = vec_at(TG_FP32, s.n, t->dim, start + SET_O_J);
-    s.out = t->out_dtype == TG_FP32 ? s.o : vec_at(t->out_dtype, s.n, t->dim, start + SET_O_J);
+    const bool is_narrow = tg_dtype_bytes(t->out_dtype) == 1;
+    s.half = vec_at(TG_FP16, s.n, t->dim, start + SET_O_J);
+    s.out = t->out_dtype == TG_FP32 ? s.o
+                                    : vec_at(t->out_dtype, s.n, t->dim, start + (is_narrow ? SET_NARROW : SET_O_J));
     s.m = vec_at(TG_FP32, 1, s.n, start + SET_M);
     s.l = vec_at(TG_FP32, 1, s.n, start + SET_L);
     s.a = vec_at(TG_FP32, 1, s.n, start + SET_A);
@@ -190,7 +194,8 @@ static void finish(const struct task *t, struct slice *s)
     TROWEXPANDDIV(s->o, s->o, l);
     if (s->out.dtype == TG_FP32) return;
     pipe_barrier(PIPE_V);
-    TCVT(s->out, s->o);
+    if (tg_dtype_bytes(s->out.dtype) == 1) to_eight_bits(s->o, s->half, s->out);
+    else TCVT(s->out, s->o);
 }
 
 /* MTE3. */

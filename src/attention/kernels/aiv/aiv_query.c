@@ -52,9 +52,15 @@ static struct rotation rotation_of(const struct task *t, uint32_t n, uint32_t se
 /* V. The tile that is to be stored. */
 static struct tg_tile convert(const struct task *t, struct tg_tile loaded, uint32_t n, uint32_t set)
 {
-    if (t->from_dtype == t->to_dtype && !t->rotated) return loaded;
+    if (t->from_dtype == TG_INT8) {
+        const struct tg_tile half = vec_at(TG_FP16, n, t->dim, set + SET_OUT);
+        TCVT(half, loaded);
+        pipe_barrier(PIPE_V);
+        loaded = half;
+    }
+    if (loaded.dtype == t->to_dtype && !t->rotated) return loaded;
     struct tg_tile wide = loaded;
-    if (t->from_dtype != TG_FP32) {
+    if (loaded.dtype != TG_FP32) {
         wide = vec_at(TG_FP32, n, t->dim, set + SET_WIDE);
         TCVT(wide, loaded);
         pipe_barrier(PIPE_V);

@@ -377,8 +377,8 @@ static uint64_t query_address(const struct builder *b, const struct chain *c)
     return row_address(b, c, STEP_QUERY, s->query_dtype, s->query_token_ld, s->query_head_ld);
 }
 
-/* Gather n tokens of the chain from token `at` on, the first of which stands at `position` of its sequence. */
-static int add_gather(struct builder *b, const struct chain *c, uint64_t at, uint64_t n, uint64_t position)
+/* Gather n tokens of the chain from token `at` on, rotated by the rows of the tables from `row` on. */
+static int add_gather(struct builder *b, const struct chain *c, uint64_t at, uint64_t n, uint64_t row)
 {
     const struct step *s = b->step;
     uint64_t args[QU_ARGUMENTS] = {0};
@@ -394,7 +394,7 @@ static int add_gather(struct builder *b, const struct chain *c, uint64_t at, uin
     args[QU_ROTATED] = s->rotated;
     if (s->rotary) {
         const uint64_t row_bytes = s->rotated * sizeof(float), table_bytes = s->positions * row_bytes;
-        args[QU_COS] = b->tensors[s->rotary] + position * row_bytes;
+        args[QU_COS] = b->tensors[s->rotary] + row * row_bytes;
         args[QU_SIN] = args[QU_COS] + table_bytes;
         args[QU_INDEX] = b->tensors[s->rotary] + 2 * table_bytes;
     }
@@ -594,17 +594,33 @@ static int build_empty(struct builder *b, struct chain *c)
     return 0;
 }
 
-/* The tasks that gather the chain's rows, one after the other. Each sequence has a task, for it has its positions. */
-static int build_gathers(struct builder *b, struct chain *c)
+/* Tokens of the chain from `at` on that belong to one sequence, and are rotated by rows of the tables behind each other.
+ * Sets *row to the first one. */
+static uint64_t tokens_in_line(const struct builder *b, const struct chain *c, uint64_t at, uint64_t *row)
 {
     const struct step_sequence *own = &c->sequence;
-    const uint64_t n = c->is_prefix ? b->sequences[own->leader].query_tokens : c->n_tokens;
+    const uint64_t each = c->is_prefix ? b->sequences[own->leader].query_tokens : c->n_tokens;
+    const struct step_sequence *s = c->is_prefix ? &b->sequences[own->leader + (c->token + at) / each] : own;
+    const uint64_t most = each - at % each;
+    *row = (uint64_t)s->context - s->query_tokens + (c->is_prefix ? 0 : c->token) + at % each;
+    if (b->step->rotary_rows == 0) return most;
+    const int32_t *rows = (const int32_t *)(uintptr_t)(b->tensors[STEP_DESCRIPTOR] + b->step->rotary_rows) +
+                          first_token(c) + at;
+    uint64_t n = 1;
+    while (n < most && rows[n] == rows[n - 1] + 1) n++;
+    *row = (uint64_t)rows[0];
+    return n;
+}
+
+/* The tasks that gather the chain's rows, one after the other. */
+static int build_gathers(struct builder *b, struct chain *c)
+{
     char text[64];
     (void)snprintf(text, sizeof text, "token %u head %u", (unsigned)first_token(c), (unsigned)first_head(b, c));
-    for (uint64_t at = 0; at < c->n_tokens; at += n) {
-        const struct step_sequence *s = c->is_prefix ? &b->sequences[own->leader + (c->token + at) / n] : own;
-        const uint64_t position = (uint64_t)s->context - s->query_tokens + (c->is_prefix ? 0 : c->token);
-        const int task = add_gather(b, c, at, n, position);
+    for (uint64_t at = 0, n; at < c->n_tokens; at += n) {
+        uint64_t row;
+        n = tokens_in_line(b, c, at, &row);
+        const int task = add_gather(b, c, at, n, row);
         if (join(b, task, text, c->gather, NO_TASK)) return -1;
         tg_publish(b->rt, task);
         c->gather = task;
