@@ -38,9 +38,9 @@ struct tg_attention_config {
     uint32_t key_dim;      /* elements of a query and a key: a multiple of 8, up to 576 */
     uint32_t value_dim;    /* elements of a value and an output: a multiple of 8, up to 576. 0: key_dim */
     uint32_t block_tokens; /* of a KV block: 1 to 1024 */
-    uint32_t query_dtype, out_dtype, kv_dtype; /* enum tg_dtype: fp32, fp16, bf16, int8, fp8 (e4m3, e5m2). Products
-                                        are of fp16 if query and keys have 8 bits, of the wider type if one of them has,
-                                        of fp32 if the two are different types of 16 or 32 bits */
+    /* enum tg_dtype: fp32, fp16, bf16, int8, fp8 (e4m3, e5m2). If one of query and keys has 8 bits, products are of the
+     * type of the other; if both have, of fp16. Two different types of 16 or 32 bits are multiplied in fp32. */
+    uint32_t query_dtype, out_dtype, kv_dtype;
     float scale;    /* of the scores, and of a query's 8-bit elements; 0: 1 / sqrt(key_dim) */
     float soft_cap; /* c: x becomes c * tanh(x / c); 0: none */
     bool causal;

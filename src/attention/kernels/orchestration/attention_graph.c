@@ -594,7 +594,7 @@ static int build_empty(struct builder *b, struct chain *c)
     return 0;
 }
 
-/* Tokens of the chain from `at` on that belong to one sequence, and are rotated by rows of the tables behind each other.
+/* Tokens of the chain from `at` on that are of one sequence and rotated by rows of the tables behind each other.
  * Sets *row to the first one. */
 static uint64_t tokens_in_line(const struct builder *b, const struct chain *c, uint64_t at, uint64_t *row)
 {
