@@ -25,22 +25,43 @@ static int64_t read_fully(int fd, unsigned char *bytes, size_t n_bytes)
     return (int64_t)n_read;
 }
 
-static enum tg_status read_open_file(int fd, const char *path, void **bytes, size_t *n_bytes, struct failure *failure)
+/* Open a regular file and tell its size. */
+static enum tg_status open_regular(const char *path, int *fd, uint64_t *size, struct failure *failure)
 {
     struct stat info;
-    if (fstat(fd, &info) != 0) return failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(info.st_mode)) {
-        return failure_set(failure, TG_ERR_FILE, "%s: is not a regular file", path);
-    }
-    uint64_t size = (uint64_t)info.st_size;
-    unsigned char *memory = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
-    if (!memory) {
-        return failure_set(failure, TG_ERR_MEMORY, "%s: no memory for its %llu bytes", path, (unsigned long long)size);
-    }
-    int64_t n_read = read_fully(fd, memory, (size_t)size);
-    if (n_read < 0 || (uint64_t)n_read != size) {
-        const char *why = n_read < 0 ? strerror(errno) : "it became shorter while it was read";
-        enum tg_status status = failure_set(failure, TG_ERR_FILE, "%s: %s", path, why);
+    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
+    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (*fd < 0) return failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
+    enum tg_status status = TG_OK;
+    if (fstat(*fd, &info) != 0) status = failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
+    else if (!S_ISREG(info.st_mode)) status = failure_set(failure, TG_ERR_FILE, "%s: is not a regular file", path);
+    else *size = (uint64_t)info.st_size;
+    if (status != TG_OK) close(*fd);
+    return status;
+}
+
+/* Read n_bytes, all of which the file had when it was opened. */
+static enum tg_status read_all_of(int fd, const char *path, void *bytes, size_t n_bytes, struct failure *failure)
+{
+    const int64_t n_read = read_fully(fd, bytes, n_bytes);
+    if (n_read >= 0 && (uint64_t)n_read == n_bytes) return TG_OK;
+    const char *why = n_read < 0 ? strerror(errno) : "it became shorter while it was read";
+    return failure_set(failure, TG_ERR_FILE, "%s: %s", path, why);
+}
+
+enum tg_status file_read(const char *path, void **bytes, size_t *n_bytes, struct failure *failure)
+{
+    int fd;
+    uint64_t size;
+    enum tg_status status = open_regular(path, &fd, &size, failure);
+    if (status != TG_OK) return status;
+    void *memory = size < SIZE_MAX ? malloc((size_t)size + 1) : NULL;
+    if (memory) status = read_all_of(fd, path, memory, (size_t)size, failure);
+    else
+        status = failure_set(failure, TG_ERR_MEMORY, "%s: no memory for its %llu bytes", path,
+                             (unsigned long long)size);
+    close(fd);
+    if (status != TG_OK) {
         free(memory);
         return status;
     }
@@ -49,12 +70,14 @@ static enum tg_status read_open_file(int fd, const char *path, void **bytes, siz
     return TG_OK;
 }
 
-enum tg_status file_read(const char *path, void **bytes, size_t *n_bytes, struct failure *failure)
+enum tg_status file_read_start(const char *path, void *bytes, size_t capacity, size_t *n_bytes, uint64_t *file_bytes,
+                               struct failure *failure)
 {
-    /* O_NONBLOCK: opening a pipe that nobody writes to must not hang before it is refused. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return failure_set(failure, TG_ERR_FILE, "%s: %s", path, strerror(errno));
-    enum tg_status status = read_open_file(fd, path, bytes, n_bytes, failure);
+    int fd;
+    enum tg_status status = open_regular(path, &fd, file_bytes, failure);
+    if (status != TG_OK) return status;
+    *n_bytes = *file_bytes < capacity ? (size_t)*file_bytes : capacity;
+    status = read_all_of(fd, path, bytes, *n_bytes, failure);
     close(fd);
     return status;
 }

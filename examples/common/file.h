@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "failure.h"
@@ -21,7 +22,12 @@
  */
 enum tg_status file_read(const char *path, void **bytes, size_t *n_bytes, struct failure *failure);
 
-/* The same for the file `name` in `folder`. */
+/* Read the first bytes of the regular file `path`, at most `capacity`. Writes *n_bytes, the number of bytes read, and
+ * *file_bytes, that of the whole file. Errors: TG_ERR_FILE, as file_read. */
+enum tg_status file_read_start(const char *path, void *bytes, size_t capacity, size_t *n_bytes, uint64_t *file_bytes,
+                               struct failure *failure);
+
+/* The same as file_read for the file `name` in `folder`. */
 enum tg_status file_read_in(const char *folder, const char *name, void **bytes, size_t *n_bytes,
                             struct failure *failure);
 

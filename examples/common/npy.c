@@ -180,8 +180,9 @@ static bool find_header(const unsigned char *bytes, size_t n_bytes, struct curso
     return true;
 }
 
-enum tg_status npy_parse(const void *bytes, size_t n_bytes, const char *name, struct npy_array *out,
-                         size_t *data_offset, struct failure *failure)
+/* The first n_bytes of a file that has file_bytes. */
+static enum tg_status parse_start(const void *bytes, size_t n_bytes, uint64_t file_bytes, const char *name,
+                                  struct npy_array *out, size_t *data_offset, struct failure *failure)
 {
     struct cursor text;
     struct header header = {0};
@@ -204,13 +205,30 @@ enum tg_status npy_parse(const void *bytes, size_t n_bytes, const char *name, st
                            name);
     }
     if (!count_bytes(&array)) return failure_set(failure, TG_ERR_FILE, "%s: its shape is too large", name);
-    if (array.n_bytes != n_bytes - offset) {
-        return failure_set(failure, TG_ERR_FILE, "%s: its shape needs %" PRIu64 " bytes of elements, the file has %zu",
-                           name, array.n_bytes, n_bytes - offset);
+    if (array.n_bytes != file_bytes - offset) {
+        return failure_set(failure, TG_ERR_FILE,
+                           "%s: its shape needs %" PRIu64 " bytes of elements, the file has %" PRIu64, name,
+                           array.n_bytes, file_bytes - offset);
     }
     *out = array;
     *data_offset = offset;
     return TG_OK;
+}
+
+enum tg_status npy_parse(const void *bytes, size_t n_bytes, const char *name, struct npy_array *out,
+                         size_t *data_offset, struct failure *failure)
+{
+    return parse_start(bytes, n_bytes, n_bytes, name, out, data_offset, failure);
+}
+
+enum tg_status npy_look(const char *path, struct npy_array *out, struct failure *failure)
+{
+    enum { START_BYTES = 4096 }; /* numpy writes 64 to 192 */
+    unsigned char start[START_BYTES];
+    size_t n_bytes, offset;
+    uint64_t file_bytes;
+    enum tg_status status = file_read_start(path, start, sizeof start, &n_bytes, &file_bytes, failure);
+    return status == TG_OK ? parse_start(start, n_bytes, file_bytes, path, out, &offset, failure) : status;
 }
 
 enum tg_status npy_read(const char *path, struct npy_array *out, struct failure *failure)

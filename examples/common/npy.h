@@ -40,6 +40,10 @@ size_t npy_type_bytes(enum npy_type type);
 enum tg_status npy_parse(const void *bytes, size_t n_bytes, const char *name, struct npy_array *out,
                          size_t *data_offset, struct failure *failure);
 
+/* Read the header of a .npy file, which has at most 4 KiB. Writes *out, without data. Errors: those of npy_parse, and
+ * TG_ERR_FILE of file_read. */
+enum tg_status npy_look(const char *path, struct npy_array *out, struct failure *failure);
+
 /* Read a .npy file. On success *out owns data. Errors: those of npy_parse and file_read. */
 enum tg_status npy_read(const char *path, struct npy_array *out, struct failure *failure);
 

@@ -53,20 +53,21 @@ struct loading {
     enum tensor_file source[N_DIMENSIONS]; /* the file that told the size */
 };
 
-static enum tg_status read_files(struct loading *l, struct failure *failure)
+/* Read the header of a file, or all of it. */
+typedef enum tg_status read_fn(const char *path, struct npy_array *out, struct failure *failure);
+
+/* Read a file of the folder. An out.npy that does not exist is left out. */
+static enum tg_status read_file(struct loading *l, enum tensor_file file, read_fn *read, struct failure *failure)
 {
-    for (int i = 0; i < N_TENSOR_FILES; i++) {
-        char *path = file_join(l->folder, files[i].name);
-        if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
-        enum tg_status status = TG_OK;
-        if (i != OUT || file_exists(path)) {
-            status = npy_read(path, &l->arrays[i], failure);
-            l->has_out = i == OUT && status == TG_OK;
-        }
-        free(path);
-        if (status != TG_OK) return status;
+    char *path = file_join(l->folder, files[file].name);
+    if (!path) return failure_set(failure, TG_ERR_MEMORY, "no memory for the name of a file");
+    enum tg_status status = TG_OK;
+    if (file != OUT || file_exists(path)) {
+        status = read(path, &l->arrays[file], failure);
+        l->has_out |= file == OUT && status == TG_OK;
     }
-    return TG_OK;
+    free(path);
+    return status;
 }
 
 /* Hold the dimensions of one file against those of the files before it. */
@@ -184,8 +185,18 @@ static enum tg_status move_reference(struct loading *l, struct pa_problem *p, st
     return TG_OK;
 }
 
-static enum tg_status move_tensors(struct loading *l, struct pa_problem *p, struct failure *failure)
+/* Check what the headers say: everything that can be refused without the elements. */
+static enum tg_status look_at_files(struct loading *l, const enum pa_dtype *dtype, struct pa_problem *p,
+                                    struct failure *failure)
 {
+    enum tg_status status = TG_OK;
+    for (int i = 0; status == TG_OK && i < N_TENSOR_FILES; i++)
+        status = read_file(l, (enum tensor_file)i, npy_look, failure);
+    for (int i = 0; status == TG_OK && i < N_TENSOR_FILES; i++)
+        if (i != OUT || l->has_out) status = check_shape(l, (enum tensor_file)i, failure);
+    if (status == TG_OK) status = choose_dtype(l, dtype, &p->shape.dtype, failure);
+    if (status == TG_OK) status = check_types(l, p->shape.dtype, failure);
+    if (status != TG_OK) return status;
     p->shape.batch = (uint32_t)l->sizes[BATCH];
     p->shape.heads = (uint32_t)l->sizes[HEADS];
     p->shape.kv_heads = (uint32_t)l->sizes[KV_HEADS];
@@ -193,6 +204,28 @@ static enum tg_status move_tensors(struct loading *l, struct pa_problem *p, stru
     p->shape.block_size = (uint32_t)l->sizes[BLOCK_SIZE];
     p->table_cols = (uint32_t)l->sizes[TABLE_COLS];
     p->n_blocks = (uint32_t)l->sizes[N_BLOCKS];
+    return pa_problem_check_memory(p, failure);
+}
+
+/* All elements. Somebody may have written a file since its header was read. */
+static enum tg_status read_files(struct loading *l, struct failure *failure)
+{
+    for (int i = 0; i < N_TENSOR_FILES; i++) {
+        const struct npy_array seen = l->arrays[i];
+        if (i == OUT && !l->has_out) continue;
+        enum tg_status status = read_file(l, (enum tensor_file)i, npy_read, failure);
+        if (status != TG_OK) return status;
+        const struct npy_array *now = &l->arrays[i];
+        if (now->data && now->type == seen.type && now->n_dims == seen.n_dims &&
+            memcmp(now->shape, seen.shape, sizeof seen.shape) == 0)
+            continue;
+        return failure_set(failure, TG_ERR_FILE, "%s/%s: it changed while it was read", l->folder, files[i].name);
+    }
+    return TG_OK;
+}
+
+static enum tg_status move_tensors(struct loading *l, struct pa_problem *p, struct failure *failure)
+{
     p->query = move_data(&l->arrays[QUERY]);
     enum tg_status status = move_int32(l, BLOCK_TABLE, &p->block_table, failure);
     if (status == TG_OK) status = move_int32(l, CONTEXT_LENS, &p->context_lens, failure);
@@ -210,12 +243,8 @@ enum tg_status pa_files_load(const char *folder, const enum pa_dtype *dtype, str
 {
     struct loading l = {.folder = folder};
     struct pa_problem problem = {0};
-    enum tg_status status = read_files(&l, failure);
-    for (int i = 0; status == TG_OK && i < N_TENSOR_FILES; i++) {
-        if (i != OUT || l.has_out) status = check_shape(&l, (enum tensor_file)i, failure);
-    }
-    if (status == TG_OK) status = choose_dtype(&l, dtype, &problem.shape.dtype, failure);
-    if (status == TG_OK) status = check_types(&l, problem.shape.dtype, failure);
+    enum tg_status status = look_at_files(&l, dtype, &problem, failure);
+    if (status == TG_OK) status = read_files(&l, failure);
     if (status == TG_OK) status = move_tensors(&l, &problem, failure);
     for (int i = 0; i < N_TENSOR_FILES; i++) npy_free(&l.arrays[i]);
     if (status == TG_OK) *out = problem;

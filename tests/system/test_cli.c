@@ -537,6 +537,22 @@ static void schedules_that_differ_are_a_finding(void **state)
     folder_remove(&folder);
 }
 
+static void a_finding_decides_the_exit_code_of_a_wrong_result(void **state)
+{
+    (void)state;
+    struct folder folder;
+    folder_make(&folder);
+    folder_put_program(&folder, (const char *const[FLAGSHIP_PARTS]){[FLAGSHIP_ORCHESTRATION] = "mutant_no_task"});
+    expect(1, ARGS("--program", folder.path, "--case", "Case2"), ARGS("TG_ERR_MISMATCH"));
+    struct json *json = expect_json(3, ARGS("--program", folder.path, "--case", "Case2", "--check"));
+    assert_true(json_number(json, "mismatches") > 0 || json_number(json, "not_finite") > 0);
+    const struct json *findings = json_get(json, "findings");
+    assert_true(findings && findings->first);
+    assert_string_equal(json_string(findings->first, "code"), "OUTPUT_UNWRITTEN");
+    json_free(json);
+    folder_remove(&folder);
+}
+
 static void all_edges_are_removed(void **state)
 {
     (void)state;
@@ -673,6 +689,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(it_runs_on_a_small_stack),
     cmocka_unit_test(one_up_to_up_edge_is_removed),
     cmocka_unit_test(schedules_that_differ_are_a_finding),
+    cmocka_unit_test(a_finding_decides_the_exit_code_of_a_wrong_result),
     cmocka_unit_test(all_edges_are_removed),
     cmocka_unit_test(files_that_are_no_program),
     cmocka_unit_test(what_was_saved_can_be_loaded),

@@ -174,6 +174,41 @@ static void files_that_do_not_fit_are_refused(void **state)
     free(path);
 }
 
+/* A file of so many blocks whose elements take no room on the disk. */
+static void make_sparse(const char *path, const char *name, uint64_t n_blocks, unsigned head_dim)
+{
+    char text[128], *file = file_join(path, name);
+    const int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, 16, 2, %u)}",
+                           (unsigned long long)n_blocks, head_dim);
+    FILE *stream = fopen(file, "w");
+    assert_non_null(stream);
+    assert_true(fprintf(stream, "\x93NUMPY\x01%c%c%c%s", 0, n, 0, text) == 10 + n);
+    assert_int_equal(fclose(stream), 0);
+    assert_int_equal(truncate(file, (off_t)(10 + (uint64_t)n + n_blocks * 16 * 2 * head_dim * 4)), 0);
+    free(file);
+}
+
+static void sizes_are_refused_before_elements_are_read(void **state)
+{
+    (void)state;
+    const uint64_t n_blocks = 1 << 24; /* 64 GiB */
+    struct pa_problem p = draw("ragged"), loaded;
+    char *path = file_join(folder, "large");
+    save(path, &p);
+    make_sparse(path, "key_cache.npy", n_blocks, 33);
+    assert_int_equal(pa_files_load(path, NULL, &loaded, &why), TG_ERR_FILE);
+    assert_non_null(strstr(why.message, "key_cache.npy: dimension 3 (head_dim) is 33"));
+    make_sparse(path, "key_cache.npy", n_blocks, 32);
+    assert_int_equal(pa_files_load(path, NULL, &loaded, &why), TG_ERR_FILE);
+    assert_non_null(strstr(why.message, "value_cache.npy: dimension 0 (n_blocks) is 15"));
+    make_sparse(path, "key_cache.npy", n_blocks * 64, 32);
+    make_sparse(path, "value_cache.npy", n_blocks * 64, 32);
+    assert_int_equal(pa_files_load(path, NULL, &loaded, &why), TG_ERR_MEMORY);
+    assert_non_null(strstr(why.message, "the tensors need 16384."));
+    pa_problem_free(&p);
+    free(path);
+}
+
 static void a_wrong_element_type_is_refused(void **state)
 {
     (void)state;
@@ -288,6 +323,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(every_element_type_survives),
         IN_A_FOLDER(files_that_do_not_fit_are_refused),
+        IN_A_FOLDER(sizes_are_refused_before_elements_are_read),
         IN_A_FOLDER(a_wrong_element_type_is_refused),
         IN_A_FOLDER(int64_is_narrowed),
         IN_A_FOLDER(out_is_optional),
