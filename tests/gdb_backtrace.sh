@@ -39,5 +39,5 @@ see() {
     echo "passed: $function"
 }
 
-see kernel_entry kernel_entry tg_guard_call tg_core_main core_main enter
+see kernel_entry kernel_entry tg_core_main core_main enter
 see orchestration orchestration tg_builder_run thread_main enter

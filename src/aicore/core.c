@@ -7,26 +7,6 @@
 
 #include "launch/launch.h"
 
-/* `args` is zero before and after the call, even beyond the task's own arguments: a kernel may write there. */
-static void run_task(struct tg_machine *machine, struct tg_handshake *handshake, uint32_t seq,
-                     int64_t args[TG_TASK_ARGS_MAX])
-{
-    /* Acquire, pairs with the scheduler's release: the payload belongs to this token. */
-    if (atomic_load_explicit(&handshake->payload_token, memory_order_acquire) != seq) return;
-    /* A kernel gets its own copy of the arguments, because it may write to them. */
-    const struct tg_payload *payload = &handshake->payload;
-    const uint32_t n_args = payload->n_args;
-    const uint64_t *theirs = (const uint64_t *)(uintptr_t)payload->args; /* a core reads device memory */
-    for (uint32_t i = 0; i < n_args; i++) args[i] = (int64_t)theirs[i];
-    const struct tg_kernel_call call = {
-        .args = args, .n_args = n_args, .func_id = payload->func_id, .task_id = payload->task_id};
-    machine->ops->run_kernel(machine, &call, &handshake->result);
-    memset(args, 0, TG_TASK_ARGS_MAX * sizeof args[0]);
-    /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
-    atomic_store_explicit(&handshake->result_token, seq, memory_order_release);
-    machine->ops->write_cond(machine, TG_COND_FIN | seq);
-}
-
 void tg_core_main(void *arg, uint32_t core)
 {
     const struct tg_core_launch *launch = arg;
@@ -38,10 +18,26 @@ void tg_core_main(void *arg, uint32_t core)
     atomic_store_explicit(&handshake->ready, 1, memory_order_release);
     machine->ops->write_cond(machine, TG_TOKEN_NONE);
 
+    /* A kernel gets its own copy of the arguments, because it may write to them, even beyond their number. The copy is
+     * zero before and after each call. */
     int64_t args[TG_TASK_ARGS_MAX] = {0};
     uint32_t token = TG_TOKEN_NONE;
     while ((token = machine->ops->wait_dispatch(machine, token)) != TG_TOKEN_EXIT) {
-        if (token == TG_TOKEN_IDLE) machine->ops->write_cond(machine, TG_TOKEN_IDLE);
-        else run_task(machine, handshake, token, args);
+        if (token == TG_TOKEN_IDLE) {
+            machine->ops->write_cond(machine, TG_TOKEN_IDLE);
+            continue;
+        }
+        /* Acquire, pairs with the scheduler's release: the payload belongs to this token. */
+        if (atomic_load_explicit(&handshake->payload_token, memory_order_acquire) != token) continue;
+        const struct tg_payload *payload = &handshake->payload;
+        const struct tg_kernel_call call = {
+            .args = args, .n_args = payload->n_args, .func_id = payload->func_id, .task_id = payload->task_id};
+        const uint64_t *theirs = (const uint64_t *)(uintptr_t)payload->args; /* a core reads device memory */
+        for (uint32_t i = 0; i < call.n_args; i++) args[i] = (int64_t)theirs[i];
+        machine->ops->run_kernel(machine, &call, &handshake->result);
+        memset(args, 0, sizeof args);
+        /* Release, pairs with the scheduler's acquire: result and outputs are complete. */
+        atomic_store_explicit(&handshake->result_token, token, memory_order_release);
+        machine->ops->write_cond(machine, TG_COND_FIN | token);
     }
 }

@@ -90,24 +90,18 @@ static bool wait_task(void *context, int64_t id)
     return complete;
 }
 
-static void run_plugin(struct tg_control *control)
+void tg_control_build(struct tg_control *control)
 {
-    const struct tg_control_launch *config = &control->config;
+    struct tg_machine *machine = machine_of(control);
     const struct tg_builder_hooks hooks = {
         .context = control,
         .now = now,
         .spend = spend,
         .published = published,
-        .wait_task = config->data->sequential ? NULL : wait_task,
+        .wait_task = control->config.data->sequential ? NULL : wait_task,
     };
-    control->place->plugin = tg_builder_run_embedded(config, &hooks);
-}
-
-void tg_control_build(struct tg_control *control)
-{
-    struct tg_machine *machine = machine_of(control);
     control->since_ns = now(control);
-    run_plugin(control);
+    control->place->plugin = tg_builder_run_embedded(&control->config, &hooks);
     span(control, TG_SPAN_BUILD);
     machine->ops->sync(machine);
     set_phase(control, TG_BUILT);

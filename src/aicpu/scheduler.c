@@ -47,35 +47,7 @@ static void open_cores(struct tg_control *control, struct tg_scheduler *s)
     }
 }
 
-static void close_cores(struct tg_control *control, struct tg_scheduler *s)
-{
-    struct tg_machine *machine = machine_of(control);
-    for (uint32_t i = 0; i < s->n_own; i++) machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_EXIT);
-}
-
 /* ---- completion ---- */
-
-static void record(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core,
-                   const struct tg_task *task, const struct tg_kernel_end *end)
-{
-    struct tg_machine *machine = machine_of(control);
-    if (end->start_ns < s->first_start_ns) s->first_start_ns = end->start_ns;
-    s->n_instructions += end->times.n_instructions;
-    s->core_used[core] = true;
-    if (!machine->observers) return;
-    const struct tg_ran ran = {.ready_ns = task->ready_ns,
-                               .dispatched_ns = task->dispatched_ns,
-                               .start_ns = end->start_ns,
-                               .end_ns = end->end_ns,
-                               .complete_ns = machine->ops->now(machine),
-                               .task_id = task->id,
-                               .func_id = task->kernel->func_id,
-                               .core = (uint16_t)core,
-                               .file = task->file,
-                               .line = task->line,
-                               .kernel = end->times};
-    TG_OBSERVE(machine->observers, ran, self, &ran);
-}
 
 static void report_fault(struct tg_control *control, uint32_t core, struct tg_task *task, enum tg_status why,
                          const char *words)
@@ -97,6 +69,7 @@ void tg_control_report_core(struct tg_control *control, uint32_t core, const str
                  how->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT, words);
 }
 
+/* The task of a core has ended: tell it, complete it, and offer its successors. */
 static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t self, uint32_t core)
 {
     struct tg_machine *machine = machine_of(control);
@@ -105,7 +78,21 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     s->running[core] = NULL;
     s->n_running--;
     core_is_idle(control, s, core);
-    record(control, s, self, core, task, end);
+    if (end->start_ns < s->first_start_ns) s->first_start_ns = end->start_ns;
+    s->n_instructions += end->times.n_instructions;
+    s->core_used[core] = true;
+    const struct tg_ran ran = {.ready_ns = task->ready_ns,
+                               .dispatched_ns = task->dispatched_ns,
+                               .start_ns = end->start_ns,
+                               .end_ns = end->end_ns,
+                               .complete_ns = machine->ops->now(machine),
+                               .task_id = task->id,
+                               .func_id = task->kernel->func_id,
+                               .core = (uint16_t)core,
+                               .file = task->file,
+                               .line = task->line,
+                               .kernel = end->times};
+    TG_OBSERVE(machine->observers, ran, self, &ran);
     if (end->status != TG_OK) {
         report_fault(control, core, task, (enum tg_status)end->status, machine->ops->fault(machine, core));
         tg_control_wake_all(control, self);
@@ -148,12 +135,6 @@ static bool poll_cores(struct tg_control *control, struct tg_scheduler *s, uint3
 
 /* ---- dispatch ---- */
 
-static bool may_dispatch(struct tg_control *control)
-{
-    if (tg_control_failed(control)) return false;
-    return !control->config.data->sequential || tg_control_phase(control) == TG_BUILT;
-}
-
 /* The most recently used idle core, whose buffers are warm. A random schedule draws any idle core. */
 static uint32_t take_idle_core(struct tg_control *control, struct tg_scheduler *s, enum tg_core_type type)
 {
@@ -194,7 +175,8 @@ static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s, u
     bool moved = false;
     machine->ops->spend(machine, TG_WORK_SWEEP, 1);
     machine->ops->sync(machine);
-    if (!may_dispatch(control)) return false;
+    if (tg_control_failed(control)) return false;
+    if (control->config.data->sequential && tg_control_phase(control) != TG_BUILT) return false;
     uint64_t *random = control->config.data->schedule_seed ? &s->random : NULL;
     for (int type = TG_AIC; type <= TG_AIV; type++) {
         while (s->n_idle[type] > 0) {
@@ -210,23 +192,24 @@ static bool dispatch_ready(struct tg_control *control, struct tg_scheduler *s, u
 
 /* ---- the end ---- */
 
-static bool all_complete(struct tg_control *control)
-{
-    return tg_control_phase(control) == TG_BUILT &&
-           tg_graph_n_complete(control->place->graph) == control->place->graph->n_added;
-}
-
-/* A failed run still waits for its cores and for the builder, whose plugin may use memory that the run owns. */
+/* Nothing is left to do. A failed run still waits for its cores and for the builder, whose plugin may use memory that
+ * the run owns. */
 static bool is_over(struct tg_control *control, const struct tg_scheduler *s)
 {
-    if (s->n_running > 0) return false;
-    if (tg_control_failed(control)) return tg_control_phase(control) == TG_BUILT;
-    return all_complete(control);
+    struct tg_graph *graph = control->place->graph;
+    if (s->n_running > 0 || tg_control_phase(control) != TG_BUILT) return false;
+    return tg_control_failed(control) || tg_graph_n_complete(graph) == graph->n_added;
 }
 
-/* No task can move any more. Set the reason once. */
-static void judge(struct tg_control *control, uint32_t self)
+/* No task can move any more. While the builder builds, the builder handles the stall: its window grows, or the awaited
+ * task cannot complete. After that the graph's verdict is the run's failure. */
+static void stalled(struct tg_control *control, uint32_t self)
 {
+    struct tg_machine *machine = machine_of(control);
+    if (tg_control_phase(control) != TG_BUILT) {
+        machine->ops->wake(machine, 0);
+        return;
+    }
     char why[TG_MESSAGE_BYTES];
     enum tg_status status = tg_graph_verdict(control->place->graph, why, sizeof why);
     if (status == TG_OK) {
@@ -235,14 +218,6 @@ static void judge(struct tg_control *control, uint32_t self)
     }
     tg_failure_set(control->place->failure, status, "%s", why);
     tg_control_wake_all(control, self);
-}
-
-/* While the builder builds, the builder handles a stall: its window grows, or the awaited task cannot complete. */
-static void stalled(struct tg_control *control, uint32_t self)
-{
-    struct tg_machine *machine = machine_of(control);
-    if (tg_control_phase(control) == TG_BUILT) judge(control, self);
-    else machine->ops->wake(machine, 0);
 }
 
 void tg_control_schedule(struct tg_control *control, uint32_t self)
@@ -258,5 +233,5 @@ void tg_control_schedule(struct tg_control *control, uint32_t self)
         if (is_over(control, s)) break;
         if (!moved && machine->ops->idle(machine) == TG_IDLE_STALLED) stalled(control, self);
     }
-    close_cores(control, s);
+    for (uint32_t i = 0; i < s->n_own; i++) machine->ops->write_dispatch(machine, s->core[i], TG_TOKEN_EXIT);
 }

@@ -6,6 +6,7 @@
 #include "base/kernels.h"
 #include "check/check.h"
 #include "graph/graph.h"
+#include "launch/launch.h"
 #include "machine/machine.h"
 #include "orchestrate/builder.h"
 #include "trace/record.h"
@@ -62,7 +63,7 @@ struct tg_run {
     const struct tg_argument *changes;             /* [n_changes] of the replay that runs, borrowed */
     size_t n_changes;
     struct tg_pair *pairs; /* [n_pairs], owned */
-    size_t n_pairs;
+    size_t n_pairs, pairs_capacity;
     uint64_t n_copied_bytes;     /* by a plugin on the host */
     struct tg_recorder recorder; /* open if config.record */
     struct tg_record record;
@@ -164,7 +165,10 @@ void tg_schedules_close(struct tg_run *run);
 /* run.c: free the run's device memory. */
 void tg_run_free_memory(struct tg_run *run);
 
-/* launch.c: run the graph on the device. */
-enum tg_status tg_launch(struct tg_run *run);
+/* launch.c: write the block of the run's next launch; the run owns it. TG_ERR_MEMORY */
+enum tg_status tg_host_write_launch(struct tg_run *run, struct tg_launch_data **block);
+
+/* launch.c: take over the report into the result and the record. */
+void tg_host_collect(struct tg_run *run, const struct tg_launch_report *report);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/grow.h"
 #include "host/host.h"
 #include "os/ward.h"
 
@@ -52,23 +53,14 @@ static TG_FORGETS int copy_from_device(struct tg_runtime *rt, void *host, uint64
     return ended(run, "copy_from_device", status);
 }
 
-/* Room for one more pair. */
-static enum tg_status grow_pairs(struct tg_run *run)
-{
-    const size_t n = run->n_pairs;
-    if (n < 8 ? n > 0 : (n & (n - 1)) != 0) return TG_OK; /* room for 8, 16, 32 and so on is allocated */
-    struct tg_pair *pairs = realloc(run->pairs, (n < 8 ? 8 : 2 * n) * sizeof *pairs);
-    if (!pairs) return tg_error(TG_ERR_MEMORY, "no memory for %zu pairs", n + 1);
-    run->pairs = pairs;
-    return TG_OK;
-}
-
 static TG_FORGETS void record_tensor_pair(struct tg_runtime *rt, void *host, uint64_t device, size_t bytes)
 {
     struct tg_run *run = of(rt);
     if (!tg_builder_begin(&run->builder, "record_tensor_pair")) return;
-    enum tg_status status = grow_pairs(run);
-    if (status == TG_OK) run->pairs[run->n_pairs++] = (struct tg_pair){host, device, bytes};
+    enum tg_status status = TG_OK;
+    if (tg_grow((void **)&run->pairs, run->n_pairs + 1, &run->pairs_capacity, sizeof *run->pairs))
+        run->pairs[run->n_pairs++] = (struct tg_pair){host, device, bytes};
+    else status = tg_error(TG_ERR_MEMORY, "no memory for %zu pairs", run->n_pairs + 1);
     (void)ended(run, "record_tensor_pair", status);
 }
 
@@ -129,31 +121,6 @@ static enum tg_status host_args(struct tg_run *run)
     return TG_OK;
 }
 
-static void open_builder(struct tg_run *run)
-{
-    run->ready_end = &run->ready;
-    struct tg_machine *machine = run->program->device->machine;
-    struct tg_builder_config config = {
-        .graph = machine->n_workers > 0 ? &run->graph : &run->host_graph,
-        .kernels = &run->program->kernels,
-        .gm = &machine->gm,
-        .gm_owner = &run->plugin_memory,
-        .failure = run->failure,
-        .observers = run->observers,
-        .orch_args = run->args,
-        .orch_argc = (int32_t)(2 * run->n_tensors + 1),
-        .hooks = {.context = run, .published = published},
-    };
-    tg_builder_init(&run->builder, &config);
-    run->builder.rt.host_api = (struct tg_host_api){
-        .copy_to_device = copy_to_device,
-        .copy_from_device = copy_from_device,
-        .record_tensor_pair = record_tensor_pair,
-        .get_task_count = get_task_count,
-        .print_runtime = print_runtime,
-    };
-}
-
 static void call_plugin(void *arg)
 {
     struct tg_run *run = arg;
@@ -184,9 +151,29 @@ enum tg_status tg_host_build(struct tg_run *run)
 {
     TG_TRY(host_args(run));
     enum tg_status status = TG_OK;
-    run->plugin = tg_plugins_take(run->program->device->machine, &run->orchestration->plugin, &status);
+    struct tg_machine *machine = run->program->device->machine;
+    run->plugin = tg_plugins_take(machine, &run->orchestration->plugin, &status);
     if (!run->plugin) return status;
-    open_builder(run);
+    run->ready_end = &run->ready;
+    struct tg_builder_config config = {
+        .graph = machine->n_workers > 0 ? &run->graph : &run->host_graph, /* see graph_source() */
+        .kernels = &run->program->kernels,
+        .gm = &machine->gm,
+        .gm_owner = &run->plugin_memory,
+        .failure = run->failure,
+        .observers = run->observers,
+        .orch_args = run->args,
+        .orch_argc = (int32_t)(2 * run->n_tensors + 1),
+        .hooks = {.context = run, .published = published},
+    };
+    tg_builder_init(&run->builder, &config);
+    run->builder.rt.host_api = (struct tg_host_api){
+        .copy_to_device = copy_to_device,
+        .copy_from_device = copy_from_device,
+        .record_tensor_pair = record_tensor_pair,
+        .get_task_count = get_task_count,
+        .print_runtime = print_runtime,
+    };
     TG_TRY(call_guarded(run));
     status = tg_failure_status(run->failure);
     if (status != TG_OK && run->config.check) return TG_OK; /* tg_run_wait reports it, together with the findings */
@@ -196,37 +183,27 @@ enum tg_status tg_host_build(struct tg_run *run)
     return TG_OK;
 }
 
-struct pair_copy {
-    struct tg_device *device;
-    const struct tg_pair *pair;
-    enum tg_status status;
-};
-
-static void copy_pair(void *arg)
-{
-    struct pair_copy *copy = arg;
-    copy->status = tg_copy_from_device(copy->device, copy->pair->host, copy->pair->device, copy->pair->bytes);
-}
-
-/* The plugin gave the host addresses, so the copies are guarded like the plugin. */
-static enum tg_status copy_pairs(struct tg_run *run)
-{
-    for (size_t i = 0; i < run->n_pairs; i++) {
-        struct pair_copy copy = {run->program->device, &run->pairs[i], TG_OK};
-        struct tg_guard guard;
-        if (tg_guard_call(&guard, run->plugin->module.text, copy_pair, &copy) != TG_GUARD_RETURNED)
-            return tg_error(TG_ERR_PLUGIN_FAULT, "record_tensor_pair: %zu bytes cannot be written to host address %p",
-                            (size_t)copy.pair->bytes, copy.pair->host);
-        TG_TRY(copy.status);
-    }
-    return TG_OK;
-}
-
 enum tg_status tg_host_copy_back(struct tg_run *run)
 {
     struct tg_watch watch = {0};
     if (run->program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
-    enum tg_status status = copy_pairs(run);
+    enum tg_status status = TG_OK;
+    /* The plugin gave the host addresses, so the copies are guarded like the plugin. */
+    for (size_t i = 0; i < run->n_pairs && status == TG_OK; i++) {
+        const struct tg_pair *pair = &run->pairs[i];
+        struct tg_guard guard;
+        volatile enum tg_status copied = TG_OK;
+        tg_guard_begin(&guard, run->plugin->module.text);
+        if (sigsetjmp(guard.jump, 0) == 0) {
+            tg_guard_arm(&guard);
+            copied = tg_copy_from_device(run->program->device, pair->host, pair->device, pair->bytes);
+        }
+        status = tg_guard_finish(&guard) == TG_GUARD_RETURNED
+                     ? copied
+                     : tg_error(TG_ERR_PLUGIN_FAULT,
+                                "record_tensor_pair: %zu bytes cannot be written to host address %p",
+                                (size_t)pair->bytes, pair->host);
+    }
     tg_watch_end(&watch);
     if (status != TG_OK) return status;
     for (size_t i = 0; i < run->n_tensors; i++)

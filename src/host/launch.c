@@ -1,18 +1,8 @@
-/* One launch: the input of control threads and cores, and their results. */
+/* One launch: the block that asks for it, and what its report says. */
 #include "launch/launch.h"
 
 #include "graph/image.h"
 #include "host/host.h"
-
-/* The machine goes on: report the progress of the graph to the caller. */
-static void show_progress(void *context, uint64_t device_ns)
-{
-    struct tg_run *run = context;
-    uint64_t n_complete = tg_graph_n_complete(&run->graph);
-    const struct tg_progress progress = {
-        .n_published = n_complete + tg_graph_in_flight(&run->graph), .n_complete = n_complete, .device_ns = device_ns};
-    run->progress(run->progress_context, &progress);
-}
 
 static bool has_workers(const struct tg_run *run) { return run->program->device->machine->n_workers > 0; }
 
@@ -24,9 +14,8 @@ static enum tg_graph_source graph_source(const struct tg_run *run)
     return has_workers(run) ? TG_GRAPH_THERE : TG_GRAPH_IN_BLOCK;
 }
 
-/* The block of this launch. A plugin may read its arguments until it is closed, so replays have a block of their own.
- */
-static enum tg_status write_data(struct tg_run *run, struct tg_launch_data **block)
+/* A plugin may read its arguments until it is closed, so replays have a block of their own. */
+enum tg_status tg_host_write_launch(struct tg_run *run, struct tg_launch_data **block)
 {
     struct tg_machine *machine = run->program->device->machine;
     const enum tg_graph_source source = graph_source(run);
@@ -68,7 +57,7 @@ static enum tg_status write_data(struct tg_run *run, struct tg_launch_data **blo
     return TG_OK;
 }
 
-static void collect(struct tg_run *run, const struct tg_launch_report *report)
+void tg_host_collect(struct tg_run *run, const struct tg_launch_report *report)
 {
     const bool workers = has_workers(run), has_builder = graph_source(run) == TG_GRAPH_PLUGIN;
     struct tg_run_result *result = &run->result;
@@ -91,35 +80,4 @@ static void collect(struct tg_run *run, const struct tg_launch_report *report)
     record->core_type = run->core_type;
     record->kernels = &run->program->kernels;
     record->device_ns = result->device_ns;
-}
-
-enum tg_status tg_launch(struct tg_run *run)
-{
-    struct tg_machine *machine = run->program->device->machine;
-    struct tg_launch_report report = {.first_start_ns = UINT64_MAX};
-    struct tg_launch_data *data = NULL;
-    enum tg_status status = TG_OK;
-    TG_TRY(write_data(run, &data));
-    struct tg_launch_place place = {
-        .machine = machine,
-        .kernels = &run->program->kernels,
-        .graph = &run->graph,
-        .ready = run->ready,
-        .builder = &run->builder,
-        .gm_owner = &run->plugin_memory,
-        .failure = run->failure,
-        .progress = run->progress ? show_progress : NULL,
-        .progress_context = run,
-    };
-    machine->observers = run->observers;
-    /* It may have failed before: it was cancelled, a plugin failed on the host, or a tensor has been freed. */
-    if (tg_failure_status(run->failure) == TG_OK) status = tg_launch_carry_out(data, &place, &report);
-    machine->observers = NULL;
-    if (place.plugin) run->plugin = place.plugin;
-    if (run->config.record && !machine->lost) {
-        const enum tg_status taken = tg_recorder_take(&run->recorder, &run->record);
-        if (status == TG_OK) status = taken;
-    }
-    collect(run, &report);
-    return status;
 }

@@ -29,25 +29,18 @@ static uint64_t graph_limit(const struct tg_run_config *config)
     return memory_limit / 2;
 }
 
-/* Bytes of a run's tensors: on the device, or the copies of its outputs for a plugin on the host. */
-static uint64_t tensor_bytes(const struct tg_run *run)
+/* Refuse tensors that cannot fit, before the system kills the process for them. */
+static enum tg_status check_memory(const struct tg_run *run)
 {
+    enum { ALWAYS_FITS = 64 << 20 }; /* bytes; below this the check takes longer than the copy */
     const bool on_host = run->config.runtime == TG_HOST_BUILD_GRAPH;
-    uint64_t bytes = 0;
+    struct tg_memory_left memory;
+    uint64_t bytes = 0; /* of the tensors on the device, or of the copies of outputs for a plugin on the host */
     for (size_t i = 0; i < run->n_tensors; i++) {
         const struct tg_tensor *tensor = &run->tensors[i];
         if (tensor->direction == TG_RESIDENT || (on_host && tensor->direction == TG_IN)) continue;
         bytes = bytes > UINT64_MAX - tensor->bytes ? UINT64_MAX : bytes + tensor->bytes;
     }
-    return bytes;
-}
-
-/* Refuse tensors that cannot fit, before the system kills the process for them. */
-static enum tg_status check_memory(const struct tg_run *run)
-{
-    enum { ALWAYS_FITS = 64 << 20 }; /* bytes; below this the check takes longer than the copy */
-    const uint64_t bytes = tensor_bytes(run);
-    struct tg_memory_left memory;
     if (bytes < ALWAYS_FITS) return TG_OK;
     if (bytes > run->program->device->machine->gm.capacity)
         return TG_OK; /* the device refuses it, and names its own numbers */
@@ -96,16 +89,6 @@ void tg_run_observe(struct tg_run *run, struct tg_observer *observer)
     run->observers = observer;
 }
 
-static enum tg_status open_recorder(struct tg_run *run)
-{
-    const uint32_t n_workers = run->program->device->machine->n_workers;
-    if (!run->config.record) return TG_OK;
-    TG_TRY(
-        tg_recorder_open(&run->recorder, n_workers > 0 ? n_workers : TG_AICPU_THREADS_MAX, run->config.record_pipes));
-    tg_run_observe(run, &run->recorder.observer);
-    return TG_OK;
-}
-
 static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensors)
 {
     size_t n = run->n_tensors;
@@ -116,7 +99,12 @@ static enum tg_status prepare(struct tg_run *run, const struct tg_tensor *tensor
     memcpy(run->tensors, tensors, n * sizeof *tensors);
     TG_TRY(check_memory(run));
     tg_gm_reset_peak(&run->program->device->machine->gm);
-    TG_TRY(open_recorder(run));
+    if (run->config.record) {
+        const uint32_t n_workers = run->program->device->machine->n_workers;
+        TG_TRY(tg_recorder_open(&run->recorder, n_workers > 0 ? n_workers : TG_AICPU_THREADS_MAX,
+                                run->config.record_pipes));
+        tg_run_observe(run, &run->recorder.observer);
+    }
     TG_TRY(tg_host_check_open(run));
     return run->config.runtime == TG_HOST_BUILD_GRAPH ? tg_host_build(run) : device_args(run);
 }
@@ -160,21 +148,18 @@ static enum tg_status copy_back(struct tg_run *run)
     return TG_OK;
 }
 
-/* Are the library's descriptors still open? Foreign code that closes unknown descriptors would harm the host, too.
- * Checked only where foreign code is guarded, because the check is a system call. */
-static void check_descriptors(struct tg_run *run)
+/* A launch has succeeded. Did the foreign code do harm outside of it? */
+static void check_harm(struct tg_run *run)
 {
     struct tg_machine *machine = run->program->device->machine;
+    const struct tg_kernels *kernels = &run->program->kernels;
+    char what[128];
+    /* Foreign code that closes unknown descriptors would harm the host, too. Checking is a system call, so only guarded
+     * foreign code is checked. */
     if (machine->catch_faults && tg_gm_lost_file(&machine->gm))
         tg_failure_set(run->failure, TG_ERR_KERNEL_FAULT,
                        "a kernel or the orchestration plugin has closed file descriptors that it did not open");
-}
-
-/* Did a thread that a kernel or the plugin started fail? */
-static void check_threads(struct tg_run *run)
-{
-    const struct tg_kernels *kernels = &run->program->kernels;
-    char what[128];
+    /* Threads that kernels or the plugin started. */
     for (uint32_t i = 0; i < kernels->n; i++)
         if (kernels->by_id[i].entry && tg_started_failed(kernels->by_id[i].module->text, what, sizeof what))
             tg_failure_set(run->failure, TG_ERR_KERNEL_FAULT, "a thread that kernel %s started: %s",
@@ -183,33 +168,68 @@ static void check_threads(struct tg_run *run)
         tg_failure_set(run->failure, TG_ERR_PLUGIN_FAULT, "a thread that the orchestration plugin started: %s", what);
 }
 
-/* The caller may have freed tensors that it had placed in device memory. */
-static void check_resident(struct tg_run *run)
+/* The machine goes on: report the progress of the graph to the caller. */
+static void show_progress(void *context, uint64_t device_ns)
 {
-    for (size_t i = 0; i < run->n_tensors; i++)
-        if (run->tensors[i].direction == TG_RESIDENT && use_resident(run, i) != TG_OK)
-            tg_failure_set(run->failure, TG_ERR_GLOBAL_MEMORY, "%s", tg_last_message());
+    struct tg_run *run = context;
+    uint64_t n_complete = tg_graph_n_complete(&run->graph);
+    const struct tg_progress progress = {
+        .n_published = n_complete + tg_graph_in_flight(&run->graph), .n_complete = n_complete, .device_ns = device_ns};
+    run->progress(run->progress_context, &progress);
 }
 
-/* The launch is over. A failure that several runs share stays open for the next run. */
-static enum tg_status failure_of_launch(struct tg_run *run)
+/* The objects of this process that a launch uses. */
+static struct tg_launch_place place_of(struct tg_run *run)
 {
-    enum tg_status status = run->failure == &run->own_failure ? tg_failure_close(run->failure)
-                                                              : tg_failure_status(run->failure);
-    return status == TG_OK ? TG_OK : tg_error(status, "%s", tg_failure_message(run->failure));
+    return (struct tg_launch_place){
+        .machine = run->program->device->machine,
+        .kernels = &run->program->kernels,
+        .graph = &run->graph,
+        .ready = run->ready,
+        .builder = &run->builder,
+        .gm_owner = &run->plugin_memory,
+        .failure = run->failure,
+        .progress = run->progress ? show_progress : NULL,
+        .progress_context = run,
+    };
 }
 
 enum tg_status tg_run_execute(struct tg_run *run)
 {
     const uint64_t start = tg_now_ns(CLOCK_MONOTONIC);
+    struct tg_machine *machine = run->program->device->machine;
+    const struct tg_graph *built = run->host_graph.n_added > 0 ? &run->host_graph : &run->graph;
+    struct tg_launch_report report = {.first_start_ns = UINT64_MAX,
+                                      .n_tasks = built->n_added,
+                                      .n_edges = built->n_edges,
+                                      .peak_graph_bytes = built->peak_bytes};
+    struct tg_launch_place place = place_of(run);
+    struct tg_launch_data *data = NULL;
     tg_host_check_launch(run);
-    check_resident(run);
-    enum tg_status status = tg_launch(run);
-    if (status == TG_OK) {
-        check_descriptors(run);
-        check_threads(run);
+    /* The caller may have freed tensors that it had placed in device memory. */
+    for (size_t i = 0; i < run->n_tensors; i++)
+        if (run->tensors[i].direction == TG_RESIDENT && use_resident(run, i) != TG_OK)
+            tg_failure_set(run->failure, TG_ERR_GLOBAL_MEMORY, "%s", tg_last_message());
+    enum tg_status status = tg_host_write_launch(run, &data);
+    /* It may have failed before: it was cancelled, a plugin failed on the host, or a tensor has been freed. */
+    if (status == TG_OK && tg_failure_status(run->failure) == TG_OK) {
+        machine->observers = run->observers;
+        status = tg_launch_carry_out(data, &place, &report);
+        machine->observers = NULL;
     }
-    if (status == TG_OK) status = failure_of_launch(run);
+    if (place.plugin) run->plugin = place.plugin;
+    if (run->config.record && !machine->lost) {
+        const enum tg_status taken = tg_recorder_take(&run->recorder, &run->record);
+        if (status == TG_OK) status = taken;
+    }
+    tg_host_collect(run, &report);
+    if (status == TG_OK) check_harm(run);
+    if (status == TG_OK) {
+        /* The launch is over. A failure that several runs share stays open for the next run. */
+        const bool is_own = run->failure == &run->own_failure;
+        status = is_own ? tg_failure_close(run->failure) : tg_failure_status(run->failure);
+        if (status != TG_OK) tg_error(status, "%s", tg_failure_message(run->failure));
+    }
     if (status == TG_OK) status = tg_host_check_outputs(run);
     if (status == TG_OK) status = copy_back(run);
     run->result.has_outputs = status == TG_OK;
@@ -220,22 +240,16 @@ enum tg_status tg_run_execute(struct tg_run *run)
     return status;
 }
 
-/* Inputs with the caller's current contents, outputs poisoned again. */
-static enum tg_status refill(struct tg_run *run)
+enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
 {
     struct tg_device *device = run->program->device;
+    /* Inputs with the caller's current contents, outputs poisoned again. */
     for (size_t i = 0; i < run->n_tensors; i++) {
         const struct tg_tensor *tensor = &run->tensors[i];
         if (tensor->direction == TG_IN || tensor->direction == TG_INOUT)
             TG_TRY(tg_copy_to_device(device, run->args[i], tensor->data, tensor->bytes));
         if (tensor->direction == TG_OUT) device->machine->ops->fill(device->machine, run->args[i], 0xFF, tensor->bytes);
     }
-    return TG_OK;
-}
-
-enum tg_status tg_run_execute_again(struct tg_run *run, const struct tg_argument *changes, size_t n_changes)
-{
-    TG_TRY(refill(run));
     tg_record_fini(&run->record);
     run->replays = true;
     run->changes = changes;

@@ -142,7 +142,7 @@ static bool waits_at_fence(uintptr_t address)
 /* A thread that leaves a handler for good must unblock the ticks. */
 static void unblock_ticks(void) { pthread_sigmask(SIG_UNBLOCK, &ticks, NULL); }
 
-enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
+void tg_guard_begin(struct tg_guard *guard, struct tg_text_range text)
 {
     struct tg_coro *coro = tg_coro_current();
     guard->text = text;
@@ -158,14 +158,18 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     guard->unfenced = 0;
     guard->foreign_top = coro->foreign_top;
     guard->own_sp = coro->own_sp;
-    const struct tg_state ours = tg_state_enter();
-    /* The handlers block only ticks, so there is no mask to save. */
-    if (sigsetjmp(guard->jump, 0) == 0) {
-        coro->guard = guard;
-        tg_guard_alive();
-        fn(arg);
-    }
-    tg_state_leave(&ours);
+    guard->ours = tg_state_enter();
+}
+
+void tg_guard_arm(struct tg_guard *guard)
+{
+    guard->coro->guard = guard;
+    tg_guard_alive();
+}
+
+enum tg_guard_end tg_guard_finish(struct tg_guard *guard)
+{
+    tg_state_leave(&guard->ours);
     tg_pulse_check(guard->pulse);
     tg_coro_current()->guard = guard->outer;
     fence_lower(guard);
@@ -175,6 +179,16 @@ enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range tex
     tg_guard_alive();
     unblock_ticks();
     return guard->end;
+}
+
+enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg)
+{
+    tg_guard_begin(guard, text);
+    if (sigsetjmp(guard->jump, 0) == 0) {
+        tg_guard_arm(guard);
+        fn(arg);
+    }
+    return tg_guard_finish(guard);
 }
 
 static _Noreturn void leave(struct tg_guard *guard, enum tg_guard_end end)

@@ -91,6 +91,7 @@ struct tg_guard {
     char *foreign_top;      /* of coro, at the call */
     void *own_sp;           /* the same */
     struct tg_pulse *pulse; /* of this thread */
+    struct tg_state ours;   /* at the call */
     enum tg_guard_end end;
     int signal;                    /* CRASHED, OVERFLOWED */
     void *address;                 /* CRASHED, OVERFLOWED: of the fault */
@@ -111,6 +112,21 @@ _Noreturn void tg_guard_break(struct tg_guard *guard);
 /* Call fn(arg) on this stack, in the default state of the processor (os/state.h). `text` is the range of the foreign
  * code's shared object. */
 enum tg_guard_end tg_guard_call(struct tg_guard *guard, struct tg_text_range text, tg_guarded_fn *fn, void *arg);
+
+/*
+ * The parts of tg_guard_call, for a caller whose own frame is the guarded call. Every fault after tg_guard_arm goes on
+ * behind the `if`. The jump saves no mask, because the handlers block only ticks.
+ *
+ *     tg_guard_begin(&guard, text);
+ *     if (sigsetjmp(guard.jump, 0) == 0) {
+ *         tg_guard_arm(&guard);
+ *         ...
+ *     }
+ *     end = tg_guard_finish(&guard);
+ */
+void tg_guard_begin(struct tg_guard *guard, struct tg_text_range text);
+void tg_guard_arm(struct tg_guard *guard);
+enum tg_guard_end tg_guard_finish(struct tg_guard *guard);
 
 /*
  * A guarded call may run our own code and call foreign code many times. It begins with tg_guard_pause. From

@@ -58,22 +58,20 @@ static void wait_for_window(struct tg_workers *all)
     span(all, TG_SPAN_WINDOW);
 }
 
-static void add_ready(struct tg_workers *all, struct tg_worker *w, struct tg_task *ready)
-{
-    ready->next_ready = NULL;
-    tg_worker_push(w, ready);
-    if (all->config.data->sequential || all->n == 1) return;
-    const uint64_t now_ticks = tg_ticks();
-    if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks >= all->slow_ticks) tg_worker_share(w);
-    all->ready_ticks = now_ticks;
-}
-
 static void published(void *context, struct tg_task *ready)
 {
     struct tg_workers *all = context;
     struct tg_worker *w = &all->worker[0];
-    if (ready) add_ready(all, w, ready);
+    if (ready) {
+        ready->next_ready = NULL;
+        tg_worker_push(w, ready);
+    }
     if (all->config.data->sequential) return;
+    if (ready && all->n > 1) {
+        const uint64_t now_ticks = tg_ticks();
+        if (w->n_own >= SHARE_FROM || now_ticks - all->ready_ticks >= all->slow_ticks) tg_worker_share(w);
+        all->ready_ticks = now_ticks;
+    }
     if (w->n_own > TG_BUILDER_AHEAD_MAX) tg_worker_work(w, few_are_ready, NULL, false);
     const uint32_t window = atomic_load_explicit(&all->window, memory_order_relaxed); /* own counter */
     if (window > 0 && tg_graph_in_flight(all->place->graph) > window) wait_for_window(all);

@@ -17,14 +17,6 @@ enum {
 
 /* ---- ready tasks ---- */
 
-static void append(struct tg_worker *w, struct tg_task *task)
-{
-    task->next_ready = NULL;
-    *w->last = task;
-    w->last = &task->next_ready;
-    w->n_own++;
-}
-
 enum { PREFETCH_BYTES = 4 * sizeof(struct tg_task), LINE_BYTES = 64 };
 
 /* Prefetch a task that runs soon, and the tasks after it: tasks that were added together usually wait for each other.
@@ -58,7 +50,10 @@ void tg_worker_push(struct tg_worker *w, struct tg_task *list)
     for (struct tg_task *task = list, *next; task; task = next) {
         next = task->next_ready;
         task->ready_ns = now;
-        append(w, task);
+        task->next_ready = NULL;
+        *w->last = task;
+        w->last = &task->next_ready;
+        w->n_own++;
     }
 }
 
@@ -181,23 +176,6 @@ static void copy_args(struct tg_worker *w, const struct tg_task *task)
     w->n_args = n;
 }
 
-static void record(struct tg_worker *w, const struct tg_task *task, uint64_t start, uint64_t n_instructions)
-{
-    const uint64_t end = tg_workers_now(w->all);
-    const struct tg_ran ran = {.ready_ns = task->ready_ns,
-                               .dispatched_ns = start,
-                               .start_ns = start,
-                               .end_ns = end,
-                               .complete_ns = end,
-                               .task_id = task->id,
-                               .func_id = task->kernel->func_id,
-                               .core = (uint16_t)w->index,
-                               .file = task->file,
-                               .line = task->line,
-                               .kernel.n_instructions = w->core->n_instructions - n_instructions};
-    TG_OBSERVE(w->all->place->machine->observers, ran, w->index, &ran);
-}
-
 /* A task is complete: a sleeping builder may have waited for it. */
 static void tell_builder(struct tg_worker *w)
 {
@@ -235,7 +213,21 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     else kernel->entry(w->args);
     tg_guard_pause(w->guard);
     w->core->running = false;
-    if (recorded) record(w, task, start, n_instructions);
+    if (recorded) {
+        const uint64_t end = tg_workers_now(all);
+        const struct tg_ran ran = {.ready_ns = task->ready_ns,
+                                   .dispatched_ns = start,
+                                   .start_ns = start,
+                                   .end_ns = end,
+                                   .complete_ns = end,
+                                   .task_id = task->id,
+                                   .func_id = kernel->func_id,
+                                   .core = (uint16_t)w->index,
+                                   .file = task->file,
+                                   .line = task->line,
+                                   .kernel.n_instructions = w->core->n_instructions - n_instructions};
+        TG_OBSERVE(all->place->machine->observers, ran, w->index, &ran);
+    }
     w->running = NULL;
     struct tg_task *ready = tg_graph_complete(all->place->graph, task, &w->tally);
     tell_builder(w);
@@ -251,20 +243,6 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
 /* Sequentially consistent, like the store in all_idle(): worker 0 sees the store, or is woken. */
 static bool is_over(struct tg_workers *all) { return atomic_load(&all->over); }
 
-/* No thread builds and no task can move: set the reason as the failure, if tasks are left. */
-static void judge(struct tg_workers *all)
-{
-    struct tg_graph *graph = all->place->graph;
-    if (tg_workers_failed(all) || tg_graph_n_complete(graph) == graph->n_added) return;
-    char why[TG_MESSAGE_BYTES];
-    enum tg_status status = tg_graph_verdict(graph, why, sizeof why);
-    if (status == TG_OK) {
-        status = TG_ERR_MISUSE;
-        strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
-    }
-    tg_failure_set(all->place->failure, status, "%s", why);
-}
-
 /* `w` is the last worker that became idle. While the builder builds, the builder handles the stall. */
 static void all_idle(struct tg_worker *w)
 {
@@ -274,7 +252,17 @@ static void all_idle(struct tg_worker *w)
         if (w->index != 0) wake(&all->worker[0]);
         return;
     }
-    judge(all);
+    /* No thread builds and no task can move: if tasks are left, the graph's verdict is the failure. */
+    struct tg_graph *graph = all->place->graph;
+    if (!tg_workers_failed(all) && tg_graph_n_complete(graph) != graph->n_added) {
+        char why[TG_MESSAGE_BYTES];
+        enum tg_status status = tg_graph_verdict(graph, why, sizeof why);
+        if (status == TG_OK) {
+            status = TG_ERR_MISUSE;
+            strcpy(why, "nothing can move, and no task waits for another: this is a defect of the scheduler");
+        }
+        tg_failure_set(all->place->failure, status, "%s", why);
+    }
     atomic_store(&all->over, true);
     wake(&all->worker[0]); /* the others are awake and see it, or not there */
 }
@@ -317,24 +305,6 @@ static enum found sleep_idle(struct tg_worker *w, tg_work_enough_fn *enough, voi
     return found;
 }
 
-static enum found look_long(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
-{
-    for (int round = 0; round < w->all->spin_rounds; round++) {
-        enum found found = look(w, enough, context);
-        if (found != FOUND_NOTHING) return found;
-        tg_park_pause();
-    }
-    return sleep_idle(w, enough, context);
-}
-
-static bool steal(struct tg_worker *w)
-{
-    struct tg_workers *all = w->all;
-    for (uint32_t i = 1; i < all->n; i++)
-        if (take(w, &all->worker[(w->index + i) % all->n])) return true;
-    return false;
-}
-
 /* Be idle until there is a reason to stop: for TASKS, the tasks are in the own list then. */
 static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *context)
 {
@@ -343,51 +313,44 @@ static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *con
     tg_graph_settle(all->place->graph, &w->tally);
     while (found == FOUND_NOTHING) {
         if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
-        do found = look_long(w, enough, context);
-        while (found == FOUND_NOTHING);
+        do {
+            for (int round = 0; round < all->spin_rounds && found == FOUND_NOTHING; round++) {
+                found = look(w, enough, context);
+                if (found == FOUND_NOTHING) tg_park_pause();
+            }
+            if (found == FOUND_NOTHING) found = sleep_idle(w, enough, context);
+        } while (found == FOUND_NOTHING);
         if (found == FOUND_LEFT) return found; /* idle until it comes back */
         atomic_fetch_sub(&all->n_idle, 1);
-        if (found == FOUND_TASKS && !steal(w)) found = FOUND_NOTHING;
+        if (found != FOUND_TASKS) continue;
+        found = FOUND_NOTHING;
+        for (uint32_t i = 1; i < all->n && found == FOUND_NOTHING; i++)
+            if (take(w, &all->worker[(w->index + i) % all->n])) found = FOUND_TASKS;
     }
     return found;
 }
 
 /* ---- the loop ---- */
 
-struct work {
-    struct tg_worker *worker;
-    tg_work_enough_fn *enough;
-    void *context;
-    bool may_sleep;
-    enum tg_work_end end;
-};
-
-static void loop(void *arg)
+/* Run tasks until there is a reason to return, inside the guarded call of tg_worker_work. */
+static enum tg_work_end loop(struct tg_worker *w, tg_work_enough_fn *enough, void *context, bool may_sleep)
 {
-    struct work *work = arg;
-    struct tg_worker *w = work->worker;
     struct tg_workers *all = w->all;
     tg_guard_pause(w->guard);
     for (;;) {
         if (tg_workers_failed(all)) drop_own(w);
-        if (work->enough && work->enough(w, work->context)) {
-            work->end = TG_WORK_ENOUGH;
-            return;
-        }
+        if (enough && enough(w, context)) return TG_WORK_ENOUGH;
         struct tg_task *task = pop(w);
         if (!task && !tg_workers_failed(all) && take(w, w)) task = pop(w);
-        if (!task && !work->may_sleep) {
-            work->end = TG_WORK_ENOUGH;
-            return;
-        }
+        if (!task && !may_sleep) return TG_WORK_ENOUGH;
         if (!task) {
-            switch (idle(w, work->enough, work->context)) {
+            switch (idle(w, enough, context)) {
             case FOUND_NOTHING:
             case FOUND_TASKS: continue;
-            case FOUND_ENOUGH: work->end = TG_WORK_ENOUGH; return;
-            case FOUND_STALL: work->end = TG_WORK_STALLED; return;
-            case FOUND_LEFT: work->end = TG_WORK_LEFT; return;
-            case FOUND_OVER: work->end = TG_WORK_OVER; return;
+            case FOUND_ENOUGH: return TG_WORK_ENOUGH;
+            case FOUND_STALL: return TG_WORK_STALLED;
+            case FOUND_LEFT: return TG_WORK_LEFT;
+            case FOUND_OVER: return TG_WORK_OVER;
             }
         }
         while (task && !tg_workers_failed(all)) {
@@ -425,14 +388,19 @@ void tg_worker_retire(struct tg_worker *w)
 
 enum tg_work_end tg_worker_work(struct tg_worker *w, tg_work_enough_fn *enough, void *context, bool may_sleep)
 {
-    struct work work = {w, enough, context, may_sleep, TG_WORK_OVER};
-    struct tg_guard guard;
     const struct tg_text_range none = {0, 0};
+    struct tg_guard guard;
     w->guard = &guard;
-    while (tg_guard_call(&guard, none, loop, &work) != TG_GUARD_RETURNED) {
+    for (;;) {
+        volatile enum tg_work_end end = TG_WORK_OVER; /* a fault leaves loop() by a jump */
+        tg_guard_begin(&guard, none);
+        if (sigsetjmp(guard.jump, 0) == 0) {
+            tg_guard_arm(&guard);
+            end = loop(w, enough, context, may_sleep);
+        }
+        if (tg_guard_finish(&guard) == TG_GUARD_RETURNED) return end;
         tg_worker_report(w, &guard);
         w->core->running = false;
         w->running = NULL;
     }
-    return work.end;
 }

@@ -12,28 +12,8 @@ enum {
     SPIN_ROUNDS = 200,
     SLOW_US = 2,
     WAKE_US = 20, /* about the time that a sleeping thread takes to come */
-    TALLIES_OF_WINDOW = 64
+    UNCOUNTED_OF_WINDOW = 64
 };
-
-/* A window holds completions back that workers have not counted yet. All workers together hold back at most 1/64 of the
- * window. */
-static uint32_t tally_limit(const struct tg_launch_data *data)
-{
-    const uint32_t share = data->window / TALLIES_OF_WINDOW / data->n_threads;
-    return data->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
-}
-
-static void worker_init(struct tg_worker *w, struct tg_workers *all, uint32_t index)
-{
-    w->last = &w->first;
-    w->index = index;
-    w->all = all;
-    w->tally.limit = tally_limit(all->config.data);
-    w->first_start_ns = UINT64_MAX;
-    atomic_flag_clear(&w->lock);
-    atomic_init(&w->n_shared, 0);
-    atomic_init(&w->asleep, index != 0);
-}
 
 enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg_workers **out)
 {
@@ -60,7 +40,20 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
     atomic_init(&all->n_idle, n - 1); /* workers that are not there are idle */
     atomic_init(&all->n_asleep, n - 1);
     atomic_init(&all->over, false);
-    for (uint32_t i = 0; i < n; i++) worker_init(&all->worker[i], all, i);
+    /* A window holds completions back that workers have not counted yet. All workers together hold back at most 1/64 of
+     * the window. */
+    const uint32_t share = data->window / UNCOUNTED_OF_WINDOW / n;
+    for (uint32_t i = 0; i < n; i++) {
+        struct tg_worker *w = &all->worker[i];
+        w->last = &w->first;
+        w->index = i;
+        w->all = all;
+        w->tally.limit = data->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
+        w->first_start_ns = UINT64_MAX;
+        atomic_flag_clear(&w->lock);
+        atomic_init(&w->n_shared, 0);
+        atomic_init(&w->asleep, i != 0);
+    }
     place->graph->alone = n == 1;
     if (tg_launch_has_plugin(data)) tg_graph_keep_ready(place->graph);
     *out = all;
@@ -85,15 +78,6 @@ void tg_workers_close(struct tg_workers *all, struct tg_launch_report *report)
     if (!all->place->machine->lost) free(all);
 }
 
-/* Kernels may write to their arguments, and damaged ones beyond them. */
-static int64_t *place_args(struct tg_worker *w)
-{
-    int64_t *room = tg_foreign_room(tg_coro_current(), sizeof w->own_args);
-    if (!room) return w->own_args;
-    memset(room, 0, sizeof w->own_args); /* those of the last launch are still there */
-    return room;
-}
-
 void tg_workers_main(void *arg, uint32_t worker)
 {
     struct tg_workers *all = arg;
@@ -107,7 +91,10 @@ void tg_workers_main(void *arg, uint32_t worker)
     if (!w->core) {
         enum tg_status status = machine->ops->worker_core(machine, worker, &w->core);
         if (status != TG_OK) tg_failure_set(all->place->failure, status, "%s", tg_last_message());
-        w->args = place_args(w);
+        /* Kernels may write to their arguments, and damaged ones beyond them. */
+        int64_t *room = tg_foreign_room(tg_coro_current(), sizeof w->own_args);
+        if (room) memset(room, 0, sizeof w->own_args); /* those of the last launch are still there */
+        w->args = room ? room : w->own_args;
     }
     if (worker == 0) tg_worker_push(w, all->ready);
     if (worker == 0 && tg_launch_has_plugin(all->config.data)) tg_workers_build(all);

@@ -284,24 +284,6 @@ static void attend(struct tg_threads *all, const struct tg_machine_run *run, boo
     }
 }
 
-/* The caller is worker 0. */
-static void take_part(struct tg_threads *all, const struct tg_machine_run *run)
-{
-    sigset_t mask;
-    cpu_set_t before;
-    /* A caller that is in its place needs no system call: the other workers have other places. */
-    const bool pinned = all->config.place && !is_in_place(&all->config.place[0]);
-    if (pinned) tg_topology_pin(&all->config.place[0], &before);
-    pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
-    work(all, run, &all->thread[0]);
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    if (pinned) tg_topology_unpin(&before);
-    pthread_mutex_lock(&all->lock);
-    end_part(all, &all->thread[0]);
-    pthread_mutex_unlock(&all->lock);
-    while (!wait_for_end(all, SLEEP_NS)) continue;
-}
-
 enum tg_status tg_threads_run(struct tg_threads *all, const struct tg_machine_run *run, uint64_t *start_ns, bool *lost)
 {
     TG_TRY(start_missing(all));
@@ -316,9 +298,21 @@ enum tg_status tg_threads_run(struct tg_threads *all, const struct tg_machine_ru
         tg_threads_call(all, 0);
         attend(all, run, lost);
         tg_handlers_remove();
-    } else {
-        take_part(all, run);
+        return TG_OK;
     }
+    /* The caller is worker 0. If it is in its place it needs no system call: the other workers have other places. */
+    sigset_t mask;
+    cpu_set_t before;
+    const bool pinned = all->config.place && !is_in_place(&all->config.place[0]);
+    if (pinned) tg_topology_pin(&all->config.place[0], &before);
+    pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
+    work(all, run, &all->thread[0]);
+    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    if (pinned) tg_topology_unpin(&before);
+    pthread_mutex_lock(&all->lock);
+    end_part(all, &all->thread[0]);
+    pthread_mutex_unlock(&all->lock);
+    while (!wait_for_end(all, SLEEP_NS)) continue;
     return TG_OK;
 }
 

@@ -44,7 +44,8 @@ enum {
     HOLD_MAX_NS = 64 * DELAY_MAX_NS,
     COLD_MOST = 20, /* times cold_tasks: caches are warm */
     PROGRESS_NS = 100000000,
-    PROGRESS_YIELDS = 256
+    PROGRESS_YIELDS = 256,
+    N_BUILDER_DELAYS = 4
 };
 
 /* A register and the time at which the other side sees its value. */
@@ -141,21 +142,18 @@ static double work_ns(const struct tg_sim_machine *m, enum tg_work work)
     return 0;
 }
 
-/* The first tasks of a run are added with cold caches, the later ones with ever warmer ones. A random schedule has warm
- * caches: a slow start of the builder would hide races between its first tasks. */
-static double cold_ns(struct sim *sim)
-{
-    const struct tg_sim_machine *m = &sim->figures;
-    const double n_before = (double)sim->n_added++;
-    if (sim->run->schedule_seed != 0 || m->cold_tasks == 0 || n_before > COLD_MOST * m->cold_tasks) return 0;
-    return m->cold_add * exp(-n_before / m->cold_tasks);
-}
-
 static void sim_spend(struct tg_machine *machine, enum tg_work work, uint32_t n)
 {
     struct sim *sim = of(machine);
-    self(sim)->now += (uint64_t)(work_ns(&sim->figures, work) * n);
-    if (work == TG_WORK_ADD) self(sim)->now += (uint64_t)cold_ns(sim);
+    const struct tg_sim_machine *m = &sim->figures;
+    self(sim)->now += (uint64_t)(work_ns(m, work) * n);
+    if (work == TG_WORK_ADD) {
+        /* The first tasks of a run are added with cold caches, the later ones with ever warmer ones. A random schedule
+         * has warm caches: a slow start of the builder would hide races between its first tasks. */
+        const double n_before = (double)sim->n_added++;
+        if (sim->run->schedule_seed == 0 && m->cold_tasks != 0 && n_before <= COLD_MOST * m->cold_tasks)
+            self(sim)->now += (uint64_t)(m->cold_add * exp(-n_before / m->cold_tasks));
+    }
     if (work == TG_WORK_PUBLISH && sim->builder_delay_ns > 0)
         self(sim)->now += tg_random_below(&self(sim)->random, sim->builder_delay_ns);
 }
@@ -262,15 +260,6 @@ static _Noreturn void stop_without_memory(struct core *core)
     stop_kernel(core, TG_ERR_MEMORY);
 }
 
-/* The first contiguous bytes of a transfer outside any allocation; the whole transfer, if it spans several. */
-static struct tg_run_of_bytes first_outside(struct sim *sim, const struct tg_global *global)
-{
-    struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_run(global, i, &run); i++)
-        if (!tg_gm_contains(&sim->machine.gm, run.address, run.bytes)) return run;
-    return tg_global_extent(global);
-}
-
 /* A transfer must be inside one allocation. The observers come first, because a check's report is more precise; the
  * refusal follows in any case. */
 static void check_global(struct sim *sim, struct core *core, const struct tg_instr *instr)
@@ -279,7 +268,13 @@ static void check_global(struct sim *sim, struct core *core, const struct tg_ins
     TG_OBSERVE_ASKING(sim->machine.observers, &usable, transfer, core_index(sim), instr);
     const struct tg_run_of_bytes all = tg_global_extent(instr->global);
     if (tg_gm_contains(&sim->machine.gm, all.address, all.bytes) && usable) return;
-    const struct tg_run_of_bytes run = first_outside(sim, instr->global);
+    /* Name the first contiguous bytes outside any allocation; the whole transfer, if it spans several allocations. */
+    struct tg_run_of_bytes run = all, part;
+    for (uint32_t i = 0; tg_global_run(instr->global, i, &part); i++) {
+        if (tg_gm_contains(&sim->machine.gm, part.address, part.bytes)) continue;
+        run = part;
+        break;
+    }
     snprintf(core->fault, sizeof core->fault,
              "%s at %s:%u: bytes 0x%llx to 0x%llx are not inside one allocation of device memory",
              tg_op_name(instr->op), tg_base_name(instr->file), instr->line, (unsigned long long)run.address,
@@ -415,42 +410,33 @@ static bool core_memory(const struct sim *sim, struct core *core)
     return true;
 }
 
-/* A kernel and its arguments, for the guarded call. */
-struct entry_call {
-    tg_kernel_fn *entry;
-    int64_t *args;
-};
-
-static void call_kernel(void *arg)
+/* Call the kernel, guarded, and execute the instructions that it has announced. core->end gets its status. */
+static void call_kernel(struct sim *sim, struct core *core, const struct tg_kernel *kernel, int64_t *args)
 {
-    const struct entry_call *call = arg;
-    tg_guard_foreign(tg_coro_current()->guard, (tg_foreign_fn *)call->entry, call->args, NULL, 0);
-}
-
-static void judge_end(struct core *core, struct tg_kernel_end *end, const struct tg_guard *guard)
-{
-    if (guard->end == TG_GUARD_RETURNED) end->status = TG_OK;
-    if (guard->end == TG_GUARD_RETURNED || guard->end == TG_GUARD_RAISED) return; /* stop_kernel has set the reason */
-    end->status = guard->end == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
-    tg_guard_describe(guard, core->fault, sizeof core->fault);
-}
-
-/* The kernel has returned: execute its kept instructions. */
-static void execute_kept(struct sim *sim, struct core *core, struct tg_kernel_end *end)
-{
-    if (end->status != TG_OK || sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM) return;
-    if (tg_reorder_end(&core->reorder)) return;
-    end->status = TG_ERR_MEMORY;
-    snprintf(core->fault, sizeof core->fault, "no host memory for its instructions in another order");
-}
-
-/* Let the kernel's instructions take their time. */
-static void play(struct sim *sim, struct core *core, struct tg_kernel_end *end)
-{
-    const struct tg_player player = player_of(sim, end);
-    const double done = tg_pipes_play(&core->pipes, &player);
-    uint64_t end_ns = (uint64_t)ceil(done);
-    if (end_ns > core->actor->now) core->actor->now = end_ns;
+    struct tg_kernel_end *end = core->end;
+    const bool in_order = sim->run->pipe_order == TG_PIPE_ORDER_PROGRAM;
+    struct tg_guard guard;
+    if (!in_order)
+        tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm, sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
+    core->in_kernel = true;
+    tg_guard_begin(&guard, kernel->module->text);
+    if (sigsetjmp(guard.jump, 0) == 0) {
+        tg_guard_arm(&guard);
+        tg_guard_foreign(&guard, (tg_foreign_fn *)kernel->entry, args, NULL, 0);
+    }
+    const enum tg_guard_end how = tg_guard_finish(&guard);
+    core->in_kernel = false;
+    if (how == TG_GUARD_RETURNED) {
+        end->status = TG_OK;
+    } else if (how != TG_GUARD_RAISED) { /* stop_kernel has set the reason */
+        end->status = how == TG_GUARD_STUCK ? TG_ERR_KERNEL_TIMEOUT : TG_ERR_KERNEL_FAULT;
+        tg_guard_describe(&guard, core->fault, sizeof core->fault);
+    }
+    TG_OBSERVE(sim->machine.observers, kernel_ends, core_index(sim), end->status == TG_OK);
+    if (end->status == TG_OK && !in_order && !tg_reorder_end(&core->reorder)) {
+        end->status = TG_ERR_MEMORY;
+        snprintf(core->fault, sizeof core->fault, "no host memory for its instructions in another order");
+    }
 }
 
 /* false: an observer has no memory for the kernel. */
@@ -492,24 +478,16 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
     copy.args = tg_foreign_room(&core->actor->coro, TG_TASK_ARGS_MAX * sizeof *copy.args);
     memcpy(copy.args, call->args, TG_TASK_ARGS_MAX * sizeof *copy.args);
     if (core_memory(sim, core) && tell_begin(sim, core, &copy)) {
-        struct tg_guard guard;
-        if (sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
-            tg_reorder_begin(&core->reorder, &core->buffers, &sim->machine.gm,
-                             sim->run->pipe_order == TG_PIPE_ORDER_EARLY);
-        const struct tg_kernel *kernel = &sim->run->kernels->by_id[call->func_id];
-        struct entry_call entry = {kernel->entry, copy.args};
-        core->in_kernel = true;
-        tg_guard_call(&guard, kernel->module->text, call_kernel, &entry);
-        core->in_kernel = false;
-        judge_end(core, end, &guard);
-        TG_OBSERVE(machine->observers, kernel_ends, core_index(sim), end->status == TG_OK);
-        execute_kept(sim, core, end);
+        call_kernel(sim, core, &sim->run->kernels->by_id[call->func_id], copy.args);
     } else {
         end->status = TG_ERR_MEMORY;
         snprintf(core->fault, sizeof core->fault, "no host memory for the core's buffers");
     }
     end->times.n_instructions = core->n_instructions;
-    play(sim, core, end);
+    /* Its instructions take their time. */
+    const struct tg_player player = player_of(sim, end);
+    const uint64_t end_ns = (uint64_t)ceil(tg_pipes_play(&core->pipes, &player));
+    if (end_ns > core->actor->now) core->actor->now = end_ns;
     end->end_ns = core->actor->now;
 }
 
@@ -557,26 +535,7 @@ static enum tg_status add_actors(struct sim *sim, struct start *starts)
 }
 
 /* One random schedule lets the builder run far ahead of the cores; another makes the cores wait for it. */
-static uint32_t drawn_builder_delay(uint64_t seed)
-{
-    static const uint32_t delays_ns[] = {0, DELAY_MAX_NS / 4, DELAY_MAX_NS, 8 * DELAY_MAX_NS};
-    uint64_t random = seed;
-    return seed == 0 ? 0 : delays_ns[tg_random_below(&random, sizeof delays_ns / sizeof delays_ns[0])];
-}
-
-static enum tg_status simulate(struct sim *sim, struct start *starts)
-{
-    sim->n_added = 0;
-    sim->builder_delay_ns = drawn_builder_delay(sim->run->schedule_seed);
-    tg_clock_reset(&sim->clock, sim->run->schedule_seed);
-    tg_memory_reset(&sim->memory);
-    sim->end_ns = 0;
-    TG_TRY(add_actors(sim, starts));
-    const bool ended = tg_clock_run(&sim->clock);
-    for (uint32_t i = 0; i < sim->run->n_cores; i++) tg_reorder_land(&sim->cores[i].reorder);
-    if (ended) return TG_OK;
-    return tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
-}
+static const uint32_t builder_delays_ns[N_BUILDER_DELAYS] = {0, DELAY_MAX_NS / 4, DELAY_MAX_NS, 8 * DELAY_MAX_NS};
 
 /* A launch, on the thread that runs all actors. */
 struct simulation {
@@ -585,12 +544,25 @@ struct simulation {
     enum tg_status status;
 };
 
-static void simulate_all(void *arg)
+static void simulate(void *arg)
 {
     struct simulation *all = arg;
-    tg_coro_keep_order(tg_observed_cores(all->sim->machine.observers)); /* one observer visits all cores in turn */
-    running_sim = all->sim;
-    all->status = simulate(all->sim, all->starts);
+    struct sim *sim = all->sim;
+    const uint64_t seed = sim->run->schedule_seed;
+    uint64_t random = seed;
+    tg_coro_keep_order(tg_observed_cores(sim->machine.observers)); /* one observer visits all cores in turn */
+    running_sim = sim;
+    sim->n_added = 0;
+    sim->builder_delay_ns = seed ? builder_delays_ns[tg_random_below(&random, N_BUILDER_DELAYS)] : 0;
+    tg_clock_reset(&sim->clock, seed);
+    tg_memory_reset(&sim->memory);
+    sim->end_ns = 0;
+    all->status = add_actors(sim, all->starts);
+    if (all->status == TG_OK) {
+        const bool ended = tg_clock_run(&sim->clock);
+        for (uint32_t i = 0; i < sim->run->n_cores; i++) tg_reorder_land(&sim->cores[i].reorder);
+        if (!ended) all->status = tg_error(TG_ERR_MISUSE, "the launch stands still: a defect of the control program");
+    }
     running_sim = NULL;
     tg_coro_keep_order(false);
 }
@@ -603,30 +575,26 @@ static void attend(void *context)
         sim->run->progress(sim->run->progress_context, atomic_load_explicit(&sim->shown_ns, memory_order_relaxed));
 }
 
-/* The running actor took its thread with it. */
-static void lose(struct sim *sim, const struct tg_guard *how)
-{
-    const struct tg_machine_run *run = sim->run;
-    const uint32_t actor = (uint32_t)(self(sim) - sim->clock.actors);
-    const bool on_core = actor >= run->n_threads;
-    sim->machine.lost = how->end == TG_GUARD_STUCK;
-    run->lost(run->control_arg, on_core ? actor - run->n_threads : actor, on_core, how);
-}
-
 /* Foreign code runs on a thread of its own if it is guarded, otherwise on the caller's thread. */
 static enum tg_status run_guarded(struct sim *sim, struct simulation *all)
 {
     sigset_t mask;
     if (!sim->machine.catch_faults) {
         pthread_sigmask(SIG_SETMASK, NULL, &mask); /* foreign code may change it */
-        simulate_all(all);
+        simulate(all);
         pthread_sigmask(SIG_SETMASK, &mask, NULL);
         return all->status;
     }
-    const struct tg_ward_call call = {simulate_all, all, sim->run->kernel_limit_ms, attend, sim};
+    const struct tg_ward_call call = {simulate, all, sim->run->kernel_limit_ms, attend, sim};
     struct tg_guard how;
     TG_TRY(tg_ward_call(&call, &how));
-    if (how.end != TG_GUARD_RETURNED) lose(sim, &how);
+    if (how.end == TG_GUARD_RETURNED) return all->status;
+    /* The running actor took its thread with it. */
+    const struct tg_machine_run *run = sim->run;
+    const uint32_t actor = (uint32_t)(self(sim) - sim->clock.actors);
+    const bool on_core = actor >= run->n_threads;
+    sim->machine.lost = how.end == TG_GUARD_STUCK;
+    run->lost(run->control_arg, on_core ? actor - run->n_threads : actor, on_core, &how);
     return all->status;
 }
 
@@ -679,24 +647,18 @@ static const struct tg_machine_ops sim_ops = {
     .fill = tg_machine_fill_local,
 };
 
-static enum tg_status read_figures(struct sim *sim, const char *machine_file)
-{
-    tg_sim_machine_default(&sim->figures);
-    if (machine_file) TG_TRY(tg_sim_machine_read(&sim->figures, machine_file));
-    sim->facts = (struct tg_facts){.ub_library_bytes = (uint32_t)sim->figures.ub_library,
-                                   .settled_repeats = (uint32_t)sim->figures.settled_repeats,
-                                   .strict_round_trip = sim->figures.strict_round_trip != 0};
-    return TG_OK;
-}
-
 enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_machine **out)
 {
     if (config->workers != 0)
         return tg_error(TG_ERR_ARGUMENT, "workers is %u: a2a3sim has cores; use 0, or platform cpu", config->workers);
     struct sim *sim = calloc(1, sizeof *sim);
     if (!sim) return tg_error(TG_ERR_MEMORY, "no memory for a device");
-    enum tg_status status = read_figures(sim, config->machine_file);
+    tg_sim_machine_default(&sim->figures);
+    enum tg_status status = config->machine_file ? tg_sim_machine_read(&sim->figures, config->machine_file) : TG_OK;
     if (status != TG_OK) goto free_sim;
+    sim->facts = (struct tg_facts){.ub_library_bytes = (uint32_t)sim->figures.ub_library,
+                                   .settled_repeats = (uint32_t)sim->figures.settled_repeats,
+                                   .strict_round_trip = sim->figures.strict_round_trip != 0};
     status = tg_isa_choose(config->isa, &sim->isa);
     if (status != TG_OK) goto free_sim;
     status = tg_memory_init(&sim->memory, &sim->figures);
