@@ -131,6 +131,13 @@ bench-check: ## measure attention on cpu, name the figures below what is asked (
 	$(RUN) build/bench/bench_attention '$(ATTENTION)' >build/bench/attention.json
 	@tools/bench_check.py build/bench/attention.json
 
+check-cost: ## measure runs with and without checks, write the table of docs/checking-memory.md (minutes)
+	@tools/install_deps.sh build
+	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
+	@$(call COMPILE,build)
+	$(RUN) build/bench/bench_check >build/bench/check.txt
+	tools/check_cost.py build/bench/check.txt "$(CONDITIONS)"
+
 device-times: build ## published device times beside the predicted ones, as a table
 	@tools/device_times.py $(if $(LEAVE_ONE_OUT),--leave-one-out)
 
@@ -168,5 +175,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test reference test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench bench-check \
-    performance device-times coverage format format-check lint tidy install clean
+.PHONY: help build run test reference test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench \
+    bench-check check-cost performance device-times coverage format format-check lint tidy install clean

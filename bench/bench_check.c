@@ -30,9 +30,9 @@ static const struct row {
     int64_t n_tasks, n_accumulators; /* or these */
     double limit_s;
 } rows[] = {
-    {"PA-1, batch 16", 16, 0, 0, 0},
-    {"PA-1", 256, 0, 0, 30},
-    {"one accumulator", 0, 250000, 1, 0},
+    {"PA-1 of 16 sequences", 16, 0, 0, 0},
+    {"PA-1, a block a task", 256, 0, 0, 30},
+    {"one accumulator, a chain", 0, 250000, 1, 0},
     {"256 accumulators", 0, 1000000, 256, 0},
 };
 enum { N_ROWS = sizeof rows / sizeof rows[0] };
@@ -177,7 +177,7 @@ static void print_head(void)
            "Seconds of host time of the run alone, beside what is asked on 2 cores; memory: of the checks of device "
            "memory\n\n",
            machine.machine, sysconf(_SC_NPROCESSORS_ONLN), REPEATS);
-    printf("%-18s %8s %9s %10s %14s %7s %10s %12s\n", "program", "tasks", "pairs", "unchecked", "checked", "times",
+    printf("%-24s %8s %9s %10s %14s %7s %10s %12s\n", "program", "tasks", "pairs", "unchecked", "checked", "times",
            "MiB", "bytes/task");
 }
 
@@ -185,7 +185,7 @@ static void print_row(const struct row *row, const struct point *p)
 {
     char checked[32];
     snprintf(checked, sizeof checked, row->limit_s > 0 ? "%.2f of %.0f" : "%.2f", p->seconds[1], row->limit_s);
-    printf("%-18s %8llu %9llu %10.2f %14s %7.2f %10.1f %12.0f\n", row->name, (unsigned long long)p->result.n_tasks,
+    printf("%-24s %8llu %9llu %10.2f %14s %7.2f %10.1f %12.0f\n", row->name, (unsigned long long)p->result.n_tasks,
            (unsigned long long)p->proof.n_pairs, p->seconds[0], checked, p->seconds[1] / p->seconds[0],
            (double)p->proof.check_bytes / 0x1p20, (double)p->proof.check_bytes / (double)p->result.n_tasks);
     fflush(stdout);
@@ -198,9 +198,9 @@ static void print_json(const struct point *points)
         const struct point *p = &points[i];
         printf(
             "%s\n {\"bench\": \"check\", \"program\": \"%s\", \"tasks\": %llu, \"pairs\": %llu, \"unchecked_s\": %.3f, "
-            "\"checked_s\": %.3f, \"check_bytes\": %llu}",
+            "\"checked_s\": %.3f, \"check_bytes\": %llu, \"repeats\": %d}",
             i ? "," : "", rows[i].name, (unsigned long long)p->result.n_tasks, (unsigned long long)p->proof.n_pairs,
-            p->seconds[0], p->seconds[1], (unsigned long long)p->proof.check_bytes);
+            p->seconds[0], p->seconds[1], (unsigned long long)p->proof.check_bytes, REPEATS);
     }
     printf("\n]\n");
 }

@@ -1,4 +1,5 @@
 /* Paged attention with tasks that cover several KV blocks: right, of the size that is documented, in bounded memory. */
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -101,6 +102,39 @@ static void a_block_of_minus_infinity_adds_nothing(void **state)
                 flagship_expect_right(&rig, &p);
                 pa_problem_free(&p);
             }
+}
+
+/* All keys have the same weight, and all values are `value`. Returns the largest output. */
+static float run_equal_values(float value, int64_t blocks)
+{
+    struct pa_problem p;
+    flagship_draw(&p, "Case2", 42);
+    const struct pa_counts counts = pa_problem_counts(&p);
+    float *key = p.key_cache, *values = p.value_cache, *out = p.out, largest = 0;
+    for (uint64_t i = 0; i < counts.cache; i++) {
+        key[i] = 0;
+        values[i] = value;
+    }
+    p.config[PA_CONFIG_BLOCKS_PER_TASK] = blocks;
+    flagship_run(&rig, &p);
+    CHECK(rig.status == TG_OK, "%s", rig.message);
+    for (uint64_t i = 0; i < counts.query; i++) largest = fmaxf(largest, fabsf(out[i]));
+    pa_problem_free(&p);
+    return largest;
+}
+
+/* The sum is divided last: docs/paged-attention.md states which values it can hold. */
+static void values_up_to_a_keys_part_of_the_largest_float_are_right(void **state)
+{
+    (void)state;
+    static const int64_t blocks[] = {1, 3, 64};
+    const float most = FLT_MAX / 64; /* Case2 has 64 keys */
+    flagship_load(&rig, RIG_CONCURRENT, NULL);
+    for (size_t n = 0; n < sizeof blocks / sizeof blocks[0]; n++) {
+        const float within = run_equal_values(0.999f * most, blocks[n]);
+        CHECK(fabsf(within / most - 0.999f) < 1e-5f, "%g of %g", (double)within, (double)most);
+        assert_true(isinf(run_equal_values(1.01f * most, blocks[n])));
+    }
 }
 
 static void the_seed_cases_have_the_tasks_and_edges_of_the_readme(void **state)
@@ -283,6 +317,7 @@ static void labels_say_what_a_task_covers(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(every_case_is_right_and_as_large_as_documented, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(a_block_of_minus_infinity_adds_nothing, open_rig, close_rig),
+    cmocka_unit_test_setup_teardown(values_up_to_a_keys_part_of_the_largest_float_are_right, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(the_seed_cases_have_the_tasks_and_edges_of_the_readme, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(shapes_at_the_limits_are_right, open_rig, close_rig),
     cmocka_unit_test_setup_teardown(every_schedule_gives_the_same_bytes, open_rig, close_rig),
