@@ -2,7 +2,7 @@
  * What each rank runs (tests/ranks/ranks.sh). Keys are divided among the ranks, each attends to its own, and the merged
  * output is compared with a softmax over all keys in double precision.
  *
- * ranks_program          merges; prints "rank I of N: merged"
+ * ranks_program          merges; prints "rank I of N on HOST: merged"
  * ranks_program die R    rank R kills itself before the second merge; the others print what they are told
  */
 #include <math.h>
@@ -128,15 +128,18 @@ static void lose_a_rank(struct tg_ranks *ranks, uint32_t dying)
 {
     float out[DIM] = {1}, lse[1] = {0};
     check(tg_ranks_merge(ranks, 1, DIM, out, lse), tg_ranks_message(ranks));
-    if (tg_ranks_own(ranks) == dying) raise(SIGKILL);
+    if (tg_ranks_own(ranks) == dying) {
+        sleep(2); /* the others are behind the first merge by then */
+        raise(SIGKILL);
+    }
     out[0] = 7;
     const enum tg_status status = tg_ranks_merge(ranks, 1, DIM, out, lse);
     const enum tg_status again = tg_ranks_merge(ranks, 1, DIM, out, lse);
     printf("rank %u: %s, %s, output %s, then %s\n", tg_ranks_own(ranks), tg_status_name(status),
            tg_ranks_message(ranks), out[0] == 7 ? "unchanged" : "changed", tg_status_name(again));
     fflush(stdout);
-    sleep(1); /* the others' lines come out, too */
-    _exit(0);
+    sleep(3); /* the lines of the others come out, too */
+    MPI_Abort(MPI_COMM_WORLD, 0);
 }
 
 int main(int argc, char **argv)
@@ -157,7 +160,9 @@ int main(int argc, char **argv)
     config.gm_bytes = 1u << 30;
     ok(tg_device_open(&config, &device));
     merge_all(ranks, device);
-    printf("rank %u of %u: merged\n", tg_ranks_own(ranks), tg_ranks_count(ranks));
+    char host[64] = "";
+    (void)gethostname(host, sizeof host - 1);
+    printf("rank %u of %u on %s: merged\n", tg_ranks_own(ranks), tg_ranks_count(ranks), host);
     tg_device_close(device);
     tg_ranks_close(ranks);
     MPI_Finalize();
