@@ -1,7 +1,7 @@
 """Problems of lists.py run by the operator, and held against a softmax over all keys in double precision.
 
-The tolerance is the peer's own. ("close", a, r): the difference is at most a + r * |expected|. ("twice", f, a): at most f
-times the largest error of the same attention computed in the output's type, and a.
+The tolerance is the peer's own. ("close", a, r): the difference is at most a + r * |expected|. ("twice", f, a): at most
+a and f times the largest error of the same attention computed in the output's type.
 """
 import dataclasses
 import math
@@ -122,8 +122,8 @@ class Data:
         p, q = self.p, len(query)
         group = p.heads[0] // p.heads[1]
         ids = self.table[i, :-(-context // p.block)]
-        keys, values = (np.repeat(decoded(p.types[1], side[ids]).reshape(-1, *side.shape[2:])[:context] * scale, group, 1)
-                        for side, scale in ((self.keys, p.scales[0]), (self.values, p.scales[1])))
+        keys, values = (np.repeat(decoded(p.types[1], side[ids]).reshape(-1, *side.shape[2:])[:context], group, 1)
+                        * scale for side, scale in ((self.keys, p.scales[0]), (self.values, p.scales[1])))
         position = np.arange(q)[:, None] + context - q
         if self.cos is not None:
             rows = position[:, 0] if self.rows is None else np.array(self.rows[first:first + q])
