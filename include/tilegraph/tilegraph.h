@@ -163,14 +163,30 @@ static inline void tg_device_config_init(struct tg_device_config *config)
  */
 TG_API enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_device **out);
 
-/* Blocks of 1 AIC and 2 AIV of the device: the upper limit of block_dim. 0: the device has workers instead. */
+/* A device, as tg_device_info describes it. */
+struct tg_device_info {
+    size_t size;           /* of the structure; the library fills that many bytes */
+    uint32_t n_blocks;     /* of 1 AIC and 2 AIV: the upper limit of block_dim. 0: the device has workers instead */
+    uint32_t n_workers;    /* threads that run the device's tasks. 0: the device has blocks of cores instead */
+    const char *isa;       /* instruction set with which this computer executes tiles: "portable", "avx2", "avx512",
+                              * "avx512bf16" or "amx" */
+    uint64_t gm_bytes;     /* device memory, as it was reserved */
+    uint64_t bytes_in_use; /* allocated now. 0 when every run is closed and every tg_device_malloc is freed */
+    uint64_t peak_bytes;   /* high-water mark of bytes_in_use since the last run was opened */
+};
+
+/* Describe the device. `isa` stays until tg_device_close. TG_ERR_ARGUMENT: a pointer is NULL, or info->size is too
+ * small; *info is unchanged. Any thread. */
+TG_API enum tg_status tg_device_get_info(const struct tg_device *device, struct tg_device_info *info);
+static inline enum tg_status tg_device_info(const struct tg_device *device, struct tg_device_info *info)
+{
+    info->size = sizeof *info;
+    return tg_device_get_info(device, info);
+}
+
+/* Short forms for one field of a device that is open: n_blocks, n_workers, isa. NULL gives 0 and "". */
 TG_API uint32_t tg_device_blocks(const struct tg_device *device);
-
-/* Threads that run the device's tasks. 0: the device has blocks of cores instead. */
 TG_API uint32_t tg_device_workers(const struct tg_device *device);
-
-/* The instruction set that this computer executes the device's tiles with: "portable", "avx2", "avx512", "avx512bf16"
- * or "amx". */
 TG_API const char *tg_device_isa(const struct tg_device *device);
 
 /* Write the figures of the built-in A2/A3 to `path`, each with unit, confidence and source. Copy and change the file to
@@ -190,7 +206,7 @@ TG_API enum tg_status tg_device_free(struct tg_device *device, tg_address addres
 TG_API enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, const void *host, uint64_t bytes);
 TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_address address, uint64_t bytes);
 
-/* Bytes of device memory that are allocated now. 0 when every run is closed and every tg_device_malloc is freed. */
+/* Short form: bytes_in_use of tg_device_info. NULL gives 0. */
 TG_API uint64_t tg_device_bytes_in_use(const struct tg_device *device);
 
 /* ---- program ----------------------------------------------------------------------------------------------------- */
@@ -403,6 +419,7 @@ struct tg_run_result {
     uint64_t peak_device_bytes; /* high-water mark of device memory, the run's own tensors included */
     uint64_t peak_graph_bytes;  /* high-water mark of the graph's host memory */
     uint64_t host_ns;           /* host time that tg_run_wait took */
+    uint64_t n_findings;        /* of the checks, told apart; 0 without check */
 };
 
 /* The figures of a run. After tg_run_wait, whether it succeeded or not. TG_ERR_ARGUMENT: result->size is too small. */
@@ -479,7 +496,8 @@ struct tg_finding {
 };
 
 /* The findings of a run in the order of their discovery; 0 without check. At most 1000 are told apart. After
- * tg_run_wait, whether it succeeded or not.
+ * tg_run_wait, whether it succeeded or not. tg_run_n_findings is the short form of n_findings in tg_run_result; NULL
+ * gives 0.
  * Errors    TG_ERR_ARGUMENT: `idx` is not below tg_run_n_findings, all texts are empty then; out->size is too small */
 TG_API size_t tg_run_n_findings(const struct tg_run *run);
 TG_API enum tg_status tg_run_get_finding(const struct tg_run *run, size_t idx, struct tg_finding *out);
@@ -631,7 +649,7 @@ struct tg_line_time {
 };
 
 /* The lines of a recorded run on a2a3sim, most time first; 0 on cpu and without record. TG_ERR_ARGUMENT: `idx` is not
- * below tg_run_n_lines; out->size is too small. After tg_run_wait. */
+ * below tg_run_n_lines; out->size is too small. After tg_run_wait. tg_run_n_lines(NULL) is 0. */
 TG_API size_t tg_run_n_lines(const struct tg_run *run);
 TG_API enum tg_status tg_run_get_line(const struct tg_run *run, size_t idx, struct tg_line_time *out);
 static inline enum tg_status tg_run_line(const struct tg_run *run, size_t idx, struct tg_line_time *out)

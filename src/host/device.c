@@ -37,11 +37,27 @@ enum tg_status tg_device_open(const struct tg_device_config *config, struct tg_d
     return TG_OK;
 }
 
-uint32_t tg_device_blocks(const struct tg_device *device) { return device->machine->n_blocks; }
+enum tg_status tg_device_get_info(const struct tg_device *device, struct tg_device_info *info)
+{
+    static const struct tg_sized sized = {"tg_device_info", sizeof *info, sizeof *info};
+    TG_REQUIRE(device);
+    TG_REQUIRE(info);
+    struct tg_machine *machine = device->machine;
+    const struct tg_device_info known = {.size = sizeof known,
+                                         .n_blocks = machine->n_blocks,
+                                         .n_workers = machine->n_workers,
+                                         .isa = machine->isa_name,
+                                         .gm_bytes = machine->gm.capacity,
+                                         .bytes_in_use = tg_gm_in_use(&machine->gm),
+                                         .peak_bytes = tg_gm_peak(&machine->gm)};
+    return tg_sized_give(&sized, info, &known);
+}
 
-uint32_t tg_device_workers(const struct tg_device *device) { return device->machine->n_workers; }
+uint32_t tg_device_blocks(const struct tg_device *device) { return device ? device->machine->n_blocks : 0; }
 
-const char *tg_device_isa(const struct tg_device *device) { return device->machine->isa_name; }
+uint32_t tg_device_workers(const struct tg_device *device) { return device ? device->machine->n_workers : 0; }
+
+const char *tg_device_isa(const struct tg_device *device) { return device ? device->machine->isa_name : ""; }
 
 void tg_device_release(struct tg_device *device)
 {
@@ -93,4 +109,7 @@ enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_addr
     return TG_OK;
 }
 
-uint64_t tg_device_bytes_in_use(const struct tg_device *device) { return device->machine->gm.in_use; }
+uint64_t tg_device_bytes_in_use(const struct tg_device *device)
+{
+    return device ? tg_gm_in_use(&device->machine->gm) : 0;
+}

@@ -7,7 +7,7 @@
 
 static const char *text_of(const char *text) { return text ? text : ""; }
 
-size_t tg_run_n_findings(const struct tg_run *run) { return run->check.findings.n; }
+size_t tg_run_n_findings(const struct tg_run *run) { return run ? run->check.findings.n : 0; }
 
 enum tg_status tg_run_get_finding(const struct tg_run *run, size_t idx, struct tg_finding *out)
 {

@@ -184,10 +184,12 @@ void tg_run_cancel(struct tg_run *run)
 
 enum tg_status tg_run_get_result(const struct tg_run *run, struct tg_run_result *result)
 {
-    static const struct tg_sized sized = {"tg_run_result", sizeof *result, sizeof *result};
+    static const struct tg_sized sized = {"tg_run_result", sizeof *result, offsetof(struct tg_run_result, n_findings)};
     TG_REQUIRE(run);
     TG_REQUIRE(result);
-    return tg_sized_give(&sized, result, &run->result);
+    struct tg_run_result known = run->result;
+    known.n_findings = tg_run_n_findings(run);
+    return tg_sized_give(&sized, result, &known);
 }
 
 void tg_run_on_progress(struct tg_run *run, tg_progress_fn *fn, void *context)

@@ -84,7 +84,8 @@ void tg_gm_expect_writes(struct tg_gm *gm, uint64_t address, uint64_t bytes);
 /* Are [address, address + bytes) inside one allocation? */
 bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes);
 
-/* The high-water mark of bytes in use since the last reset. */
+/* Bytes in used blocks, and their high-water mark since the last reset. */
+uint64_t tg_gm_in_use(struct tg_gm *gm);
 uint64_t tg_gm_peak(struct tg_gm *gm);
 void tg_gm_reset_peak(struct tg_gm *gm);
 

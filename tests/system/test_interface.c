@@ -314,6 +314,43 @@ static void a_plugin_of_an_older_version_runs(void **state)
     script_fini(&script);
 }
 
+/* Getters return a status; their short forms answer NULL without harm. */
+static void a_device_describes_itself(void **state)
+{
+    (void)state;
+    struct {
+        struct tg_device_info info;
+        uint64_t later;
+    } longer;
+    tg_address address;
+    memset(&longer, 0xAA, sizeof longer);
+    longer.info.size = sizeof longer;
+    assert_int_equal(tg_device_malloc(rig.device, 1000, &address), TG_OK);
+    assert_int_equal(tg_device_get_info(rig.device, &longer.info), TG_OK);
+    assert_int_equal(longer.later, 0);
+    assert_int_equal(longer.info.n_blocks, tg_device_blocks(rig.device));
+    assert_int_equal(longer.info.n_workers, 0);
+    assert_string_equal(longer.info.isa, tg_device_isa(rig.device));
+    assert_int_equal(longer.info.gm_bytes, GM_BYTES);
+    assert_int_equal(longer.info.bytes_in_use, 1024);
+    assert_true(longer.info.peak_bytes >= 1024);
+    assert_int_equal(tg_device_free(rig.device, address), TG_OK);
+
+    struct tg_device_info info = {.n_blocks = 99};
+    assert_int_equal(tg_device_get_info(rig.device, &info), TG_ERR_ARGUMENT); /* no size */
+    assert_int_equal(tg_device_info(NULL, &info), TG_ERR_ARGUMENT);
+    assert_int_equal(info.n_blocks, 99);
+    assert_int_equal(tg_device_get_info(rig.device, NULL), TG_ERR_ARGUMENT);
+    assert_int_equal(tg_device_info(rig.device, &info), TG_OK);
+    assert_int_equal(info.bytes_in_use, 0);
+    assert_int_equal(tg_device_blocks(NULL), 0);
+    assert_int_equal(tg_device_workers(NULL), 0);
+    assert_int_equal(tg_device_bytes_in_use(NULL), 0);
+    assert_int_equal(tg_run_n_findings(NULL), 0);
+    assert_int_equal(tg_run_n_lines(NULL), 0);
+    assert_string_equal(tg_device_isa(NULL), "");
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +359,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_size_that_no_version_has_is_refused, open_rig, close_rig),
         cmocka_unit_test(a_longer_configuration_is_taken_unless_it_asks_for_more),
         cmocka_unit_test_setup_teardown(arrays_and_results_of_other_versions_work, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(a_device_describes_itself, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_submitted_run_ends_by_itself, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_submitted_run_that_fails_says_why, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(texts_come_by_callback, open_rig, close_rig),
