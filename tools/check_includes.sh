@@ -14,6 +14,7 @@ arrows='
     tile          base
     memory        base
     trace         base machine
+    arrays        base machine memory tile
     finding       base
     check/memory  base finding os
     check         base check/memory finding
@@ -27,7 +28,7 @@ arrows='
     aicore        base launch machine tile
     aicpu         base graph launch machine orchestrate os
     worker        base graph launch machine orchestrate os
-    host          base check check/memory check/observe finding graph launch machine orchestrate os trace
+    host          arrays base check check/memory check/observe finding graph launch machine orchestrate os trace
     attention     base
     ranks
     examples

@@ -41,6 +41,8 @@
     X(FILES, TRACE_PIPES, "--trace-pipes", NULL, "with --trace: each instruction of each pipe, too")                   \
     X(FILES, GRAPH, "--graph", "FILE", "task graph as Graphviz DOT")                                                   \
     X(FILES, REPORT, "--report", "FILE", "swimlane, critical path and summary as one HTML page")                       \
+    X(FILES, DUMP, "--dump", "TASKS", "inputs and outputs of tasks, .npy: 0,aic_qk_matmul")                            \
+    X(FILES, DUMP_TO, "--dump-to", "DIR", "folder for --dump (default: dump)")                                         \
     X(OUTPUT, JSON, "--json", NULL, "print the result as one JSON object (schemas/)")                                  \
     X(OUTPUT, VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                       \
     X(OUTPUT, HELP, "--help", NULL, "this; --help TOPIC: another screen")                                              \
@@ -396,6 +398,12 @@ static enum tg_status check_combinations(const struct given *given, const struct
     }
     if (run->record_pipes && !given->text[OPT_TRACE])
         return failure_set(failure, TG_ERR_ARGUMENT, "--trace-pipes says what --trace writes; give --trace FILE, too");
+    if (given->text[OPT_DUMP_TO] && !given->text[OPT_DUMP])
+        return failure_set(failure, TG_ERR_ARGUMENT, "--dump-to names the folder of --dump; give --dump TASKS, too");
+    if (given->text[OPT_DUMP] && run->pipe_order != TG_PIPE_ORDER_PROGRAM)
+        return failure_set(failure, TG_ERR_ARGUMENT,
+                           "--dump does not combine with --pipes %s, where stores land after their kernel",
+                           given->text[OPT_PIPES]);
     bool on_host = run->runtime == TG_HOST_BUILD_GRAPH;
     if (on_host && given->text[OPT_BUILD_MODE] && run->build_mode == TG_BUILD_CONCURRENT) {
         return failure_set(failure, TG_ERR_ARGUMENT,
@@ -460,6 +468,8 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->trace_path = given->text[OPT_TRACE];
     out->graph_path = given->text[OPT_GRAPH];
     out->report_path = given->text[OPT_REPORT];
+    out->dump_tasks = given->text[OPT_DUMP];
+    out->dump_folder = given->text[OPT_DUMP_TO] ? given->text[OPT_DUMP_TO] : "dump";
     out->program_dir = given->text[OPT_PROGRAM];
     out->machine_file = given->text[OPT_MACHINE];
     if (out->machine_file && strcmp(out->machine_file, PA_STANDARD) == 0) out->machine_file = "/dev/stdin";

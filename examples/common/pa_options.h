@@ -19,11 +19,13 @@ struct pa_options {
     uint64_t seed;            /* of what is drawn */
     bool packed;              /* bring the caches, drawn or loaded, into the NZ layout */
     uint32_t blocks_per_task; /* KV blocks that a task covers; 0: to be chosen from the problem */
-    const char *load_dir;     /* or NULL, as the next five */
+    const char *load_dir;     /* or NULL, as the next seven */
     const char *save_dir;
     const char *trace_path, *graph_path, *report_path;
+    const char *dump_tasks;
     const char *program_dir;
     const char *machine_file;
+    const char *dump_folder;
     uint32_t repeat;    /* runs after the first one, which are timed only */
     uint32_t workers;   /* platform cpu; 0: one a processor */
     bool pin;           /* platform cpu: keep each worker on a processor */

@@ -584,6 +584,88 @@ typedef void tg_text_fn(void *context, const char *bytes, size_t n_bytes);
  * Errors    those of the function that prints the text; TG_ERR_ARGUMENT: no such text; TG_ERR_MEMORY */
 TG_API enum tg_status tg_run_text(const struct tg_run *run, enum tg_text text, tg_text_fn *fn, void *context);
 
+/* ---- the arrays of tasks ----------------------------------------------------------------------------------------
+ * A run can keep the device memory that tasks read by TLOAD and write by TSTORE, on both platforms. Plain loads and
+ * stores of a kernel are not seen. */
+
+/*
+ * Keep the arrays of tasks. `tasks`: task ids and names of kernels, separated by commas: "3,aiv_add". A kernel's name
+ * stands for all of its tasks. Several calls add up; each launch and replay of the run keeps the arrays anew. The run
+ * takes host memory for the bytes that these tasks touch, twice.
+ *
+ * Call between tg_run_open and the launch.
+ * Errors    TG_ERR_ARGUMENT  a name that is no kernel of the program; the run was launched; pipe_order is not
+ *                            TG_PIPE_ORDER_PROGRAM, where stores land after their kernel
+ *           TG_ERR_MEMORY    nothing was chosen
+ */
+TG_API enum tg_status tg_run_keep_arrays(struct tg_run *run, const char *tasks);
+
+/* A task whose arrays are kept. Pointers are borrowed until the next replay or tg_run_close, and never NULL. */
+struct tg_kept_task {
+    size_t size;         /* of the structure; the library fills that many bytes */
+    const char *kernel;  /* its name */
+    const int64_t *args; /* [n_args] as the kernel got them */
+    const uint8_t *is_address; /* [n_args] 1: the argument points into an allocation of device memory */
+    uint32_t n_args;
+    uint32_t n_arrays;
+    int32_t task_id;
+    uint32_t returned; /* 1: the kernel returned. 0: it failed, and its arrays are those up to there */
+};
+
+/* The bits of tg_kept_array.access. */
+enum tg_array_access { TG_ARRAY_READ = 1, TG_ARRAY_WRITTEN = 2 };
+
+/*
+ * The memory of a task around one of its arguments. Rows are the contiguous runs that the task moves, if these have
+ * one distance; else there is one row. Gaps of more than 1 MiB begin another array of the argument.
+ *
+ * Elements that are not read are 0xFF bytes in `before`; elements that are not written, in `after`. Pointers are
+ * borrowed as those of tg_kept_task.
+ */
+struct tg_kept_array {
+    size_t size;             /* of the structure; the library fills that many bytes */
+    int32_t argument;        /* index of the argument that the transfers begin at, or behind; -1: no argument */
+    uint32_t dtype;          /* enum tg_dtype; TG_UINT8 if the task moves several types there */
+    uint32_t accesses;       /* enum tg_array_access: of all elements together */
+    uint64_t address;        /* device address of element [0][0] */
+    uint64_t rows, cols, ld; /* elements; ld: from row to row in device memory */
+    const void *before;      /* [rows][cols] as the task found it */
+    const void *after;       /* [rows][cols] as the task left it */
+    const uint8_t *access;   /* [rows][cols] bits of enum tg_array_access */
+};
+
+/* The kept tasks in ascending order of their ids, and their arrays in the order of the arguments. After tg_run_wait,
+ * whether it succeeded or not.
+ * Errors    TG_ERR_ARGUMENT: an index is too large, or a size too small; tg_run_keep_arrays was not called, or the run
+ *           not launched. TG_ERR_MEMORY: memory ran out during the run */
+TG_API enum tg_status tg_run_n_kept_tasks(const struct tg_run *run, size_t *out);
+TG_API enum tg_status tg_run_get_kept_task(const struct tg_run *run, size_t task_idx, struct tg_kept_task *out);
+TG_API enum tg_status tg_run_get_kept_array(const struct tg_run *run, size_t task_idx, size_t array_idx,
+                                            struct tg_kept_array *out);
+static inline enum tg_status tg_run_kept_task(const struct tg_run *run, size_t task_idx, struct tg_kept_task *out)
+{
+    out->size = sizeof *out;
+    return tg_run_get_kept_task(run, task_idx, out);
+}
+static inline enum tg_status tg_run_kept_array(const struct tg_run *run, size_t task_idx, size_t array_idx,
+                                               struct tg_kept_array *out)
+{
+    out->size = sizeof *out;
+    return tg_run_get_kept_array(run, task_idx, array_idx, out);
+}
+
+/*
+ * Write kept arrays as .npy files: folder/task3.aiv_add.arg0.in.npy, .out.npy; "memory" instead of arg0 if no argument
+ * points there; arg0-1 for the second array of an argument. bf16 is stored as uint16, fp8 as uint8. The folder is made
+ * if it does not exist. Files of the same names are replaced.
+ *
+ * `tasks` chooses among the kept tasks, as in tg_run_keep_arrays.
+ * Errors    those of tg_run_n_kept_tasks
+ *           TG_ERR_FILE      a file cannot be written. No file of this call is left then
+ *           TG_ERR_ARGUMENT  a task of `tasks` has not run; the message names it. The files of the others are written
+ */
+TG_API enum tg_status tg_run_write_arrays(const struct tg_run *run, const char *tasks, const char *folder);
+
 /* ---- what happened in a run --------------------------------------------------------------------------------------
  * All of these use the record. They work after tg_run_wait; for a failed run they show the tasks that reached their
  * end.

@@ -28,6 +28,44 @@ class View:
         return _product(self.shape)
 
 
+@dataclass(frozen=True)
+class KeptTask:
+    """A task of a run that kept its arrays: struct tg_kept_task."""
+    task_id: int
+    kernel: str
+    args: tuple        # numbers
+    is_address: tuple  # of each: it points into device memory
+    returned: bool
+
+
+@dataclass(frozen=True)
+class KeptArray:
+    """The memory around an argument of such a task: struct tg_kept_array. Arrays of numpy, copies; one row has one
+    dimension."""
+    argument: int    # -1: no argument points there
+    dtype: int       # enum tg_dtype
+    before: object   # as the task found it
+    after: object    # as the task left it
+    access: object   # bits of enum tg_array_access
+
+
+# Of enum tg_dtype; numpy has neither bfloat16 nor fp8: their bits.
+_NUMPY_NAMES = ("float32", "float16", "uint16", "int32", "int8", "uint8", "int16", "uint16", "uint32", "uint8", "uint8")
+
+
+def kept_array(kept):
+    """The KeptArray of a struct tg_kept_array."""
+    import numpy as np  # the rest of this module needs none
+    shape = (kept.rows, kept.cols) if kept.rows > 1 else (kept.cols,)
+
+    def copied(address, dtype):
+        n_bytes = kept.rows * kept.cols * dtype.itemsize
+        return np.frombuffer(bytearray(ctypes.string_at(address, n_bytes)), dtype).reshape(shape)
+    element = np.dtype(_NUMPY_NAMES[kept.dtype])
+    return KeptArray(kept.argument, kept.dtype, copied(kept.before, element), copied(kept.after, element),
+                     copied(kept.access, np.dtype(np.uint8)))
+
+
 class _Tensor(ctypes.Structure):
     """DLTensor of dlpack.h."""
     _fields_ = [("data", ctypes.c_void_p), ("device_type", ctypes.c_int32), ("device_id", ctypes.c_int32),

@@ -7,8 +7,10 @@ import os
 import signal
 import threading
 from contextlib import contextmanager
-from ctypes import POINTER, byref, c_bool, c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
+from ctypes import (POINTER, byref, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint8, c_uint32, c_uint64,
+                    c_void_p)
 
+from . import arrays
 from .errors import EXIT_LOAD, Error, StatusError
 from .log import log
 from .places import places
@@ -20,6 +22,7 @@ TG_AICPU_BUILD_GRAPH, TG_HOST_BUILD_GRAPH = 0, 1
 TG_IN, TG_OUT, TG_INOUT = 0, 1, 2
 TG_PIPE_ORDER_PROGRAM, TG_PIPE_ORDER_LATE, TG_PIPE_ORDER_EARLY = 0, 1, 2
 TG_LOG_DEBUG = 4
+TG_BF16 = 2
 NEVER = 2**64 - 1  # first_start_ns of a run in which no task started
 
 
@@ -56,6 +59,17 @@ class FindingInfo(ctypes.Structure):
 class LineTime(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("kernel", c_char_p), ("file", c_char_p), ("instruction", c_char_p),
                 ("line", c_uint32), ("n_instructions", c_uint64), ("work_ns", c_uint64), ("wait_ns", c_uint64)]
+
+
+class KeptTask(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("kernel", c_char_p), ("args", POINTER(c_int64)), ("is_address", POINTER(c_uint8)),
+                ("n_args", c_uint32), ("n_arrays", c_uint32), ("task_id", c_int32), ("returned", c_uint32)]
+
+
+class KeptArray(ctypes.Structure):
+    _fields_ = [("size", c_size_t), ("argument", c_int32), ("dtype", c_uint32), ("accesses", c_uint32),
+                ("address", c_uint64), ("rows", c_uint64), ("cols", c_uint64), ("ld", c_uint64),
+                ("before", c_void_p), ("after", c_void_p), ("access", c_void_p)]
 
 
 class ReportHead(ctypes.Structure):
@@ -96,6 +110,11 @@ _PROTOTYPES = {
     "tg_run_get_finding": (c_int, [c_void_p, c_size_t, POINTER(FindingInfo)]),
     "tg_run_print_findings": (None, [c_void_p, c_void_p]),
     "tg_run_print_proof": (None, [c_void_p, c_void_p]),
+    "tg_run_keep_arrays": (c_int, [c_void_p, c_char_p]),
+    "tg_run_n_kept_tasks": (c_int, [c_void_p, POINTER(c_size_t)]),
+    "tg_run_get_kept_task": (c_int, [c_void_p, c_size_t, POINTER(KeptTask)]),
+    "tg_run_get_kept_array": (c_int, [c_void_p, c_size_t, c_size_t, POINTER(KeptArray)]),
+    "tg_run_write_arrays": (c_int, [c_void_p, c_char_p, c_char_p]),
     "tg_run_n_lines": (c_size_t, [c_void_p]),
     "tg_run_get_line": (c_int, [c_void_p, c_size_t, POINTER(LineTime)]),
     "tg_run_print_summary": (c_int, [c_void_p, c_void_p]),
@@ -316,6 +335,27 @@ class Library:
     def proof(self, run):
         """What the checks of a run prove; after wait. "" without checks."""
         return _printed(self._c.tg_run_print_proof, run)[0]
+
+    def keep_arrays(self, run, tasks):
+        """Let the run keep the arrays of `tasks`, ids and names of kernels separated by commas; before wait."""
+        self.check(self._c.tg_run_keep_arrays(run, _bytes(tasks)))
+
+    def kept_tasks(self, run):
+        """(arrays.KeptTask, list of arrays.KeptArray) of each kept task, by ascending ids; after wait."""
+        n, task, array = c_size_t(), KeptTask(size=ctypes.sizeof(KeptTask)), KeptArray(size=ctypes.sizeof(KeptArray))
+        self.check(self._c.tg_run_n_kept_tasks(run, byref(n)))
+        for idx in range(n.value):
+            self.check(self._c.tg_run_get_kept_task(run, idx, byref(task)))
+            kept = []
+            for array_idx in range(task.n_arrays):
+                self.check(self._c.tg_run_get_kept_array(run, idx, array_idx, byref(array)))
+                kept.append(arrays.kept_array(array))
+            yield arrays.KeptTask(task.task_id, _text(task.kernel), tuple(task.args[:task.n_args]),
+                                  tuple(map(bool, task.is_address[:task.n_args])), bool(task.returned)), kept
+
+    def write_arrays(self, run, tasks, folder):
+        """Write the arrays of kept tasks as .npy files into `folder`; after wait."""
+        self.check(self._c.tg_run_write_arrays(run, _bytes(tasks), _bytes(str(folder))))
 
     def list_lines(self, run, most):
         """The lines of kernels with most time, `most` of them: dicts as in schemas/run.v1.json; [] without a record."""

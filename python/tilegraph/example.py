@@ -57,6 +57,7 @@ class Golden:
     tensor_order: object  # tuple of names, or None: the order of generate_inputs
     rtol: float
     atol: float
+    kernel_golden: dict  # functions by the names of kernels (kernel_golden.py)
 
 
 def _read_source(path):
@@ -266,6 +267,15 @@ def _tolerance(path, module, attribute):
     return float(value)
 
 
+def _kernel_golden(path, value):
+    if not isinstance(value, dict):
+        raise ExampleError(f"{path}: kernel_golden is {_kind(value)}, expected a dict of functions by kernel names")
+    for name, function in value.items():
+        if not is_text(name) or not callable(function):
+            raise ExampleError(f"{path}: kernel_golden[{shown(name)}] is {_kind(function)}, expected a function")
+    return dict(value)
+
+
 def load_golden(path):
     """Read golden.py; "-" is standard input. Returns a Golden; raises ExampleError."""
     from_stdin = str(path) == "-"
@@ -285,7 +295,8 @@ def load_golden(path):
                   outputs=_names(path, module, "__outputs__"),
                   inouts=frozenset(_names(path, module, "__inouts__") or ()),
                   tensor_order=_names(path, module, "TENSOR_ORDER"),
-                  rtol=_tolerance(path, module, "RTOL"), atol=_tolerance(path, module, "ATOL"))
+                  rtol=_tolerance(path, module, "RTOL"), atol=_tolerance(path, module, "ATOL"),
+                  kernel_golden=_kernel_golden(path, getattr(module, "kernel_golden", {})))
 
 
 @contextmanager

@@ -138,6 +138,23 @@ def check_files(chosen):
         places[place] = name
 
 
+def _check_dump(chosen, has_folder):
+    """Whether the tasks of --dump can be kept, and written after the run, which has not begun."""
+    if chosen.dump is None:
+        if has_folder:
+            raise ExampleError("command line: --dump-to names the folder of --dump, which is not given",
+                               "give --dump TASKS, too")
+        return
+    if chosen.pipe_order != 0:
+        raise ExampleError("command line: --dump keeps arrays only with --pipes program",
+                           "in other orders stores land after their kernel")
+    folder = Path(chosen.dump_to)
+    if chosen.dump_to == STANDARD or (folder.exists() and not folder.is_dir()):
+        raise ExampleError(f"--dump-to: {folder} is no folder", "name a folder; it is made if it does not exist")
+    if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK | os.X_OK):
+        raise ExampleError(f"--dump-to: {folder} cannot be written")
+
+
 # ---- options of a run ------------------------------------------------------------------------------------------------
 
 def _log_level(given, environ):
@@ -153,8 +170,9 @@ def for_run(given, environ, platform):
 
     Returns a namespace: kernels, golden, all (paths or None), platform, device (int), log_level, log_file (or None),
     check (bool), proof, schedules (int), schedule_seed (int), pipe_order (enum tg_pipe_order), summary, trace, graph,
-    report (paths, "-" or None), enable_profiling, jobs (int or None), json, quiet, color, label (of the example in the
-    names of files; None: that of its folder), outcome (where results are told; None). Raises ExampleError.
+    report (paths, "-" or None), dump (tasks or None), dump_to (a folder), enable_profiling, jobs (int or None), json,
+    quiet, color, label (of the example in the names of files; None: that of its folder), outcome (where results are
+    told; None). Raises ExampleError.
     """
     chosen = SimpleNamespace(**{name: given.get(name) for name in ("kernels", "golden", "all", *FILES)})
     chosen.platform = given.get("platform", platform)
@@ -176,13 +194,15 @@ def for_run(given, environ, platform):
     chosen.jobs = number(given["jobs"], "--jobs", 1, 16) if "jobs" in given else None
     chosen.color = given.get("color", "auto")
     chosen.label = chosen.outcome = None
+    chosen.dump, chosen.dump_to = given.get("dump"), given.get("dump-to", "dump")
+    _check_dump(chosen, "dump-to" in given)
     check_files({name: getattr(chosen, name) for name in FILES if getattr(chosen, name) is not None})
     return chosen
 
 
 def check_all(given):
     """What is for one example does not go with --all, which runs many."""
-    for name in ("kernels", "golden", *FILES):
+    for name in ("kernels", "golden", *FILES, "dump"):
         if name in given and "all" in given:
             raise ExampleError(f"command line: --{name} is for one example, --all runs many",
                                "name the example instead of --all")

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
-from . import arrays, binding, compile, example, library, supervise, tensors
-from .errors import EXIT_FAULT, EXIT_FINDING, EXIT_MISMATCH, Error, ExampleError, described
+from . import arrays, binding, compile, example, kernel_golden, library, supervise, tensors
+from .errors import EXIT_FAULT, EXIT_FINDING, EXIT_MISMATCH, Error, ExampleError, StatusError, described
 from .log import log
+from .nearest import unknown
 from .options import STANDARD
 from .table import FILES
 
@@ -98,7 +99,21 @@ def opened(options):
                 if workers:
                     log.info("%d workers: aicpu_thread_num %d and block_dim %d of kernel_config.py are not applicable",
                              workers, config.aicpu_thread_num, config.block_dim)
-                yield Session(lib, program, run_config, golden, options)
+                yield Session(lib, program, run_config, golden, options, _kept(config, golden, options))
+
+
+def _kept(config, golden, options):
+    """The tasks whose arrays are wanted: those of --dump, and those of kernels that have a golden."""
+    kernels = kernel_golden.names(golden, config)
+    known = [kernel.name for kernel in config.kernels]
+    for task in options.dump.split(",") if options.dump is not None else ():
+        if task not in known and not (task.isascii() and task.isdigit()):
+            raise ExampleError(f"--dump: {unknown('kernel', task, known)}",
+                               "name tasks by number or by kernel, separated by commas")
+    if kernels and options.pipe_order != binding.TG_PIPE_ORDER_PROGRAM:
+        log.warning("kernel_golden is not applicable with --pipes late or early: stores land after their kernel")
+        kernels = []
+    return ",".join([options.dump] * (options.dump is not None) + kernels)
 
 
 def _load(lib, program, config, checked):
@@ -117,6 +132,7 @@ class Session:
     run_config: binding.RunConfig
     golden: example.Golden
     options: object
+    kept: str  # tasks whose arrays are kept, as tg_run_keep_arrays takes them; ""
 
 
 def _run_all(session):
@@ -281,6 +297,8 @@ def _launch(session, outcome, given, inouts):
     lib, options, name = session.lib, session.options, outcome.name
     failure = None
     with lib.run(session.program, session.run_config, rows_of(given, inouts)) as run:
+        if session.kept:
+            lib.keep_arrays(run, session.kept)
         try:
             lib.wait(run)
         except Error as error:
@@ -289,6 +307,7 @@ def _launch(session, outcome, given, inouts):
         said = _findings(lib, run, options)
         if failure is not None:
             _files_of_failed_run(session, outcome, run)
+            _blame_kernel(session, name, run)
             if failure.exit_code != EXIT_FINDING or not lib.result(run).has_outputs:
                 for say in said:
                     say()
@@ -300,6 +319,12 @@ def _launch(session, outcome, given, inouts):
         if options.proof:
             said += (_text(log.result, lib.proof(run)),)
         result = lib.result(run)
+        try:
+            _check_kernels(session, name, run)
+        except Error:
+            for say in said:
+                say()
+            raise
     said += (lambda: _report(session, name, result),)
     if result.n_tasks == 0:
         for say in said:
@@ -330,10 +355,14 @@ def rows_of(given, inouts):
     return [(name, arrays.view(name, array), direction(name, is_output)) for name, array, is_output in given]
 
 
+def _safe(name):
+    """A name as a part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
 def trace_path(label, name):
     """Where --enable-profiling writes the trace of a run of the example `label`: outputs/ of the current folder."""
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", f"{label}_{name}")
-    return Path.cwd() / "outputs" / f"{safe[:200]}.trace.json"
+    return Path.cwd() / "outputs" / f"{_safe(f'{label}_{name}')[:200]}.trace.json"
 
 
 def _refuse_several_on_standard_output(options, golden):
@@ -349,8 +378,7 @@ def path_of_case(path, name, n_cases):
     path = Path(path)
     if n_cases == 1:
         return path
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
-    return path.with_name(f"{path.stem}.{safe[:100]}{path.suffix}")
+    return path.with_name(f"{path.stem}.{_safe(name)[:100]}{path.suffix}")
 
 
 def _report_head(options, name):
@@ -375,6 +403,8 @@ def _write_files(session, outcome, run):
             path = path_of_case(chosen, name, len(session.golden.params_list))
             write[kind](run, path)
             outcome.files.append(str(path))
+    if options.dump is not None:
+        _write_dump(session, outcome, run)
     if options.enable_profiling:
         path = trace_path(options.label or session.golden.path.parent.name, name)
         try:
@@ -386,12 +416,42 @@ def _write_files(session, outcome, run):
         log.result(f"trace: {path}\n")
 
 
+def _write_dump(session, outcome, run):
+    """Write what --dump names. Each of several cases has a folder of its own in that of --dump-to."""
+    options, name = session.options, outcome.name
+    folder = Path(options.dump_to)
+    try:
+        if len(session.golden.params_list) > 1:
+            folder.mkdir(exist_ok=True)
+            folder /= _safe(name)[:100]
+        session.lib.write_arrays(run, options.dump, folder)
+    except OSError as error:
+        raise ExampleError(f"--dump-to: cannot make the folder {folder}: {error.strerror}") from error
+    except StatusError as error:
+        raise ExampleError(f"--dump {options.dump}: {error}", exit_code=error.exit_code) from error
+    outcome.files.append(str(folder))
+    log.info("%s: arrays of tasks %s are in %s", name, options.dump, folder)
+
+
 def _files_of_failed_run(session, outcome, run):
     """The files of a run that failed are wanted most; but the run's own error is the one to report."""
     try:
         _write_files(session, outcome, run)
     except Error as error:
         log.warning("not written: %s", error)
+
+
+def _check_kernels(session, name, run):
+    if session.golden.kernel_golden and session.run_config.pipe_order == binding.TG_PIPE_ORDER_PROGRAM:
+        kernel_golden.check(session.golden, session.lib, run, name)
+
+
+def _blame_kernel(session, name, run):
+    """Say which task of a failed run deviates from the golden of its kernel; the run's own error is reported, too."""
+    try:
+        _check_kernels(session, name, run)
+    except Error as error:
+        log.error("%s: %s", name, described(error))
 
 
 def _report(session, name, result):

@@ -82,6 +82,8 @@ FILES_TOPIC = Topic("files", "Files to write; - is standard output", (
     Option("graph", "task graph as Graphviz DOT", "FILE", file=True),
     Option("report", "swimlane, critical path and summary as one HTML page", "FILE", file=True),
     Option("enable-profiling", "the trace, to outputs/EXAMPLE_CASE.trace.json"),
+    Option("dump", "inputs and outputs of tasks as .npy: 3,aiv_add", "TASKS"),
+    Option("dump-to", "folder for --dump (default: dump)", "DIR", file=True),
 ))
 JSON = Option("json", "print the result as one JSON object (schemas/)")
 QUIET = Option("quiet", "print errors and what is asked for, nothing else", short="-q",

@@ -2,6 +2,7 @@
 #ifndef TG_HOST_HOST_H
 #define TG_HOST_HOST_H
 
+#include "arrays/arrays.h"
 #include "base/error.h"
 #include "base/kernels.h"
 #include "check/check.h"
@@ -68,7 +69,8 @@ struct tg_run {
     struct tg_recorder recorder; /* open if config.record */
     struct tg_record record;
     struct tg_check_observer *check_observer; /* owned; NULL: not config.check */
-    const struct tg_observer *observers;      /* of building and launches: the two above, or NULL */
+    struct tg_arrays *arrays;                 /* owned; NULL: no task's arrays are kept */
+    const struct tg_observer *observers;      /* of building and launches: the three above, or NULL */
     struct tg_check check;                    /* used if config.check, or if there are several schedules */
     struct tg_launch_data *launch_data;       /* owned; NULL before the first launch */
     struct tg_launch_data *replay_data;       /* owned; NULL before the first replay */

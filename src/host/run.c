@@ -206,6 +206,7 @@ enum tg_status tg_run_execute(struct tg_run *run)
     struct tg_launch_place place = place_of(run);
     struct tg_launch_data *data = NULL;
     tg_host_check_launch(run);
+    if (run->arrays) tg_arrays_reset(run->arrays);
     /* The caller may have freed tensors that it had placed in device memory. */
     for (size_t i = 0; i < run->n_tensors; i++)
         if (run->tensors[i].direction == TG_RESIDENT && use_resident(run, i) != TG_OK)
@@ -286,6 +287,7 @@ void tg_run_destroy(struct tg_run *run)
     free(run->pairs);
     tg_recorder_close(&run->recorder);
     tg_check_observer_close(run->check_observer);
+    tg_arrays_close(run->arrays);
     tg_record_fini(&run->record);
     tg_check_fini(&run->check);
     tg_orchestration_release(run->orchestration);

@@ -176,6 +176,20 @@ static void copy_args(struct tg_worker *w, const struct tg_task *task)
     w->n_args = n;
 }
 
+/* Tell the observers of the kernel. false: one of them has no memory, and the kernel must not run. */
+static bool tell_begin(struct tg_worker *w, const struct tg_task *task)
+{
+    bool accepted = true;
+    const struct tg_kernel_begin begin = {.kernel = task->kernel,
+                                          .args = w->args,
+                                          .n_args = task->n_args,
+                                          .core = w->index,
+                                          .core_type = task->kernel->core_type,
+                                          .task_id = task->id};
+    TG_OBSERVE_ASKING(w->all->place->machine->observers, &accepted, kernel_begins, &begin);
+    return accepted;
+}
+
 /* A task is complete: a sleeping builder may have waited for it. */
 static void tell_builder(struct tg_worker *w)
 {
@@ -207,12 +221,18 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     w->core->running = true;
     w->core->n_kernels++;
     tg_graph_expect_complete(all->place->graph, task);
+    if (!tell_begin(w, task)) {
+        w->core->status = TG_ERR_MEMORY;
+        strcpy(w->core->message, "no host memory for the observers of the run");
+        tg_guard_raise();
+    }
     tg_guard_resume(w->guard, kernel->module->text);
     /* Where no fault is caught, a damaged kernel ends the process in any case. A plain call is 4 ns faster. */
     if (w->guard->coro->fence) tg_guard_foreign(w->guard, (tg_foreign_fn *)kernel->entry, w->args, NULL, 0);
     else kernel->entry(w->args);
     tg_guard_pause(w->guard);
     w->core->running = false;
+    TG_OBSERVE(all->place->machine->observers, kernel_ends, w->index, true);
     if (recorded) {
         const uint64_t end = tg_workers_now(all);
         const struct tg_ran ran = {.ready_ns = task->ready_ns,
@@ -373,6 +393,7 @@ void tg_worker_report(struct tg_worker *w, const struct tg_guard *guard)
         why = w->core->message;
     }
     const uint64_t n_waiting = tg_task_n_waiting(w->running);
+    TG_OBSERVE(w->all->place->machine->observers, kernel_ends, w->index, false);
     tg_failure_set(w->all->place->failure, status, "%s on worker %u: %s; %llu tasks wait for it",
                    tg_task_describe(task, name, sizeof name), w->index, why, (unsigned long long)n_waiting);
 }

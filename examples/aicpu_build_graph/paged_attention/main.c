@@ -147,6 +147,19 @@ static enum tg_status write_files(const struct tg_run *run, const struct pa_opti
     return status;
 }
 
+/* The arrays of tasks, also of a run that has failed; that failure is the one to report. */
+static enum tg_status write_dump(const struct tg_run *run, const struct pa_options *options, struct pa_report *report,
+                                 enum tg_status status)
+{
+    struct failure own = {0};
+    if (!options->dump_tasks) return status;
+    struct failure *failure = status == TG_OK ? &report->failure : &own;
+    const enum tg_status written =
+        failure_from_library(failure, tg_run_write_arrays(run, options->dump_tasks, options->dump_folder));
+    if (written != TG_OK && status != TG_OK) fprintf(stderr, "not written: %s\n", own.message);
+    return status == TG_OK ? written : status;
+}
+
 /* Wait for a run and look at it; problem->out is written if all went well. */
 static enum tg_status wait_for(struct tg_run *run, const struct pa_options *options, struct pa_report *report)
 {
@@ -164,7 +177,7 @@ static enum tg_status wait_for(struct tg_run *run, const struct pa_options *opti
     if (status == TG_OK) status = pa_report_run(report, run);
     if (status == TG_OK && options->edges) status = pa_report_edges(report, run);
     if (status == TG_OK) status = write_files(run, options, &report->failure);
-    return status;
+    return write_dump(run, options, report, status);
 }
 
 static int by_size(const void *a, const void *b)
@@ -229,7 +242,9 @@ static enum tg_status run_program(struct tg_program *program, const struct pa_op
     struct tg_run *run;
     status = tg_run_open(program, &config, tensors, sizeof tensors / sizeof tensors[0], &run);
     if (status == TG_OK) {
-        status = wait_for(run, options, report);
+        if (options->dump_tasks) status = tg_run_keep_arrays(run, options->dump_tasks);
+        failure_from_library(&report->failure, status);
+        if (status == TG_OK) status = wait_for(run, options, report);
         tg_run_close(run);
     } else {
         failure_from_library(&report->failure, status);

@@ -25,6 +25,8 @@ enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
 struct core {
     alignas(64) struct tg_worker_core known; /* first */
     struct tg_gm *gm;
+    const struct tg_observer *observers; /* of the launch */
+    uint32_t index;                      /* of the worker */
     struct {
         uint64_t low, high;
     } ranges[N_RANGES]; /* allocations of recent transfers, the latest first; valid until an allocation is freed */
@@ -144,7 +146,10 @@ static TG_FORGETS void issue(const struct tg_instr *announced)
     tg_guard_enter_runtime();
     if (!tg_rules_check_widening(instr, core->known.type, core->known.message, sizeof core->known.message))
         stop_kernel(core, TG_ERR_TILE);
-    if (instr->global) check_global(core, instr);
+    if (instr->global) {
+        check_global(core, instr);
+        TG_OBSERVE(core->observers, transfer, core->index, instr);
+    }
     if (core->known.type == TG_AIC) execute_cube(core, instr);
     else execute_vector(core, instr);
     tg_guard_leave_runtime();
@@ -198,6 +203,8 @@ static enum tg_status cpu_worker_core(struct tg_machine *machine, uint32_t worke
     struct core *core = &of(machine)->cores[worker];
     *out = &core->known;
     core->known.n_instructions = 0;
+    core->observers = machine->observers;
+    core->index = worker;
     /* Without `clear`, written bytes are not counted. */
     core->ub_written = core->clear ? core->ub_written : TG_UB_BYTES;
     core->clear = of(machine)->clear;
