@@ -602,9 +602,9 @@ TG_API enum tg_status tg_run_keep_arrays(struct tg_run *run, const char *tasks);
 
 /* A task whose arrays are kept. Pointers are borrowed until the next replay or tg_run_close, and never NULL. */
 struct tg_kept_task {
-    size_t size;         /* of the structure; the library fills that many bytes */
-    const char *kernel;  /* its name */
-    const int64_t *args; /* [n_args] as the kernel got them */
+    size_t size;               /* of the structure; the library fills that many bytes */
+    const char *kernel;        /* its name */
+    const int64_t *args;       /* [n_args] as the kernel got them */
     const uint8_t *is_address; /* [n_args] 1: the argument points into an allocation of device memory */
     uint32_t n_args;
     uint32_t n_arrays;

@@ -154,8 +154,8 @@ static enum tg_status write_dump(const struct tg_run *run, const struct pa_optio
     struct failure own = {0};
     if (!options->dump_tasks) return status;
     struct failure *failure = status == TG_OK ? &report->failure : &own;
-    const enum tg_status written =
-        failure_from_library(failure, tg_run_write_arrays(run, options->dump_tasks, options->dump_folder));
+    const enum tg_status written = failure_from_library(
+        failure, tg_run_write_arrays(run, options->dump_tasks, options->dump_folder));
     if (written != TG_OK && status != TG_OK) fprintf(stderr, "not written: %s\n", own.message);
     return status == TG_OK ? written : status;
 }
