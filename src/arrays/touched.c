@@ -187,7 +187,7 @@ static struct layout lay(const struct tg_touched_transfer *t, size_t n)
     return layout;
 }
 
-/* The bytes of the touched chunks; what is written is read from device memory. */
+/* Copy the bytes of the touched chunks. Written bytes come from device memory. */
 static void fill(const struct tg_touched *t, const struct layout *layout, struct tg_kept_array *array)
 {
     const uint32_t width = tg_dtype_bytes(layout->dtype);

@@ -89,7 +89,7 @@ static void tasks_are_kept_by_number_and_by_kernel(void **state)
         }
 }
 
-/* What a task reads is what its predecessor has written. */
+/* A task reads the bytes that its predecessor has written. */
 static void inputs_are_the_outputs_of_predecessors(void **state)
 {
     (void)state;
