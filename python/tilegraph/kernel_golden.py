@@ -61,7 +61,7 @@ class _Argument:
 
 
 class _Untouched:
-    """Stands for an argument that points to device memory which the task does not touch: a golden that uses it fails."""
+    """Stands for an argument that points to device memory which the task does not touch. Any use raises."""
 
     def __array__(self, *_args, **_keywords):
         raise TypeError("the task does not touch the memory of this argument")
@@ -120,7 +120,7 @@ class _Task:
                 alone &= left(others[index], _POISONS[1])
             if alone.any():
                 raise ExampleError(f"{self._golden.path}: kernel_golden['{self._task.kernel}'] does not set "
-                                   f"{_place(argument, np.argwhere(alone)[0])} of {self.where}, which the kernel writes",
+                                   f"{_place(argument, np.argwhere(alone)[0])} of {self.where}; the kernel writes it",
                                    "fill arrays in place: out[...] = value")
 
     def check(self):

@@ -172,7 +172,7 @@ void tg_arrays_close(struct tg_arrays *a)
 
 /* ---- choices ---- */
 
-/* The number that the text is; -1: it is none, or no task can have it. */
+/* The text as the number of a task. -1: no number, or too large for one. */
 static int32_t number_of(const char *text)
 {
     int64_t number = 0;

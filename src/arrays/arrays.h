@@ -1,8 +1,8 @@
 /*
  * arrays.h - the observer that keeps the arrays of chosen tasks.
  *
- * Threads: during a launch each core or worker keeps its tasks apart. The other calls belong to the host's thread, while
- * no launch runs.
+ * Threads: during a launch each core or worker keeps its tasks apart. The other calls belong to the host's thread,
+ * while no launch runs.
  */
 #ifndef TG_ARRAYS_ARRAYS_H
 #define TG_ARRAYS_ARRAYS_H

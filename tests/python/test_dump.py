@@ -103,8 +103,9 @@ def test_paged_attention(tmp_path, platform):
     command = ROOT / "build" / "bin" / "paged_attention"
     if not command.exists():
         pytest.skip("paged_attention is not in build/bin")
-    done = subprocess.run([command, "--case", "Case2", "-p", platform, "--dump", "0,aiv_online_update", "--dump-to", "d"],
-                          cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False)
+    words = ["--case", "Case2", "-p", platform, "--dump", "0,aiv_online_update", "--dump-to", "d"]
+    done = subprocess.run([command, *words], cwd=tmp_path, env=clean_environment(), capture_output=True, text=True,
+                          timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = arrays(tmp_path / "d")
     assert found["task0.aic_qk_matmul.arg1.out.npy"].size >= 256
@@ -146,9 +147,10 @@ def test_a_run_that_fails_names_the_deviating_task_too(small, platform):
     ("kernel_golden = [print]", 2, ["kernel_golden is of type list, expected a dict of functions by kernel names"]),
     ("kernel_golden = {'aiv_add': 3}", 2, ["kernel_golden['aiv_add'] is of type int, expected a function"]),
     ("kernel_golden = {'aiv_add': lambda a, b: None}", 2,
-     ["kernel_golden['aiv_add'] failed for task 0: TypeError", "0: float32[100], 1: float32[100], 2: float32[100], 3: 100"]),
+     ["kernel_golden['aiv_add'] failed for task 0: TypeError",
+      "0: float32[100], 1: float32[100], 2: float32[100], 3: 100"]),
     ("kernel_golden = {'aiv_add': lambda a, b, out, n: None}", 2,
-     ["does not set argument 2[0] of task 0 (aiv_add), which the kernel writes"]),
+     ["does not set argument 2[0] of task 0 (aiv_add); the kernel writes it"]),
     ("import os\nkernel_golden = {'aiv_add': lambda a, b, out, n: os._exit(0)}", 2, ["ended its process"]),
 ])
 def test_wrong_goldens_of_kernels(small, golden, exit_code, texts):
