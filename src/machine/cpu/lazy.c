@@ -13,7 +13,7 @@ void tg_lazy_begin(struct tg_lazy *lazy)
     }
     tg_stream_clear(&lazy->stream);
     lazy->widened.at = NULL;
-    lazy->loaded.at = NULL;
+    lazy->n_loaded = 0;
 }
 
 /* ---- tiles and bytes ---- */
@@ -217,7 +217,7 @@ static void load(struct tg_lazy *lazy, const struct tg_instr *instr)
     part->col = 0;
     part->n_cols = tile->n_cols;
     tile->turned = turned;
-    lazy->loaded = *part;
+    if (lazy->n_loaded < TG_LAZY_LOADS) lazy->loaded[lazy->n_loaded++] = *part;
     expect(lazy, tile);
 }
 
@@ -387,12 +387,54 @@ static void multiply_unpacked(struct tg_lazy *lazy, struct tg_product product, c
     }
 }
 
-/* Is the tile that was loaded last read after this part, and laid out like it? */
-static bool follows(const struct tg_lazy *lazy, const struct tg_lazy_part *part)
+/* Add the places of the part's blocks of 16 columns to `at`; at most `most` of them are there then. */
+static uint32_t add_blocks(const uint8_t **at, uint32_t n, uint32_t most, const struct tg_lazy_part *part)
 {
-    const struct tg_lazy_part *loaded = &lazy->loaded;
-    return loaded->at && loaded->at != part->at && loaded->ld == part->ld && loaded->panel_ld == part->panel_ld &&
-           loaded->n_cols >= part->n_cols;
+    for (uint32_t col = 0; col < part->n_cols && n < most; col += 16)
+        at[n++] = part->at + col / 16 * part->panel_ld * sizeof(uint16_t);
+    return n;
+}
+
+/* The places of n blocks of columns, or of n pieces, that are read after `last`, which the product reads last, and are
+ * laid out like it: loaded behind it. false: there are not so many. */
+static bool find_next(const struct tg_lazy *lazy, const struct tg_lazy_part *last, bool blocks_apart, uint32_t n,
+                      const uint8_t **next)
+{
+    uint32_t first = 0, n_found = 0;
+    for (uint32_t i = 0; i < lazy->n_loaded; i++)
+        if (lazy->loaded[i].at == last->at) first = i + 1;
+    for (uint32_t i = first; i < lazy->n_loaded && n_found < n; i++) {
+        const struct tg_lazy_part *part = &lazy->loaded[i];
+        if (part->ld != last->ld) continue;
+        if (blocks_apart) n_found = add_blocks(next, n_found, n, part);
+        else if (part->panel_ld == last->panel_ld && part->n_cols >= last->n_cols) next[n_found++] = part->at;
+    }
+    return n_found == n;
+}
+
+/* Is each block of 16 columns of the tile in NZ, so that one product can take them from where they are? */
+static bool is_in_blocks(const struct tg_lazy_tile *tile)
+{
+    const uint32_t width = tg_fractal_cols(tile->dtype);
+    if (tile->n_parts < 2 || tile->turned || width != 16) return false;
+    for (uint32_t i = 0; i < tile->n_parts; i++)
+        if (tile->parts[i].ld != width) return false;
+    return tile->n_cols <= 16 * TG_LAZY_PARTS;
+}
+
+/* left x a tile whose blocks of columns are apart. */
+static void multiply_blocks(struct tg_lazy *lazy, struct tg_product product, const struct tg_lazy_tile *tile)
+{
+    const uint8_t *right[TG_LAZY_PARTS], *next[TG_LAZY_PARTS];
+    const struct tg_lazy_part *last = &tile->parts[tile->n_parts - 1];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < tile->n_parts; i++) n = add_blocks(right, n, TG_LAZY_PARTS, &tile->parts[i]);
+    product.right = right;
+    product.next = find_next(lazy, last, true, n, next) ? next : NULL;
+    product.right_ld = product.panel_ld = tg_fractal_cols(tile->dtype);
+    product.n = tile->n_cols;
+    product.blocks_apart = true;
+    lazy->product->multiply(&product, &lazy->stream);
 }
 
 /* left x the stacked tiles, into acc. */
@@ -401,9 +443,10 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
 {
     const struct tg_tile *acc = instr->dst;
     float *sum = (float *)(void *)tg_tile_at(lazy->buffers, acc);
-    const uint8_t *pieces[TG_LAZY_TILES];
+    const uint8_t *pieces[TG_LAZY_TILES], *next[TG_LAZY_TILES];
     const bool narrow = instr->a->dtype != instr->b->dtype;
     struct tg_product product = {.left = rows,
+                                 .sum = sum,
                                  .right = pieces,
                                  .left_ld = instr->a->valid_cols,
                                  .block_ld = (size_t)acc->rows * 16,
@@ -417,15 +460,20 @@ static void multiply_stack(struct tg_lazy *lazy, const struct tg_instr *instr, c
         product.piece_rows = tile->n_rows;
         product.k = (n - 1) * tile->n_rows + stack->tiles[i + n - 1]->n_rows;
         for (uint32_t piece = 1; piece < n; piece++) pieces[piece] = stack->tiles[i + piece]->parts->at;
-        for (const struct tg_lazy_part *part = tile->parts; part < tile->parts + tile->n_parts; part++) {
-            pieces[0] = part->at;
-            product.sum = sum + tg_at_nz(acc->rows, 16, 0, part->col);
-            product.right_ld = part->ld;
-            product.panel_ld = part->panel_ld;
-            product.n = part->n_cols;
-            product.next = !unpacked && n == 1 && follows(lazy, part) ? lazy->loaded.at : NULL;
-            if (unpacked) multiply_unpacked(lazy, product, tile, part);
-            else lazy->product->multiply(&product, &lazy->stream);
+        if (!unpacked && is_in_blocks(tile)) {
+            multiply_blocks(lazy, product, tile);
+        } else {
+            for (uint32_t part = 0; part < tile->n_parts; part++) {
+                const struct tg_lazy_part *last = n > 1 ? stack->tiles[i + n - 1]->parts : &tile->parts[part];
+                pieces[0] = tile->parts[part].at;
+                product.sum = sum + tile->parts[part].col / 16 * product.block_ld;
+                product.right_ld = tile->parts[part].ld;
+                product.panel_ld = tile->parts[part].panel_ld;
+                product.n = tile->parts[part].n_cols;
+                product.next = !unpacked && find_next(lazy, last, false, n, next) ? next : NULL;
+                if (unpacked) multiply_unpacked(lazy, product, tile, &tile->parts[part]);
+                else lazy->product->multiply(&product, &lazy->stream);
+            }
         }
         product.left += product.k;
         product.fresh = false;
@@ -439,6 +487,7 @@ static void multiply(struct tg_lazy *lazy, const struct tg_instr *instr)
     const float *rows = floats && stack_up(lazy, instr->b, &stack) ? widen_left(lazy, instr->a) : NULL;
     if (rows) multiply_stack(lazy, instr, rows, &stack);
     else execute_on_bytes(lazy, instr); /* it uses the scratch */
+    lazy->n_loaded = 0;
 }
 
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)

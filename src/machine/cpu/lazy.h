@@ -19,7 +19,8 @@
 
 enum {
     TG_LAZY_TILES = 64, /* in a buffer */
-    TG_LAZY_PARTS = 16  /* of a tile */
+    TG_LAZY_PARTS = 16, /* of a tile */
+    TG_LAZY_LOADS = 32  /* remembered between two products: two tiles of small blocks, and left */
 };
 
 /* Columns of a tile, and their place. */
@@ -54,7 +55,8 @@ struct tg_lazy {
     const struct tg_product_variant *product;
     struct tg_lazy_buffer of_kind[TG_RIGHT + 1]; /* by enum tg_tile_kind: Mat, Left, Right */
     struct tg_stream stream;
-    struct tg_lazy_part loaded; /* the tile of the last TLOAD; at NULL: the task has loaded nothing */
+    struct tg_lazy_part loaded[TG_LAZY_LOADS]; /* by TLOADs since the last product, in their order */
+    uint32_t n_loaded;
     struct {
         const uint8_t *at; /* of its part; NULL: no tile */
         uint32_t low;

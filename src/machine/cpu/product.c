@@ -17,3 +17,15 @@ const struct tg_product_variant *tg_product_variant_for(enum tg_isa isa)
         if (variants[i].needs <= isa) best = &variants[i];
     return best;
 }
+
+void tg_product_by_blocks(const struct tg_product *product, struct tg_stream *stream, tg_product_fn *multiply)
+{
+    enum { LANES = 16 };
+    struct tg_product block = *product;
+    block.blocks_apart = false;
+    block.next = NULL;
+    for (uint32_t col = 0; col < product->n; col += LANES, block.right++, block.sum += product->block_ld) {
+        block.n = product->n - col < LANES ? product->n - col : LANES;
+        multiply(&block, stream);
+    }
+}

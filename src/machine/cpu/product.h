@@ -13,7 +13,8 @@
  * Shapes    left [m][k] fp32, left_ld elements apart; each value is one that dtype can represent. right [k][n] of dtype
  *           (fp32, fp16, bf16), in pieces of piece_rows rows below each other; the last piece has the rest. In a piece
  *           rows are right_ld elements apart. A panel is 32 bytes of a row; panels are panel_ld elements apart: 32
- *           bytes in rows that are contiguous, a whole column block in the NZ layout.
+ *           bytes in rows that are contiguous, a whole column block in the NZ layout. With blocks_apart, right is one
+ *           piece of 2-byte elements in NZ, and each block of 16 columns has an address: small blocks of a cache.
  *           sum in blocks of 16 columns, block_ld elements apart, of rows of 16 fp32: an Acc tile's layout.
  * Writes    sum, m rows of every block that holds one of the n columns; the block's other columns get values without a
  *           meaning.
@@ -23,17 +24,21 @@
  */
 struct tg_product {
     const float *left;
-    const uint8_t *const *right; /* where each piece begins */
-    const uint8_t *next;         /* a piece that the next product reads, laid out like this one's, or NULL */
+    const uint8_t *const *right; /* where each piece begins, or each block of columns */
+    const uint8_t *const *next;  /* where as many begin that the next product reads, laid out like these, or NULL */
     float *sum;
     size_t left_ld, right_ld, panel_ld, block_ld;
     uint32_t piece_rows; /* 1 to k */
     uint32_t m, k, n, dtype;
     bool fresh; /* the old contents of sum do not count */
+    bool blocks_apart;
 };
 
 /* Compute it; `stream`, which may be NULL, hears of the reads of right. Threads: any, on other sums. */
 typedef void tg_product_fn(const struct tg_product *product, struct tg_stream *stream);
+
+/* A product whose blocks are apart, block by block: for a `multiply` that takes no such product. */
+void tg_product_by_blocks(const struct tg_product *product, struct tg_stream *stream, tg_product_fn *multiply);
 
 /* to[i] = from[i] as fp32, n of them, of dtype. */
 typedef void tg_widen_fn(float *to, const void *from, uint32_t dtype, uint32_t n);

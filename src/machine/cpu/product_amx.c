@@ -196,6 +196,10 @@ void tg_product_amx(const struct tg_product *product, struct tg_stream *stream)
         tg_product_avx512(product, stream);
         return;
     }
+    if (product->blocks_apart) {
+        tg_product_by_blocks(product, stream, tg_product_amx);
+        return;
+    }
     struct tg_product part = *product;
     for (uint32_t n_left = product->m; n_left > 0; n_left -= part.m) {
         part.m = part_rows(n_left);

@@ -23,6 +23,10 @@ static void widen(float *to, const void *from, uint32_t dtype, uint32_t n)
 static void multiply(const struct tg_product *p, struct tg_stream *stream)
 {
     (void)stream; /* no prefetching */
+    if (p->blocks_apart) {
+        tg_product_by_blocks(p, NULL, multiply);
+        return;
+    }
     const size_t bytes = tg_dtype_bytes(p->dtype), row_bytes = p->right_ld * bytes;
     const uint32_t panel = 32 / (uint32_t)bytes;
     for (uint32_t col = 0; col < p->n; col += LANES) {
