@@ -11,7 +11,7 @@ The command line is `python -m tilegraph`. Parts are imported when they are firs
 import importlib
 
 _PLACES = {"open": "device", "Device": "device", "Program": "device", "Run": "device", "Finding": "device",
-           "KVCache": "paged", "Attention": "paged", "attention": "paged",
+           "KVCache": "paged", "Attention": "paged", "attention": "paged", "empty": "paged",
            "platforms": "device", "run_folder": "folder",
            "Error": "errors", "StatusError": "errors"}
 

@@ -9,11 +9,13 @@
 
 `attention` works on arrays alone: keys and values as blocks, a block table, context lengths.
 
-Copies: a cache's memory is used in place; keys() and values() are numpy arrays over it, and they speak DLPack. Keys and
-values in other arrays are copied to device memory once a call. Queries and outputs are used where they are.
+Copies: a cache's memory is used in place; keys() and values() are numpy arrays over it, and they speak DLPack. Arrays
+that `empty` makes are in device memory, and all calls use them in place, also through DLPack. Other arrays are copied to
+device memory once a call, and outputs back from it.
 Threads: as tilegraph.device. Errors: tilegraph.Error; a refused call of the library is a StatusError.
 """
 import ctypes
+import math
 import weakref
 from contextlib import ExitStack, contextmanager
 from ctypes import byref, c_int32, c_int64, c_uint64, c_void_p
@@ -58,6 +60,42 @@ def _view(name, value, dims, dtype=None, writable=False):
     if np.dtype(_NUMPY[number]).itemsize * view.n_elements != view.n_bytes:
         raise Error(f"'{name}' has elements of {view.dtype}, which are no {dtype}")
     return view, number
+
+
+def empty(device, shape, dtype="float32"):
+    """A numpy array in device memory. Calls of this module use it where it is, and copy nothing.
+
+    dtype   a name; bfloat16 and fp8 are unsigned integers of their size
+    The memory is given back when no array uses it any more. It ends with the device, so do not use it after that.
+    """
+    c, number = binding.calls(device._lib), _dtype(dtype, "dtype")
+    shape = tuple(int(n) for n in np.atleast_1d(shape))
+    kind = np.dtype(_NUMPY[number])
+    if any(n < 1 for n in shape):
+        raise Error(f"an array of the shape {shape} has no elements")
+    n_bytes = kind.itemsize * math.prod(shape)
+    address = c_uint64()
+    device._lib.check(c.tg_device_malloc(device.handle, n_bytes, byref(address)))
+    raw = (ctypes.c_char * n_bytes).from_address(address.value)
+    placed = _placed.setdefault(device, {})
+    placed[address.value] = n_bytes
+    weakref.finalize(raw, _give_back, device, placed, address.value)
+    return np.ndarray(shape, kind, raw)
+
+
+_placed = weakref.WeakKeyDictionary()  # of each device, the bytes of the arrays in its memory by their addresses
+
+
+def _give_back(device, placed, address):
+    del placed[address]
+    if device._close.alive:
+        binding.calls(device._lib).tg_device_free(device.handle, address)
+
+
+def _is_placed(device, view):
+    """Is the memory of `view` that of an array of empty()?"""
+    return any(address <= view.address and view.address + view.n_bytes <= address + n_bytes
+               for address, n_bytes in _placed.get(device, {}).items())
 
 
 def _struct(kind, fill=None, check=None, **values):
@@ -269,7 +307,9 @@ class KVCache(_Object):
                         "type")
         counts = self._counts(len(sequences), n_tokens, key_view.shape[0], "keys")
         rows = binding.Rows(ctypes.sizeof(binding.Rows), len(sequences), (c_uint64 * len(sequences))(*sequences),
-                            _int32(counts), key_view.address, value_view.address, False, number, 0, 0, 0, 0)
+                            _int32(counts), key_view.address, value_view.address,
+                            _is_placed(self._device, key_view) and _is_placed(self._device, value_view), number, 0, 0,
+                            0, 0)
         self._check_run(self._c.tg_kv_append(self.handle, layer, byref(rows)), self._c.tg_kv_last_run)
 
     @staticmethod
@@ -393,6 +433,7 @@ class Attention(_Object):
             raise Error(f"'out' has the shape {out_view.shape}, expected {shape}")
         step = binding.Step(size=ctypes.sizeof(binding.Step), kv=ctypes.pointer(kv))
         step.query.data, step.out.data = view.address, out_view.address
+        step.query.resident, step.out.resident = (_is_placed(self._device, each) for each in (view, out_view))
         keep = []  # arrays that the call reads
         lse = np.empty(shape[:2], np.float32) if return_lse else None
         if return_lse:
@@ -416,6 +457,7 @@ class Attention(_Object):
         step.mask_dtype = binding.DTYPES["uint8"] if bits else _dtype(view.dtype, "the element type of 'mask'")
         width = view.shape[-1]
         step.mask.data = view.address
+        step.mask.resident = _is_placed(self._device, view)
         step.mask.token_stride = width * (view.shape[1] if len(view.shape) == 3 else 1)
         step.mask.head_stride = width if len(view.shape) == 3 else 0
 
@@ -439,12 +481,15 @@ def _default_device():
 
 
 @contextmanager
-def _on_device(device, named):
-    """Device addresses of the (view) memory of `named`; copies, which are freed at the end."""
+def _on_device(device, views):
+    """Device addresses of the memory of `views`; copies, which are freed at the end, of those that are elsewhere."""
     c, check = binding.calls(device._lib), device._lib.check
     with ExitStack() as stack:
         addresses = []
-        for view in named:
+        for view in views:
+            if _is_placed(device, view):
+                addresses.append(view.address)
+                continue
             address = c_uint64()
             check(c.tg_device_malloc(device.handle, view.n_bytes, byref(address)))
             stack.callback(c.tg_device_free, device.handle, address)

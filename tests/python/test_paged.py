@@ -208,6 +208,75 @@ def test_wrong_arguments_are_named(device):
         cache.start()
 
 
+class Watched:
+    """The C functions, and what a call copies: the largest of the calls' peaks of device memory is kept."""
+
+    def __init__(self, device):
+        self._calls = paged_binding.calls(device._lib)
+        self._device = device
+        self.copied, self.peak = 0, 0
+
+    def __getattr__(self, name):
+        return getattr(self._calls, name)
+
+    def tg_copy_to_device(self, device, address, data, n_bytes):
+        self.copied += n_bytes
+        return self._calls.tg_copy_to_device(device, address, data, n_bytes)
+
+    def tg_attention_run(self, handle, step):
+        status = self._calls.tg_attention_run(handle, step)
+        run = self._calls.tg_attention_last_run(handle)
+        self.peak = max(self.peak, self._device._lib.result(ctypes.c_void_p(run)).peak_device_bytes)
+        return status
+
+
+def test_arrays_in_device_memory_are_not_copied(device, monkeypatch):
+    lens, contexts, table = [2, 2], [40, 33], np.array([[2, 0, 1], [5, 3, 4]], np.int32)
+    arrays = drawn(4, 8, 64), drawn(6, 16, 8, 64, seed=2), drawn(6, 16, 8, 64, seed=3)
+    placed = [tilegraph.empty(device, array.shape) for array in (*arrays, arrays[0])]
+    for to, array in zip(placed, arrays):
+        to[:] = array
+    expected = golden(arrays[0], *([side[row].reshape(-1, 8, 64)[:n] for row, n in zip(table, contexts)]
+                                   for side in arrays[1:]), lens)
+    watched = Watched(device)
+    monkeypatch.setattr(paged_binding, "calls", lambda library: watched)
+
+    def attend(query, keys, values, out):
+        watched.copied, watched.peak = 0, 0
+        given = tilegraph.attention(query, keys, values, table, contexts, lens, device=device, out=out)
+        assert given is out and np.abs(np.asarray(out) - expected).max() < 1e-5
+
+    attend(*placed)
+    in_place = watched.peak
+    assert watched.copied == 0
+    attend(*map(OnlyDLPack, placed[:3]), placed[3])
+    assert watched.copied == 0 and watched.peak == in_place
+    attend(*arrays, np.empty_like(placed[3]))
+    assert watched.copied == arrays[1].nbytes + arrays[2].nbytes
+    assert watched.peak >= in_place + watched.copied + 2 * arrays[0].nbytes  # query and output, too
+
+
+def test_arrays_in_device_memory_end_with_their_last_user(device):
+    before = device._lib.functions.tg_device_bytes_in_use
+    before.restype, before.argtypes = ctypes.c_uint64, [ctypes.c_void_p]
+    start = before(device.handle)
+    array = tilegraph.empty(device, (3, 100), "bfloat16")
+    part = array[1:, 10:]
+    assert array.dtype == np.uint16 and before(device.handle) > start
+    del array
+    part[:] = 7
+    assert before(device.handle) > start
+    del part
+    assert before(device.handle) == start
+    with pytest.raises(tilegraph.Error, match="no elements"):
+        tilegraph.empty(device, (3, 0))
+    with pytest.raises(tilegraph.Error, match="expected one of"):
+        tilegraph.empty(device, 3, "float31")
+    kept = tilegraph.empty(device, 4)
+    device.close()
+    del kept  # no memory is left to give back
+
+
 class ReadOnly(np.ndarray):
     """An array whose interface says that it is read-only."""
 

@@ -30,6 +30,18 @@ static struct tg_device *open_device(const char *platform, const char *isa)
     return device;
 }
 
+static struct tg_device *open_workers(uint32_t n)
+{
+    struct tg_device_config config;
+    struct tg_device *device;
+    tg_device_config_init(&config);
+    config.platform = "cpu";
+    config.workers = n;
+    config.pin = false;
+    CHECK(tg_device_open(&config, &device) == TG_OK, "%s", tg_last_message());
+    return device;
+}
+
 /* Cases [first, first + n) of the random ones. */
 static void run_random(const char *platform, const char *isa, bool check, uint64_t first, uint64_t n, uint32_t most)
 {
@@ -210,6 +222,34 @@ static void bytes_do_not_depend_on_the_batch(void **state)
     tg_device_close(device);
 }
 
+/* Workers take the tasks in whatever order: the sums stay in the order of the keys. */
+static void bytes_do_not_depend_on_the_workers(void **state)
+{
+    (void)state;
+    static const uint32_t workers[] = {1, 2, 3, 7};
+    for (uint64_t seed = 21; seed <= 26; seed++) {
+        struct attention_case c;
+        float *first = NULL;
+        attention_case_draw_with(&c, seed, 400, NULL);
+        const uint64_t bytes = (uint64_t)c.n_tokens * c.config.heads * c.config.value_dim * sizeof *first;
+        for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
+            char what[512];
+            struct tg_device *device = open_workers(workers[i]);
+            attention_case_describe(&c, what, sizeof what);
+            expect_right(&c, device);
+            tg_device_close(device);
+            if (!first) {
+                first = malloc(bytes + 1);
+                assert_non_null(first);
+                memcpy(first, c.out, bytes);
+            }
+            CHECK(memcmp(first, c.out, bytes) == 0, "%u workers give other bytes than 1: %s", workers[i], what);
+        }
+        free(first);
+        attention_case_free(&c);
+    }
+}
+
 /* Arguments: the number of cases, the first seed. */
 int main(int argc, char **argv)
 {
@@ -218,6 +258,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(random_problems_are_right_on_a2a3sim_with_checks),
                                        cmocka_unit_test(the_default_takes_the_blocks_of_the_device),
                                        cmocka_unit_test(bytes_do_not_depend_on_the_batch),
+                                       cmocka_unit_test(bytes_do_not_depend_on_the_workers),
 #define FEATURE_ENTRY(name, change) cmocka_unit_test(name),
                                        FEATURES(FEATURE_ENTRY)
 #undef FEATURE_ENTRY
