@@ -42,7 +42,7 @@ struct tg_attention_config {
      * type of the other; if both have, of fp16. Two different types of 16 or 32 bits are multiplied in fp32. */
     uint32_t query_dtype, out_dtype, kv_dtype;
     float scale;    /* of the scores, and of a query's 8-bit elements; 0: 1 / sqrt(key_dim) */
-    float soft_cap; /* c: x becomes c * tanh(x / c); 0: none */
+    float soft_cap; /* c: x becomes c * tanh(x / c), but for c * 2e-7; up to 10000; 0: none */
     bool causal;
     int32_t window_left, window_right; /* keys before and behind a token's own that it sees; -1: all. -1, -1 */
     bool share_prefixes;               /* sequences behind each other in a batch whose tables begin with the same blocks
@@ -128,13 +128,15 @@ struct tg_attention_step {
     uint32_t mask_dtype;            /* fp32, fp16, bf16: added to the scores. uint8: a bit for each key, bit k % 8 of
                                        byte k / 8, where 1 is visible; its strides are bytes */
     const float *slopes;            /* [heads] of ALiBi, host memory; NULL: none */
-    const float *sinks;             /* [heads] scores of one more key without a value, host memory; NULL: none */
+    const float *sinks; /* [heads] scores of one more key without a value, host memory; -infinity: none for this head.
+                                       NULL: none */
 };
 
 /*
  * Attend: one layer of the planned step. The keys and values of the query tokens are in the cache already.
  *
- * Writes    out, and lse if it is given
+ * Writes    out, and lse if it is given. They share no bytes with each other, nor with keys, values and arrays that are
+ *           used in place; in device memory, tokens may lie in the gaps of another array's.
  * Blocks    until the output is written
  * Errors    TG_ERR_ARGUMENT, TG_ERR_MEMORY, TG_ERR_DEVICE_MEMORY, those of tg_run_wait
  */

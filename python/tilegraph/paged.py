@@ -10,8 +10,8 @@
 `attention` works on arrays alone: keys and values as blocks, a block table, context lengths.
 
 Copies: a cache's memory is used in place; keys() and values() are numpy arrays over it, and they speak DLPack. Arrays
-that `empty` makes are in device memory, and all calls use them in place, also through DLPack. Other arrays are copied to
-device memory once a call, and outputs back from it.
+that `empty` makes are in device memory, and all calls use them in place, also through DLPack. Other arrays are copied
+to device memory once a call, and outputs back from it.
 Threads: as tilegraph.device. Errors: tilegraph.Error; a refused call of the library is a StatusError.
 """
 import ctypes

@@ -25,6 +25,7 @@ enum {
     SPAN_TOKENS_MAX = 65536,
     SPAN_TOKENS = 512,    /* of a span, about: scores of 128 rows are 256 KiB */
     TOKENS_MAX = 1 << 24, /* positions are exact in fp32 */
+    SOFT_CAP_MAX = 10000,
     SLOTS_MIN = 32,
     WORKER_SLOTS = 4,
     SLOTS_BYTES = 96 << 20,
@@ -129,6 +130,16 @@ static enum tg_status check_dtype(const char *name, uint32_t dtype)
                     dtype);
 }
 
+/* Scales of two arrays are multiplied and divided by each other: fp32 has the results, and those of its numbers. */
+#define SCALE_MAX 1e18f
+
+static enum tg_status check_scale(const char *name, float scale)
+{
+    if (scale >= 1 / SCALE_MAX && scale <= SCALE_MAX) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s is %g: %g to %g are possible", name, (double)scale, 1 / (double)SCALE_MAX,
+                    (double)SCALE_MAX);
+}
+
 static enum tg_status check_window(const char *name, int32_t keys)
 {
     if (keys >= -1 && keys <= TOKENS_MAX) return TG_OK;
@@ -154,16 +165,16 @@ static enum tg_status check_config(const struct tg_attention_config *c)
     TG_TRY(check_dtype("query_dtype", c->query_dtype));
     TG_TRY(check_dtype("out_dtype", c->out_dtype));
     TG_TRY(check_dtype("kv_dtype", c->kv_dtype));
-    if (!isfinite(c->out_scale) || c->out_scale <= 0 || !isfinite(1 / c->out_scale))
-        return tg_error(TG_ERR_ARGUMENT, "out_scale is %g: a positive number is possible", (double)c->out_scale);
+    TG_TRY(check_scale("out_scale", c->out_scale));
     if (c->out_scale != 1 && !is_narrow(c->out_dtype))
         return tg_error(TG_ERR_ARGUMENT, "out_scale is %g; only 8-bit outputs have a scale", (double)c->out_scale);
-    if (!isfinite(c->scale) || c->scale < 0)
-        return tg_error(TG_ERR_ARGUMENT, "scale is %g: a positive number is possible, or 0 for 1 / sqrt(key_dim)",
-                        (double)c->scale);
-    if (!isfinite(c->soft_cap) || c->soft_cap < 0)
-        return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number is possible, or 0 for none",
-                        (double)c->soft_cap);
+    if (!(c->scale >= 0 && c->scale <= SCALE_MAX))
+        return tg_error(TG_ERR_ARGUMENT,
+                        "scale is %g: a positive number up to %g is possible, or 0 for 1 / sqrt(key_dim)",
+                        (double)c->scale, (double)SCALE_MAX);
+    if (!(c->soft_cap >= 0 && c->soft_cap <= SOFT_CAP_MAX))
+        return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number up to %d is possible, or 0 for none",
+                        (double)c->soft_cap, SOFT_CAP_MAX);
     if (c->span_tokens > SPAN_TOKENS_MAX)
         return tg_error(TG_ERR_ARGUMENT, "span_tokens is %u: up to %d are possible", c->span_tokens, SPAN_TOKENS_MAX);
     TG_TRY(check_window("window_left", c->window_left));
@@ -282,6 +293,9 @@ static enum tg_status check_table(const struct tg_attention *a, const struct tg_
     const uint64_t n = blocks_for(a, (uint32_t)b->context_lens[i]);
     if (n > 0 && b->table_rows && b->table_rows[i] < 0)
         return tg_error(TG_ERR_ARGUMENT, "table_rows[%u] is %d: rows count from 0", i, b->table_rows[i]);
+    if (b->table_stride > INT32_MAX)
+        return tg_error(TG_ERR_ARGUMENT, "table_stride is %lld: up to %d entries are possible",
+                        (long long)b->table_stride, INT32_MAX);
     if (b->table_stride < 0 || (uint64_t)b->table_stride < n)
         return tg_error(TG_ERR_ARGUMENT, "table_stride is %lld: sequence %u has %llu blocks",
                         (long long)b->table_stride, i, (unsigned long long)n);
@@ -492,11 +506,20 @@ enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attenti
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
 
+/* An array of a step as its tensor: [tokens][heads][cols]. */
+struct array {
+    const char *name;
+    struct tg_attention_data data;
+    uint32_t dtype, heads, cols;
+    uint32_t direction; /* of host memory */
+};
+
 /* The tensors of a run in the making. */
 struct launch {
     const struct tg_attention_step *step;
     struct tg_kv_view kv;
-    struct step *head; /* of the descriptor */
+    struct step *head;            /* of the descriptor */
+    struct array query, out, lse; /* lse: if the step has one */
     struct tg_tensor tensors[TENSORS_MAX];
     uint32_t n;
 };
@@ -514,6 +537,13 @@ static bool converts(const struct tg_attention *a, const struct tg_kv_view *v)
 static enum tg_status differs(const char *name, uint32_t value, uint32_t planned)
 {
     return tg_error(TG_ERR_ARGUMENT, "the cache has %s %u, the operator was opened with %u", name, value, planned);
+}
+
+static enum tg_status check_address(const char *name, tg_address address, uint32_t bytes)
+{
+    if (address % bytes == 0) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s of the cache: %#llx is no address of an element of %u bytes", name,
+                    (unsigned long long)address, bytes);
 }
 
 static enum tg_status check_view(const struct tg_attention *a, const struct tg_kv_view *v)
@@ -534,11 +564,12 @@ static enum tg_status check_view(const struct tg_attention *a, const struct tg_k
     if (v->key_token != 1 && v->key_dim_stride != 1)
         return tg_error(TG_ERR_ARGUMENT, "key_token is %lld and key_dim_stride %lld: one of them has to be 1",
                         (long long)v->key_token, (long long)v->key_dim_stride);
-    const float scales[] = {v->key_scale, v->value_scale};
-    for (int i = 0; i < 2; i++)
-        if (!isfinite(scales[i]) || scales[i] <= 0)
-            return tg_error(TG_ERR_ARGUMENT, "%s is %g: a positive number is possible", i ? "value_scale" : "key_scale",
-                            (double)scales[i]);
+    TG_TRY(check_scale("key_scale", v->key_scale));
+    TG_TRY(check_scale("value_scale", v->value_scale));
+    TG_TRY(check_address("key", v->key, tg_dtype_bytes(v->dtype)));
+    TG_TRY(check_address("value", v->value, tg_dtype_bytes(v->dtype)));
+    TG_TRY(check_address("key_scales", v->key_scales, sizeof(float)));
+    TG_TRY(check_address("value_scales", v->value_scales, sizeof(float)));
     if (!is_narrow(v->dtype) && (v->key_scale != 1 || v->value_scale != 1 || v->key_scales || v->value_scales))
         return tg_error(TG_ERR_ARGUMENT, "the cache has scales; only 8-bit elements have some");
     if (most->id >= 0 && (uint32_t)most->id >= v->n_blocks)
@@ -546,14 +577,6 @@ static enum tg_status check_view(const struct tg_attention *a, const struct tg_k
                         most->sequence, (unsigned long long)most->block, most->id, v->n_blocks);
     return TG_OK;
 }
-
-/* An array of a step as its tensor: [tokens][heads][cols]. */
-struct array {
-    const char *name;
-    struct tg_attention_data data;
-    uint32_t dtype, heads, cols;
-    uint32_t direction; /* of host memory */
-};
 
 /* Fill in the distances of an array without gaps, and check them. */
 static enum tg_status check_array(struct array *x, uint64_t n_tokens)
@@ -595,6 +618,45 @@ static struct tg_tensor array_tensor(const struct array *x, uint64_t n_tokens)
     return (struct tg_tensor){x->name, d->data, elements * tg_dtype_bytes(x->dtype), elements, direction};
 }
 
+/* Bytes from the first to the last element of a token. */
+static uint64_t token_bytes(const struct array *x)
+{
+    return ((x->heads - 1) * (uint64_t)x->data.head_stride + x->cols) * tg_dtype_bytes(x->dtype);
+}
+
+/* Do the tokens of x lie in the gaps between those of y, and the other way round? x begins first. */
+static bool are_interleaved(const struct array *x, const struct array *y)
+{
+    const uint64_t distance = (uint64_t)(uintptr_t)y->data.data - (uint64_t)(uintptr_t)x->data.data;
+    const uint64_t step = (uint64_t)x->data.token_stride * tg_dtype_bytes(x->dtype);
+    if (step == 0 || step != (uint64_t)y->data.token_stride * tg_dtype_bytes(y->dtype)) return false;
+    return distance % step >= token_bytes(x) && distance % step + token_bytes(y) <= step;
+}
+
+/* An output shares no bytes with another output, nor with what tasks read in place. Outputs in host memory are copied
+ * back with their gaps. */
+static enum tg_status check_apart(const struct launch *l, const struct array *out, uint64_t n_tokens)
+{
+    const struct tg_tensor own = array_tensor(out, n_tokens);
+    const uint64_t from = (uint64_t)(uintptr_t)own.data;
+    for (uint32_t i = 0; i < l->n; i++) {
+        const struct tg_tensor *t = &l->tensors[i];
+        const uint64_t at = (uint64_t)(uintptr_t)t->data;
+        const bool is_itself = t->data == own.data && t->name == own.name;
+        if (is_itself || t->direction == TG_IN || at >= from + own.bytes || from >= at + t->bytes) continue;
+        const struct array *x = i == STEP_QUERY     ? &l->query
+                                : i == STEP_OUT     ? &l->out
+                                : i == l->head->lse ? &l->lse
+                                                    : NULL;
+        if (x && x->data.resident && out->data.resident &&
+            (at < from ? are_interleaved(x, out) : are_interleaved(out, x)))
+            continue;
+        return tg_error(TG_ERR_ARGUMENT, "%s and %s share bytes: %llu from %p on, and %llu from %p on", out->name,
+                        t->name, (unsigned long long)own.bytes, own.data, (unsigned long long)t->bytes, t->data);
+    }
+    return TG_OK;
+}
+
 static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens)
 {
     l->tensors[l->n++] = array_tensor(x, n_tokens);
@@ -603,6 +665,16 @@ static void add_array(struct launch *l, const struct array *x, uint64_t n_tokens
 static void add_resident(struct launch *l, const char *name, tg_address address, uint64_t bytes)
 {
     l->tensors[l->n++] = (struct tg_tensor){name, (void *)(uintptr_t)address, bytes, bytes, TG_RESIDENT};
+}
+
+/* Each head has a finite number; a sink may be -infinity, and weighs nothing then. */
+static enum tg_status check_heads(const struct tg_attention *a, const char *name, const float *values, bool infinite)
+{
+    for (uint32_t head = 0; values && head < a->config.heads; head++)
+        if (!isfinite(values[head]) && !(infinite && values[head] == -INFINITY))
+            return tg_error(TG_ERR_ARGUMENT, "%s[%u] is %g: finite numbers are possible%s", name, head,
+                            (double)values[head], infinite ? ", or -infinity for none" : "");
+    return TG_OK;
 }
 
 /* fp32 [heads] as [heads][8], each value eight times. */
@@ -683,6 +755,7 @@ static enum tg_status add_optional(const struct tg_attention *a, struct launch *
     if (l->step->lse.data) {
         struct array lse = {"lse", l->step->lse, TG_FP32, a->config.heads, 1, TG_OUT};
         TG_TRY(check_array(&lse, plan->n_tokens));
+        l->lse = lse;
         l->head->lse = l->n;
         l->head->lse_token_ld = lse.data.token_stride;
         l->head->lse_head_ld = lse.data.head_stride;
@@ -739,21 +812,23 @@ static enum tg_status prepare(struct tg_attention *a, struct launch *l)
 {
     const struct tg_attention_config *c = &a->config;
     const struct plan *plan = &a->plans[a->current];
-    struct array query = {"query", l->step->query, c->query_dtype, c->heads, c->key_dim, TG_IN};
-    struct array out = {"out", l->step->out, c->out_dtype, c->heads, c->value_dim, TG_OUT};
+    l->query = (struct array){"query", l->step->query, c->query_dtype, c->heads, c->key_dim, TG_IN};
+    l->out = (struct array){"out", l->step->out, c->out_dtype, c->heads, c->value_dim, TG_OUT};
     TG_TRY(check_view(a, &l->kv));
-    TG_TRY(check_array(&query, plan->n_tokens));
-    TG_TRY(check_array(&out, plan->n_tokens));
+    TG_TRY(check_heads(a, "slopes", l->step->slopes, false));
+    TG_TRY(check_heads(a, "sinks", l->step->sinks, true));
+    TG_TRY(check_array(&l->query, plan->n_tokens));
+    TG_TRY(check_array(&l->out, plan->n_tokens));
     l->head = (struct step *)(void *)plan->descriptor;
     fill_head(a, l);
-    l->head->query_token_ld = query.data.token_stride;
-    l->head->query_head_ld = query.data.head_stride;
-    l->head->out_token_ld = out.data.token_stride;
-    l->head->out_head_ld = out.data.head_stride;
+    l->head->query_token_ld = l->query.data.token_stride;
+    l->head->query_head_ld = l->query.data.head_stride;
+    l->head->out_token_ld = l->out.data.token_stride;
+    l->head->out_head_ld = l->out.data.head_stride;
 
     l->tensors[l->n++] = (struct tg_tensor){"step", plan->descriptor, plan->used, plan->used, TG_IN};
-    add_array(l, &query, plan->n_tokens);
-    add_array(l, &out, plan->n_tokens);
+    add_array(l, &l->query, plan->n_tokens);
+    add_array(l, &l->out, plan->n_tokens);
     add_resident(l, "constants", a->constants, CONSTANTS_BYTES);
     TG_TRY(provide_scratch(a, l->head));
     add_resident(l, "scratch", a->scratch, a->scratch_bytes);
@@ -761,7 +836,9 @@ static enum tg_status prepare(struct tg_attention *a, struct launch *l)
         add_resident(l, "keys", l->kv.key, tg_kv_key_extent(&l->kv));
         add_resident(l, "values", l->kv.value, tg_kv_value_extent(&l->kv));
     }
-    return add_optional(a, l);
+    TG_TRY(add_optional(a, l));
+    TG_TRY(check_apart(l, &l->out, plan->n_tokens));
+    return l->head->lse ? check_apart(l, &l->lse, plan->n_tokens) : TG_OK;
 }
 
 /* Run a program, and keep the run. */

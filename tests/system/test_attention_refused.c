@@ -112,7 +112,9 @@ static void config_fields_are_named(void **state)
     REFUSED(c.kv_dtype = TG_INT32, "kv_dtype is 3");
     REFUSED(c.out_scale = 2, "only 8-bit outputs have a scale");
     REFUSED((c.out_dtype = TG_INT8, c.out_scale = 0), "out_scale is 0");
-    REFUSED((c.out_dtype = TG_INT8, c.out_scale = 1e-42f), "out_scale is");
+    REFUSED((c.out_dtype = TG_INT8, c.out_scale = 1e-38f), "out_scale is 1e-38: 1e-18 to 1e+18 are possible");
+    REFUSED(c.scale = 3e38f, "scale is 3e+38");
+    REFUSED(c.soft_cap = 3e38f, "soft_cap is 3e+38");
     REFUSED(c.scale = NAN, "scale is");
     REFUSED(c.scale = -1, "scale is -1");
     REFUSED(c.soft_cap = INFINITY, "soft_cap is inf");
@@ -151,6 +153,7 @@ static void batches_name_sequence_block_and_value(void **state)
     REFUSED(bad.context_lens[0] = 17, "sequence 0, block 2: the block table has -1");
     REFUSED(bad.table[6] = -9, "sequence 1, block 2: the block table has -9");
     REFUSED(bad.batch.table_stride = 1, "table_stride is 1: sequence 0 has 2 blocks");
+    REFUSED(bad.batch.table_stride = INT64_MAX, "table_stride is 9223372036854775807: up to 2147483647");
     REFUSED(bad.batch.block_table = NULL, "block_table is NULL");
     REFUSED(bad.batch.context_lens = NULL, "context_lens is NULL");
     REFUSED(bad.batch.size = 4, "tg_attention_batch");
@@ -194,6 +197,17 @@ static void steps_are_held_to_plan_and_cache(void **state)
     REFUSED((v.key_token = 2, v.key_dim_stride = 2), "one of them has to be 1");
     REFUSED(v.key_scale = 2, "only 8-bit elements");
     REFUSED(v.value_scale = NAN, "value_scale is");
+    REFUSED(v.key += 2, "key of the cache");
+    REFUSED(v.value += 1, "value of the cache");
+    REFUSED((v.key_scales = v.key + 1), "key_scales of the cache");
+    float numbers[HEADS] = {0, 0, NAN, 0};
+    REFUSED(s.slopes = numbers, "slopes[2] is nan");
+    REFUSED(s.sinks = numbers, "sinks[2] is nan");
+    numbers[2] = INFINITY;
+    REFUSED(s.sinks = numbers, "sinks[2] is inf");
+    REFUSED(s.lse.data = &g.out[5], "out and lse share bytes");
+    REFUSED((s.out.data = (void *)(uintptr_t)v.key, s.out.resident = true), "out and keys share bytes");
+    REFUSED((s.lse.data = (void *)(uintptr_t)v.value, s.lse.resident = true), "lse and values share bytes");
     REFUSED(v.size = 0, "tg_kv_view");
     REFUSED(s.query.data = NULL, "query is NULL");
     REFUSED(s.out.data = NULL, "out is NULL");
@@ -214,6 +228,32 @@ static void steps_are_held_to_plan_and_cache(void **state)
     assert_true(g.out[0] == 7);
     expect(tg_attention_run(g.attention, &g.step), TG_OK, "");
     assert_true(g.out[0] == 0);
+    good_close(&g);
+}
+
+/* Query and output in one array of device memory: tokens may lie in each other's gaps, and not upon each other. */
+static void arrays_in_place_share_no_bytes(void **state)
+{
+    struct good g;
+    tg_address both;
+    (void)state;
+    good_open(&g);
+    expect(tg_device_malloc(device, 2 * sizeof g.query, &both), TG_OK, "");
+    float numbers[2 * 3 * HEADS * DIM];
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) numbers[i] = 7;
+    expect(tg_copy_to_device(device, both, numbers, sizeof numbers), TG_OK, "");
+    const int64_t token = 2 * HEADS * DIM, row = HEADS * DIM;
+    g.step.query = (struct tg_attention_data){(void *)(uintptr_t)both, true, token, DIM};
+    g.step.out = (struct tg_attention_data){(void *)(uintptr_t)(both + (uint64_t)row * sizeof(float)), true, token,
+                                            DIM};
+    expect(tg_attention_run(g.attention, &g.step), TG_OK, "");
+    expect(tg_copy_from_device(device, numbers, both, sizeof numbers), TG_OK, "");
+    for (int64_t i = 0; i < 3 * token; i++) assert_true(numbers[i] == (i % token < row ? 7 : 0));
+    g.step.out.data = (void *)(uintptr_t)(both + (uint64_t)(row - DIM) * sizeof(float));
+    expect(tg_attention_run(g.attention, &g.step), TG_ERR_ARGUMENT, "out and query share bytes");
+    g.step.out = g.step.query;
+    expect(tg_attention_run(g.attention, &g.step), TG_ERR_ARGUMENT, "out and query share bytes");
+    expect(tg_device_free(device, both), TG_OK, "");
     good_close(&g);
 }
 
@@ -281,11 +321,9 @@ static int close_device(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(config_fields_are_named),
-        cmocka_unit_test(batches_name_sequence_block_and_value),
-        cmocka_unit_test(steps_are_held_to_plan_and_cache),
-        cmocka_unit_test(rotated_tokens_need_positions),
-        cmocka_unit_test(a_step_needs_a_plan),
+        cmocka_unit_test(config_fields_are_named),          cmocka_unit_test(batches_name_sequence_block_and_value),
+        cmocka_unit_test(steps_are_held_to_plan_and_cache), cmocka_unit_test(arrays_in_place_share_no_bytes),
+        cmocka_unit_test(rotated_tokens_need_positions),    cmocka_unit_test(a_step_needs_a_plan),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, open_device, close_device);
