@@ -70,7 +70,7 @@ class Planner:
 def _n_positions(p):
     """Of rotary tables, one of few numbers."""
     longest = max(c for _, c in p.lens)
-    return next(n for n in (4097, 32769, 1 << 18) if n > longest)
+    return next(n for n in (4097, 32769, 131200) if n > longest)
 
 
 def config(p):

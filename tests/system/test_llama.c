@@ -1,9 +1,12 @@
 /*
  * examples/llama. The text that the model's author published. Logits of random models against a plain forward pass in
- * double precision. Texts in a batch against the same texts alone. Wrong input.
+ * double precision. Texts in a batch against the same texts alone. The line on a terminal. Wrong input.
  */
+#include <fcntl.h>
 #include <math.h>
+#include <poll.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/check.h"
@@ -462,6 +465,65 @@ static void the_command_prints_texts_and_nothing_else(void **state)
     process_free(&both);
 }
 
+/* Run the command with stderr on a terminal and stdout in a file; `said` is what the terminal got. */
+static int run_on_terminal(const char *const *args, const char *out, char *said, size_t n_bytes)
+{
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY);
+    assert_true(terminal >= 0 && grantpt(terminal) == 0 && unlockpt(terminal) == 0);
+    const char *name = ptsname(terminal);
+    assert_non_null(name);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        char *argv[ARGS_MAX + 2] = {"llama"};
+        for (size_t i = 0; i < ARGS_MAX && args[i]; i++) argv[i + 1] = (char *)(uintptr_t)args[i];
+        if (dup2(open(name, O_WRONLY | O_NOCTTY), STDERR_FILENO) < 0 ||
+            dup2(open(out, O_WRONLY | O_CREAT, 0600), STDOUT_FILENO) < 0)
+            _exit(99);
+        execv(process_binary("llama"), argv);
+        _exit(99);
+    }
+    size_t n = 0;
+    int status;
+    for (bool ended = false; !ended;) {
+        struct pollfd poll_of = {.fd = terminal, .events = POLLIN};
+        ended = waitpid(pid, &status, WNOHANG) == pid;
+        while (poll(&poll_of, 1, 20) > 0 && poll_of.revents & POLLIN && n + 1 < n_bytes) {
+            const ssize_t got = read(terminal, said + n, n_bytes - 1 - n);
+            if (got > 0) n += (size_t)got;
+        }
+    }
+    said[n] = '\0';
+    close(terminal);
+    return status;
+}
+
+static void a_terminal_shows_a_line_that_goes_away(void **state)
+{
+    (void)state;
+    struct folder folder;
+    static char said[1 << 20];
+    folder_make(&folder);
+    const char *const args[ARGS_MAX] = {GOOD,       "--prompt", prompts[0], "--prompt", prompts[1], "--prompt",
+                                        prompts[2], "--tokens", "400",      "-p",       "a2a3sim"};
+    assert_int_equal(run_on_terminal(args, folder_at(&folder, "out"), said, sizeof said), 0);
+    CHECK(strstr(said, "\r\033[K0 of 3 texts, "), "the terminal got: %s", said);
+    /* Erased before the figures, which stay. */
+    const char *figures = strstr(said, "3 texts, ");
+    for (const char *next = figures; next; next = strstr(next + 1, "3 texts, ")) figures = next;
+    CHECK(figures && figures > said + 4 && memcmp(figures - 4, "\r\033[K", 4) == 0, "the terminal got: %s", said);
+    /* The texts are those without a terminal. */
+    struct process plain = run_llama(args);
+    static char written[1 << 16];
+    FILE *file = fopen(folder_at(&folder, "out"), "rb");
+    assert_non_null(file);
+    written[fread(written, 1, sizeof written - 1, file)] = '\0';
+    fclose(file);
+    assert_string_equal(written, plain.out);
+    process_free(&plain);
+    folder_remove(&folder);
+}
+
 /* Write the first n bytes of a file of the model, `more` more bytes, and another word at `at`. */
 static const char *damaged(const struct folder *folder, const char *name, size_t n, size_t more, size_t at,
                            int32_t word)
@@ -566,6 +628,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_text_that_cannot_fit_is_refused),
     cmocka_unit_test(logits_are_those_of_a_plain_forward_pass),
     cmocka_unit_test(the_command_prints_texts_and_nothing_else),
+    cmocka_unit_test(a_terminal_shows_a_line_that_goes_away),
     cmocka_unit_test(wrong_input_is_refused_by_name),
     cmocka_unit_test(output_that_cannot_be_written_is_an_error),
 };
