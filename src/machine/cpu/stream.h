@@ -7,6 +7,11 @@
  * are prefetched. So the memory stays busy across the ends of tiles. Instructions that read nothing prefetch a reserve;
  * readers use it up by prefetching somewhat less than they read.
  *
+ * The reserve is most of a tile of 32 KiB or more. A product reads a part of each row of a tile before it turns to the
+ * next part, but rows are prefetched whole. With 4 KiB ahead, the lines that it needed first were often not there yet.
+ * Measured on Zen 4, a tile of 128 x 128 bf16 from memory: 16 rows of left in 3.3 us instead of 4.7, one row in 1.7
+ * instead of 2.6.
+ *
  * Adding a range touches each of its pages once. The pages of a cache's blocks are scattered over memory. Without the
  * touch the first reader of a page would wait for the page-table walk, which is longer in a virtual machine. */
 #ifndef TG_MACHINE_CPU_STREAM_H
@@ -19,8 +24,8 @@ enum {
     TG_STREAM_RANGES = 32,
     TG_LINE_BYTES = 64,
     TG_PAGE_BYTES = 4096,       /* the smallest page of the machine, or of its host */
-    TG_STREAM_AHEAD = 64,       /* least number of prefetched lines, in L2 */
-    TG_STREAM_AHEAD_MOST = 256, /* with the reserve */
+    TG_STREAM_AHEAD = 384,      /* least number of prefetched lines, in L2 */
+    TG_STREAM_AHEAD_MOST = 768, /* with the reserve */
     TG_STREAM_IDLE_LINES = 16   /* added to the reserve by an instruction that reads nothing */
 };
 
