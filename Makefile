@@ -129,7 +129,8 @@ bench-check: ## measure attention on cpu, name the figures below what is asked (
 	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
 	@$(call COMPILE,build)
 	$(RUN) build/bench/bench_attention '$(ATTENTION)' >build/bench/attention.json
-	@tools/bench_check.py build/bench/attention.json
+	$(RUN) build/bench/bench_attention_op >build/bench/attention_op.json
+	@tools/bench_check.py build/bench/attention.json build/bench/attention_op.json
 
 check-cost: ## measure runs with and without checks, write the table of docs/checking-memory.md (minutes)
 	@tools/install_deps.sh build

@@ -14,8 +14,6 @@
  *     bench_attention [TEXT]    only rows whose name contains TEXT
  */
 #include <math.h>
-#include <pthread.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +25,7 @@
 
 #include "file.h"
 #include "fused_attention.h"
+#include "limits.h"
 #include "pa_problem.h"
 #include "plain_attention.h"
 
@@ -37,10 +36,8 @@ enum {
     SPAN_TOKENS_LEAST = 512,
     HEADS = 32,
     HEAD_DIM = 128,
-    WORKERS_MAX = 2,
     N_TENSORS = 7,
-    CONFIG_WORDS = PA_CONFIG_WORDS,
-    CHUNK = 16 << 20
+    CONFIG_WORDS = PA_CONFIG_WORDS
 };
 #define POOL_BYTES ((uint64_t)1 << 30) /* of keys, and of values */
 
@@ -71,13 +68,6 @@ struct bench {
     double products;       /* GFLOP/s of the element type in use; 0: not measured */
 };
 
-static double now_s(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static double processor_s(void)
 {
     struct timespec used;
@@ -106,147 +96,6 @@ static void *allocate_lines(size_t bytes)
     if (memory) return memset(memory, 0, bytes);
     fprintf(stderr, "bench_attention: no memory\n");
     exit(5);
-}
-
-/* ---- threads ----------------------------------------------------------------------------------------------------- */
-
-struct team {
-    void (*body)(void *context, uint32_t thread);
-    void *context;
-    uint32_t n;
-    _Atomic uint32_t ready, done; /* threads */
-    _Atomic double start;         /* 0: not yet */
-};
-
-struct member {
-    struct team *team;
-    uint32_t thread;
-};
-
-static void *member_main(void *arg)
-{
-    const struct member *member = arg;
-    struct team *team = member->team;
-    if (++team->ready == team->n) team->start = now_s();
-    while (team->start == 0) sched_yield();
-    team->body(team->context, member->thread);
-    team->done++;
-    return NULL;
-}
-
-/* Returns the seconds from when all threads are there to when all are done. */
-static double in_parallel(uint32_t n, void (*body)(void *context, uint32_t thread), void *context)
-{
-    pthread_t threads[WORKERS_MAX];
-    struct member members[WORKERS_MAX];
-    struct team team = {.body = body, .context = context, .n = n};
-    for (uint32_t i = 0; i < n; i++) members[i] = (struct member){&team, i};
-    for (uint32_t i = 1; i < n; i++)
-        if (pthread_create(&threads[i], NULL, member_main, &members[i]) != 0) exit(5);
-    member_main(&members[0]);
-    while (team.done < n) sched_yield();
-    const double seconds = now_s() - team.start;
-    for (uint32_t i = 1; i < n; i++) pthread_join(threads[i], NULL);
-    return seconds;
-}
-
-/* ---- the limits -------------------------------------------------------------------------------------------------- */
-
-typedef uint64_t lanes __attribute__((vector_size(64)));
-
-enum { STREAMS_MOST = 8, READ_BYTES = CHUNK - 32768 }; /* a multiple of 64 bytes for each stream */
-
-/* The exclusive or of all words: lines of `n_streams` parts in turn, each prefetched `ahead` bytes ahead. */
-static inline __attribute__((always_inline)) uint64_t read_streams(const uint8_t *from, size_t ahead,
-                                                                   uint32_t n_streams)
-{
-    const size_t part = READ_BYTES / n_streams;
-    lanes sums[STREAMS_MOST] = {{0}}, all = {0};
-    for (size_t i = 0; i < part; i += 64)
-        for (uint32_t s = 0; s < n_streams; s++) {
-            const uint8_t *at = from + s * part + i;
-            if (ahead) __builtin_prefetch(at + ahead, 0, 2);
-            sums[s] ^= *(const lanes *)(const void *)at;
-        }
-    for (uint32_t s = 0; s < n_streams; s++) all ^= sums[s];
-    return all[0] ^ all[1] ^ all[2] ^ all[3] ^ all[4] ^ all[5] ^ all[6] ^ all[7];
-}
-
-struct reading {
-    const uint8_t *from; /* each thread reads CHUNK bytes of its own */
-    size_t ahead;
-    uint32_t n_streams;
-    _Atomic uint64_t sum;
-};
-
-static void read_chunk(void *context, uint32_t thread)
-{
-    struct reading *r = context;
-    const uint8_t *from = r->from + (size_t)thread * CHUNK;
-    r->sum ^= r->n_streams == 1   ? read_streams(from, r->ahead, 1)
-              : r->n_streams == 2 ? read_streams(from, r->ahead, 2)
-              : r->n_streams == 4 ? read_streams(from, r->ahead, 4)
-                                  : read_streams(from, r->ahead, 8);
-}
-
-/* The best of some patterns, each on memory that no cache holds. */
-static double best_read_bandwidth(const struct bench *b)
-{
-    static const size_t ahead[] = {0, 512, 1024, 2048, 4096};
-    double best = 0;
-    for (uint64_t at = 0, i = 0; at + WORKERS_MAX * CHUNK <= POOL_BYTES; at += WORKERS_MAX * CHUNK, i++) {
-        struct reading r = {(const uint8_t *)(uintptr_t)(b->values + at), ahead[i / 4 % 5], 1u << i % 4, 0};
-        const double gb_s = 1e-9 * READ_BYTES * b->workers / in_parallel(b->workers, read_chunk, &r);
-        if (gb_s > best) best = gb_s;
-    }
-    return best;
-}
-
-/* 12 sums in registers, many times: the instruction that products of the type use. */
-enum { PEAK_STEPS = 400000, PEAK_SUMS = 12, PEAK_REPEATS = 5 };
-
-struct peak {
-    uint32_t lanes; /* numbers that an instruction multiplies; 0: there is no loop for this instruction set */
-    bool pairs;     /* VDPBF16PS, not an FMA */
-};
-
-#if defined(__x86_64__)
-#define MULTIPLY(op, r)                                                                                                \
-    __asm__ volatile(                                                                                                  \
-        "vxorps %%ymm15, %%ymm15, %%ymm15\n\t"                                                                         \
-        ".irp sum, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11\n\t" op " %%" r "15, %%" r "15, %%" r "\\sum\n\t.endr"         \
-        :                                                                                                              \
-        :                                                                                                              \
-        : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm15")
-#else
-#define MULTIPLY(op, r) (void)0
-#endif
-
-static void multiply_in_registers(void *context, uint32_t thread)
-{
-    (void)thread;
-    const struct peak *peak = context;
-    for (uint32_t i = 0; i < PEAK_STEPS; i++) {
-        if (peak->pairs) MULTIPLY("vdpbf16ps", "zmm");
-        else if (peak->lanes == 16) MULTIPLY("vfmadd231ps", "zmm");
-        else MULTIPLY("vfmadd231ps", "ymm");
-    }
-}
-
-/* GFLOP/s of products of that type on the device's instruction set; 0: not measured. */
-static double best_products(const struct bench *b, enum pa_dtype dtype)
-{
-    const char *isa = tg_device_isa(b->device);
-    struct peak peak = {0, strcmp(isa, "avx512bf16") == 0 && dtype == PA_BF16};
-    if (strcmp(isa, "avx2") == 0) peak.lanes = 8;
-    else if (strcmp(isa, "avx512") == 0 || strcmp(isa, "avx512bf16") == 0) peak.lanes = peak.pairs ? 32 : 16;
-    double best = 0;
-    for (int i = 0; i < PEAK_REPEATS && peak.lanes > 0; i++) {
-        const double flops = 2.0 * peak.lanes * PEAK_SUMS * PEAK_STEPS * b->workers;
-        const double rate = 1e-9 * flops / in_parallel(b->workers, multiply_in_registers, &peak);
-        if (rate > best) best = rate;
-    }
-    return best;
 }
 
 /* ---- a problem --------------------------------------------------------------------------------------------------- */
@@ -451,7 +300,7 @@ static void fused_part(void *context, uint32_t thread)
 static double run_plain(const struct bench *b, const struct problem *p)
 {
     struct loop loop = {.bench = b, .p = p, .n_spans = 1, .span_tokens = p->row.context};
-    return in_parallel(b->workers, plain_part, &loop);
+    return limits_in_parallel(b->workers, plain_part, &loop);
 }
 
 static double run_fused(const struct bench *b, const struct problem *p)
@@ -461,7 +310,7 @@ static double run_fused(const struct bench *b, const struct problem *p)
     struct loop loop = {.bench = b, .p = p, .n_spans = n_spans, .span_tokens = p->row.context / n_spans};
     loop.parts = allocate_lines((size_t)n * n_spans * sizeof *loop.parts);
     loop.n_done = allocate(n * sizeof *loop.n_done);
-    const double seconds = in_parallel(b->workers, fused_part, &loop);
+    const double seconds = limits_in_parallel(b->workers, fused_part, &loop);
     free(loop.parts);
     free(loop.n_done);
     return seconds;
@@ -665,14 +514,14 @@ int main(int argc, char **argv)
            "%-46s %7s %6s %7s %7s %7s %7s %7s %8s %8s %8s %8s %9s\n",
            machine.machine, n_processors, REPEATS, "", "workers", "tasks", "median", "least", "most", "own", "limit",
            "fraction", "fused C", "plain C", "own/lim", "launch us");
-    for (uint32_t workers = 1; workers <= WORKERS_MAX && workers <= n_processors; workers++) {
+    for (uint32_t workers = 1; workers <= LIMITS_THREADS_MAX && workers <= n_processors; workers++) {
         struct bench b;
         bench_open(&b, workers);
         for (size_t kind = 0; kind < sizeof kinds / sizeof kinds[0]; kind++) {
             if (kind == 0 || kinds[kind].dtype != kinds[kind - 1].dtype) fill_pool(&b, kinds[kind].dtype);
-            const double bandwidth = best_read_bandwidth(&b);
+            const double bandwidth = limits_bandwidth(workers, (const void *)(uintptr_t)b.values, POOL_BYTES);
             if (bandwidth > b.bandwidth) b.bandwidth = bandwidth;
-            b.products = best_products(&b, kinds[kind].dtype);
+            b.products = limits_products(workers, tg_device_isa(b.device), kinds[kind].dtype == PA_BF16);
             run_rows(&b, kind, argc > 1 ? argv[1] : NULL, json);
         }
         bench_close(&b);

@@ -1,14 +1,15 @@
 /*
  * bench_attention_op: steps of attention.h on `cpu` against the speed at which this computer reads memory.
  *
- * head_dim 128. The cache is a pool in device memory that is larger than a processor's caches; each step reads other
- * blocks of it, in random order. Before each row the same process measures the read bandwidth of the same pool with as
- * many threads. A step is tg_attention_plan and tg_attention_run, launch included. The median and the best of the steps
- * are by the clock. A row's KV bytes count once for all sequences that share them. A JSON array follows the table.
+ * head_dim 128, causal. The cache is a pool in device memory that is larger than a processor's caches; each step reads
+ * other blocks of it, in random order. Before each row the same process measures the read bandwidth of the same pool
+ * and the speed of products on registers, with as many threads. A step is tg_attention_plan and tg_attention_run,
+ * launch included. The median and the best of the steps are by the clock. "bound" is the time of what binds: to read
+ * the row's KV bytes, which count once for all sequences that share them, or to multiply each query with the keys and
+ * values that it sees. "part" is bound / best. A JSON array follows the table.
  *
  *     bench_attention_op [TEXT]    only rows whose name contains TEXT
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,10 @@
 #include <tilegraph/attention.h>
 #include <tilegraph/tile.h>
 
-enum { REPEATS = 15, HEADS = 32, DIM = 128, WORKERS = 2, SEQUENCES_MAX = 64, PLANS = 2000 };
+#include "limits.h"
+
+enum { REPEATS = 15, REPEATS_LEAST = 3, HEADS = 32, DIM = 128, SEQUENCES_MAX = 64, PLANS = 2000 };
+#define ENOUGH_US 3e6                    /* of steps of a row, if there are REPEATS_LEAST */
 #define POOL_BYTES ((uint64_t)512 << 20) /* keys and values together */
 
 struct row {
@@ -45,11 +49,21 @@ static const struct row rows[] = {
     {"32/32 fp8", 32, TG_FP8_E4M3, 128, 2, 1, 4096, 0, false, true, false},
     {"32/8 bf16 32 apart", 8, TG_BF16, 128, 32, 1, 4352, 0, false, true, false},
     {"32/8 bf16 32 share 4096", 8, TG_BF16, 128, 32, 1, 4352, 4096, false, true, false},
-    {"32/8 bf16 prefill 512", 8, TG_BF16, 128, 1, 512, 512, 0, false, true, false},
+    {"32/8 fp16", 8, TG_FP16, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/32 fp16", 32, TG_FP16, 128, 2, 1, 4096, 0, false, true, false},
+    {"32/2 fp16", 2, TG_FP16, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/1 fp16", 1, TG_FP16, 128, 8, 1, 4096, 0, false, true, false},
+    {"32/8 bf16 prefill 512 over 512", 8, TG_BF16, 128, 1, 512, 512, 0, false, true, false},
+    {"32/8 bf16 prefill 512 over 512, batch 8", 8, TG_BF16, 128, 8, 512, 512, 0, false, true, false},
+    {"32/8 bf16 prefill 512 over 4096", 8, TG_BF16, 128, 1, 512, 4096, 0, false, true, false},
+    {"32/8 bf16 prefill 512 over 4096, batch 8", 8, TG_BF16, 128, 8, 512, 4096, 0, false, true, false},
+    {"32/8 fp16 prefill 512 over 4096", 8, TG_FP16, 128, 1, 512, 4096, 0, false, true, false},
 };
 
 struct figures {
-    double best_us, median_us, plan_us, launch_us, kv_bytes, peak;
+    double best_us, median_us, plan_us, launch_us, kv_bytes, flops;
+    double bandwidth, products; /* GB/s, GFLOP/s; products 0: not known */
+    double bound_us;
     uint64_t n_tasks;
 };
 
@@ -59,6 +73,8 @@ static double now_s(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
+
+static double larger(double a, double b) { return a > b ? a : b; }
 
 static void check(enum tg_status status)
 {
@@ -73,49 +89,6 @@ static void *allocate(size_t bytes)
     if (memory) return memory;
     fprintf(stderr, "bench_attention_op: no memory\n");
     exit(5);
-}
-
-/* ---- the limit --------------------------------------------------------------------------------------------------- */
-
-struct reader {
-    const uint64_t *from;
-    uint64_t n, sum;
-};
-
-static void *read_all(void *context)
-{
-    struct reader *r = context;
-    uint64_t sums[32] = {0};
-    for (uint64_t i = 0; i + 32 <= r->n; i += 32) {
-        __builtin_prefetch(r->from + i + 192);
-        __builtin_prefetch(r->from + i + 200);
-        __builtin_prefetch(r->from + i + 208);
-        __builtin_prefetch(r->from + i + 216);
-        for (int j = 0; j < 32; j++) sums[j] += r->from[i + (uint64_t)j];
-    }
-    for (int j = 0; j < 32; j++) r->sum += sums[j];
-    return NULL;
-}
-
-/* Bytes a second that `workers` threads read of the pool; the best of several times. */
-static double read_bandwidth(const void *pool, uint32_t workers)
-{
-    double best = 0;
-    for (int repeat = 0; repeat < 5; repeat++) {
-        struct reader readers[WORKERS];
-        pthread_t threads[WORKERS];
-        const uint64_t n = POOL_BYTES / 8 / workers;
-        const double start = now_s();
-        for (uint32_t i = 0; i < workers; i++) {
-            readers[i] = (struct reader){(const uint64_t *)pool + i * n, n, 0};
-            if (i > 0 && pthread_create(&threads[i], NULL, read_all, &readers[i])) exit(5);
-        }
-        read_all(&readers[0]);
-        for (uint32_t i = 1; i < workers; i++) pthread_join(threads[i], NULL);
-        const double speed = (double)POOL_BYTES / (now_s() - start);
-        if (speed > best) best = speed;
-    }
-    return best;
 }
 
 /* ---- a row ------------------------------------------------------------------------------------------------------- */
@@ -141,7 +114,7 @@ static void open_row(struct bench *b, const struct row *row, tg_address pool)
     config.key_dim = DIM;
     config.block_tokens = row->block;
     config.kv_dtype = row->dtype;
-    config.query_dtype = config.out_dtype = TG_BF16;
+    config.query_dtype = config.out_dtype = row->dtype == TG_FP16 ? TG_FP16 : TG_BF16;
     config.causal = true;
     check(tg_attention_open(b->device, &config, &b->attention));
 
@@ -178,22 +151,30 @@ static void close_row(struct bench *b)
     free(b->out);
 }
 
-/* The next blocks of the pool for every sequence; returns the tokens whose KV is read. */
-static uint64_t draw_tables(struct bench *b, const struct row *row)
+/* Pairs of a query and a key that it sees. */
+static double pairs_of(uint32_t query, uint32_t context)
+{
+    return query * (double)(context - query) + query * (query + 1.0) / 2;
+}
+
+/* The next blocks of the pool for every sequence. Sets the bytes of KV that are read, and the operations. */
+static void draw_tables(struct bench *b, const struct row *row, struct figures *f)
 {
     uint64_t n_tokens = 0;
+    f->flops = 0;
     for (uint32_t i = 0; i < row->batch; i++) {
         const uint32_t part = row->batch > 1 ? i * row->context / (row->batch - 1) : row->context / 2;
         const uint32_t context = row->unequal ? row->context / 2 + part : row->context;
         b->query_lens[i] = (int32_t)row->query;
         b->context_lens[i] = (int32_t)context;
+        f->flops += 4.0 * HEADS * DIM * pairs_of(row->query, context); /* scores and values: a product and a sum each */
         for (uint32_t j = 0; j * row->block < context; j++) {
             const bool shared = i > 0 && (j + 1) * row->block <= row->shared;
             b->table[i * b->columns + j] = shared ? b->table[j] : (int32_t)b->order[b->next++ % b->view.n_blocks];
             n_tokens += shared ? 0 : row->block;
         }
     }
-    return n_tokens;
+    f->kv_bytes = 2.0 * (double)n_tokens * row->kv_heads * DIM * tg_dtype_bytes(row->dtype);
 }
 
 static int ascending(const void *a, const void *b)
@@ -214,20 +195,22 @@ static void run_row(struct bench *b, const struct row *row, struct figures *f)
     batch.context_lens = b->context_lens;
     batch.block_table = b->table;
     batch.table_stride = b->columns;
-    for (int i = 0; i < REPEATS; i++) {
-        const uint64_t n_tokens = draw_tables(b, row);
-        f->kv_bytes = 2.0 * (double)n_tokens * row->kv_heads * DIM * tg_dtype_bytes(row->dtype);
+    uint32_t n = 0;
+    for (double all_us = 0; n < REPEATS && (n < REPEATS_LEAST || all_us < ENOUGH_US); all_us += us[n++]) {
+        draw_tables(b, row, f);
         const double start = now_s();
         check(tg_attention_plan(b->attention, &batch));
         check(tg_attention_run(b->attention, &step));
-        us[i] = 1e6 * (now_s() - start);
+        us[n] = 1e6 * (now_s() - start);
     }
     struct tg_run_result result;
     check(tg_run_result(tg_attention_last_run(b->attention), &result));
     f->n_tasks = result.n_tasks;
-    qsort(us, REPEATS, sizeof *us, ascending);
+    qsort(us, n, sizeof *us, ascending);
     f->best_us = us[0];
-    f->median_us = us[REPEATS / 2];
+    f->bound_us = 1e-3 * f->kv_bytes / f->bandwidth;
+    if (f->products > 0) f->bound_us = larger(f->bound_us, 1e-3 * f->flops / f->products);
+    f->median_us = us[n / 2];
     const double start = now_s();
     for (int i = 0; i < PLANS; i++) check(tg_attention_plan(b->attention, &batch));
     f->plan_us = 1e6 * (now_s() - start) / PLANS;
@@ -243,6 +226,28 @@ static void run_row(struct bench *b, const struct row *row, struct figures *f)
     f->launch_us = 1e6 * least;
 }
 
+static void print_figures(const struct row *row, uint32_t workers, const struct figures *f)
+{
+    printf("%-42s %7u %9.1f %9.1f %7.2f %9.1f %6.2f %7.2f %8.1f %6llu\n", row->name, workers, f->best_us, f->median_us,
+           1e-3 * f->kv_bytes / f->best_us, f->bound_us, f->bound_us / f->best_us, f->plan_us, f->launch_us,
+           (unsigned long long)f->n_tasks);
+    fflush(stdout);
+}
+
+static void print_json(FILE *to, const char *isa, const struct row *row, uint32_t workers, const struct figures *f)
+{
+    static bool again;
+    fprintf(to,
+            "%s\n{\"bench\": \"attention_op\", \"row\": \"%s\", \"isa\": \"%s\", \"workers\": %u, \"kv_heads\": %u, "
+            "\"query\": %u, \"best_us\": %.2f, \"median_us\": %.2f, \"kv_gb_s\": %.3f, \"gb_s_limit\": %.3f, "
+            "\"gflops\": %.1f, \"gflops_limit\": %.1f, \"bound_us\": %.2f, \"fraction\": %.3f, \"plan_us\": %.3f, "
+            "\"empty_us\": %.2f, \"tasks\": %llu}",
+            again ? "," : "", row->name, isa, workers, row->kv_heads, row->query, f->best_us, f->median_us,
+            1e-3 * f->kv_bytes / f->best_us, f->bandwidth, 1e-3 * f->flops / f->best_us, f->products, f->bound_us,
+            f->bound_us / f->best_us, f->plan_us, f->launch_us, (unsigned long long)f->n_tasks);
+    again = true;
+}
+
 int main(int argc, char **argv)
 {
     const char *only = argc > 1 ? argv[1] : "";
@@ -250,47 +255,40 @@ int main(int argc, char **argv)
     size_t n_json;
     FILE *text = open_memstream(&json, &n_json);
     if (!text) return 5;
-    printf("%-26s %7s %9s %9s %7s %7s %7s %8s %8s %6s\n", "row", "workers", "best us", "median us", "GB/s", "limit",
+    printf("%-42s %7s %9s %9s %7s %9s %6s %7s %8s %6s\n", "row", "workers", "best us", "median us", "GB/s", "bound us",
            "part", "plan us", "empty us", "tasks");
-    fprintf(text, "[");
-    const char *comma = "";
-    for (uint32_t workers = 1; workers <= WORKERS; workers++) {
+    for (uint32_t workers = 1; workers <= LIMITS_THREADS_MAX; workers++) {
         struct tg_device_config config;
         struct bench b = {0};
+        double bandwidth = 0, products[2] = {0}; /* the best so far; products of fp16, and of bf16 */
         tg_address pool;
         tg_device_config_init(&config);
         config.platform = "cpu";
         config.workers = workers;
         check(tg_device_open(&config, &b.device));
         check(tg_device_malloc(b.device, POOL_BYTES, &pool));
-        memset((void *)(uintptr_t)pool, 0,
-               POOL_BYTES); /* memory of this process on `cpu`: in place before it is read */
+        /* Memory of this process on `cpu`: in place before it is read. */
+        memset((void *)(uintptr_t)pool, 0, POOL_BYTES);
         for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
             const struct row *row = &rows[i];
             struct figures f = {0};
             if (!strstr(row->name, only)) continue;
             open_row(&b, row, pool);
-            f.peak = read_bandwidth((const void *)(uintptr_t)pool, workers);
+            const bool is_bf16 = row->dtype != TG_FP16;
+            f.bandwidth = limits_bandwidth(workers, (const void *)(uintptr_t)pool, POOL_BYTES);
+            f.products = limits_products(workers, tg_device_isa(b.device), is_bf16);
+            f.bandwidth = bandwidth = larger(bandwidth, f.bandwidth);
+            f.products = products[is_bf16] = larger(products[is_bf16], f.products);
             run_row(&b, row, &f);
-            const double gb_s = f.kv_bytes / f.best_us * 1e-3;
-            printf("%-26s %7u %9.1f %9.1f %7.2f %7.2f %7.2f %8.2f %8.1f %6llu\n", row->name, workers, f.best_us,
-                   f.median_us, gb_s, f.peak * 1e-9, gb_s * 1e9 / f.peak, f.plan_us, f.launch_us,
-                   (unsigned long long)f.n_tasks);
-            fflush(stdout);
-            fprintf(text,
-                    "%s\n{\"bench\": \"attention_op\", \"row\": \"%s\", \"workers\": %u, \"best_us\": %.2f, "
-                    "\"median_us\": %.2f, \"kv_gb_s\": %.3f, \"limit_gb_s\": %.3f, \"plan_us\": %.3f, "
-                    "\"empty_us\": %.2f, \"tasks\": %llu}",
-                    comma, row->name, workers, f.best_us, f.median_us, gb_s, f.peak * 1e-9, f.plan_us, f.launch_us,
-                    (unsigned long long)f.n_tasks);
-            comma = ",";
+            print_figures(row, workers, &f);
+            print_json(text, tg_device_isa(b.device), row, workers, &f);
             close_row(&b);
         }
         check(tg_device_free(b.device, pool));
         tg_device_close(b.device);
     }
     fclose(text);
-    printf("%s\n]\n", json);
+    printf("[%s\n]\n", json);
     free(json);
     return 0;
 }

@@ -7,6 +7,7 @@ from conftest import ROOT
 
 ROW = {"bench": "attention", "dtype": "bf16", "heads": 32, "kv_heads": 8, "block_size": 128, "context": 4096,
        "batch": 1, "workers": 2, "gb_s": 20.0, "fraction": 0.60}
+STEP = {"bench": "attention_op", "row": "32/8 bf16", "workers": 1, "best_us": 100.0, "fraction": 0.4}
 PEER = {**ROW, "runtime": "ONNX Runtime", "fraction": None}
 
 
@@ -41,4 +42,22 @@ def test_blocks_of_16_are_held_against_blocks_of_128(tmp_path):
 def test_a_file_without_figures_is_no_success(tmp_path):
     code, lines, errors = check(tmp_path, {"bench": "workers"})
     assert (code, lines) == (2, [])
-    assert "no figures of bench_attention" in errors
+    assert "no figures of bench_attention or bench_attention_op" in errors
+
+
+def test_steps_of_the_operator_at_their_musts_pass(tmp_path):
+    queries = {**STEP, "row": "32/8 bf16 4 queries", "best_us": 130.0}
+    prefill = {**STEP, "row": "32/8 bf16 prefill 512 over 4096", "fraction": 0.55}
+    assert check(tmp_path, STEP, queries, prefill) == (0, ["3 rows, 0 figures below what is asked"], "")
+
+
+def test_a_prefill_below_its_fraction_is_named(tmp_path):
+    code, lines, _ = check(tmp_path, {**STEP, "row": "32/8 bf16 prefill 512 over 4096, batch 8", "fraction": 0.54})
+    assert (code, lines[0]) == (1, "32/8 bf16 prefill 512 over 4096, batch 8 workers 1: 0.54 of the limit, asked 0.55")
+
+
+def test_a_step_is_held_against_another_of_as_many_workers(tmp_path):
+    shared = {**STEP, "row": "32/8 bf16 32 share 4096", "best_us": 21.0}
+    apart = {**STEP, "row": "32/8 bf16 32 apart"}
+    code, lines, _ = check(tmp_path, shared, apart, {**shared, "workers": 2})
+    assert (code, lines[:-1]) == (1, ["32/8 bf16 32 share 4096 workers 1: 0.21 times '32/8 bf16 32 apart', asked 0.20"])
