@@ -102,8 +102,8 @@ static void finish(struct tg_control *control, struct tg_scheduler *s, uint32_t 
     machine->ops->spend(machine, TG_WORK_COMPLETE, 1);
     span(control, self, TG_SPAN_COMPLETE, start);
     machine->ops->sync(machine); /* no thread sees the task complete before this thread's time */
-    struct tg_tally tally = {0};
-    tg_control_offer(control, tg_graph_complete(control->place->graph, task, &tally), self);
+    struct tg_uncounted uncounted = {0};
+    tg_control_offer(control, tg_graph_complete(control->place->graph, task, &uncounted), self);
     /* A builder at its window or in wait_task, and schedulers at the end of the run, wait for completions. */
     enum tg_builder_phase phase = tg_control_phase(control);
     if (phase == TG_BUILDER_IN_WINDOW || phase == TG_BUILDER_IN_WAIT) machine->ops->wake(machine, 0);

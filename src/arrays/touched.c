@@ -119,7 +119,7 @@ bool tg_touched_add(struct tg_touched *t, struct tg_gm *gm, const struct tg_touc
     if (!describe(&transfer, gm, args, instr->global)) return true;
     const bool writes = instr->op == TG_OP_TSTORE, adds = writes && tg_store_added(instr);
     struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_stretch(instr->global, &i, &run);)
+    for (uint32_t i = 0; tg_global_merged_run(instr->global, &i, &run);)
         if (!mark(t, run, !writes || adds, writes)) return false;
     if (!tg_grow((void **)&t->transfers, t->n_transfers + 1, &t->transfer_capacity, sizeof *t->transfers)) return false;
     t->transfers[t->n_transfers++] = transfer;

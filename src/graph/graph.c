@@ -183,7 +183,7 @@ enum tg_status tg_graph_add(struct tg_graph *graph, const struct tg_task_spec *s
     task->published = false;
     task->next_ready = NULL;
     task->n_waits = 0;
-    task->root = UINT32_MAX; /* no predecessor yet */
+    task->oldest_ready = UINT32_MAX; /* no predecessor yet */
     atomic_init(&task->pending, UNPUBLISHED);
     atomic_init(&task->successors, NULL);
     graph->n_added++;
@@ -228,13 +228,13 @@ void tg_graph_keep_ready(struct tg_graph *graph) { graph->handed_out = 0; }
 
 void tg_graph_hand_out(struct tg_graph *graph, const struct tg_task *task)
 {
-    if (task->root > graph->handed_out) graph->handed_out = task->root;
+    if (task->oldest_ready > graph->handed_out) graph->handed_out = task->oldest_ready;
 }
 
 /* Can only the builder's thread reach this published task? */
 static bool is_private(const struct tg_graph *graph, const struct tg_task *task)
 {
-    return task->root > graph->handed_out;
+    return task->oldest_ready > graph->handed_out;
 }
 
 /* Push an edge on a task's successors. false: the task is complete. */
@@ -273,8 +273,8 @@ enum tg_status tg_graph_edge(struct tg_graph *graph, int64_t from, int64_t to)
         if (!edge) return out_of_memory(graph, sizeof *edge);
         edge->to = target;
         if (push(graph, source, edge)) {
-            const uint32_t root = source->published ? source->root : 0;
-            if (root < target->root) target->root = root;
+            const uint32_t oldest_ready = source->published ? source->oldest_ready : 0;
+            if (oldest_ready < target->oldest_ready) target->oldest_ready = oldest_ready;
             target->n_waits++;
             graph->n_waits++;
         }
@@ -300,7 +300,7 @@ static bool release(const struct tg_graph *graph, struct tg_task *task)
 static bool open_task(struct tg_graph *graph, struct tg_task *task)
 {
     const uint32_t change = task->n_waits - UNPUBLISHED;
-    if (task->n_waits == 0) task->root = ++graph->n_roots;
+    if (task->n_waits == 0) task->oldest_ready = ++graph->n_ready_numbered;
     if (graph->alone || task->n_waits == 0 || is_private(graph, task)) {
         /* Relaxed: one thread, or no other thread can reach the task. */
         const uint32_t left = atomic_load_explicit(&task->pending, memory_order_relaxed) + change;
@@ -373,14 +373,14 @@ static void retire(struct tg_graph *graph, struct tg_page *page, uint32_t n)
                                                   memory_order_relaxed));
 }
 
-void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally)
+void tg_graph_count(struct tg_graph *graph, struct tg_uncounted *uncounted)
 {
-    if (tally->n == 0) return;
-    if (!graph->keep) retire(graph, tally->page, tally->n);
+    if (uncounted->n == 0) return;
+    if (!graph->keep) retire(graph, uncounted->page, uncounted->n);
     /* Release, pairs with tg_graph_n_complete: a thread that reads the last count sees all outputs, because the
      * additions form one release sequence. Sequentially consistent for the reads of sleepers that follow. */
-    atomic_fetch_add(&graph->n_complete, tally->n);
-    tally->n = 0;
+    atomic_fetch_add(&graph->n_complete, uncounted->n);
+    uncounted->n = 0;
 }
 
 static struct tg_page *page_of(struct tg_task *task)
@@ -416,7 +416,7 @@ void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task
     if (edge) tg_prefetch_write(edge->to);
 }
 
-struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally)
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_uncounted *uncounted)
 {
     struct tg_page *page = page_of(task);
     struct tg_edge *edge = close_successors(graph, task);
@@ -429,9 +429,9 @@ struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, 
         to->next_ready = ready;
         ready = to;
     }
-    if (tally->page != page) tg_graph_settle(graph, tally);
-    tally->page = page;
-    if (++tally->n >= tally->limit) tg_graph_settle(graph, tally);
+    if (uncounted->page != page) tg_graph_count(graph, uncounted);
+    uncounted->page = page;
+    if (++uncounted->n >= uncounted->limit) tg_graph_count(graph, uncounted);
     return ready;
 }
 

@@ -17,9 +17,9 @@
  * A task that no other thread can reach needs no atomic operations; it is private. The builder may keep ready tasks to
  * itself for a while. They are private, and so are tasks all of whose unfinished predecessors are private.
  *
- * Ready tasks are numbered in the order of their publication. A task's root is the smallest number among the ready
- * tasks that it depends on, directly or through others. Handing out a ready task ends the privacy of all roots up to
- * its own.
+ * Ready tasks are numbered in the order of their publication. A task's oldest_ready is the smallest number among the
+ * ready tasks that it depends on, directly or through others. Handing out a ready task ends the privacy of all tasks up
+ * to its own number.
  *
  * Memory: a page holds 64 tasks and an arena for their longer parts: many arguments, many edges. The page of b holds an
  * edge a->b: the edge is used last when a completes, which happens before b runs. A page is retired when all its tasks
@@ -63,7 +63,7 @@ struct tg_task {
     uint16_t n_args;
     uint8_t n_inline_edges; /* used entries of edges[] */
     bool published;
-    uint32_t root; /* 0: unknown, or no longer private */
+    uint32_t oldest_ready; /* 0: unknown, or no longer private */
     /* Writer: the owner of the task while it is ready. */
     struct tg_task *next_ready;
     struct tg_edge edges[TG_INLINE_EDGES]; /* into this task. Writer: the builder, until they are pushed */
@@ -83,9 +83,9 @@ struct tg_graph {
     alignas(64) struct tg_page **pages; /* [n_pages_max] by id / TG_PAGE_TASKS; NULL: retired */
     uint64_t n_pages_max;
     uint64_t n_added, n_edges;
-    uint64_t n_waits;    /* edges from incomplete tasks: they take memory, so the limit bounds their number */
-    uint32_t n_roots;    /* tasks that were ready when they were published */
-    uint32_t handed_out; /* roots up to this one are not private */
+    uint64_t n_waits;          /* edges from incomplete tasks: they take memory, so the limit bounds their number */
+    uint32_t n_ready_numbered; /* tasks that were ready when they were published */
+    uint32_t handed_out;       /* tasks whose oldest_ready is at most this are not private */
     struct tg_page *free_pages;
     char *names;                             /* file names of tasks that were read from an image, owned; or NULL */
     uint64_t bytes, peak_bytes, limit_bytes; /* host memory of pages, arenas and the table */
@@ -152,28 +152,28 @@ uint64_t tg_graph_in_flight(struct tg_graph *graph);
 
 /* Completions that one completer has not counted in the graph yet. All completers write the graph's counter; counting
  * several at once moves its cache line less often. Zero is empty. */
-struct tg_tally {
+struct tg_uncounted {
     struct tg_page *page; /* of all these completions */
     uint32_t n;
     uint32_t limit; /* counted in the graph at this number; 0: at 1 */
 };
 
 /* Task `task` has run. Returns the tasks that became ready, a list by next_ready in the order of their edges. `task`
- * may be freed once its completion is counted: on return, or at the next tg_graph_settle if the tally holds it. */
-struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_tally *tally);
+ * may be freed once its completion is counted: on return, or at the next tg_graph_count if `uncounted` holds it. */
+struct tg_task *tg_graph_complete(struct tg_graph *graph, struct tg_task *task, struct tg_uncounted *uncounted);
 
 /* `task` is about to run: prefetch the first line that its completion writes. Another thread may own that line now. */
 void tg_graph_expect_complete(const struct tg_graph *graph, const struct tg_task *task);
 
-/* Count the tally's completions in the graph. */
-void tg_graph_settle(struct tg_graph *graph, struct tg_tally *tally);
+/* Count these completions in the graph. */
+void tg_graph_count(struct tg_graph *graph, struct tg_uncounted *uncounted);
 
 /* Sequentially consistent, like completing and counting. A sleeper first announces its sleep, then reads the
  * completions. A completer first completes, then reads the sleepers (worker/work.c). So at least one of them sees the
  * other (store buffering). */
 static inline uint64_t tg_graph_n_complete(struct tg_graph *graph)
 {
-    /* Acquire, pairs with the addition in tg_graph_settle. */
+    /* Acquire, pairs with the addition in tg_graph_count. */
     return atomic_load(&graph->n_complete);
 }
 

@@ -92,7 +92,7 @@ static void arrived(void)
 static void enter(void)
 {
     arrived();
-    tg_state_settle();
+    tg_state_reset();
     tg_coro_running->entry(tg_coro_running->arg);
     __builtin_trap(); /* an entry never returns */
 }

@@ -136,7 +136,7 @@ enum tg_guard_end tg_guard_finish(struct tg_guard *guard);
  */
 static inline void tg_guard_pause(struct tg_guard *guard)
 {
-    tg_state_settle();
+    tg_state_reset();
     tg_pulse_check(guard->pulse);
     guard->coro->guard = NULL;
 }

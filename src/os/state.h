@@ -5,7 +5,7 @@
  * Foreign code runs in the default state, and its changes end with it. The library also computes in the default state:
  * results do not depend on the caller's state.
  *
- *     tg_state_settle   set the default; the old state does not matter
+ *     tg_state_reset   set the default; the old state does not matter
  *     tg_state_enter    set the default and keep the old state, for tg_state_leave
  *
  * The default is the C library's: round to nearest, keep subnormals, trap nothing. Setting it takes 2 ns. Reading the
@@ -53,7 +53,7 @@ static inline void tg_state_set(const struct tg_state *state)
     else __asm__ volatile("fninit\n\tfldcw %0" : : "m"(state->x87));
 }
 
-static inline void tg_state_settle(void)
+static inline void tg_state_reset(void)
 {
     static const struct tg_state standard = {TG_STATE_MXCSR, TG_STATE_X87, 0};
     tg_state_set(&standard);
@@ -63,7 +63,7 @@ static inline struct tg_state tg_state_enter(void)
 {
     struct tg_state theirs = {0, 0, 0};
     __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(theirs.mxcsr), "=m"(theirs.x87));
-    tg_state_settle();
+    tg_state_reset();
     return theirs;
 }
 
@@ -84,7 +84,7 @@ static inline void tg_state_set(const struct tg_state *state)
     if (fpcr != state->fpcr) __asm__ volatile("msr fpcr, %0" : : "r"(state->fpcr) : "memory");
 }
 
-static inline void tg_state_settle(void)
+static inline void tg_state_reset(void)
 {
     static const struct tg_state standard = {0};
     tg_state_set(&standard);
@@ -94,7 +94,7 @@ static inline struct tg_state tg_state_enter(void)
 {
     struct tg_state theirs;
     __asm__ volatile("mrs %0, fpcr" : "=r"(theirs.fpcr));
-    tg_state_settle();
+    tg_state_reset();
     return theirs;
 }
 
@@ -108,13 +108,13 @@ struct tg_state {
 
 static inline void tg_state_clear_flags(void) {}
 static inline void tg_state_set(const struct tg_state *state) { fesetenv(&state->environment); }
-static inline void tg_state_settle(void) { fesetenv(FE_DFL_ENV); }
+static inline void tg_state_reset(void) { fesetenv(FE_DFL_ENV); }
 
 static inline struct tg_state tg_state_enter(void)
 {
     struct tg_state theirs;
     fegetenv(&theirs.environment);
-    tg_state_settle();
+    tg_state_reset();
     return theirs;
 }
 

@@ -16,7 +16,7 @@ enum { OWN_BYTES = 1 << 20, FOREIGN_BYTES = 8 << 20 };
 static void *ward_main(void *arg)
 {
     struct tg_ward *ward = arg;
-    tg_state_settle(); /* a thread begins in the state of its creator */
+    tg_state_reset(); /* a thread begins in the state of its creator */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     ward->fn(ward->arg);
     /* Release, pairs with the acquire in tg_ward_wait(). */

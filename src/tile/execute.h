@@ -59,7 +59,7 @@ bool tg_global_run(const struct tg_global *global, uint32_t index, struct tg_run
 
 /* The same bytes in fewer runs: merge the runs from *index on that follow each other in memory. *index starts at 0 and
  * moves past the merged runs. false: no run is left. */
-bool tg_global_stretch(const struct tg_global *global, uint32_t *index, struct tg_run_of_bytes *stretch);
+bool tg_global_merged_run(const struct tg_global *global, uint32_t *index, struct tg_run_of_bytes *merged);
 
 /* From the first of these bytes to the last, including the gaps between the runs. */
 struct tg_run_of_bytes tg_global_extent(const struct tg_global *global);

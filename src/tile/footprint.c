@@ -220,7 +220,7 @@ bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b)
  * columns. */
 enum { SETTLED_FRACTALS = 10 };
 
-bool tg_instr_settles(const struct tg_instr *instr)
+bool tg_instr_is_interlocked(const struct tg_instr *instr)
 {
     if (instr->op != TG_OP_TMATMUL && instr->op != TG_OP_TMATMUL_ACC) return false;
     const uint32_t m = (instr->dst->valid_rows + 15) / 16, n = (instr->dst->valid_cols + 15) / 16;

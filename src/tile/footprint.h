@@ -60,7 +60,7 @@ bool tg_tile_inside(const struct tg_tile *inner, const struct tg_tile *outer);
 bool tg_tiles_agree(const struct tg_tile *a, const struct tg_tile *b);
 
 /* Does the next instruction of its pipe see the result of `instr` without a barrier? */
-bool tg_instr_settles(const struct tg_instr *instr);
+bool tg_instr_is_interlocked(const struct tg_instr *instr);
 
 /* Is each element of `a` at the place of the same element of `b`, with the same size? Both are in UB. */
 bool tg_tiles_coincide(const struct tg_tile *a, const struct tg_tile *b);

@@ -47,12 +47,12 @@ bool tg_global_run(const struct tg_global *g, uint32_t index, struct tg_run_of_b
     return true;
 }
 
-bool tg_global_stretch(const struct tg_global *g, uint32_t *index, struct tg_run_of_bytes *stretch)
+bool tg_global_merged_run(const struct tg_global *g, uint32_t *index, struct tg_run_of_bytes *merged)
 {
     struct tg_run_of_bytes run;
-    if (!tg_global_run(g, *index, stretch)) return false;
-    while (tg_global_run(g, ++*index, &run) && run.address == stretch->address + stretch->bytes)
-        stretch->bytes += run.bytes;
+    if (!tg_global_run(g, *index, merged)) return false;
+    while (tg_global_run(g, ++*index, &run) && run.address == merged->address + merged->bytes)
+        merged->bytes += run.bytes;
     return true;
 }
 

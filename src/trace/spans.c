@@ -3,39 +3,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A stretch that grows. */
-struct stretch {
+/* Spans that are merged into one. */
+struct merged {
     struct tg_record_span span;
     uint64_t kind_ns[TG_SPAN_KINDS];
     bool open;
 };
 
-static void close_stretch(struct stretch *stretch, struct tg_record_span *shown, size_t *n)
+static void close_merged(struct merged *merged, struct tg_record_span *shown, size_t *n)
 {
-    if (!stretch->open) return;
+    if (!merged->open) return;
     for (uint8_t kind = 0; kind < TG_SPAN_KINDS; kind++)
-        if (stretch->kind_ns[kind] > stretch->kind_ns[stretch->span.kind]) stretch->span.kind = kind;
-    shown[(*n)++] = stretch->span;
-    *stretch = (struct stretch){0};
+        if (merged->kind_ns[kind] > merged->kind_ns[merged->span.kind]) merged->span.kind = kind;
+    shown[(*n)++] = merged->span;
+    *merged = (struct merged){0};
 }
 
 static void show_thread(const struct tg_record *record, uint8_t thread, uint64_t grain_ns, struct tg_record_span *shown,
                         size_t *n)
 {
-    struct stretch stretch = {0};
+    struct merged merged = {0};
     for (size_t i = 0; i < record->n_spans; i++) {
         const struct tg_record_span *span = &record->spans[i];
         if (span->thread != thread || span->kind >= TG_SPAN_KINDS) continue;
         /* A span that is long enough to be seen stays alone, and so does one behind a gap. */
         bool alone = span->end_ns - span->start_ns >= grain_ns;
-        if (stretch.open && (alone || span->start_ns - stretch.span.end_ns >= grain_ns ||
-                             stretch.span.end_ns - stretch.span.start_ns >= grain_ns))
-            close_stretch(&stretch, shown, n);
-        if (!stretch.open) stretch = (struct stretch){.span = *span, .open = true};
-        stretch.span.end_ns = span->end_ns;
-        stretch.kind_ns[span->kind] += span->end_ns - span->start_ns;
+        if (merged.open && (alone || span->start_ns - merged.span.end_ns >= grain_ns ||
+                            merged.span.end_ns - merged.span.start_ns >= grain_ns))
+            close_merged(&merged, shown, n);
+        if (!merged.open) merged = (struct merged){.span = *span, .open = true};
+        merged.span.end_ns = span->end_ns;
+        merged.kind_ns[span->kind] += span->end_ns - span->start_ns;
     }
-    close_stretch(&stretch, shown, n);
+    close_merged(&merged, shown, n);
 }
 
 struct tg_record_span *tg_spans_shown(const struct tg_record *record, size_t *n)

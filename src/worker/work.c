@@ -194,9 +194,9 @@ static bool tell_begin(struct tg_worker *w, const struct tg_task *task)
 static void tell_builder(struct tg_worker *w)
 {
     struct tg_workers *all = w->all;
-    /* Relaxed: a hint. A builder that begins to wait later misses at most tally_limit uncounted completions. */
+    /* Relaxed: a hint. A builder that begins to wait later misses at most uncounted_limit uncounted completions. */
     enum tg_workers_phase phase = atomic_load_explicit(&all->phase, memory_order_relaxed);
-    if (phase == TG_WORKERS_IN_WINDOW) tg_graph_settle(all->place->graph, &w->tally);
+    if (phase == TG_WORKERS_IN_WINDOW) tg_graph_count(all->place->graph, &w->uncounted);
     /* Sequentially consistent, like the completion: either this thread sees the sleeper, or the sleeper the
      * completion. */
     if (atomic_load(&all->worker[0].asleep) == 0) return;
@@ -249,7 +249,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
         TG_OBSERVE(all->place->machine->observers, ran, w->index, &ran);
     }
     w->running = NULL;
-    struct tg_task *ready = tg_graph_complete(all->place->graph, task, &w->tally);
+    struct tg_task *ready = tg_graph_complete(all->place->graph, task, &w->uncounted);
     tell_builder(w);
     if (w->index == 0 && all->progress && w->n_run % PROGRESS_TASKS == 0) tell_progress(w);
     if (!ready) return NULL;
@@ -330,7 +330,7 @@ static enum found idle(struct tg_worker *w, tg_work_enough_fn *enough, void *con
 {
     struct tg_workers *all = w->all;
     enum found found = FOUND_NOTHING;
-    tg_graph_settle(all->place->graph, &w->tally);
+    tg_graph_count(all->place->graph, &w->uncounted);
     while (found == FOUND_NOTHING) {
         if (atomic_fetch_add(&all->n_idle, 1) + 1 == all->n) all_idle(w);
         do {
@@ -403,7 +403,7 @@ void tg_worker_retire(struct tg_worker *w)
     w->core->running = false;
     w->running = NULL;
     drop_own(w);
-    tg_graph_settle(w->all->place->graph, &w->tally);
+    tg_graph_count(w->all->place->graph, &w->uncounted);
     if (atomic_fetch_add(&w->all->n_idle, 1) + 1 == w->all->n) all_idle(w);
 }
 

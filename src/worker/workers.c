@@ -48,7 +48,7 @@ enum tg_status tg_workers_open(const struct tg_control_launch *launch, struct tg
         w->last = &w->first;
         w->index = i;
         w->all = all;
-        w->tally.limit = data->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
+        w->uncounted.limit = data->window == 0 || share > TG_PAGE_TASKS ? TG_PAGE_TASKS : share;
         w->first_start_ns = UINT64_MAX;
         atomic_flag_clear(&w->lock);
         atomic_init(&w->n_shared, 0);

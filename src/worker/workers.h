@@ -62,7 +62,7 @@ struct tg_worker {
     struct tg_worker_core *core;
     struct tg_guard *guard; /* for the kernels of this worker */
     struct tg_task *running;
-    struct tg_tally tally;
+    struct tg_uncounted uncounted;
     uint64_t n_run;
     bool unheard;    /* it has shared tasks without calling a worker that could take them */
     uint32_t n_args; /* entries of args[] that may be nonzero */

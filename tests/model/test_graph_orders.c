@@ -51,7 +51,7 @@ static struct tg_task *publish(int id)
 }
 
 /* Run a task, and what becomes ready through it. */
-static void run(struct tg_task *task, struct tg_tally *tally)
+static void run(struct tg_task *task, struct tg_uncounted *uncounted)
 {
     while (task) {
         const int id = task->id;
@@ -60,22 +60,22 @@ static void run(struct tg_task *task, struct tg_tally *tally)
             if (model_read(&output[waits[id][i]]) != 1) model_wrong("a task runs before what it waits for");
         model_write(&output[id], 1);
         n_runs[id]++;
-        struct tg_task *ready = tg_graph_complete(&graph, task, tally);
+        struct tg_task *ready = tg_graph_complete(&graph, task, uncounted);
         struct tg_task *rest = ready ? ready->next_ready : NULL;
         for (struct tg_task *next; rest; rest = next) {
             next = rest->next_ready;
-            run(rest, tally);
+            run(rest, uncounted);
         }
         task = ready;
     }
 }
 
-static void publish_and_run(int id, struct tg_tally *tally) { run(publish(id), tally); }
+static void publish_and_run(int id, struct tg_uncounted *uncounted) { run(publish(id), uncounted); }
 
 static void complete_mail(void)
 {
-    struct tg_tally tally = {0};
-    run(model_take(), &tally);
+    struct tg_uncounted uncounted = {0};
+    run(model_take(), &uncounted);
 }
 
 static void end_of(int n)
@@ -90,12 +90,12 @@ static void end_of(int n)
 
 static void build_chain(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add();
     model_post(1, publish(a));
     int b = add();
     edge(a, b);
-    publish_and_run(b, &tally);
+    publish_and_run(b, &uncounted);
 }
 
 static void after_chain(void) { end_of(2); }
@@ -104,14 +104,14 @@ static void after_chain(void) { end_of(2); }
 
 static void build_join(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add(), b = add();
     model_post(1, publish(a));
     model_post(2, publish(b));
     int c = add();
     edge(a, c);
     edge(b, c);
-    publish_and_run(c, &tally);
+    publish_and_run(c, &uncounted);
 }
 
 static void after_join(void) { end_of(3); }
@@ -120,13 +120,13 @@ static void after_join(void) { end_of(3); }
 
 static void build_held(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add(), b = add(), c = add();
     edge(a, b);
     edge(b, c);
-    publish_and_run(c, &tally);
+    publish_and_run(c, &uncounted);
     model_post(1, publish(a));
-    publish_and_run(b, &tally);
+    publish_and_run(b, &uncounted);
 }
 
 static void after_held(void) { end_of(3); }
@@ -135,14 +135,14 @@ static void after_held(void) { end_of(3); }
 
 static void build_fan(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add();
     model_post(1, publish(a));
     int b = add(), c = add();
     edge(a, b);
     edge(a, c);
-    publish_and_run(b, &tally);
-    publish_and_run(c, &tally);
+    publish_and_run(b, &uncounted);
+    publish_and_run(c, &uncounted);
 }
 
 /* ---- tasks that the builder keeps to itself for a while ---- */
@@ -163,18 +163,18 @@ static void hand_out(struct tg_task *ready)
 /* b and c are linked while only the builder can reach them; when others can, c is published and d is linked. */
 static void build_kept(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add(), b = add();
     struct tg_task *ready = publish(a);
     edge(a, b);
-    publish_and_run(b, &tally);
+    publish_and_run(b, &uncounted);
     int c = add();
     edge(b, c);
     hand_out(ready);
-    publish_and_run(c, &tally);
+    publish_and_run(c, &uncounted);
     int d = add();
     edge(b, d);
-    publish_and_run(d, &tally);
+    publish_and_run(d, &uncounted);
 }
 
 static void after_kept(void) { end_of(4); }
@@ -182,28 +182,28 @@ static void after_kept(void) { end_of(4); }
 /* One that waits for a task that others have and for one that the builder still has. */
 static void build_partly_kept(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add(), b = add(), c = add();
     struct tg_task *first = publish(a), *second = publish(b);
     edge(a, c);
     edge(b, c);
     hand_out(first);
-    publish_and_run(c, &tally);
+    publish_and_run(c, &uncounted);
     tg_graph_hand_out(&graph, second);
-    run(second, &tally);
+    run(second, &uncounted);
 }
 
 /* One whose source was published later. */
 static void build_kept_late(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     int a = add(), b = add();
     edge(a, b);
-    publish_and_run(b, &tally);
+    publish_and_run(b, &uncounted);
     hand_out(publish(a));
     int c = add();
     edge(b, c);
-    publish_and_run(c, &tally);
+    publish_and_run(c, &uncounted);
 }
 
 /* ---- looking ---- */
@@ -233,7 +233,7 @@ static void after_count(void) { end_of(2); }
 /* All but the first two tasks of a page are complete. */
 static void before_page(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     begin();
     for (int id = 0; id < TG_PAGE_TASKS; id++) {
         add();
@@ -241,19 +241,19 @@ static void before_page(void)
     }
     for (int id = 2; id < TG_PAGE_TASKS; id++) {
         output[id] = n_runs[id] = 1;
-        tg_graph_complete(&graph, added[id], &tally);
+        tg_graph_complete(&graph, added[id], &uncounted);
     }
 }
 
 /* The new tasks may get the memory of the old ones. */
 static void build_page(void)
 {
-    struct tg_tally tally = {0};
+    struct tg_uncounted uncounted = {0};
     model_post(1, added[0]);
     model_post(2, added[1]);
     int c = add();
-    publish_and_run(c, &tally);
-    publish_and_run(add(), &tally);
+    publish_and_run(c, &uncounted);
+    publish_and_run(add(), &uncounted);
 }
 
 static void after_page(void) { end_of(TG_PAGE_TASKS + 2); }

@@ -25,9 +25,9 @@ static const struct tg_kernel kernel = {.name = (char *)(uintptr_t) "some_kernel
 /* Complete a task and count it. */
 static struct tg_task *complete(struct tg_graph *graph, struct tg_task *task)
 {
-    struct tg_tally tally = {0};
-    struct tg_task *ready = tg_graph_complete(graph, task, &tally);
-    assert_int_equal(tally.n, 0);
+    struct tg_uncounted uncounted = {0};
+    struct tg_task *ready = tg_graph_complete(graph, task, &uncounted);
+    assert_int_equal(uncounted.n, 0);
     return ready;
 }
 
@@ -668,7 +668,7 @@ static void *complete_tasks(void *arg)
     struct inbox *inbox = &shop->inboxes[self->index];
     struct tg_task *own = NULL;
     uint64_t random = shop->seed + 100 + (uint64_t)self->index;
-    struct tg_tally tally = {.limit = ref_between(&random, 0, 20)};
+    struct tg_uncounted uncounted = {.limit = ref_between(&random, 0, 20)};
     for (int32_t taken = 0; tg_graph_n_complete(&shop->graph) < (uint64_t)shop->n;) {
         struct tg_task *task = own;
         if (task) {
@@ -676,13 +676,13 @@ static void *complete_tasks(void *arg)
         } else if (taken < atomic_load_explicit(&inbox->n_posted, memory_order_acquire)) {
             task = inbox->tasks[taken++];
         } else {
-            tg_graph_settle(&shop->graph, &tally);
+            tg_graph_count(&shop->graph, &uncounted);
             step_aside();
             continue;
         }
         if (ref_random(&random) % 32 == 0) step_aside();
         run_task(shop, task);
-        struct tg_task *ready = tg_graph_complete(&shop->graph, task, &tally);
+        struct tg_task *ready = tg_graph_complete(&shop->graph, task, &uncounted);
         while (ready) {
             struct tg_task *next = ready->next_ready;
             ready->next_ready = own;

@@ -205,15 +205,15 @@ static void only_a_product_of_ten_fractals_settles(void **state)
     struct tg_tile acc = tg_tile_acc(16, 9 * 16);
     struct tg_instr instr = instr_at(TG_OP_TMATMUL, "program.c", 1);
     instr.dst = &acc;
-    assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
+    assert_false(tg_order_next(&order, &instr, PIPE_M).interlocked);
     acc = tg_tile_acc(16, 10 * 16);
-    assert_true(tg_order_next(&order, &instr, PIPE_M).settles);
+    assert_true(tg_order_next(&order, &instr, PIPE_M).interlocked);
     acc.valid_cols = 9 * 16; /* the valid extent counts, not the tile's capacity */
-    assert_false(tg_order_next(&order, &instr, PIPE_M).settles);
+    assert_false(tg_order_next(&order, &instr, PIPE_M).interlocked);
     acc.valid_cols = 9 * 16 + 1;
-    assert_true(tg_order_next(&order, &instr, PIPE_M).settles);
+    assert_true(tg_order_next(&order, &instr, PIPE_M).interlocked);
     instr.op = TG_OP_TADD;
-    assert_false(tg_order_next(&order, &instr, PIPE_V).settles);
+    assert_false(tg_order_next(&order, &instr, PIPE_V).interlocked);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -46,8 +46,8 @@ static uint64_t drain(struct tg_graph *graph, struct tg_task *ready)
     while (ready) {
         struct tg_task *task = ready, *last;
         ready = task->next_ready;
-        struct tg_tally tally = {0};
-        struct tg_task *more = tg_graph_complete(graph, task, &tally);
+        struct tg_uncounted uncounted = {0};
+        struct tg_task *more = tg_graph_complete(graph, task, &uncounted);
         n++;
         if (!more) continue;
         for (last = more; last->next_ready; last = last->next_ready) continue;

@@ -60,7 +60,8 @@ static bool is_library(const struct tg_core_check *c, const struct tg_tile *tile
 enum { REPEAT_BYTES = 256 };
 
 /* Does a long vector instruction need no barrier before one with the same operand (tg_facts.settled_repeats)? */
-static bool is_settled(const struct tg_core_check *c, const struct tg_touch *earlier, const struct tg_operand *operand)
+static bool is_long_enough(const struct tg_core_check *c, const struct tg_touch *earlier,
+                           const struct tg_operand *operand)
 {
     const struct tg_tile *a = &earlier->tile, *b = &operand->tile;
     const uint64_t bytes = (uint64_t)a->valid_rows * a->valid_cols * tg_dtype_bytes(a->dtype);
@@ -78,7 +79,7 @@ static bool in_order(const struct tg_core_check *c, const struct tg_hazard *haza
     if (now->pipe != earlier->mark.pipe) return false;
     /* The library orders its uses of its scratch itself. */
     const bool of_library = operand->slot == LIBRARY_SLOT && earlier->scratch && is_library(c, &earlier->tile);
-    return hazard == &tg_hazard_war || earlier->mark.settles || of_library || is_settled(c, earlier, operand);
+    return hazard == &tg_hazard_war || earlier->mark.interlocked || of_library || is_long_enough(c, earlier, operand);
 }
 
 /* Compare the instruction with an earlier user of the segment, once for each operand. */

@@ -21,7 +21,7 @@ struct tg_mark tg_order_next(struct tg_order *order, const struct tg_instr *inst
                                  .file = instr->file,
                                  .op = (uint8_t)instr->op,
                                  .pipe = (uint8_t)pipe,
-                                 .settles = tg_instr_settles(instr)};
+                                 .interlocked = tg_instr_is_interlocked(instr)};
     const bool orders = instr->op == TG_OP_SET_FLAG || instr->op == TG_OP_WAIT_FLAG || instr->op == TG_OP_PIPE_BARRIER;
     if (!orders && instr->op != TG_OP_TRESHAPE) order->last[pipe] = mark;
     return mark;

@@ -39,9 +39,9 @@ struct tg_mark {
     uint32_t number;
     uint32_t line;
     const char *file;
-    uint8_t op;   /* enum tg_op, or enum tg_mark_plain; with the latter file may be NULL: line is an offset */
-    uint8_t pipe; /* enum tg_pipe */
-    bool settles; /* the next instruction of its pipe sees its result without a barrier */
+    uint8_t op;       /* enum tg_op, or enum tg_mark_plain; with the latter file may be NULL: line is an offset */
+    uint8_t pipe;     /* enum tg_pipe */
+    bool interlocked; /* the next instruction of its pipe sees its result without a barrier */
 };
 
 #define TG_NO_ITEM SIZE_MAX

@@ -167,7 +167,7 @@ bool tg_transfers_add(struct tg_transfers *transfers, const struct tg_order *ord
     conflict->earlier.number = 0;
     if (now.number == 0) return false;
     struct tg_run_of_bytes run;
-    for (uint32_t i = 0; tg_global_stretch(instr->global, &i, &run);)
+    for (uint32_t i = 0; tg_global_merged_run(instr->global, &i, &run);)
         if (!tg_extents_visit(&transfers->map, run.address, run.address + run.bytes, visit, &now)) return false;
     return true;
 }

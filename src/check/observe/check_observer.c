@@ -167,7 +167,7 @@ static bool transfer(void *context, uint32_t number, const struct tg_instr *inst
     struct tg_memory_check *memory = &o->check->memory;
     struct tg_run_of_bytes run;
     bool usable = true;
-    for (uint32_t i = 0; tg_global_stretch(instr->global, &i, &run); access.goes_on = true) {
+    for (uint32_t i = 0; tg_global_merged_run(instr->global, &i, &run); access.goes_on = true) {
         access.address = run.address;
         access.bytes = run.bytes;
         usable &= tg_memory_check_access(memory, core->task_id, &access);

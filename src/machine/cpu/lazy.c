@@ -59,7 +59,7 @@ static bool has_whole_rows(const struct tg_lazy_part *part, uint32_t dtype)
 }
 
 /* Write the tile's bytes, including the padding. */
-static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
+static void materialise(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uint32_t kind)
 {
     const size_t bytes = tg_dtype_bytes(t->dtype);
     uint8_t *to = lazy->buffers->of_kind[kind] + t->low;
@@ -73,7 +73,7 @@ static void settle(const struct tg_lazy *lazy, const struct tg_lazy_tile *t, uin
 
 /* Remove the buffer's tiles that overlap the span. Before that, materialise tiles that must keep their bytes: all of
  * them, or those that are partly outside. */
-static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool settle_all)
+static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool materialise_all)
 {
     struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
     uint32_t n_kept = 0;
@@ -82,8 +82,8 @@ static void clear(struct tg_lazy *lazy, uint32_t kind, struct span span, bool se
         if (!overlaps(tile, span)) {
             if (n_kept != i) buffer->tiles[n_kept] = *tile;
             n_kept++;
-        } else if (settle_all || !is_inside(tile, span)) {
-            settle(lazy, tile, kind);
+        } else if (materialise_all || !is_inside(tile, span)) {
+            materialise(lazy, tile, kind);
         }
     }
     buffer->n = n_kept;
@@ -114,7 +114,7 @@ static bool touches(const struct tg_lazy_tile *tile, uint64_t low, uint64_t high
 }
 
 /* Materialise the tiles that refer to the destination of a store. */
-static void settle_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
+static void materialise_stored(struct tg_lazy *lazy, uint64_t low, uint64_t high)
 {
     for (uint32_t kind = TG_MAT; kind <= TG_RIGHT; kind++) {
         struct tg_lazy_buffer *buffer = &lazy->of_kind[kind];
@@ -500,7 +500,7 @@ void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr)
     case TG_OP_TMATMUL_ACC: multiply(lazy, instr); return;
     case TG_OP_TSTORE:
         extent = tg_global_extent(instr->global);
-        settle_stored(lazy, extent.address, extent.address + extent.bytes);
+        materialise_stored(lazy, extent.address, extent.address + extent.bytes);
         execute_on_bytes(lazy, instr);
         break;
     default: execute_on_bytes(lazy, instr); break;

@@ -8,7 +8,7 @@
  *     TMATMUL                                 products of the tiles of the right operand, into the real L0C
  *
  * The results stay the same. Some cases need bytes in a buffer: a tile that was loaded in pieces of another shape, a
- * load of columns, a store into device memory that a part refers to. Then tiles are materialised (settled): their bytes
+ * load of columns, a store into device memory that a part refers to. Then tiles are materialised: their bytes
  * are written into the buffer, and the instruction is executed on the bytes.
  */
 #ifndef TG_MACHINE_CPU_LAZY_H

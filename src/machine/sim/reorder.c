@@ -155,14 +155,14 @@ static bool execute_unseen(struct tg_reorder *reorder, uint32_t step, const stru
 }
 
 /* The next product sees a large product of the pipe without a barrier. */
-static void settle(struct tg_reorder *reorder, const struct tg_reorder_step *step)
+static void show_large_product(struct tg_reorder *reorder, const struct tg_reorder_step *step)
 {
     const uint32_t n = reorder->n_writes[PIPE_M];
     if (step->pipe != PIPE_M || n == 0) return;
     const uint32_t last = reorder->writes[PIPE_M][n - 1].step;
     struct tg_instr product = reorder->steps[last].instr;
     product.dst = &reorder->steps[last].tiles[TG_SLOT_DST];
-    if (tg_instr_settles(&product)) appear(reorder, PIPE_M, last);
+    if (tg_instr_is_interlocked(&product)) appear(reorder, PIPE_M, last);
 }
 
 static bool writes_global(const struct tg_reorder_step *step)
@@ -177,7 +177,7 @@ static void execute(struct tg_reorder *reorder, uint32_t index)
     for (uint32_t slot = 0; slot < TG_SLOTS; slot++)
         tg_instr_set_tile(&instr, slot, step->has >> slot & 1u ? &step->tiles[slot] : NULL);
     instr.global = step->has_global ? &step->global : NULL;
-    settle(reorder, step);
+    show_large_product(reorder, step);
     /* A pipe stores in order: an earlier kernel's stores land first. */
     if (writes_global(step)) tg_reorder_land(reorder);
     if (reorder->early || tg_store_adds(&instr)) execute_now(reorder, &instr);

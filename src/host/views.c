@@ -13,26 +13,26 @@
 #include "trace/summary.h"
 
 /* The data of a run for one view. */
-struct look {
+struct view {
     struct tg_index index;
     struct tg_findings findings;
 };
 
-static enum tg_status look_init(struct look *look, const struct tg_run *run)
+static enum tg_status view_init(struct view *view, const struct tg_run *run)
 {
     if (!run->config.record)
         return tg_error(TG_ERR_ARGUMENT, "the run was opened without record; set tg_run_config.record");
     if (!run->launched) return tg_error(TG_ERR_ARGUMENT, "the run was not launched yet; call tg_run_wait first");
-    TG_TRY(tg_index_init(&look->index, &run->record));
-    enum tg_status status = tg_analyse(&look->index, &look->findings);
-    if (status != TG_OK) tg_index_fini(&look->index);
+    TG_TRY(tg_index_init(&view->index, &run->record));
+    enum tg_status status = tg_analyse(&view->index, &view->findings);
+    if (status != TG_OK) tg_index_fini(&view->index);
     return status;
 }
 
-static void look_fini(struct look *look)
+static void view_fini(struct view *view)
 {
-    tg_findings_fini(&look->findings);
-    tg_index_fini(&look->index);
+    tg_findings_fini(&view->findings);
+    tg_index_fini(&view->index);
 }
 
 enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis *out)
@@ -41,10 +41,10 @@ enum tg_status tg_run_get_analysis(const struct tg_run *run, struct tg_analysis 
     static const struct tg_sized sized = {"tg_analysis", sizeof *out, offsetof(struct tg_analysis, launch_ns)};
     TG_REQUIRE(run);
     TG_REQUIRE(out);
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_sized_give(&sized, out, &look.findings.figures);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    enum tg_status status = tg_sized_give(&sized, out, &view.findings.figures);
+    view_fini(&view);
     return status;
 }
 
@@ -86,10 +86,10 @@ static ssize_t write_text(void *cookie, const char *bytes, size_t n_bytes)
 static enum tg_status print_advice(const struct tg_run *run, FILE *stream)
 {
     TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    tg_advice_print(&run->record, &look.findings, stream);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    tg_advice_print(&run->record, &view.findings, stream);
+    view_fini(&view);
     return TG_OK;
 }
 
@@ -121,30 +121,30 @@ enum tg_status tg_run_text(const struct tg_run *run, enum tg_text text, tg_text_
 enum tg_status tg_run_print_summary(const struct tg_run *run, FILE *stream)
 {
     TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    tg_summary_print(&run->record, &look.findings, stream);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    tg_summary_print(&run->record, &view.findings, stream);
+    view_fini(&view);
     return TG_OK;
 }
 
 enum tg_status tg_run_write_trace(const struct tg_run *run, const char *path)
 {
     TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_chrome_write(&look.index, path);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    enum tg_status status = tg_chrome_write(&view.index, path);
+    view_fini(&view);
     return status;
 }
 
 enum tg_status tg_run_write_graph(const struct tg_run *run, const char *path)
 {
     TG_OWN_STATE;
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_dot_write(&look.index, &look.findings, path);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    enum tg_status status = tg_dot_write(&view.index, &view.findings, path);
+    view_fini(&view);
     return status;
 }
 
@@ -154,10 +154,10 @@ enum tg_status tg_run_write_headed_report(const struct tg_run *run, const char *
     static const struct tg_sized sized = {"tg_report_head", sizeof *head, sizeof *head};
     struct tg_report_head known = {.size = sizeof known};
     if (head) TG_TRY(tg_sized_take(&sized, &known, head));
-    struct look look;
-    TG_TRY(look_init(&look, run));
-    enum tg_status status = tg_report_write(&look.index, &look.findings, &known, path);
-    look_fini(&look);
+    struct view view;
+    TG_TRY(view_init(&view, run));
+    enum tg_status status = tg_report_write(&view.index, &view.findings, &known, path);
+    view_fini(&view);
     return status;
 }
 
