@@ -84,7 +84,7 @@ enum tg_status tg_device_free(struct tg_device *device, tg_address address)
     return tg_gm_free(&device->machine->gm, NULL, address);
 }
 
-static enum tg_status check_range(struct tg_device *device, tg_address address, uint64_t bytes)
+enum tg_status tg_device_check_range(struct tg_device *device, tg_address address, uint64_t bytes)
 {
     if (tg_gm_contains(&device->machine->gm, address, bytes)) return TG_OK;
     return tg_error(TG_ERR_GLOBAL_MEMORY, "%llu bytes at 0x%llx are not inside one allocation of device memory",
@@ -95,7 +95,7 @@ enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, c
 {
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);
-    TG_TRY(check_range(device, address, bytes));
+    TG_TRY(tg_device_check_range(device, address, bytes));
     device->machine->ops->write(device->machine, address, host, bytes);
     return TG_OK;
 }
@@ -104,7 +104,7 @@ enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_addr
 {
     TG_REQUIRE(device);
     TG_REQUIRE(host || bytes == 0);
-    TG_TRY(check_range(device, address, bytes));
+    TG_TRY(tg_device_check_range(device, address, bytes));
     device->machine->ops->read(device->machine, host, address, bytes);
     return TG_OK;
 }

@@ -126,8 +126,15 @@ void tg_run_observe(struct tg_run *run, struct tg_observer *observer);
 /* host_build.c: call the plugin on the host. On success the graph and `ready` are complete. */
 enum tg_status tg_host_build(struct tg_run *run);
 
-/* host_build.c: after a successful run, copy the recorded pairs back, then outputs to their tensors. */
+/* host_build.c: after a successful run, copy the recorded pairs back, then outputs to their tensors. If one pair cannot
+ * be copied, nothing is. */
 enum tg_status tg_host_copy_back(struct tg_run *run);
+
+/* host_build.c: is the pair's host memory an output of the run, as the plugin sees it? */
+bool tg_host_is_staged(const struct tg_run *run, const struct tg_pair *pair);
+
+/* device.c: are these bytes inside one allocation? TG_ERR_GLOBAL_MEMORY */
+enum tg_status tg_device_check_range(struct tg_device *device, tg_address address, uint64_t bytes);
 
 /*
  * checked.c: report the host's actions to the checks; no effect on an unchecked run.

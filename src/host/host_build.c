@@ -1,6 +1,7 @@
 /* host_build_graph: the plugin runs here, with host pointers, before the launch. */
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -183,27 +184,66 @@ enum tg_status tg_host_build(struct tg_run *run)
     return TG_OK;
 }
 
+bool tg_host_is_staged(const struct tg_run *run, const struct tg_pair *pair)
+{
+    const uintptr_t host = (uintptr_t)pair->host;
+    for (size_t i = 0; i < run->n_tensors; i++) {
+        const uintptr_t from = (uintptr_t)run->staging[i];
+        if (from && host >= from && host - from < run->tensors[i].bytes) return true;
+    }
+    return false;
+}
+
+/* Can the pair be copied? Writes to each page of host memory without a change of its bytes. */
+static enum tg_status try_pair(struct tg_device *device, const struct tg_pair *pair)
+{
+    enum { PAGE_BYTES = 4096 }; /* the smallest of any computer */
+    _Atomic unsigned char *host = pair->host;
+    TG_TRY(tg_device_check_range(device, pair->device, pair->bytes));
+    if (pair->bytes == 0) return TG_OK;
+    for (uint64_t at = 0; at < pair->bytes; at += PAGE_BYTES)
+        atomic_fetch_or_explicit(&host[at], 0, memory_order_relaxed); /* other threads may write there */
+    atomic_fetch_or_explicit(&host[pair->bytes - 1], 0, memory_order_relaxed);
+    return TG_OK;
+}
+
+static enum tg_status copy_pair(struct tg_device *device, const struct tg_pair *pair)
+{
+    return tg_copy_from_device(device, pair->host, pair->device, pair->bytes);
+}
+
+typedef enum tg_status pair_fn(struct tg_device *device, const struct tg_pair *pair);
+
+/* The plugin gave the host address, so it is used under the plugin's guard. */
+static enum tg_status guarded(struct tg_run *run, const struct tg_pair *pair, pair_fn *use)
+{
+    struct tg_guard guard;
+    volatile enum tg_status used = TG_OK;
+    tg_guard_begin(&guard, run->plugin->module.text);
+    if (sigsetjmp(guard.jump, 0) == 0) {
+        tg_guard_arm(&guard);
+        used = use(run->program->device, pair);
+    }
+    if (tg_guard_finish(&guard) == TG_GUARD_RETURNED) return used;
+    return tg_error(TG_ERR_PLUGIN_FAULT, "record_tensor_pair: %zu bytes cannot be written to host address %p",
+                    (size_t)pair->bytes, pair->host);
+}
+
+/* Under another seed only tensors are written: other memory keeps what the first run has copied back. */
+static enum tg_status each_pair(struct tg_run *run, pair_fn *use)
+{
+    const bool is_first = run->failure == &run->own_failure;
+    for (size_t i = 0; i < run->n_pairs; i++)
+        if (is_first || tg_host_is_staged(run, &run->pairs[i])) TG_TRY(guarded(run, &run->pairs[i], use));
+    return TG_OK;
+}
+
 enum tg_status tg_host_copy_back(struct tg_run *run)
 {
     struct tg_watch watch = {0};
     if (run->program->device->machine->catch_faults) TG_TRY(tg_watch_begin(&watch, run->config.kernel_limit_ms));
-    enum tg_status status = TG_OK;
-    /* The plugin gave the host addresses, so the copies are guarded like the plugin. */
-    for (size_t i = 0; i < run->n_pairs && status == TG_OK; i++) {
-        const struct tg_pair *pair = &run->pairs[i];
-        struct tg_guard guard;
-        volatile enum tg_status copied = TG_OK;
-        tg_guard_begin(&guard, run->plugin->module.text);
-        if (sigsetjmp(guard.jump, 0) == 0) {
-            tg_guard_arm(&guard);
-            copied = tg_copy_from_device(run->program->device, pair->host, pair->device, pair->bytes);
-        }
-        status = tg_guard_finish(&guard) == TG_GUARD_RETURNED
-                     ? copied
-                     : tg_error(TG_ERR_PLUGIN_FAULT,
-                                "record_tensor_pair: %zu bytes cannot be written to host address %p",
-                                (size_t)pair->bytes, pair->host);
-    }
+    enum tg_status status = each_pair(run, try_pair); /* all or nothing is copied */
+    if (status == TG_OK) status = each_pair(run, copy_pair);
     tg_watch_end(&watch);
     if (status != TG_OK) return status;
     for (size_t i = 0; i < run->n_tensors; i++)

@@ -48,23 +48,6 @@ static enum tg_status own_outputs(const struct tg_run *run, void **own, struct t
     return TG_OK;
 }
 
-static enum tg_status run_again(struct tg_run *run, uint64_t seed, const struct tg_tensor *tensors)
-{
-    struct tg_run_config config = run->config;
-    struct tg_run *again;
-    config.schedule_seed = seed;
-    config.schedules = 1;
-    config.record = config.record_pipes = config.check = false;
-    if (!tg_failure_reopen(&run->others_failure))
-        return tg_error(TG_ERR_CANCELLED, "%s", tg_failure_message(&run->others_failure));
-    TG_TRY(tg_run_create(run->program, run->orchestration, &config, tensors, run->n_tensors, &run->others_failure,
-                         &again));
-    tg_run_on_progress(again, run->progress, run->progress_context);
-    enum tg_status status = tg_run_execute(again);
-    tg_run_destroy(again);
-    return status;
-}
-
 /* ---- comparing --------------------------------------------------------------------------------------------------- */
 
 /* The bits of an element as a number: the bytes of the value, the most significant first. */
@@ -107,11 +90,12 @@ static void mend(struct tg_finding_list *list, struct tg_finding_item *item)
                     "nothing orders");
 }
 
-static void report_difference(struct tg_run *run, uint64_t seed, size_t idx, const uint8_t *other)
+/* `key` names the tensor. */
+static void report_difference(struct tg_run *run, uint64_t seed, uint64_t key, const struct tg_tensor *tensor,
+                              const uint8_t *other)
 {
-    const struct tg_tensor *tensor = &run->tensors[idx];
     const struct difference d = compare(tensor, other);
-    const uint64_t key = idx, at = d.first * d.bytes;
+    const uint64_t at = d.first * d.bytes;
     struct tg_finding_list *list = &run->check.findings;
     if (d.n == 0) return;
     struct tg_finding_item *item = tg_finding_count(list, TG_FINDING_SCHEDULE_DIFFERENCE, tg_finding_key(&key, 1));
@@ -129,6 +113,23 @@ static void report_difference(struct tg_run *run, uint64_t seed, size_t idx, con
     mend(list, item);
 }
 
+/* The memory of the plugin's choice that the run has copied back. Another run does not write it, see each_pair. */
+static enum tg_status compare_pairs(struct tg_run *run, uint64_t seed, const struct tg_run *again)
+{
+    for (size_t i = 0; i < run->n_pairs && i < again->n_pairs; i++) {
+        const struct tg_pair *ours = &run->pairs[i], *theirs = &again->pairs[i];
+        if (ours->bytes != theirs->bytes || tg_host_is_staged(run, ours)) continue;
+        const struct tg_tensor memory = {"memory of record_tensor_pair", ours->host, ours->bytes, 0, TG_OUT};
+        uint8_t *other = malloc(ours->bytes);
+        if (!other) return tg_error(TG_ERR_MEMORY, "no memory for a copy of %s", memory.name);
+        const enum tg_status status = tg_copy_from_device(again->program->device, other, theirs->device, ours->bytes);
+        if (status == TG_OK) report_difference(run, seed, run->n_tensors + i, &memory, other);
+        free(other);
+        TG_TRY(status);
+    }
+    return TG_OK;
+}
+
 /* The run succeeded, but it fails under this seed. */
 static void report_failure(struct tg_run *run, uint64_t seed, enum tg_status status)
 {
@@ -144,6 +145,24 @@ static void report_failure(struct tg_run *run, uint64_t seed, enum tg_status sta
 
 /* ---- all of them ------------------------------------------------------------------------------------------------- */
 
+static enum tg_status run_again(struct tg_run *run, uint64_t seed, const struct tg_tensor *tensors)
+{
+    struct tg_run_config config = run->config;
+    struct tg_run *again;
+    config.schedule_seed = seed;
+    config.schedules = 1;
+    config.record = config.record_pipes = config.check = false;
+    if (!tg_failure_reopen(&run->others_failure))
+        return tg_error(TG_ERR_CANCELLED, "%s", tg_failure_message(&run->others_failure));
+    TG_TRY(tg_run_create(run->program, run->orchestration, &config, tensors, run->n_tensors, &run->others_failure,
+                         &again));
+    tg_run_on_progress(again, run->progress, run->progress_context);
+    enum tg_status status = tg_run_execute(again);
+    if (status == TG_OK) status = compare_pairs(run, seed, again);
+    tg_run_destroy(again);
+    return status;
+}
+
 static enum tg_status try_schedule(struct tg_run *run, uint64_t seed, void **own, struct tg_tensor *tensors)
 {
     TG_TRY(own_outputs(run, own, tensors));
@@ -155,7 +174,7 @@ static enum tg_status try_schedule(struct tg_run *run, uint64_t seed, void **own
         return TG_OK;
     }
     for (size_t i = 0; i < run->n_tensors; i++)
-        if (own[i]) report_difference(run, seed, i, own[i]);
+        if (own[i]) report_difference(run, seed, i, &run->tensors[i], own[i]);
     return TG_OK;
 }
 

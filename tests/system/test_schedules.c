@@ -1,10 +1,13 @@
 /* Several schedules of one run: nothing is said of a program whose edges are complete; of another, which seed shows
  * it. */
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/check.h"
 #include "common/flagship.h"
 #include "common/script.h"
+#include "modules/pairs.h"
 
 #define GM_BYTES (256ull << 20)
 enum { N_SCHEDULES = 12 };
@@ -106,6 +109,12 @@ static void a_missing_edge_is_a_difference_and_its_seed_reproduces_it(void **sta
     pa_problem_free(&problem);
 }
 
+static void load_pairs(void)
+{
+    rig_set_mode(&rig, RIG_HOST);
+    rig_plugin(&rig, rig_module("plugin_pairs"), "pairs");
+}
+
 /* A tensor that is read and written begins each schedule as it was. */
 static void tensors_that_are_changed_begin_anew(void **state)
 {
@@ -150,6 +159,50 @@ static void a_run_that_fails_under_another_seed_is_a_difference(void **state)
     script_fini(&script);
 }
 
+/* Memory of a plugin's choice keeps what the first run copied back, and later runs are compared with it. */
+static void pairs_of_the_first_run_stay(void **state)
+{
+    (void)state;
+    uint8_t memory[PAIR_BYTES];
+    int n_runs = 0;
+    struct pairs pairs = {{memory, NULL}, &n_runs};
+    struct tg_tensor tensor = {"pairs", &pairs, sizeof pairs, 1, TG_IN};
+    struct tg_finding finding;
+    char what[1024];
+    load_pairs();
+    rig.config.schedules = 3;
+    assert_int_equal(run_for_finding(&tensor, 1, &finding, what, sizeof what), TG_ERR_CHECK);
+    assert_int_equal(finding.code, TG_FINDING_SCHEDULE_DIFFERENCE);
+    assert_non_null(strstr(what, "memory of record_tensor_pair depends on the schedule"));
+    assert_int_equal(n_runs, 3);
+    for (size_t i = 0; i < PAIR_BYTES; i++) assert_int_equal(memory[i], 1);
+}
+
+/* A pair that cannot be copied leaves the memory of the others alone. */
+static void all_pairs_are_copied_or_none(void **state)
+{
+    (void)state;
+    uint8_t memory[PAIR_BYTES];
+    int n_runs = 0;
+    struct pairs pairs = {{memory, NULL}, &n_runs};
+    struct tg_tensor tensor = {"pairs", &pairs, sizeof pairs, 1, TG_IN};
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    char *half = mmap(NULL, 4 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(half, MAP_FAILED);
+    assert_int_equal(mprotect(half + page, 3 * page, PROT_READ), 0);
+    load_pairs();
+    void *const wild[] = {(void *)16, half, half + 2 * page};
+    for (size_t i = 0; i < sizeof wild / sizeof wild[0]; i++) {
+        pairs.host[1] = wild[i];
+        memset(memory, 0xA5, sizeof memory);
+        rig_run(&rig, &tensor, 1);
+        rig_expect(&rig, TG_ERR_PLUGIN_FAULT, "record_tensor_pair: 10000 bytes cannot be written", NULL);
+        for (size_t k = 0; k < PAIR_BYTES; k++) assert_int_equal(memory[k], 0xA5);
+        assert_int_equal(half[0], 0);
+    }
+    munmap(half, 4 * page);
+}
+
 static void no_schedule_is_refused(void **state)
 {
     (void)state;
@@ -169,6 +222,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_missing_edge_is_a_difference_and_its_seed_reproduces_it, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(tensors_that_are_changed_begin_anew, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(a_run_that_fails_under_another_seed_is_a_difference, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(pairs_of_the_first_run_stay, open_rig, close_rig),
+        cmocka_unit_test_setup_teardown(all_pairs_are_copied_or_none, open_rig, close_rig),
         cmocka_unit_test_setup_teardown(no_schedule_is_refused, open_rig, close_rig),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
