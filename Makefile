@@ -113,14 +113,16 @@ bench: ## build and run the benchmarks
 	@$(call COMPILE,build)
 	@cmake --build build --target bench
 
-performance: ## measure platform cpu beside other runtimes, write docs/performance.md and docs/attention-on-cpu.md
+performance: ## measure platform cpu beside other runtimes, write docs/performance.md and a page of docs/attention-on-cpu/
 	@tools/install_deps.sh build peers
 	@$(CONFIGURE) release -DTG_BUILD_BENCH=ON >/dev/null
 	@$(call COMPILE,build)
 	$(RUN) build/bench/bench_workers >build/bench/workers.json
 	$(RUN) build/bench/bench_attention '$(ATTENTION)' >build/bench/attention.json
+	$(RUN) build/bench/bench_attention_op >build/bench/attention_op.json
 	RUN="$(RUN)" bench/peers/run.sh build/bench/peers.json '$(ATTENTION)'
-	cat build/bench/workers.json build/bench/attention.json build/bench/peers.json >build/bench/performance.json
+	cat build/bench/workers.json build/bench/attention.json build/bench/attention_op.json build/bench/peers.json \
+	    >build/bench/performance.json
 	tools/performance_page.py build/bench/performance.json "$(CONDITIONS)"
 	tools/attention_page.py build/bench/performance.json "$(CONDITIONS)"
 

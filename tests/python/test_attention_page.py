@@ -1,7 +1,9 @@
 """The page of paged attention on cpu, from a file of results."""
 import json
+import re
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 from conftest import ROOT
 
@@ -19,8 +21,9 @@ def page_of(tmp_path, *rows):
     results = "x86_64, 2 processors\n\n[" + ",".join("\n " + json.dumps(row) for row in rows) + "\n]\n"
     (tmp_path / "results").write_text(results, encoding="utf-8")
     done = subprocess.run([sys.executable, ROOT / "tools" / "attention_page.py", tmp_path / "results", "Nobody else.",
-                           tmp_path / "page.md"], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
-    return done, (tmp_path / "page.md").read_text(encoding="utf-8") if done.returncode == 0 else ""
+                           tmp_path], stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    pages = [path for path in (tmp_path / "attention-on-cpu").glob("*.md") if path.name != "other.md"]
+    return done, pages[0].read_text(encoding="utf-8") if done.returncode == 0 else ""
 
 
 def rows_of(page, first):
@@ -59,6 +62,31 @@ def test_what_is_left_out_is_named(tmp_path):
     left_out = {"bench": "attention", "runtime": "PyTorch", "left_out": "package torch is not installed"}
     page = page_of(tmp_path, OWN, left_out)[1]
     assert "- PyTorch: package torch is not installed." in page
+
+
+def test_pages_of_other_processors_stay_and_are_in_the_index(tmp_path):
+    other = tmp_path / "attention-on-cpu" / "other.md"
+    other.parent.mkdir()
+    other.write_text("# Paged attention on Another, avx2\n", encoding="utf-8")
+    assert page_of(tmp_path, OWN)[0].returncode == 0
+    assert other.read_text(encoding="utf-8") == "# Paged attention on Another, avx2\n"
+    index = (tmp_path / "attention-on-cpu.md").read_text(encoding="utf-8")
+    links = re.findall(r"- \[(.*)\]\((.*)\)", index)
+    assert len(links) == 2 and ("Another, avx2", "attention-on-cpu/other.md") in links
+    assert all((tmp_path / target).is_file() for _, target in links)
+
+
+def test_the_picture_has_a_point_a_row_and_stands_on_the_page(tmp_path):
+    own = [{**OWN, "batch": 8, "kv_heads": kv_heads, "fraction": 0.5} for kv_heads in (32, 8, 1)]
+    step = {"bench": "attention_op", "row": "32/8 bf16", "workers": 1, "kv_heads": 8, "query": 1, "best_us": 2000.0,
+            "median_us": 2100.0, "bound_us": 900.0, "fraction": 0.45}
+    page = page_of(tmp_path, *own, step)[1]
+    assert "| 32/8 bf16 | 1 | 2.00 | 2.10 | 0.90 | 0.45 |" in page
+    (name,) = re.findall(r"!\[.*\]\((.*)\)", page)
+    drawn = ElementTree.parse(tmp_path / "attention-on-cpu" / name).getroot()
+    circles = drawn.findall("{http://www.w3.org/2000/svg}circle")
+    assert len(circles) == len(own) + 1
+    assert len({circle.get("cy") for circle in circles[:3]}) == 1
 
 
 def test_results_of_others_alone_make_no_page(tmp_path):
