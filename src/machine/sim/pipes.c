@@ -375,8 +375,11 @@ bool tg_pipes_play_block(struct tg_pipes *pipes, const struct tg_player *player)
     const struct playing p = {pipes, player};
     struct tg_pipe_step block = {.pipe = PIPE_S, .kind = STEP_BLOCK};
     if (!append_step(pipes, &block) || !append_gate(pipes)) return false;
-    /* The kernel's own order is always possible. So a transfer is next as long as a step of the older block is left. */
-    for (play_work(&p); pipes->n_passed < pipes->n_gates; play_work(&p)) transfer(&p, first_transfer(&p));
+    for (play_work(&p); pipes->n_passed < pipes->n_gates; play_work(&p)) {
+        const int pipe = first_transfer(&p);
+        if (pipe < 0) return false; /* an earlier kernel had no memory for all steps of a barrier */
+        transfer(&p, pipe);
+    }
     remove_block(pipes);
     return true;
 }
