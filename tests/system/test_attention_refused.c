@@ -1,5 +1,6 @@
 /* attention.h: bad arguments are refused with a message that names them, and nothing is written. */
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 #include <tilegraph/attention.h>
@@ -283,6 +284,25 @@ static void rotated_tokens_need_positions(void **state)
     good_close(&g);
 }
 
+/* Programs that were compiled before out_scale and rotary_rows were there. */
+static void shorter_structures_have_the_defaults(void **state)
+{
+    struct good g;
+    struct tg_attention *attention;
+    (void)state;
+    good_open(&g);
+    g.config.size = offsetof(struct tg_attention_config, out_scale);
+    g.config.out_scale = NAN;
+    expect(tg_attention_open(device, &g.config, &attention), TG_OK, "");
+    g.batch.size = offsetof(struct tg_attention_batch, rotary_rows);
+    g.batch.rotary_rows = g.table;
+    expect(tg_attention_plan(attention, &g.batch), TG_OK, "");
+    expect(tg_attention_run(attention, &g.step), TG_OK, "");
+    assert_true(g.out[0] == 0);
+    tg_attention_close(attention);
+    good_close(&g);
+}
+
 static void a_step_needs_a_plan(void **state)
 {
     struct good g;
@@ -321,9 +341,13 @@ static int close_device(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(config_fields_are_named),          cmocka_unit_test(batches_name_sequence_block_and_value),
-        cmocka_unit_test(steps_are_held_to_plan_and_cache), cmocka_unit_test(arrays_in_place_share_no_bytes),
-        cmocka_unit_test(rotated_tokens_need_positions),    cmocka_unit_test(a_step_needs_a_plan),
+        cmocka_unit_test(config_fields_are_named),
+        cmocka_unit_test(batches_name_sequence_block_and_value),
+        cmocka_unit_test(steps_are_held_to_plan_and_cache),
+        cmocka_unit_test(arrays_in_place_share_no_bytes),
+        cmocka_unit_test(rotated_tokens_need_positions),
+        cmocka_unit_test(shorter_structures_have_the_defaults),
+        cmocka_unit_test(a_step_needs_a_plan),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, open_device, close_device);
