@@ -7,6 +7,7 @@ such as the number of splits, are in the product: they count as the project coun
 Sources: the files that each peer's comment names, as their repositories have them in 2026. Lists of tests that train
 (dropout, gradients), of sparse selections and of recurrent attention are not here.
 """
+import functools
 import itertools
 import random
 import zlib
@@ -61,6 +62,7 @@ def _lens(batch, most_query, most_keys, *of):
     return tuple(lens)
 
 
+@functools.lru_cache(None)
 def _tokens_of_a_block(n):
     """The largest block that divides a contiguous cache of n tokens a sequence."""
     return max(d for d in range(1, 1025) if n % d == 0)
