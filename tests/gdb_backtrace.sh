@@ -36,6 +36,12 @@ see() {
         echo "$trace" >&2
         exit 1
     fi
+    # A reader of the backtrace should see the whole way: 8 frames behind the function at most.
+    if [ "$(grep -c '^#' <<<"$trace")" -gt 9 ]; then
+        echo "FAILED: more than 8 frames behind $function:" >&2
+        echo "$trace" >&2
+        exit 1
+    fi
     echo "passed: $function"
 }
 

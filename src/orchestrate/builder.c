@@ -333,34 +333,12 @@ void tg_builder_init(struct tg_builder *b, const struct tg_builder_config *confi
 
 /* ---- the entry ---- */
 
-struct entry_call {
-    struct tg_builder *builder;
-    void *view;  /* void *view(struct tg_runtime *), or NULL: the entry takes a struct tg_runtime */
-    void *entry; /* int entry(void *rt), or with n_host_args > 0 int entry(void *rt, uint64_t *args, int n_args) */
-    uint64_t *host_args;
-    int n_host_args;
-    int result;
-};
-
 /* ISO C has no cast from object to function pointers. */
-static void call_foreign(struct tg_guard *guard, void *symbol, void *a, void *b, uint64_t c)
+static tg_foreign_fn *function_of(void *symbol)
 {
     tg_foreign_fn *fn;
     memcpy(&fn, &symbol, sizeof fn);
-    tg_guard_foreign(guard, fn, a, b, c);
-}
-
-static void call_entry(void *arg)
-{
-    struct entry_call *call = arg;
-    struct tg_guard *guard = call->builder->guard;
-    void *rt = &call->builder->rt;
-    if (call->view) {
-        call_foreign(guard, call->view, rt, NULL, 0);
-        rt = (void *)(uintptr_t)guard->coro->foreign_result;
-    }
-    call_foreign(guard, call->entry, rt, call->host_args, (uint64_t)call->n_host_args);
-    call->result = (int)guard->coro->foreign_result;
+    return fn;
 }
 
 void tg_builder_report(struct tg_builder *b, const char *function_name, const struct tg_guard *how)
@@ -374,10 +352,10 @@ void tg_builder_report(struct tg_builder *b, const char *function_name, const st
 void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const char *function_name,
                     uint64_t *host_args, int n_host_args)
 {
-    struct entry_call call = {.builder = b, .host_args = host_args, .n_host_args = n_host_args};
-    call.view = tg_module_symbol(plugin, "tg_plugin_view");
-    call.entry = tg_module_symbol(plugin, function_name);
-    if (!call.entry) {
+    void *view = tg_module_symbol(plugin, "tg_plugin_view"); /* void *view(struct tg_runtime *), or NULL */
+    void *entry = tg_module_symbol(plugin, function_name);   /* int entry(void *rt), or with host arguments
+                                                                int entry(void *rt, uint64_t *args, int n_args) */
+    if (!entry) {
         tg_failure_set(b->failure, TG_ERR_SYMBOL, "orchestration plugin: no function '%s'", function_name);
         return;
     }
@@ -386,12 +364,22 @@ void tg_builder_run(struct tg_builder *b, const struct tg_module *plugin, const 
     struct tg_guard guard;
     b->guard = &guard;
     b->state = TG_BUILDER_OPEN;
-    enum tg_guard_end end = tg_guard_call(&guard, plugin->text, call_entry, &call);
+    tg_guard_begin(&guard, plugin->text);
+    if (sigsetjmp(guard.jump, 0) == 0) {
+        tg_guard_arm(&guard);
+        void *rt = &b->rt;
+        if (view) {
+            tg_guard_foreign(&guard, function_of(view), rt, NULL, 0);
+            rt = (void *)(uintptr_t)guard.coro->foreign_result;
+        }
+        tg_guard_foreign(&guard, function_of(entry), rt, host_args, (uint64_t)n_host_args);
+    }
+    const enum tg_guard_end end = tg_guard_finish(&guard);
+    const int result = (int)guard.coro->foreign_result; /* if it has returned */
     TG_OBSERVE(b->observers, entry_ends, plugin);
     b->state = TG_BUILDER_CLOSED;
     if (end == TG_GUARD_RETURNED) {
-        if (call.result != 0)
-            tg_failure_set(b->failure, TG_ERR_ORCHESTRATION, "%s returned %d", function_name, call.result);
+        if (result != 0) tg_failure_set(b->failure, TG_ERR_ORCHESTRATION, "%s returned %d", function_name, result);
         return;
     }
     tg_builder_report(b, function_name, &guard);
