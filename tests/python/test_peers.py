@@ -7,9 +7,9 @@ import tilegraph
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "peers"))
-check = pytest.importorskip("check")
-lists = sys.modules["lists"]
-plans = sys.modules["plans"]
+import check  # noqa: E402
+import lists  # noqa: E402
+import plans  # noqa: E402
 
 # Of a few combinations; tests/peers/plans.py counts all.
 SHARES = {"vLLM": 1.0, "FlashInfer": 0.8, "flash-attention": 0.7, "ONNX Runtime": 1.0, "vllm-ascend": 1.0}
