@@ -206,7 +206,7 @@ TG_API enum tg_status tg_device_free(struct tg_device *device, tg_address addres
 TG_API enum tg_status tg_copy_to_device(struct tg_device *device, tg_address address, const void *host, uint64_t bytes);
 TG_API enum tg_status tg_copy_from_device(struct tg_device *device, void *host, tg_address address, uint64_t bytes);
 
-/* Short form: bytes_in_use of tg_device_info. NULL gives 0. */
+/* Short form: bytes_in_use of tg_device_info. Any thread may call it at any time. NULL gives 0. */
 TG_API uint64_t tg_device_bytes_in_use(const struct tg_device *device);
 
 /* ---- program ----------------------------------------------------------------------------------------------------- */

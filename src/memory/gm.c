@@ -213,9 +213,9 @@ bool tg_gm_contains(struct tg_gm *gm, uint64_t address, uint64_t bytes)
 uint64_t tg_gm_in_use(struct tg_gm *gm)
 {
     pthread_mutex_lock(&gm->lock);
-    uint64_t peak = gm->in_use;
+    uint64_t in_use = gm->in_use;
     pthread_mutex_unlock(&gm->lock);
-    return peak;
+    return in_use;
 }
 
 uint64_t tg_gm_peak(struct tg_gm *gm)
