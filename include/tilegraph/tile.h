@@ -43,9 +43,10 @@
 extern "C" {
 #endif
 
-/* Incremented when a structure or the number or meaning of an instruction changes. A field at the end of struct
- * tg_instr does not count. */
-#define TG_TILE_ABI 3u
+/* Incremented when a structure or the number or meaning of an instruction changes, or struct tg_tile_isa grows. A field
+ * at the end of struct tg_instr does not count. */
+#define TG_TILE_ABI 4u
+#define TG_TILE_ABI_OLDEST 3u /* a library takes kernels of every version from this one on */
 
 /* The buffer that a tile lives in, which is also its role. Capacity in KiB: L1 512, L0A 64, L0B 64, L0C 128, UB 192,
  * bias table 1. */
@@ -143,6 +144,9 @@ struct tg_tile_isa {
     void (*issue)(const struct tg_instr *instr); /* instructions with operands */
     /* set_flag, wait_flag and pipe_barrier, the most frequent ones: the members of tg_instr, by value. */
     void (*order)(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, uint32_t event, const char *file, int line);
+    /* Since version 4: tg_tile_print. */
+    void (*print)(const struct tg_tile *tile, const char *name, uint32_t rows, uint32_t cols, const char *file,
+                  int line);
 };
 
 #define TG_KERNEL_EXPORT __attribute__((visibility("default")))
@@ -752,6 +756,30 @@ static inline TG_UNSEEN void tg_issue_expanded(uint32_t op, const struct tg_tile
  * returns, and a device does not wait for the pipes then. Without this line a successor may read bytes that TSTORE has
  * not written yet. */
 #define TDRAIN() pipe_barrier(PIPE_ALL)
+
+/* ---- debugging -----------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * Print a tile to stderr: its place, kind and type, and its values, at most `rows` rows and `cols` columns (0: all).
+ *
+ *     aiv_add.c:30: task 3, core 1 (AIV): sum: Vec fp32, 1 x 8 valid of 1 x 8, UB+0x2000
+ *       [0]    0.0118083     -2.27903 ...
+ *
+ * The values are those after all instructions above the line. The print is no instruction: it takes no device time,
+ * orders nothing, and hides no finding. If a tile cannot be shown, the line says why, and the kernel goes on: a tile
+ * that breaks a rule of operands, or a run in another order of pipes than the kernel's own.
+ */
+#define tg_tile_print_part(tile, rows, cols) tg_show_tile(&(tile), #tile, rows, cols, __FILE__, __LINE__)
+
+/* The same for the first 8 rows and columns. */
+#define tg_tile_print(tile) tg_tile_print_part(tile, 8, 8)
+
+static inline TG_UNSEEN void tg_show_tile(const struct tg_tile *tile, const char *name, uint32_t rows, uint32_t cols,
+                                          const char *file, int line)
+{
+    tg_tile_isa->print(tile, name, rows, cols, file, line);
+}
 
 #ifdef __cplusplus
 }

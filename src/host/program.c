@@ -112,7 +112,7 @@ enum tg_status tg_program_add_kernel(struct tg_program *program, int func_id, en
     char what[256];
     snprintf(what, sizeof what, "kernel %s", name);
     const struct tg_tile_isa *isa = program->device->machine->isa;
-    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", isa->abi, isa->abi, "tile.h"}};
+    const struct tg_rehearsal rehearsal = {"kernel_entry", {"tg_tile_abi", TG_TILE_ABI_OLDEST, isa->abi, "tile.h"}};
     TG_TRY(tg_module_probe(bytes, n_bytes, &rehearsal, what));
 
     const size_t name_bytes = strlen(name) + 1;

@@ -66,6 +66,7 @@ struct tg_worker_core {
     bool running;            /* a kernel is being called */
     uint64_t n_kernels;      /* kernels called so far */
     enum tg_core_type type;  /* of the running kernel */
+    int32_t task_id;         /* that runs it */
     uint64_t n_instructions; /* issued by kernels, over all tasks */
     enum tg_status status;   /* why an instruction ended the kernel (TG_GUARD_RAISED) */
     char message[TG_MESSAGE_BYTES];

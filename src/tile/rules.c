@@ -32,9 +32,17 @@ enum tg_pipe tg_op_pipe(const struct tg_instr *instr)
     return (enum tg_pipe)tg_op_info(instr->op)->pipe;
 }
 
+const char *tg_rules_describe_tile(const struct tg_tile *tile, char *text, size_t n_bytes)
+{
+    snprintf(text, n_bytes, "%s %s, %u x %u valid of %u x %u, %s+0x%x", kind_names[tile->kind],
+             dtype_names[tile->dtype], tile->valid_rows, tile->valid_cols, tile->rows, tile->cols,
+             buffer_names[tile->kind], tile->offset);
+    return text;
+}
+
 /* One check in progress: the first broken rule writes the message. */
 struct check {
-    const struct tg_instr *instr;
+    const struct tg_instr *instr; /* NULL: a tile by itself is checked */
     enum tg_core_type core_type;
     char *message;
     size_t n_bytes;
@@ -45,13 +53,15 @@ static bool broken(const struct check *c, const char *operand, const struct tg_t
     __attribute__((format(printf, 4, 5)));
 static bool broken(const struct check *c, const char *operand, const struct tg_tile *tile, const char *format, ...)
 {
-    int n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), tg_base_name(c->instr->file),
+    char what[128];
+    int n = 0;
+    if (c->instr)
+        n = snprintf(c->message, c->n_bytes, "%s at %s:%u: ", tg_op_name(c->instr->op), tg_base_name(c->instr->file),
                      c->instr->line);
     size_t at = (size_t)n < c->n_bytes ? (size_t)n : c->n_bytes - 1;
     if (tile && tile->kind < TG_TILE_KINDS && tile->dtype < TG_DTYPES)
-        n = snprintf(c->message + at, c->n_bytes - at, "%s (%s %s, %u x %u valid of %u x %u, %s+0x%x): ", operand,
-                     kind_names[tile->kind], dtype_names[tile->dtype], tile->valid_rows, tile->valid_cols, tile->rows,
-                     tile->cols, buffer_names[tile->kind], tile->offset);
+        n = snprintf(c->message + at, c->n_bytes - at, "%s (%s): ", operand,
+                     tg_rules_describe_tile(tile, what, sizeof what));
     else n = snprintf(c->message + at, c->n_bytes - at, "%s: ", operand);
     at = at + (size_t)n < c->n_bytes ? at + (size_t)n : c->n_bytes - 1;
     va_list args;
@@ -891,4 +901,11 @@ bool tg_rules_check_widening(const struct tg_instr *instr, enum tg_core_type cor
 {
     const struct check c = {instr, core_type, message, n_bytes, true};
     return keeps_rules(&c);
+}
+
+bool tg_rules_check_tile(const struct tg_tile *tile, enum tg_core_type core_type, bool widens, char *message,
+                         size_t n_bytes)
+{
+    const struct check c = {NULL, core_type, message, n_bytes, widens};
+    return tile_is_sound(&c, "the tile", tile);
 }

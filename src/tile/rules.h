@@ -15,6 +15,13 @@ bool tg_rules_check(const struct tg_instr *instr, enum tg_core_type core_type, c
 /* The same on `cpu`, whose products also widen: the right operand of a floating-point one may be int8 or fp8. */
 bool tg_rules_check_widening(const struct tg_instr *instr, enum tg_core_type core_type, char *message, size_t n_bytes);
 
+/* Can the tile be an operand on such a core? If not, `message` names the rule. `widens`: products widen there. */
+bool tg_rules_check_tile(const struct tg_tile *tile, enum tg_core_type core_type, bool widens, char *message,
+                         size_t n_bytes);
+
+/* "Vec fp32, 1 x 8 valid of 1 x 8, UB+0x0", in `text`, which is returned. Of valid kind and type. */
+const char *tg_rules_describe_tile(const struct tg_tile *tile, char *text, size_t n_bytes);
+
 /* Does this product widen its right operand? */
 static inline bool tg_rules_widens(uint32_t left_dtype, uint32_t right_dtype)
 {

@@ -218,6 +218,7 @@ static struct tg_task *run(struct tg_worker *w, struct tg_task *task)
     if (recorded || w->n_run == 0) start = tg_workers_now(all);
     if (w->n_run++ == 0) w->first_start_ns = start;
     w->core->type = kernel->core_type;
+    w->core->task_id = task->id;
     w->core->running = true;
     w->core->n_kernels++;
     tg_graph_expect_complete(all->place->graph, task);

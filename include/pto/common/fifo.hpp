@@ -45,7 +45,6 @@ TG_PTO_NOT_OFFERED(ffts_cross_core_sync, "a task runs on one core; edges of the 
 TG_PTO_NOT_OFFERED(wait_flag_dev, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(set_ffts_base_addr, "a task runs on one core; edges of the graph order tasks")
 TG_PTO_NOT_OFFERED(SetMadTF32Mode, "products of float are computed in full precision")
-TG_PTO_NOT_OFFERED(TPRINT, "TSTORE the tile and print it on the host")
 TG_PTO_NOT_OFFERED(TSTORE_FP, "TSTORE an Acc of int32_t as it is; TCVT, TCOLEXPANDMUL and TCVT in a vector kernel")
 TG_PTO_NOT_OFFERED(TIMG2COL, "lay the columns out in the orchestration, or by TLOAD with strides")
 TG_PTO_NOT_OFFERED(TQUANT, "TMULS, TADDS and TCVT")

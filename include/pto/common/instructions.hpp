@@ -487,6 +487,15 @@ RecordEvent TMRGSORT(D &dst, MrgSortExecutedNumList &counts, T &tmp, A &a, B &b,
     return {file, line};
 }
 
+// Print the first 8 rows and columns of a tile to stderr, as tg_tile_print of tilegraph/tile.h. It orders nothing.
+template <typename S> RecordEvent TPRINT(S &src, TG_PTO_AT)
+{
+    static_assert(is_tile_data_v<S>, "TPRINT prints tiles: TLOAD device memory into one first");
+    TG_PTO_WAIT;
+    tg_show_tile(&src.tile(), "the tile", 8, 8, file, line);
+    return {file, line};
+}
+
 } // namespace pto
 
 #endif

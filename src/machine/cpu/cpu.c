@@ -17,6 +17,7 @@
 #include "os/coro.h"
 #include "os/guard.h"
 #include "tile/rules.h"
+#include "tile/show.h"
 #include "tile/table.h"
 
 enum { BUFFER_ALIGNMENT = 4096, N_RANGES = 8 };
@@ -172,7 +173,37 @@ static TG_FORGETS void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, 
     issue(&instr);
 }
 
-static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
+/* A kernel wants to see a tile. The bytes of a tile that is only noted are written into its buffer first. */
+static TG_FORGETS void print(const struct tg_tile *tile, const char *name, uint32_t rows, uint32_t cols,
+                             const char *file, int line)
+{
+    struct core *core = own_core;
+    if (!core || !core->known.running) {
+        if (tg_coro_current()->guard) tg_guard_raise(); /* a plugin calls a kernel by itself */
+        return;
+    }
+    const struct tg_state theirs = tg_state_enter();
+    tg_guard_enter_runtime();
+    const struct tg_tile copy = *tile;
+    const struct tg_show show = {.tile = &copy,
+                                 .name = name,
+                                 .file = file,
+                                 .line = (uint32_t)line,
+                                 .rows = rows,
+                                 .cols = cols,
+                                 .core_type = core->known.type,
+                                 .core = core->index,
+                                 .task_id = core->known.task_id,
+                                 .widens = true};
+    if (tg_show_check(&show)) {
+        if (core->known.type == TG_AIC && core->n_begun == core->known.n_kernels) tg_lazy_settle(&core->lazy, &copy);
+        tg_show_values(&show, &core->buffers);
+    }
+    tg_guard_leave_runtime();
+    tg_state_leave(&theirs);
+}
+
+static const struct tg_tile_isa cpu_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order, .print = print};
 
 /* The buffers of a worker, on first use. A worker is a cube core and a vector core. Fresh buffers hold NaN, later ones
  * the contents that the last task left. false: no memory. */

@@ -32,6 +32,7 @@
 #include "tile/execute.h"
 #include "tile/facts.h"
 #include "tile/rules.h"
+#include "tile/show.h"
 #include "tile/table.h"
 
 enum {
@@ -66,6 +67,7 @@ struct core {
     uint64_t began_ns;       /* host time at which it began */
     uint64_t others_ns;      /* host time since then that was not the kernel's own: its checks, other actors */
     struct tg_kernel_end *end;
+    int32_t task_id;              /* of the running task */
     char fault[TG_MESSAGE_BYTES]; /* why the last kernel failed */
     bool warm;                    /* has run a task in this launch */
     bool in_kernel;               /* a kernel runs, or is suspended between two instructions */
@@ -383,7 +385,35 @@ static TG_FORGETS void order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, 
     issue(&instr);
 }
 
-static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order};
+/* A kernel wants to see a tile. Nothing of the device takes part. */
+static TG_FORGETS void print(const struct tg_tile *tile, const char *name, uint32_t rows, uint32_t cols,
+                             const char *file, int line)
+{
+    const struct core *core = running_core();
+    if (!core) {
+        if (tg_coro_current()->guard) tg_guard_raise(); /* a plugin calls a kernel by itself */
+        return;
+    }
+    const struct tg_state theirs = tg_state_enter();
+    tg_guard_enter_runtime();
+    const struct tg_tile copy = *tile;
+    const struct tg_show show = {.tile = &copy,
+                                 .name = name,
+                                 .file = file,
+                                 .line = (uint32_t)line,
+                                 .rows = rows,
+                                 .cols = cols,
+                                 .core_type = core->type,
+                                 .core = core_index(running_sim),
+                                 .task_id = core->task_id};
+    if (running_sim->run->pipe_order != TG_PIPE_ORDER_PROGRAM)
+        tg_show_refuse(&show, "pipes late and early execute instructions after the kernel has returned");
+    else if (tg_show_check(&show)) tg_show_values(&show, &core->buffers);
+    tg_guard_leave_runtime();
+    tg_state_leave(&theirs);
+}
+
+static const struct tg_tile_isa sim_isa = {.abi = TG_TILE_ABI, .issue = issue, .order = order, .print = print};
 
 /* The buffers of a core, on first use. Fresh buffers hold NaN, later ones the contents that the last task left. false:
  * no memory. */
@@ -467,6 +497,7 @@ static void sim_run_kernel(struct tg_machine *machine, const struct tg_kernel_ca
 
     core->end = end;
     core->n_instructions = 0;
+    core->task_id = call->task_id;
     core->began_ns = tg_now_ns(CLOCK_MONOTONIC);
     core->others_ns = 0;
     tg_pipes_begin(&core->pipes);
