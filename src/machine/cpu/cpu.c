@@ -196,7 +196,8 @@ static TG_FORGETS void print(const struct tg_tile *tile, const char *name, uint3
                                  .task_id = core->known.task_id,
                                  .widens = true};
     if (tg_show_check(&show)) {
-        if (core->known.type == TG_AIC && core->n_begun == core->known.n_kernels) tg_lazy_settle(&core->lazy, &copy);
+        if (core->known.type == TG_AIC && core->n_begun == core->known.n_kernels)
+            tg_lazy_materialise(&core->lazy, &copy);
         tg_show_values(&show, &core->buffers);
     }
     tg_guard_leave_runtime();

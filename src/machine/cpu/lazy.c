@@ -71,12 +71,12 @@ static void materialise(const struct tg_lazy *lazy, const struct tg_lazy_tile *t
                        part->at + element_in(t, part, row, col) * bytes, bytes);
 }
 
-void tg_lazy_settle(const struct tg_lazy *lazy, const struct tg_tile *tile)
+void tg_lazy_materialise(const struct tg_lazy *lazy, const struct tg_tile *tile)
 {
     if (tile->kind > TG_RIGHT) return;
     const struct tg_lazy_buffer *buffer = &lazy->of_kind[tile->kind];
     for (uint32_t i = 0; i < buffer->n; i++)
-        if (overlaps(&buffer->tiles[i], span_of(tile))) settle(lazy, &buffer->tiles[i], tile->kind);
+        if (overlaps(&buffer->tiles[i], span_of(tile))) materialise(lazy, &buffer->tiles[i], tile->kind);
 }
 
 /* Remove the buffer's tiles that overlap the span. Before that, materialise tiles that must keep their bytes: all of

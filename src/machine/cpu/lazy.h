@@ -70,6 +70,6 @@ void tg_lazy_begin(struct tg_lazy *lazy);
 void tg_lazy_execute(struct tg_lazy *lazy, const struct tg_instr *instr);
 
 /* Write the bytes of a tile into its buffer, where they are only noted. Execution goes on as before. */
-void tg_lazy_settle(const struct tg_lazy *lazy, const struct tg_tile *tile);
+void tg_lazy_materialise(const struct tg_lazy *lazy, const struct tg_tile *tile);
 
 #endif
