@@ -53,7 +53,7 @@ static void announce_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, ui
     issue(&instr);
 }
 
-static const struct tg_tile_isa isa = {TG_TILE_ABI, issue, announce_order};
+static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue, .order = announce_order};
 const struct tg_tile_isa *tg_tile_isa = &isa;
 
 /* Every variant of the arithmetic in turn. */

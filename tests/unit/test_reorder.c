@@ -60,7 +60,7 @@ static void announce_order(uint32_t op, uint32_t src_pipe, uint32_t dst_pipe, ui
 }
 
 /* What tile.h's macros announce an instruction to. */
-static const struct tg_tile_isa isa = {TG_TILE_ABI, issue, announce_order};
+static const struct tg_tile_isa isa = {.abi = TG_TILE_ABI, .issue = issue, .order = announce_order};
 const struct tg_tile_isa *tg_tile_isa = &isa;
 
 /* Part `number` of a kernel, unless it is left out. */
