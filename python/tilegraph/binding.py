@@ -48,7 +48,8 @@ class RunResult(ctypes.Structure):
     _fields_ = [("size", c_size_t), ("n_tasks", c_uint64), ("n_edges", c_uint64), ("n_instructions", c_uint64),
                 ("n_aic", c_uint32), ("n_aiv", c_uint32), ("window", c_uint32), ("has_outputs", c_uint32),
                 ("device_ns", c_uint64), ("first_start_ns", c_uint64), ("last_publish_ns", c_uint64),
-                ("peak_device_bytes", c_uint64), ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64)]
+                ("peak_device_bytes", c_uint64), ("peak_graph_bytes", c_uint64), ("host_ns", c_uint64),
+                ("n_findings", c_uint64)]
 
 
 class FindingInfo(ctypes.Structure):
