@@ -2,8 +2,9 @@
  * bench_guard: the cost of protection from foreign code.
  *
  * The first rows are the processor state that is restored around each kernel, beside the C library's functions for it.
- * Others are an empty task on platform cpu with one worker, with and without catch_faults. The last rows are a launch of
- * four tasks whose first kernel crashes, beside one that succeeds. The table has the least and the median of the repetitions. A JSON array follows it.
+ * Others are an empty task on platform cpu with one worker, with and without catch_faults.
+ * The last rows are a launch of four tasks whose first kernel crashes, beside one that succeeds.
+ * The table has the least and the median of the repetitions. A JSON array follows it.
  */
 #include <fenv.h>
 #include <stdbool.h>
