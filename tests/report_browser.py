@@ -127,6 +127,8 @@ def check_hands(page, n_tasks):
     # The source with times; dark and light; print.
     listing = page.find("listing").text
     assert "kernel_entry" in listing or "could not be read" in listing, listing[:300]
+    titles = [cell.text for cell in page.find("listing").find_elements(By.TAG_NAME, "th")]
+    assert titles == ["line", "", "work", "cycles", "wait", "cycles", "part", "source"], titles
     assert page.js("return losses.every(l => l.work.every((w, k) => k === 0 || w >= l.work[k - 1]))")
     light = page.js("return getComputedStyle(document.body).backgroundColor")
     page.browser.execute_cdp_cmd("Emulation.setEmulatedMedia",

@@ -80,4 +80,5 @@ void tg_host_collect(struct tg_run *run, const struct tg_launch_report *report)
     record->core_type = run->core_type;
     record->kernels = &run->program->kernels;
     record->device_ns = result->device_ns;
+    record->core_ghz = run->program->device->machine->core_ghz;
 }

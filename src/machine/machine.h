@@ -161,6 +161,7 @@ struct tg_machine {
     bool lost;          /* a thread of it still runs foreign code: its memory is never released, and no run starts */
     uint32_t n_blocks;  /* blocks of 1 AIC and 2 AIV; 0: it has workers */
     uint32_t n_workers; /* 0: it has blocks */
+    double core_ghz;    /* clock of its cores; 0: it has none of its own */
 };
 
 /* write, read and fill of machines whose device memory is memory of this process (memory/gm.h). */

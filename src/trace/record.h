@@ -101,6 +101,7 @@ struct tg_record {
     const enum tg_core_type *core_type; /* [n_cores], borrowed */
     const struct tg_kernels *kernels;   /* borrowed */
     uint64_t device_ns;
+    double core_ghz; /* clock of the cores; 0: none is known, and there are no cycles */
 };
 
 /* Append one item; remembers when there is no memory. */

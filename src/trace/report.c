@@ -347,7 +347,7 @@ static void write_machine(const struct page *page, FILE *file)
                     page->findings->pipe_ns[type][pipe]);
         fputs("}", file);
     }
-    fputs("],\n\"longest\":[", file);
+    fprintf(file, "],\n\"core_ghz\":%.6g,\"longest\":[", record->core_ghz);
     for (uint32_t i = 0; i < page->findings->n_longest; i++)
         fprintf(file, "%s%u", i > 0 ? "," : "", page->findings->longest[i]);
     fputs("],\n\"files\":[", file);

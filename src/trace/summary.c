@@ -51,14 +51,19 @@ static void print_part(const char *name, uint64_t ns, const char *text, const st
     if (ns > 0) fprintf(stream, "  %-14s %12.2f us %5.1f %%   %s\n", name, us(ns), percent(ns, a->device_ns), text);
 }
 
+/* Start and end of a run are a bound of their own. */
+static const char launch_name[] = "start and end";
+
+static bool is_bound_by_launch(const struct tg_analysis *a) { return a->launch_ns > tg_bound_part(a, a->bound_by); }
+
 static void print_bounds(const struct tg_findings *f, FILE *stream)
 {
     const struct tg_analysis *a = &f->figures;
     fprintf(stream, "What the %.2f us went into, followed back from the end: bound by %s\n", us(a->device_ns),
-            tg_bound_name((enum tg_bound)a->bound_by));
+            is_bound_by_launch(a) ? launch_name : tg_bound_name((enum tg_bound)a->bound_by));
     for (uint32_t bound = 0; bound < TG_BOUNDS; bound++)
         print_part(tg_bound_name((enum tg_bound)bound), tg_bound_part(a, bound), what((int)bound), a, stream);
-    print_part("start and end", a->launch_ns, "of the run: before anything is built, after the last task", a, stream);
+    print_part(launch_name, a->launch_ns, "of the run: before anything is built, after the last task", a, stream);
 }
 
 /* The kernel with the largest share of the path; NULL: no kernel ran. */
@@ -80,10 +85,11 @@ void tg_advice_print(const struct tg_record *record, const struct tg_findings *f
     const uint64_t part = tg_bound_part(a, a->bound_by);
     uint64_t path_ns;
     const char *slowest = slowest_kernel(record, f, &path_ns);
-    if (a->launch_ns > part)
-        fprintf(stream, "start and end of the run take %.0f %%: give a run more work; then ",
+    fputs("bound by ", stream);
+    if (is_bound_by_launch(a))
+        fprintf(stream, "%s, %.0f %%: give a run more work; then by ", launch_name,
                 percent(a->launch_ns, a->device_ns));
-    fprintf(stream, "bound by %s, %.0f %%", tg_bound_name((enum tg_bound)a->bound_by), percent(part, a->device_ns));
+    fprintf(stream, "%s, %.0f %%", tg_bound_name((enum tg_bound)a->bound_by), percent(part, a->device_ns));
     switch (a->bound_by) {
     case TG_BOUND_KERNEL:
         if (slowest)

@@ -107,6 +107,12 @@ def test_the_path_is_the_whole_time(files):
     assert 0 < result["busy"]["aic"] < 1 and 0 < result["busy"]["aiv"] < 1
 
 
+def test_lines_have_the_clock_of_the_machine(files):
+    _, run, _, _, _ = files
+    figures = (ROOT / "machines" / "a2a3.txt").read_text()
+    assert run["core_ghz"] == float(re.search(r"^core_ghz *= *([\d.]+)", figures, re.M)[1])
+
+
 def test_spans_lie_in_the_run(files):
     _, run, _, _, _ = files
     spans, at = run["spans"], 0

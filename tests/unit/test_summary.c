@@ -73,6 +73,17 @@ static void it_says_what_was_found(void **state)
     expect("longest chain of kernels         700.00 us  70.0 %\n");
 }
 
+static void start_and_end_are_a_bound_of_their_own(void **state)
+{
+    (void)state;
+    made_init(&made, 1, 1, 100000);
+    made_span(&made, 0, TG_SPAN_BUILD, 60000, 80000);
+    made_task(&made, 0, (struct tg_record_task){.published_ns = 80000, .end_ns = 85000});
+    print();
+    expect("followed back from the end: bound by start and end\n");
+    expect("  bound by start and end, 75 %: give a run more work; then by builder, 20 %: publish earlier; ");
+}
+
 static void any_run_has_a_page(void **state)
 {
     (void)state;
@@ -106,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_says_what_was_found, clear, release),
+        cmocka_unit_test_setup_teardown(start_and_end_are_a_bound_of_their_own, clear, release),
         cmocka_unit_test_setup_teardown(any_run_has_a_page, clear, release),
         cmocka_unit_test(names),
     };

@@ -701,6 +701,7 @@ enum tg_status tg_sim_open(const struct tg_device_config *config, struct tg_mach
     sim->machine.isa_name = tg_tile_variant_for(sim->isa)->name;
     sim->machine.catch_faults = config->catch_faults;
     sim->machine.n_blocks = (uint32_t)sim->figures.blocks;
+    sim->machine.core_ghz = sim->figures.core_ghz;
     *out = &sim->machine;
     return TG_OK;
 
