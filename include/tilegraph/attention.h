@@ -15,7 +15,7 @@
  * A token sees keys p - window_left to p + window_right, and with `causal` none behind p. So the last query token of a
  * sequence stands at its last key. A token that sees no key gets zeros. Products and sums are fp32.
  *
- * Threads   An operator belongs to the thread of its device.
+ * Threads   An operator belongs to the thread of its device. A call while another thread is in one is refused.
  * Errors    as in tilegraph.h. The message of a refused call names the argument and its value; for batches also the
  *           sequence and the block. Nothing is written then. A run that fails writes no output in host memory.
  */

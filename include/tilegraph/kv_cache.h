@@ -70,6 +70,18 @@ struct tg_kv_view {
  */
 TG_API enum tg_status tg_kv_view_place(struct tg_kv_view *view, enum tg_kv_layout layout);
 
+/*
+ * Copy all keys and values from one layout to another one: between two caches, or between a cache and memory of the
+ * caller. Both views have the same blocks, heads, dims, element type and scales; only addresses and distances differ.
+ * Scales of blocks are copied, too.
+ *
+ * Writes    the elements of `to`, which shares no bytes with `from`. What lies between them keeps its bytes.
+ * Blocks    until they are written: a copy on the host
+ * Errors    TG_ERR_ARGUMENT: names the field; nothing is written. TG_ERR_MEMORY
+ */
+TG_API enum tg_status tg_kv_convert(struct tg_device *device, const struct tg_kv_view *from,
+                                    const struct tg_kv_view *to);
+
 /* Zeros, and scales of 1; view->size says how many bytes there are. TG_ERR_ARGUMENT: the size is too small. */
 TG_API enum tg_status tg_kv_view_fill(struct tg_kv_view *view);
 static inline void tg_kv_view_init(struct tg_kv_view *view)
@@ -106,6 +118,10 @@ struct tg_kv_cache_config {
     bool rotary_interleaved;   /* pairs are dimensions 2 i and 2 i + 1; else i and i + rotary_dims / 2. false */
     uint32_t rotary_positions; /* rows of the tables */
     const float *rotary_cos, *rotary_sin; /* [rotary_positions][rotary_dims / 2], host memory, copied */
+    /* 8-bit elements: each block and KV head has a scale of its own for its keys, and one for its values. Appends
+     * choose it: the largest number of the block and head becomes the largest element. If a scale grows, older
+     * elements of the block are rounded again. Number = element * key_scale * scale of the block and head. false */
+    bool block_scales;
 };
 
 /* Fill in the defaults; config->size says how many bytes there are. */
@@ -139,7 +155,8 @@ static inline enum tg_status tg_kv_cache_view(const struct tg_kv_cache *cache, u
 }
 
 /* The block table in host memory: [max_sequences][*stride] block numbers. -1 stands behind the last block of an open
- * sequence. Valid until the cache is closed. A call that changes a sequence changes its row, and no other row. */
+ * sequence. Valid until the cache is closed. A call that changes a sequence changes its row, and no other row. NULL if
+ * cache is NULL. */
 TG_API const int32_t *tg_kv_cache_table(const struct tg_kv_cache *cache, int64_t *stride);
 
 struct tg_kv_stats {
@@ -241,8 +258,8 @@ struct tg_kv_rows {
     const uint64_t *sequences;   /* [n_sequences], each at most once */
     const int32_t *n_tokens;     /* [n_sequences] new tokens of each, reserved and not committed; NULL: 1 each */
     const void *keys, *values;   /* host memory, or device addresses */
-    bool resident;               /* keys and values are device addresses, and used in place */
-    uint32_t dtype;              /* of both: fp32, fp16, bf16, or the cache's own. TG_FP32 is 0 */
+    bool resident;               /* keys and values are device addresses, and used in place; no bytes of the cache */
+    uint32_t dtype;              /* of both: fp32, fp16, bf16, or the cache's own without block_scales. TG_FP32: 0 */
     int64_t key_token, key_head; /* elements from token to token and from head to head; 0: without gaps */
     int64_t value_token, value_head;
 };
@@ -250,8 +267,7 @@ struct tg_kv_rows {
 /*
  * Write the keys and values of reserved tokens into their blocks of one layer. The first new token of a sequence comes
  * behind its committed ones. Keys are rotated by their position if the cache has rotary tables. Numbers are rounded to
- * the cache's type. 8-bit elements are divided by the cache's scale, limited to their range, and rounded to nearest
- * even.
+ * the cache's type. 8-bit elements are divided by their scale, limited to their range, and rounded to nearest even.
  *
  * Runs      a graph of vector kernels, or nothing if there are no tokens
  * Writes    the token slots of the new tokens in that layer, and nothing else
@@ -262,12 +278,13 @@ struct tg_kv_rows {
 TG_API enum tg_status tg_kv_append(struct tg_kv_cache *cache, uint32_t layer, const struct tg_kv_rows *rows);
 
 /* The run of the last append, for findings, records and results; it belongs to the cache and ends with the next append
- * or with tg_kv_cache_close. NULL: no append has run. */
+ * or with tg_kv_cache_close. NULL: no append has run, or cache is NULL. */
 TG_API struct tg_run *tg_kv_last_run(const struct tg_kv_cache *cache);
 
 /*
  * Copy a sequence's committed tokens, with keys and values of all layers, into bytes of host memory: to make room in
- * the cache, or to move it to another cache. The bytes do not depend on the cache's layout and block size.
+ * the cache, or to move it to another cache. The bytes do not depend on the cache's layout and block size. With
+ * block_scales they have the scales of the blocks, and a cache of the same block size can import them.
  *
  * Writes    bytes [*n_bytes]. With bytes NULL only *n_bytes, the number that is needed.
  * Blocks    for the copy
@@ -280,7 +297,7 @@ TG_API enum tg_status tg_kv_export(struct tg_kv_cache *cache, uint64_t sequence,
  * A sequence from bytes of tg_kv_export. Full blocks that the cache can find by their tokens are shared, not copied.
  *
  * Writes    *sequence; *n_missing, which may be NULL, as tg_kv_reserve does
- * Errors    TG_ERR_ARGUMENT    the bytes are damaged, or of a cache with other layers, heads, dims or element type
+ * Errors    TG_ERR_ARGUMENT    the bytes are damaged, of a cache with other layers, heads, dims, type or scales
  *           TG_ERR_CACHE_FULL  max_sequences are open, or blocks are missing
  */
 TG_API enum tg_status tg_kv_import(struct tg_kv_cache *cache, const void *bytes, uint64_t n_bytes, uint64_t *sequence,

@@ -161,7 +161,8 @@ def _key(options):
 class KVCache(_Object):
     """A paged KV cache on a device. Arguments are fields of struct tg_kv_cache_config; `dtype` and `layout` are names.
 
-    run   fields of struct tg_run_config for the appends, {"check": True} for example
+    run            fields of struct tg_run_config for the appends, {"check": True} for example
+    block_scales   True: 8-bit elements with a scale for each block and head, which appends choose
     """
 
     def __init__(self, device, n_blocks, kv_heads, key_dim, dtype="float32", layout="packed", run=None, **config):
@@ -498,9 +499,16 @@ def _on_device(device, views):
         yield addresses
 
 
+def _scales(name, given, shape):
+    view, _ = _view(name, given, 2)
+    if view.shape != shape or view.dtype != "float32":
+        raise Error(f"'{name}' has the shape {view.shape} and the type {view.dtype}, expected {shape} of float32")
+    return view
+
+
 def attention(query, key_cache, value_cache, block_table, context_lens, query_lens=None, dtype=None, kv_dtype=None,
               layout="plain", key_scale=1.0, value_scale=1.0, device=None, out=None, causal=True, rotary_rows=None,
-              **options):
+              key_scales=None, value_scales=None, **options):
     """Attention over keys and values in blocks.
 
     query         [token][head][key_dim], the query tokens of all sequences behind each other; the last one of a
@@ -510,6 +518,8 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
                   [dim], and value_cache is None
     block_table   int32 [sequence][block]; context_lens: [sequence] keys; query_lens: [sequence], None: 1 each
     dtype         the element type of query and output, kv_dtype of keys and values, if the arrays cannot say it
+    key_scale     of 8-bit elements: a number is element * key_scale; key_scales: float32 [block][kv_head], a further
+                  factor for each block and head. value_scale and value_scales alike
     device        None: this computer
     options       of Attention (scale, soft_cap, window_left, window_right, run, ...) and of Attention.run (mask,
                   slopes, sinks, return_lse)
@@ -548,10 +558,13 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
             Attention(device, query_view.shape[1], kv_heads, key_dim, value_dim=value_dim, block_tokens=block_tokens,
                       query_dtype=names[number], kv_dtype=names[kv_number], causal=causal, **options))
         operator.plan(context_lens, block_table, query_lens, rotary_rows)
+        scales = {name: _scales(name, given, (n_blocks, kv_heads))
+                  for name, given in (("key_scales", key_scales), ("value_scales", value_scales)) if given is not None}
         addresses = stack.enter_context(_on_device(device, stored))
+        placed = stack.enter_context(_on_device(device, scales.values()))
         view = _struct(binding.View, c.tg_kv_view_fill, check, n_blocks=n_blocks, block_tokens=block_tokens,
                        kv_heads=kv_heads, key_dim=key_dim, value_dim=value_dim, dtype=kv_number, key=addresses[0],
-                       value=addresses[-1], key_scale=key_scale, value_scale=value_scale)
+                       value=addresses[-1], key_scale=key_scale, value_scale=value_scale, **dict(zip(scales, placed)))
         check(c.tg_kv_view_place(byref(view), layout_number))
         returned = operator.run(query, view, out=out, **arguments)
         if operator.findings:

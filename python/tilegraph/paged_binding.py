@@ -27,7 +27,7 @@ class CacheConfig(ctypes.Structure):
                 ("key_scale", c_float), ("value_scale", c_float), ("run", POINTER(RunConfig)),
                 ("keys", POINTER(c_uint64)), ("values", POINTER(c_uint64)), ("rotary_dims", c_uint32),
                 ("rotary_interleaved", c_bool), ("rotary_positions", c_uint32), ("rotary_cos", c_void_p),
-                ("rotary_sin", c_void_p)]
+                ("rotary_sin", c_void_p), ("block_scales", c_bool)]
 
 
 class CacheStats(ctypes.Structure):

@@ -11,14 +11,19 @@
 #include "base/sized.h"
 
 TG_EMBEDDED_OBJECTS(aiv_append);
+TG_EMBEDDED_OBJECTS(aiv_append_scaled);
 TG_EMBEDDED_OBJECTS(append_graph);
-static const struct tg_embedded kernels[] = {TG_EMBEDDED(aiv_append, TG_AIV)};
+/* In the order of enum func of append_graph.c. */
+static const struct tg_embedded kernels[] = {TG_EMBEDDED(aiv_append, TG_AIV), TG_EMBEDDED(aiv_append_scaled, TG_AIV)};
 static const struct tg_embedded plugin = TG_EMBEDDED(append_graph, TG_AIV);
 
 static const struct tg_sized sized_rows = {"tg_kv_rows", sizeof(struct tg_kv_rows), sizeof(struct tg_kv_rows)};
 
 /* Bytes of a task's rows, at least: less is not worth a task. */
 enum { TASK_BYTES = 64 << 10 };
+
+/* Of a run, with the optional ones. */
+enum { TENSORS_MAX = APPEND_TENSORS + 3 };
 
 /* Tasks for each worker or vector core, if there is work for them: the last ones do not leave others idle for long. */
 enum { TASKS_EACH = 4 };
@@ -39,6 +44,10 @@ static enum tg_status check_rows(const struct tg_kv_cache *cache, uint32_t layer
         return tg_error(TG_ERR_ARGUMENT, "layer is %u: the cache has %u, counted from 0", layer, config->n_layers);
     if (rows->dtype > TG_BF16 && rows->dtype != config->dtype)
         return tg_error(TG_ERR_ARGUMENT, "dtype of the rows is %u: give fp32, fp16, bf16 or the cache's", rows->dtype);
+    if (rows->dtype > TG_BF16 && config->block_scales)
+        return tg_error(TG_ERR_ARGUMENT,
+                        "dtype of the rows is %u, and blocks have scales of their own: give fp32, fp16 or bf16",
+                        rows->dtype);
     if (rows->dtype > TG_BF16 && cache->rotary)
         return tg_error(TG_ERR_ARGUMENT, "dtype of the rows is %u, and keys are rotated: give fp32, fp16 or bf16",
                         rows->dtype);
@@ -150,6 +159,7 @@ static void describe(struct append *a, const struct tg_kv_cache *cache, const st
     a->rows_of_task = (uint32_t)(even > least ? even : least);
     a->rotated = cache->rotary ? cache->config.rotary_dims : 0;
     a->positions = cache->config.rotary_positions;
+    a->rotary = 0;
 }
 
 /* ---- the run ----------------------------------------------------------------------------------------------------- */
@@ -167,21 +177,60 @@ static struct tg_tensor resident(const char *name, tg_address address, uint64_t 
     return (struct tg_tensor){name, (void *)(uintptr_t)address, bytes, bytes, TG_RESIDENT};
 }
 
+/* New rows are elements, and none of the cache that are written. */
+static enum tg_status check_source(const struct tg_tensor *t, const struct tg_kv_view *view,
+                                   const struct tg_kv_rows *rows)
+{
+    const uint32_t element = tg_dtype_bytes(rows->dtype);
+    const uint64_t from = (uint64_t)(uintptr_t)t->data;
+    if (!t->data) return tg_error(TG_ERR_ARGUMENT, "%s is NULL", t->name);
+    if (from % element)
+        return tg_error(TG_ERR_ARGUMENT, "%s: %p is no address of an element of %u bytes", t->name, t->data, element);
+    if (!rows->resident) return TG_OK;
+    const uint64_t at[2] = {view->key, view->value}, n[2] = {tg_kv_key_extent(view), tg_kv_value_extent(view)};
+    for (int i = 0; i < 2; i++)
+        if (from < at[i] + n[i] && at[i] < from + t->bytes)
+            return tg_error(TG_ERR_ARGUMENT, "%s: %llu bytes from %p on share bytes with the cache's %s", t->name,
+                            (unsigned long long)t->bytes, t->data, i ? "values" : "keys");
+    return TG_OK;
+}
+
+/* The tensors of a run; the descriptor gets the numbers of the optional ones. Returns how many they are. */
+static size_t list_tensors(struct tg_kv_cache *cache, const struct tg_kv_view *view, const struct tg_kv_rows *rows,
+                           const struct pieces *p, struct tg_tensor tensors[TENSORS_MAX])
+{
+    const struct tg_rotary rotary = tg_kv_cache_rotary(&cache->config);
+    const uint64_t scale_bytes = tg_kv_scale_bytes(view);
+    struct append *a = cache->descriptor;
+    size_t n = APPEND_TENSORS;
+    tensors[APPEND_DESCRIPTOR] = (struct tg_tensor){
+        "descriptor", cache->descriptor, sizeof(struct append) + p->n * sizeof(struct append_piece), 1, TG_IN};
+    tensors[APPEND_KEY_ROWS] = source(rows, "keys", rows->keys, rows->key_token, rows->key_head, p->n_rows,
+                                      view->kv_heads, view->key_dim);
+    tensors[APPEND_VALUE_ROWS] = source(rows, "values", rows->values, rows->value_token, rows->value_head, p->n_rows,
+                                        view->kv_heads, view->value_dim);
+    tensors[APPEND_KEYS] = resident("keys of the cache", view->key, tg_kv_key_extent(view));
+    tensors[APPEND_VALUES] = resident("values of the cache", view->value, tg_kv_value_extent(view));
+    if (cache->rotary) {
+        a->rotary = (uint32_t)n;
+        tensors[n++] = resident("rotary tables", cache->rotary, tg_rotary_bytes(&rotary, view->key_dim));
+    }
+    if (view->key_scales) {
+        a->sides[0].scales = (uint32_t)n;
+        tensors[n++] = resident("scales of the keys", view->key_scales, scale_bytes);
+        a->sides[1].scales = (uint32_t)n;
+        tensors[n++] = resident("scales of the values", view->value_scales, scale_bytes);
+    }
+    return n;
+}
+
 static enum tg_status run(struct tg_kv_cache *cache, const struct tg_kv_view *view, const struct tg_kv_rows *rows,
                           const struct pieces *p)
 {
-    const struct tg_rotary rotary = tg_kv_cache_rotary(&cache->config);
-    const struct tg_tensor tensors[APPEND_TENSORS] = {
-        [APPEND_DESCRIPTOR] = {"descriptor", cache->descriptor,
-                               sizeof(struct append) + p->n * sizeof(struct append_piece), 1, TG_IN},
-        [APPEND_KEY_ROWS] = source(rows, "keys", rows->keys, rows->key_token, rows->key_head, p->n_rows, view->kv_heads,
-                                   view->key_dim),
-        [APPEND_VALUE_ROWS] = source(rows, "values", rows->values, rows->value_token, rows->value_head, p->n_rows,
-                                     view->kv_heads, view->value_dim),
-        [APPEND_KEYS] = resident("keys of the cache", view->key, tg_kv_key_extent(view)),
-        [APPEND_VALUES] = resident("values of the cache", view->value, tg_kv_value_extent(view)),
-        [APPEND_ROTARY] = resident("rotary tables", cache->rotary, tg_rotary_bytes(&rotary, view->key_dim))};
-    const size_t n_tensors = cache->rotary ? APPEND_TENSORS : APPEND_ROTARY;
+    struct tg_tensor tensors[TENSORS_MAX];
+    const size_t n_tensors = list_tensors(cache, view, rows, p, tensors);
+    TG_TRY(check_source(&tensors[APPEND_KEY_ROWS], view, rows));
+    TG_TRY(check_source(&tensors[APPEND_VALUE_ROWS], view, rows));
     if (!cache->append)
         TG_TRY(tg_embedded_program_open(cache->device, kernels, sizeof kernels / sizeof kernels[0], &plugin,
                                         "append_graph", cache->run.check, &cache->append));
@@ -192,10 +241,8 @@ static enum tg_status run(struct tg_kv_cache *cache, const struct tg_kv_view *vi
     return status;
 }
 
-enum tg_status tg_kv_append(struct tg_kv_cache *cache, uint32_t layer, const struct tg_kv_rows *rows)
+static enum tg_status append(struct tg_kv_cache *cache, uint32_t layer, const struct tg_kv_rows *rows)
 {
-    TG_REQUIRE(cache);
-    TG_REQUIRE(rows);
     struct tg_kv_rows known = {0};
     struct pieces p = {cache, 0, 0};
     TG_TRY(tg_sized_take(&sized_rows, &known, rows));
@@ -205,10 +252,20 @@ enum tg_status tg_kv_append(struct tg_kv_cache *cache, uint32_t layer, const str
     cache->n_appends++;
     TG_TRY(add_sequences(&p, &known));
     if (p.n_rows == 0) return TG_OK;
-    if (!known.keys || !known.values) return tg_error(TG_ERR_ARGUMENT, "%s is NULL", known.keys ? "values" : "keys");
     const struct tg_kv_view *view = &cache->views[layer];
     describe(cache->descriptor, cache, view, &known, &p);
     return run(cache, view, &known, &p);
 }
 
-struct tg_run *tg_kv_last_run(const struct tg_kv_cache *cache) { return cache->last_run; }
+enum tg_status tg_kv_append(struct tg_kv_cache *cache, uint32_t layer, const struct tg_kv_rows *rows)
+{
+    TG_REQUIRE(cache);
+    TG_REQUIRE(rows);
+    if (atomic_exchange_explicit(&cache->appends, true, memory_order_acquire))
+        return tg_error(TG_ERR_ARGUMENT, "tg_kv_append: another thread appends to this cache");
+    const enum tg_status status = append(cache, layer, rows);
+    atomic_store_explicit(&cache->appends, false, memory_order_release);
+    return status;
+}
+
+struct tg_run *tg_kv_last_run(const struct tg_kv_cache *cache) { return cache ? cache->last_run : NULL; }

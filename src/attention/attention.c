@@ -2,6 +2,7 @@
 #include <tilegraph/attention.h>
 
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -85,6 +86,7 @@ struct tg_attention {
     tg_address scratch;      /* kernels/scratch.h */
     uint64_t scratch_bytes;  /* allocated */
     struct tg_run *last_run; /* NULL: none */
+    atomic_bool busy;        /* a call is in progress; enter and leave are partners */
 };
 
 /* ---- the structures of callers ----------------------------------------------------------------------------------- */
@@ -130,16 +132,6 @@ static enum tg_status check_dtype(const char *name, uint32_t dtype)
                     dtype);
 }
 
-/* Scales of two arrays are multiplied and divided by each other: fp32 has the results, and those of its numbers. */
-#define SCALE_MAX 1e18f
-
-static enum tg_status check_scale(const char *name, float scale)
-{
-    if (scale >= 1 / SCALE_MAX && scale <= SCALE_MAX) return TG_OK;
-    return tg_error(TG_ERR_ARGUMENT, "%s is %g: %g to %g are possible", name, (double)scale, 1 / (double)SCALE_MAX,
-                    (double)SCALE_MAX);
-}
-
 static enum tg_status check_window(const char *name, int32_t keys)
 {
     if (keys >= -1 && keys <= TOKENS_MAX) return TG_OK;
@@ -165,13 +157,13 @@ static enum tg_status check_config(const struct tg_attention_config *c)
     TG_TRY(check_dtype("query_dtype", c->query_dtype));
     TG_TRY(check_dtype("out_dtype", c->out_dtype));
     TG_TRY(check_dtype("kv_dtype", c->kv_dtype));
-    TG_TRY(check_scale("out_scale", c->out_scale));
+    TG_TRY(tg_kv_check_scale("out_scale", c->out_scale));
     if (c->out_scale != 1 && !is_narrow(c->out_dtype))
         return tg_error(TG_ERR_ARGUMENT, "out_scale is %g; only 8-bit outputs have a scale", (double)c->out_scale);
-    if (!(c->scale >= 0 && c->scale <= SCALE_MAX))
+    if (!(c->scale >= 0 && c->scale <= TG_KV_SCALE_MAX))
         return tg_error(TG_ERR_ARGUMENT,
                         "scale is %g: a positive number up to %g is possible, or 0 for 1 / sqrt(key_dim)",
-                        (double)c->scale, (double)SCALE_MAX);
+                        (double)c->scale, (double)TG_KV_SCALE_MAX);
     if (!(c->soft_cap >= 0 && c->soft_cap <= SOFT_CAP_MAX))
         return tg_error(TG_ERR_ARGUMENT, "soft_cap is %g: a positive number up to %d is possible, or 0 for none",
                         (double)c->soft_cap, SOFT_CAP_MAX);
@@ -265,6 +257,19 @@ uint64_t tg_attention_device_bytes(const struct tg_attention *a)
 }
 
 struct tg_run *tg_attention_last_run(const struct tg_attention *a) { return a ? a->last_run : NULL; }
+
+/* A second thread in a call would change what the first one works with. */
+static enum tg_status enter(struct tg_attention *a, const char *call)
+{
+    if (!atomic_exchange_explicit(&a->busy, true, memory_order_acquire)) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s: another thread is in a call of this operator", call);
+}
+
+static enum tg_status leave(struct tg_attention *a, enum tg_status status)
+{
+    atomic_store_explicit(&a->busy, false, memory_order_release);
+    return status;
+}
 
 /* ---- planning ---------------------------------------------------------------------------------------------------- */
 
@@ -487,10 +492,8 @@ static enum tg_status fill_plan(const struct tg_attention *a, const struct readi
     return TG_OK;
 }
 
-enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attention_batch *batch)
+static enum tg_status plan(struct tg_attention *a, const struct tg_attention_batch *batch)
 {
-    TG_REQUIRE(a);
-    TG_REQUIRE(batch);
     struct tg_attention_batch b = {0};
     TG_TRY(tg_sized_take(&sized_batch, &b, batch));
     if (b.n_sequences > 0 && !b.context_lens) return tg_error(TG_ERR_ARGUMENT, "context_lens is NULL");
@@ -502,6 +505,14 @@ enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attenti
     a->current = 1 - a->current;
     a->planned = true;
     return TG_OK;
+}
+
+enum tg_status tg_attention_plan(struct tg_attention *a, const struct tg_attention_batch *batch)
+{
+    TG_REQUIRE(a);
+    TG_REQUIRE(batch);
+    TG_TRY(enter(a, "tg_attention_plan"));
+    return leave(a, plan(a, batch));
 }
 
 /* ---- running ----------------------------------------------------------------------------------------------------- */
@@ -564,8 +575,8 @@ static enum tg_status check_view(const struct tg_attention *a, const struct tg_k
     if (v->key_token != 1 && v->key_dim_stride != 1)
         return tg_error(TG_ERR_ARGUMENT, "key_token is %lld and key_dim_stride %lld: one of them has to be 1",
                         (long long)v->key_token, (long long)v->key_dim_stride);
-    TG_TRY(check_scale("key_scale", v->key_scale));
-    TG_TRY(check_scale("value_scale", v->value_scale));
+    TG_TRY(tg_kv_check_scale("key_scale", v->key_scale));
+    TG_TRY(tg_kv_check_scale("value_scale", v->value_scale));
     TG_TRY(check_address("key", v->key, tg_dtype_bytes(v->dtype)));
     TG_TRY(check_address("value", v->value, tg_dtype_bytes(v->dtype)));
     TG_TRY(check_address("key_scales", v->key_scales, sizeof(float)));
@@ -853,10 +864,8 @@ static enum tg_status launch(struct tg_attention *a, struct tg_program *program,
     return status;
 }
 
-enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attention_step *step)
+static enum tg_status run(struct tg_attention *a, const struct tg_attention_step *step)
 {
-    TG_REQUIRE(a);
-    TG_REQUIRE(step);
     struct tg_attention_step s = {0};
     TG_TRY(tg_sized_take(&sized_step, &s, step));
     if (!a->planned) return tg_error(TG_ERR_ARGUMENT, "tg_attention_run: nothing is planned; call tg_attention_plan");
@@ -867,6 +876,14 @@ enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attentio
     TG_TRY(tg_kv_view_take(&l.kv, s.kv));
     TG_TRY(prepare(a, &l));
     return launch(a, a->program, l.tensors, l.n);
+}
+
+enum tg_status tg_attention_run(struct tg_attention *a, const struct tg_attention_step *step)
+{
+    TG_REQUIRE(a);
+    TG_REQUIRE(step);
+    TG_TRY(enter(a, "tg_attention_run"));
+    return leave(a, run(a, step));
 }
 
 /* ---- combining --------------------------------------------------------------------------------------------------- */
@@ -887,29 +904,42 @@ static enum tg_status add_rows(struct combination *c, struct array x, struct com
     return TG_OK;
 }
 
+/* Tensors `first` and behind are parts. Those before them are outputs, which share no bytes with what is used in place;
+ * parts in host memory are copied before anything is written. */
+static enum tg_status check_combination(const struct combination *c, uint32_t first)
+{
+    for (uint32_t i = 1; i < first; i++)
+        for (uint32_t j = i + 1; j < c->n; j++) {
+            const struct tg_tensor *x = &c->tensors[i], *y = &c->tensors[j];
+            const uint64_t at = (uint64_t)(uintptr_t)x->data, other = (uint64_t)(uintptr_t)y->data;
+            if (y->direction == TG_IN || at >= other + y->bytes || other >= at + x->bytes) continue;
+            return tg_error(TG_ERR_ARGUMENT, "%s and %s share bytes: %llu from %p on, and %llu from %p on", x->name,
+                            y->name, (unsigned long long)x->bytes, x->data, (unsigned long long)y->bytes, y->data);
+        }
+    return TG_OK;
+}
+
 static enum tg_status combine_parts(struct tg_attention *a, struct combination *c,
                                     const struct tg_attention_part *parts)
 {
-    const uint32_t heads = a->config.heads, dim = a->config.value_dim, dtype = a->config.out_dtype;
+    const uint32_t heads = a->config.heads, dim = a->config.value_dim, dtype = a->config.out_dtype, first = c->n;
     for (uint32_t i = 0; i < c->head.n_parts; i++) {
         struct array out = {"out of a part", parts[i].out, dtype, heads, dim, TG_IN};
         struct array lse = {"lse of a part", parts[i].lse, TG_FP32, heads, 1, TG_IN};
         TG_TRY(add_rows(c, out, &c->head.part_out[i]));
         TG_TRY(add_rows(c, lse, &c->head.part_lse[i]));
     }
+    TG_TRY(check_combination(c, first));
     if (!a->combiner)
         TG_TRY(tg_embedded_program_open(a->device, &combine_kernel, 1, &combine_plugin, "combine", a->run.check,
                                         &a->combiner));
     return launch(a, a->combiner, c->tensors, c->n);
 }
 
-enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, const struct tg_attention_part *parts,
-                                    uint32_t n_parts, const struct tg_attention_data *out,
-                                    const struct tg_attention_data *lse)
+static enum tg_status combine(struct tg_attention *a, uint32_t n_tokens, const struct tg_attention_part *parts,
+                              uint32_t n_parts, const struct tg_attention_data *out,
+                              const struct tg_attention_data *lse)
 {
-    TG_REQUIRE(a);
-    TG_REQUIRE(parts);
-    TG_REQUIRE(out);
     if (n_parts < 1 || n_parts > COMBINE_PARTS_MAX)
         return tg_error(TG_ERR_ARGUMENT, "n_parts is %u: 1 to %d are possible", n_parts, COMBINE_PARTS_MAX);
     if (n_tokens > TOKENS_MAX)
@@ -935,4 +965,15 @@ enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, c
     if (status == TG_OK) status = combine_parts(a, c, parts);
     free(c);
     return status;
+}
+
+enum tg_status tg_attention_combine(struct tg_attention *a, uint32_t n_tokens, const struct tg_attention_part *parts,
+                                    uint32_t n_parts, const struct tg_attention_data *out,
+                                    const struct tg_attention_data *lse)
+{
+    TG_REQUIRE(a);
+    TG_REQUIRE(parts);
+    TG_REQUIRE(out);
+    TG_TRY(enter(a, "tg_attention_combine"));
+    return leave(a, combine(a, n_tokens, parts, n_parts, out, lse));
 }

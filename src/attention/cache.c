@@ -13,7 +13,7 @@
 /* ---- configuration ----------------------------------------------------------------------------------------------- */
 
 static const struct tg_sized sized_config = {"tg_kv_cache_config", sizeof(struct tg_kv_cache_config),
-                                             sizeof(struct tg_kv_cache_config)};
+                                             offsetof(struct tg_kv_cache_config, block_scales)};
 static const struct tg_sized sized_view = {"tg_kv_view", sizeof(struct tg_kv_view), sizeof(struct tg_kv_view)};
 static const struct tg_sized sized_stats = {"tg_kv_stats", sizeof(struct tg_kv_stats), sizeof(struct tg_kv_stats)};
 static const struct tg_sized sized_sequence = {"tg_kv_sequence", sizeof(struct tg_kv_sequence),
@@ -78,10 +78,16 @@ static enum tg_status check_config(struct tg_kv_cache_config *config)
     if (config->dtype > TG_BF16 && config->dtype != TG_INT8 && config->dtype != TG_FP8_E4M3 &&
         config->dtype != TG_FP8_E5M2)
         return tg_error(TG_ERR_ARGUMENT, "dtype %u is no element type of a KV cache", config->dtype);
-    if (!(config->key_scale > 0 && config->key_scale <= FLT_MAX) ||
-        !(config->value_scale > 0 && config->value_scale <= FLT_MAX))
-        return tg_error(TG_ERR_ARGUMENT, "key_scale and value_scale are positive numbers, not %g and %g",
-                        (double)config->key_scale, (double)config->value_scale);
+    if (config->block_scales && config->dtype <= TG_BF16)
+        return tg_error(TG_ERR_ARGUMENT, "block_scales is true, and dtype is %u; only 8-bit elements have scales",
+                        config->dtype);
+    TG_TRY(tg_kv_check_scale("key_scale", config->key_scale));
+    TG_TRY(tg_kv_check_scale("value_scale", config->value_scale));
+    if (config->dtype <= TG_BF16 && (config->key_scale != 1 || config->value_scale != 1))
+        return tg_error(TG_ERR_ARGUMENT,
+                        "key_scale and value_scale are %g and %g, and dtype is %u; only 8-bit elements "
+                        "have scales",
+                        (double)config->key_scale, (double)config->value_scale, config->dtype);
     const struct tg_rotary rotary = tg_kv_cache_rotary(config);
     TG_TRY(tg_rotary_check(&rotary, config->key_dim));
     return check_memory(config);
@@ -130,6 +136,23 @@ static enum tg_status place_layer(struct tg_kv_cache *cache, uint32_t layer)
     return tg_kv_view_place(view, (enum tg_kv_layout)config->layout);
 }
 
+/* A scale of 0: nothing is in the block. */
+static enum tg_status open_scales(struct tg_kv_cache *cache)
+{
+    static const float zeros[2048];
+    const uint64_t each = tg_kv_scale_bytes(cache->views), bytes = 2 * each * cache->config.n_layers;
+    TG_TRY(tg_device_malloc(cache->device, bytes, &cache->scales));
+    for (uint64_t at = 0; at < bytes; at += sizeof zeros) {
+        const uint64_t n = bytes - at < sizeof zeros ? bytes - at : sizeof zeros;
+        TG_TRY(tg_copy_to_device(cache->device, cache->scales + at, zeros, n));
+    }
+    for (uint32_t layer = 0; layer < cache->config.n_layers; layer++) {
+        cache->views[layer].key_scales = cache->scales + 2 * each * layer;
+        cache->views[layer].value_scales = cache->views[layer].key_scales + each;
+    }
+    return TG_OK;
+}
+
 static enum tg_status open_parts(struct tg_kv_cache *cache)
 {
     const struct tg_kv_cache_config *config = &cache->config;
@@ -141,6 +164,7 @@ static enum tg_status open_parts(struct tg_kv_cache *cache)
         return tg_error(TG_ERR_MEMORY, "no memory for the books of %u blocks and %u sequences", config->n_blocks,
                         config->max_sequences);
     for (uint32_t layer = 0; layer < config->n_layers; layer++) TG_TRY(place_layer(cache, layer));
+    if (config->block_scales) TG_TRY(open_scales(cache));
     const struct tg_rotary rotary = tg_kv_cache_rotary(config);
     if (rotary.dims) TG_TRY(tg_rotary_open(cache->device, &rotary, config->key_dim, &cache->rotary));
     /* The caller's arrays are not kept. */
@@ -180,6 +204,7 @@ void tg_kv_cache_close(struct tg_kv_cache *cache)
     for (uint32_t layer = 0; layer < cache->n_allocated; layer++)
         tg_device_free(cache->device, cache->views[layer].key);
     if (cache->rotary) tg_device_free(cache->device, cache->rotary);
+    if (cache->scales) tg_device_free(cache->device, cache->scales);
     tg_run_close(cache->last_run);
     tg_program_close(cache->append);
     tg_kv_table_fini(&cache->table);
@@ -201,8 +226,8 @@ enum tg_status tg_kv_cache_get_view(const struct tg_kv_cache *cache, uint32_t la
 
 const int32_t *tg_kv_cache_table(const struct tg_kv_cache *cache, int64_t *stride)
 {
-    if (stride) *stride = cache->table.row_blocks;
-    return cache->table.rows;
+    if (stride) *stride = cache ? cache->table.row_blocks : 0;
+    return cache ? cache->table.rows : NULL;
 }
 
 enum tg_status tg_kv_cache_get_stats(struct tg_kv_cache *cache, struct tg_kv_stats *stats)
@@ -289,23 +314,34 @@ enum tg_status tg_kv_fork(struct tg_kv_cache *cache, uint64_t sequence, uint64_t
     return !seq ? tg_kv_no_sequence(sequence) : !other ? no_row(cache) : TG_OK;
 }
 
+static enum tg_status copy_bytes(struct tg_kv_cache *cache, tg_address from, tg_address to, uint64_t n_bytes)
+{
+    char part[8192];
+    for (uint64_t at = 0; at < n_bytes; at += sizeof part) {
+        const uint64_t n = n_bytes - at < sizeof part ? n_bytes - at : sizeof part;
+        TG_TRY(tg_copy_from_device(cache->device, part, from + at, n));
+        TG_TRY(tg_copy_to_device(cache->device, to + at, part, n));
+    }
+    return TG_OK;
+}
+
 /* Copy a block in all layers. Both are referenced, and only this thread knows `to`: no lock is needed. */
 static enum tg_status copy_block(struct tg_kv_cache *cache, int32_t from, int32_t to)
 {
-    char part[8192];
     const uint64_t element = tg_dtype_bytes(cache->config.dtype);
-    const uint64_t sizes[2] = {tg_kv_key_elements(cache->views) * element,
-                               tg_kv_value_elements(cache->views) * element};
     for (uint32_t layer = 0; layer < cache->config.n_layers; layer++) {
-        const tg_address bases[2] = {cache->views[layer].key, cache->views[layer].value};
-        for (int i = 0; i < 2; i++) {
-            const tg_address src = bases[i] + (uint64_t)from * sizes[i], dst = bases[i] + (uint64_t)to * sizes[i];
-            for (uint64_t at = 0; at < sizes[i]; at += sizeof part) {
-                const uint64_t n = sizes[i] - at < sizeof part ? sizes[i] - at : sizeof part;
-                TG_TRY(tg_copy_from_device(cache->device, part, src + at, n));
-                TG_TRY(tg_copy_to_device(cache->device, dst + at, part, n));
-            }
-        }
+        const struct tg_kv_view *v = &cache->views[layer];
+        const uint64_t row = (uint64_t)v->kv_heads * sizeof(float);
+        const struct {
+            tg_address base;
+            uint64_t bytes;
+        } parts[] = {{v->key, tg_kv_key_elements(v) * element},
+                     {v->value, tg_kv_value_elements(v) * element},
+                     {v->key_scales, v->key_scales ? row : 0},
+                     {v->value_scales, v->value_scales ? row : 0}};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            TG_TRY(copy_bytes(cache, parts[i].base + (uint64_t)from * parts[i].bytes,
+                              parts[i].base + (uint64_t)to * parts[i].bytes, parts[i].bytes));
     }
     return TG_OK;
 }

@@ -2,8 +2,8 @@
 #ifndef TG_ATTENTION_CACHE_H
 #define TG_ATTENTION_CACHE_H
 
-#include <float.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <tilegraph/kv_cache.h>
 
@@ -21,9 +21,11 @@ struct tg_kv_cache {
     uint64_t n_copied;
     /* Of the thread of the device: */
     struct tg_run_config run;
+    tg_address scales;         /* fp32 [layer][2][block][head], of keys and of values; 0: none */
     tg_address rotary;         /* tables of rotary.h; 0: keys are not rotated */
     struct tg_program *append; /* NULL before the first append */
     struct tg_run *last_run;
+    atomic_bool appends; /* tg_kv_append sets and clears it: a second thread is refused */
     uint64_t n_appends;
     void *descriptor; /* of the last append; borrowed by last_run */
     size_t descriptor_bytes;

@@ -52,6 +52,15 @@ uint64_t tg_kv_value_extent(const struct tg_kv_view *v)
     return extent(n, step) * tg_dtype_bytes(v->dtype);
 }
 
+enum tg_status tg_kv_check_scale(const char *name, float scale)
+{
+    if (scale >= 1 / TG_KV_SCALE_MAX && scale <= TG_KV_SCALE_MAX) return TG_OK;
+    return tg_error(TG_ERR_ARGUMENT, "%s is %g: %g to %g are possible", name, (double)scale,
+                    1 / (double)TG_KV_SCALE_MAX, (double)TG_KV_SCALE_MAX);
+}
+
+uint64_t tg_kv_scale_bytes(const struct tg_kv_view *v) { return (uint64_t)v->n_blocks * v->kv_heads * sizeof(float); }
+
 /* Keys and values as [block][token][head][dim]. */
 static void place_plain(struct tg_kv_view *v)
 {

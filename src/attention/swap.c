@@ -10,18 +10,20 @@
 
 /*
  * The bytes: this header; the known tokens, int32 [n_known]; then for each layer the keys [n_tokens][kv_heads][key_dim]
- * and the values [n_tokens][kv_heads][value_dim]. No part needs padding, for dims are multiples of 8.
+ * and the values [n_tokens][kv_heads][value_dim]. No part needs padding, for dims are multiples of 8. If blocks have
+ * scales, those of the sequence's blocks follow for each layer: of keys, fp32 [blocks][kv_heads], and of values.
  */
 struct header {
     char magic[8];
     uint32_t version;
     uint32_t n_layers, kv_heads, key_dim, value_dim, dtype;
     float key_scale, value_scale;
+    uint32_t scaled_tokens, zero; /* tokens of a block if blocks have scales, else 0 */
     uint64_t n_tokens, n_known;
     uint64_t hash; /* of the header with 0 here, and of the rest */
 };
 static const char magic[8] = "TGKVSEQ";
-enum { VERSION = 1 };
+enum { VERSION = 2 };
 
 /* ---- blocks ------------------------------------------------------------------------------------------------------ */
 
@@ -107,6 +109,31 @@ static enum tg_status copy_kind(const struct copy *c, const struct form *f, char
     return TG_OK;
 }
 
+/* The scales of the blocks of one layer, those of keys or of values, out to or in from [blocks][heads]. */
+static enum tg_status copy_scales(const struct copy *c, tg_address scales, char *rows, bool in)
+{
+    const uint32_t block_tokens = c->cache->config.block_tokens;
+    const uint64_t n_bytes = c->cache->config.kv_heads * sizeof(float);
+    for (uint64_t block = c->first / block_tokens; block * block_tokens < c->n_tokens; block++) {
+        const tg_address at = scales + (uint64_t)c->blocks[block] * n_bytes;
+        TG_TRY(in ? tg_copy_to_device(c->cache->device, at, rows + block * n_bytes, n_bytes)
+                  : tg_copy_from_device(c->cache->device, rows + block * n_bytes, at, n_bytes));
+    }
+    return TG_OK;
+}
+
+/* Those of a layer: *bytes goes on behind them. */
+static enum tg_status copy_layer_scales(const struct copy *c, const struct tg_kv_view *v, char **bytes, bool in)
+{
+    const uint64_t n_blocks = (c->n_tokens + v->block_tokens - 1) / v->block_tokens;
+    if (!v->key_scales) return TG_OK;
+    TG_TRY(copy_scales(c, v->key_scales, *bytes, in));
+    *bytes += n_blocks * v->kv_heads * sizeof(float);
+    TG_TRY(copy_scales(c, v->value_scales, *bytes, in));
+    *bytes += n_blocks * v->kv_heads * sizeof(float);
+    return TG_OK;
+}
+
 static enum tg_status copy_layers(struct copy *c, char *bytes, bool in)
 {
     struct form forms[2];
@@ -120,6 +147,7 @@ static enum tg_status copy_layers(struct copy *c, char *bytes, bool in)
             status = copy_kind(c, &forms[kind], bytes, in);
             bytes += c->n_tokens * forms[kind].token_bytes;
         }
+        if (status == TG_OK) status = copy_layer_scales(c, &c->cache->views[layer], &bytes, in);
     }
     free(c->block);
     return status;
@@ -141,6 +169,7 @@ static struct header header_of(const struct tg_kv_cache *cache, uint64_t n_token
     h.dtype = c->dtype;
     h.key_scale = c->key_scale;
     h.value_scale = c->value_scale;
+    h.scaled_tokens = c->block_scales ? c->block_tokens : 0;
     h.n_tokens = n_tokens;
     h.n_known = n_known;
     return h;
@@ -154,7 +183,10 @@ static uint64_t token_bytes(const struct tg_kv_cache *cache)
 
 static uint64_t bytes_of(const struct tg_kv_cache *cache, const struct header *h)
 {
-    return sizeof *h + h->n_known * sizeof(int32_t) + h->n_tokens * token_bytes(cache);
+    const struct tg_kv_cache_config *c = &cache->config;
+    const uint64_t n_blocks = c->block_scales ? (h->n_tokens + c->block_tokens - 1) / c->block_tokens : 0;
+    return sizeof *h + h->n_known * sizeof(int32_t) + h->n_tokens * token_bytes(cache) +
+           n_blocks * 2 * c->n_layers * c->kv_heads * sizeof(float);
 }
 
 static uint64_t hash_of(struct header h, const char *rest, uint64_t n)
@@ -217,10 +249,10 @@ static enum tg_status check_header(const struct tg_kv_cache *cache, const struct
         return tg_error(TG_ERR_ARGUMENT, "these are no bytes of tg_kv_export, version %d", VERSION);
     if (memcmp(h, &expected, sizeof expected) != 0)
         return tg_error(TG_ERR_ARGUMENT,
-                        "the bytes have %u layers, %u KV heads, dims %u and %u, dtype %u, scales %g and %g: not "
-                        "those of this cache",
+                        "the bytes have %u layers, %u KV heads, dims %u and %u, dtype %u, scales %g and %g, and "
+                        "scales of blocks of %u tokens (0: none): not those of this cache",
                         h->n_layers, h->kv_heads, h->key_dim, h->value_dim, h->dtype, (double)h->key_scale,
-                        (double)h->value_scale);
+                        (double)h->value_scale, h->scaled_tokens);
     const uint64_t most = (uint64_t)cache->config.max_blocks * cache->config.block_tokens;
     /* Numbers of a damaged header must not overflow below. */
     const bool is_possible = h->n_known <= h->n_tokens && h->n_tokens <= n_bytes / token_bytes(cache);

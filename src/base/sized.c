@@ -34,6 +34,7 @@ static size_t common(const struct tg_sized *sized, size_t size) { return size < 
 enum tg_status tg_sized_take(const struct tg_sized *sized, void *to, const void *from)
 {
     size_t size;
+    if (!from) return tg_error(TG_ERR_ARGUMENT, "%s: the address is NULL", sized->name);
     memcpy(&size, from, sizeof size);
     TG_TRY(check(sized, from, size));
     memcpy(to, from, common(sized, size));
@@ -44,6 +45,7 @@ enum tg_status tg_sized_take(const struct tg_sized *sized, void *to, const void 
 enum tg_status tg_sized_give(const struct tg_sized *sized, void *to, const void *from)
 {
     size_t size;
+    if (!to) return tg_error(TG_ERR_ARGUMENT, "%s: the address is NULL", sized->name);
     memcpy(&size, to, sizeof size);
     TG_TRY(check_size(sized, size));
     memset(to, 0, size);

@@ -20,14 +20,14 @@ struct tg_sized {
 
 /*
  * Copy the caller's structure over *to, which holds the defaults. to->size becomes `known`.
- * Errors    TG_ERR_ARGUMENT: the structure is shorter than the first version's, or has nonzero bytes behind this
- *           library's size. *to is unchanged.
+ * Errors    TG_ERR_ARGUMENT: `from` is NULL; the structure is shorter than the first version's, or has nonzero bytes
+ *           behind this library's size. *to is unchanged.
  */
 enum tg_status tg_sized_take(const struct tg_sized *sized, void *to, const void *from);
 
 /* Copy `from`, this library's structure, into the caller's structure. Its size stays, and its further fields become
  * zero.
- * Errors    TG_ERR_ARGUMENT: it is shorter than the first version's. *to is unchanged. */
+ * Errors    TG_ERR_ARGUMENT: `to` is NULL; it is shorter than the first version's, and unchanged. */
 enum tg_status tg_sized_give(const struct tg_sized *sized, void *to, const void *from);
 
 /* Copy a structure of item_size bytes that does not begin with its size. Missing fields of *to become zero. Errors as

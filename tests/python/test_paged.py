@@ -153,6 +153,45 @@ def test_short_types(device, dtype, tolerance):
     assert np.abs(out - golden(query, [keys], [values], [2])).max() < tolerance
 
 
+@pytest.mark.parametrize("dtype, tolerance", [("int8", 0.03), ("float8_e4m3fn", 0.12), ("float8_e5m2", 0.3)])
+def test_scales_of_blocks_are_chosen_by_appends(device, dtype, tolerance):
+    """Heads and blocks of very different sizes: one scale for all would lose the small ones."""
+    run = CHECKED["a2a3sim" if device.blocks else "cpu"]
+    size = np.array([1e-4, 1.0, 3e3], np.float32)[None, :, None]
+    keys, values = drawn(23, 3, 16), drawn(23, 3, 16, seed=2) * size * np.linspace(0.5, 4, 23)[:, None, None]
+    query = drawn(2, 6, 16, seed=3)
+    with tilegraph.KVCache(device, n_blocks=8, kv_heads=3, key_dim=16, block_tokens=8, dtype=dtype, block_scales=True,
+                           run=run) as cache:
+        sequence, _ = cache.start()
+        cache.reserve(sequence, 23)
+        for first, end in ((0, 3), (3, 4), (4, 18), (18, 23)):
+            cache.append(0, [sequence], keys[first:end], values[first:end].astype(np.float32))
+            assert cache.findings == []
+            cache.commit(sequence, end - first)
+        fork = cache.fork(sequence)
+        copy = cache.import_sequence(cache.export(sequence))
+        cache.reserve(fork, 1)
+        expected = golden(query, [keys], [values], [2])
+        for each in (sequence, fork, copy):
+            out = cache.attend(0, [each], query, run=run)
+            error = np.abs(out - expected).max(axis=(0, 2)) / np.abs(expected).max(axis=(0, 2))
+            assert error.max() < tolerance
+
+
+def test_scales_of_blocks_of_arrays(device):
+    query, cache = drawn(2, 4, 16), np.random.default_rng(4).integers(-100, 100, (2, 3, 8, 2, 16)).astype(np.int8)
+    scales = np.random.default_rng(5).uniform(0.001, 0.02, (2, 3, 2)).astype(np.float32)
+    keys, values = (cache[i] * scales[i][:, None, :, None] for i in range(2))
+    keys, values = ([side.reshape(-1, 2, 16)[:20]] for side in (keys, values))
+    out = tilegraph.attention(query, cache[0], cache[1], np.array([[0, 1, 2]], np.int32), [20], [2], device=device,
+                              key_scales=scales[0], value_scales=scales[1],
+                              run=CHECKED["a2a3sim" if device.blocks else "cpu"])
+    assert np.abs(out - golden(query, keys, values, [2])).max() < 1e-4
+    with pytest.raises(tilegraph.Error, match="key_scales"):
+        tilegraph.attention(query, cache[0], cache[1], np.array([[0, 1, 2]], np.int32), [20], [2], device=device,
+                            key_scales=scales[0][:2])
+
+
 def test_rotation_on_append_and_query(device):
     """Scores of rotated rows depend on the distance alone: positions from 0 and from 7 give the same output."""
     angles = np.outer(np.arange(32), [1, 0.5, 0.25, 0.125])

@@ -164,6 +164,19 @@ static void impossible_combinations_are_refused(void **state)
     assert_non_null(strstr(tg_last_message(), "lse of a part is NULL"));
     assert_true(out[0] == 3);
     assert_int_equal(tg_attention_combine(attention, 0, &part, 1, &part.out, NULL), TG_OK);
+    tg_address memory;
+    assert_int_equal(tg_device_malloc(device, 64, &memory), TG_OK);
+    part.lse.data = lse;
+    part.out = (struct tg_attention_data){.data = (void *)(uintptr_t)memory, .resident = true};
+    const struct tg_attention_data upon = {.data = (void *)(uintptr_t)(memory + 28), .resident = true};
+    assert_int_equal(tg_attention_combine(attention, 1, &part, 1, &upon, NULL), TG_ERR_ARGUMENT);
+    CHECK(strstr(tg_last_message(), "out and out of a part share bytes"), "%s", tg_last_message());
+    part.out = (struct tg_attention_data){.data = out}; /* copied: the output may be in its place */
+    assert_int_equal(tg_attention_combine(attention, 1, &part, 1, &part.out, NULL), TG_OK);
+    assert_true(out[0] == 3);
+    struct tg_attention_data lse_upon = {.data = &out[7]};
+    assert_int_equal(tg_attention_combine(attention, 1, &part, 1, &part.out, &lse_upon), TG_ERR_ARGUMENT);
+    assert_int_equal(tg_device_free(device, memory), TG_OK);
     tg_attention_close(attention);
     tg_device_close(device);
 }

@@ -1,5 +1,7 @@
 /* attention.h: bad arguments are refused with a message that names them, and nothing is written. */
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -321,6 +323,43 @@ static void a_step_needs_a_plan(void **state)
     good_close(&g);
 }
 
+/* A thread that runs steps until it is told to end. */
+struct busy {
+    struct good *good;
+    atomic_bool ends;
+    uint64_t n_refused;
+};
+
+static void *run_steps(void *argument)
+{
+    struct busy *b = argument;
+    while (!atomic_load(&b->ends)) b->n_refused += tg_attention_run(b->good->attention, &b->good->step) != TG_OK;
+    return NULL;
+}
+
+/* Two threads at once: the calls of one of them are refused, and no result is wrong. */
+static void a_second_thread_is_refused(void **state)
+{
+    struct good g;
+    (void)state;
+    good_open(&g);
+    struct busy b = {.good = &g};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, run_steps, &b), 0);
+    uint64_t n_refused = 0, n_done = 0;
+    while (n_refused < 3 || n_done < 3) {
+        const enum tg_status status = tg_attention_plan(g.attention, &g.batch);
+        n_done += status == TG_OK;
+        if (status == TG_OK) continue;
+        n_refused++;
+        expect(status, TG_ERR_ARGUMENT, "another thread is in a call of this operator");
+    }
+    atomic_store(&b.ends, true);
+    pthread_join(thread, NULL);
+    assert_true(g.out[0] == 0);
+    good_close(&g);
+}
+
 static int open_device(void **state)
 {
     struct tg_device_config config;
@@ -348,6 +387,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(rotated_tokens_need_positions),
         cmocka_unit_test(shorter_structures_have_the_defaults),
         cmocka_unit_test(a_step_needs_a_plan),
+        cmocka_unit_test(a_second_thread_is_refused),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -59,6 +59,7 @@ struct trial {
     void *from[2];            /* keys and values of the new tokens */
     unsigned char *before[2]; /* the cache's bytes, keys and values of layer 1 */
     uint64_t bytes[2];
+    float *scales[2];                 /* [block][head] before, then as expected; NULL: blocks have none */
     struct tg_kv_cache_config config; /* with the rotary tables */
 };
 
@@ -93,6 +94,13 @@ static void draw_rows(struct trial *t, uint64_t *random)
     t->rows.values = t->from[1];
 }
 
+/* A number in fp32 as an element of 8 bits. */
+static double rounded_of(uint32_t dtype, float scaled)
+{
+    if (dtype != TG_INT8) return (double)scaled; /* limited and rounded when it is put */
+    return (double)rintf(scaled > 127 ? 127 : scaled < -128 ? -128 : scaled);
+}
+
 /* The cache's element for a number of the rows. */
 static double expected_of(const struct trial *t, int side, double number)
 {
@@ -101,9 +109,7 @@ static double expected_of(const struct trial *t, int side, double number)
     if (dtype == TG_FP16) return (double)pa_fp16_to_float(pa_fp16_from_float((float)number));
     if (dtype == TG_BF16) return (double)pa_bf16_to_float(pa_bf16_from_float((float)number));
     const float factor = 1.0f / (side ? t->cache->config.value_scale : t->cache->config.key_scale);
-    const float scaled = (float)number * factor;
-    if (dtype != TG_INT8) return (double)scaled; /* limited and rounded when it is put */
-    return (double)rintf(scaled > 127 ? 127 : scaled < -128 ? -128 : scaled);
+    return rounded_of(dtype, (float)number * factor);
 }
 
 /* The number of row r, head h, dimension d, at a position; keys are rotated. */
@@ -120,6 +126,12 @@ static double number_at(const struct trial *t, int side, uint64_t r, uint32_t h,
     const float other = (float)number_of(t->from[side], t->rows.dtype, row + partner);
     const float a = (float)number * cosine, b = other * (is_first ? -sine : sine);
     return (double)(a + b);
+}
+
+static int64_t place_of(const struct tg_kv_view *v, int side, int64_t block, uint32_t head, int64_t slot, uint32_t d)
+{
+    if (side) return block * v->value_block + head * v->value_head + slot * v->value_token + d;
+    return block * v->key_block + head * v->key_head + slot * v->key_token + d * v->key_dim_stride;
 }
 
 /* Put the expected elements over `before`; the result is what the cache must have. */
@@ -139,15 +151,76 @@ static void expect_rows(struct trial *t, int side)
             const int64_t slot = (int64_t)(token % v->block_tokens);
             for (uint32_t h = 0; h < v->kv_heads; h++) {
                 for (uint32_t d = 0; d < dim; d++) {
-                    const int64_t to = side ? block * v->value_block + h * v->value_head + slot * v->value_token + d
-                                            : block * v->key_block + h * v->key_head + slot * v->key_token +
-                                                  d * v->key_dim_stride;
+                    const int64_t to = place_of(v, side, block, h, slot, d);
                     const double number = number_at(t, side, r, h, d, token);
                     put_number(t->before[side], v->dtype, (uint64_t)to, expected_of(t, side, number));
                 }
             }
         }
     }
+}
+
+/* New rows [r, r + n) of a head go to a block that has `slot` tokens before them: the scale that its largest number
+ * needs, older elements with this scale, new elements. */
+static void expect_scaled_piece(struct trial *t, int side, int64_t block, int64_t slot, uint64_t r, uint64_t n,
+                                uint64_t position)
+{
+    const struct tg_kv_view *v = &t->cache->views[1];
+    const uint32_t dim = side ? v->value_dim : v->key_dim, dtype = v->dtype;
+    const float end = dtype == TG_INT8 ? 127.0f : dtype == TG_FP8_E4M3 ? 448.0f : 57344.0f;
+    const float factor = 1.0f / (side ? t->config.value_scale : t->config.key_scale);
+    for (uint32_t h = 0; h < v->kv_heads; h++) {
+        float *stored = &t->scales[side][block * v->kv_heads + h], most = 0;
+        const float old = slot ? *stored : 0;
+        for (uint64_t i = 0; i < n; i++)
+            for (uint32_t d = 0; d < dim; d++)
+                most = fmaxf(most, fabsf((float)number_at(t, side, r + i, h, d, position + i)));
+        *stored = fmaxf(fmaxf(most * factor / end, 1e-30f), old);
+        for (int64_t s = 0; s<slot && * stored> old; s++)
+            for (uint32_t d = 0; d < dim; d++) {
+                const uint64_t at = (uint64_t)place_of(v, side, block, h, s, d);
+                const float number = (float)number_of(t->before[side], dtype, at) * (old / *stored);
+                put_number(t->before[side], dtype, at, rounded_of(dtype, number));
+            }
+        for (uint64_t i = 0; i < n; i++)
+            for (uint32_t d = 0; d < dim; d++) {
+                const float number = (float)number_at(t, side, r + i, h, d, position + i) * (factor / *stored);
+                put_number(t->before[side], dtype, (uint64_t)place_of(v, side, block, h, slot + (int64_t)i, d),
+                           rounded_of(dtype, number));
+            }
+    }
+}
+
+static void expect_scaled_rows(struct trial *t, int side)
+{
+    const struct tg_kv_view *v = &t->cache->views[1];
+    int64_t stride;
+    const int32_t *table = tg_kv_cache_table(t->cache, &stride);
+    uint64_t r = 0;
+    for (uint32_t s = 0; s < t->rows.n_sequences; s++) {
+        struct tg_kv_sequence info;
+        ok(tg_kv_look(t->cache, t->sequences[s], &info));
+        const uint64_t end = info.n_tokens + (uint64_t)t->n_tokens[s];
+        for (uint64_t token = info.n_tokens, n; token < end; token += n, r += n) {
+            const uint64_t slot = token % v->block_tokens, room = v->block_tokens - slot;
+            n = end - token < room ? end - token : room;
+            expect_scaled_piece(t, side, table[info.row * stride + (int64_t)(token / v->block_tokens)], (int64_t)slot,
+                                r, n, token);
+        }
+    }
+}
+
+static void check_scales(struct trial *t, int side)
+{
+    const struct tg_kv_view *v = &t->cache->views[1];
+    const uint64_t n = (uint64_t)v->n_blocks * v->kv_heads;
+    float *after = malloc(n * sizeof *after);
+    assert_non_null(after);
+    ok(tg_copy_from_device(t->device, after, side ? v->value_scales : v->key_scales, n * sizeof *after));
+    for (uint64_t i = 0; i < n; i++)
+        CHECK(after[i] == t->scales[side][i], "scale %llu of the %s is %g, not %g", (unsigned long long)i,
+              side ? "values" : "keys", (double)after[i], (double)t->scales[side][i]);
+    free(after);
 }
 
 static void check_cache(struct trial *t)
@@ -157,7 +230,8 @@ static void check_cache(struct trial *t)
         unsigned char *after = malloc(t->bytes[side]);
         assert_non_null(after);
         ok(tg_copy_from_device(t->device, after, bases[side], t->bytes[side]));
-        expect_rows(t, side);
+        if (t->scales[side]) expect_scaled_rows(t, side), check_scales(t, side);
+        else expect_rows(t, side);
         for (uint64_t i = 0; i < t->bytes[side]; i++)
             CHECK(after[i] == t->before[side][i], "%s: byte %llu of %llu is %d, not %d", side ? "values" : "keys",
                   (unsigned long long)i, (unsigned long long)t->bytes[side], after[i], t->before[side][i]);
@@ -180,7 +254,10 @@ static struct tg_kv_cache_config draw_config(uint64_t *random)
     config.layout = (uint32_t)random_below(random, 3);
     config.value_dim = config.layout == TG_KV_VLLM ? 0 : dims[random_below(random, 6)];
     config.reuse = false;
-    if (tg_dtype_bytes(config.dtype) == 1) config.key_scale = 0.03f, config.value_scale = 0.004f;
+    if (tg_dtype_bytes(config.dtype) == 1) {
+        config.key_scale = 0.03f, config.value_scale = 0.004f;
+        config.block_scales = random_chance(random, 50);
+    }
     if (!random_chance(random, 40)) return config;
     enum { POSITIONS = 64 };
     static float tables[2][POSITIONS * 288];
@@ -220,8 +297,15 @@ static void save_cache(struct trial *t)
     for (int side = 0; side < 2; side++) {
         t->before[side] = malloc(t->bytes[side]);
         assert_non_null(t->before[side]);
-        for (uint64_t i = 0; i < t->bytes[side]; i++) t->before[side][i] = (unsigned char)(i * 7 + 3);
+        const unsigned char bits = v->key_scales ? 0xBF : 0xFF; /* no NaN if older elements get another scale */
+        for (uint64_t i = 0; i < t->bytes[side]; i++) t->before[side][i] = (unsigned char)(i * 7 + 3) & bits;
         ok(tg_copy_to_device(t->device, bases[side], t->before[side], t->bytes[side]));
+        if (!v->key_scales) continue;
+        const uint64_t n = (uint64_t)v->n_blocks * v->kv_heads;
+        t->scales[side] = malloc(n * sizeof(float));
+        assert_non_null(t->scales[side]);
+        for (uint64_t i = 0; i < n; i++) t->scales[side][i] = (float)(i % 5) * 0.02f;
+        ok(tg_copy_to_device(t->device, side ? v->value_scales : v->key_scales, t->scales[side], n * sizeof(float)));
     }
 }
 
@@ -236,7 +320,8 @@ static void run_trial(struct tg_device *device, uint64_t seed, bool check)
     config.run = &run;
     ok(tg_kv_cache_open(device, &config, &t.cache));
     static const uint32_t dtypes[] = {TG_FP32, TG_FP16, TG_BF16};
-    const bool is_raw = random_chance(&random, 25) && !(config.rotary_dims && tg_dtype_bytes(config.dtype) == 1);
+    const bool needs_numbers = tg_dtype_bytes(config.dtype) == 1 && (config.rotary_dims || config.block_scales);
+    const bool is_raw = random_chance(&random, 25) && !needs_numbers;
     t.rows.dtype = is_raw ? config.dtype : dtypes[random_below(&random, 3)];
     t.config = config;
     draw_sequences(&t, &random);
@@ -249,6 +334,7 @@ static void run_trial(struct tg_device *device, uint64_t seed, bool check)
     for (int side = 0; side < 2; side++) {
         free(t.from[side]);
         free(t.before[side]);
+        free(t.scales[side]);
     }
     tg_kv_cache_close(t.cache);
 }
@@ -310,6 +396,13 @@ static void a_wrong_append_is_refused_and_writes_nothing(void **state)
     REFUSED(key_token, -8, "key_token is -8");
     REFUSED(value_head, INT64_MAX, "value_head is 9223372036854775807");
     REFUSED(size, 8, "tg_kv_rows");
+    REFUSED(keys, (char *)data + 2, "no address of an element of 4 bytes");
+    bad = rows;
+    bad.resident = true;
+    bad.keys = (void *)(uintptr_t)(cache->views[0].value + 64);
+    assert_int_equal(tg_kv_append(cache, 0, &bad), TG_ERR_ARGUMENT);
+    CHECK(strstr(tg_last_message(), "share bytes with the cache's values"), "%s", tg_last_message());
+    assert_null(tg_kv_last_run(NULL));
     bad = rows;
     assert_int_equal(tg_kv_append(cache, 1, &bad), TG_ERR_ARGUMENT);
     bad.resident = true; /* a host address */

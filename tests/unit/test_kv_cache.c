@@ -394,6 +394,13 @@ static void an_impossible_configuration_is_refused_by_name(void **state)
     REFUSED(max_sequences, 0, "max_sequences");
     REFUSED(key_scale, 0, "key_scale");
     REFUSED(value_scale, -1, "value_scale");
+    REFUSED(value_scale, 2, "only 8-bit elements have scales");
+    REFUSED(block_scales, true, "block_scales is true");
+    bad.dtype = TG_INT8;
+    bad.block_scales = false;
+    bad.key_scale = 1e-40f;
+    expect_refused(bad, "1e-18 to 1e+18 are possible");
+    assert_null(tg_kv_cache_table(NULL, NULL));
     const tg_address nowhere[1] = {64};
     REFUSED(keys, nowhere, "values is NULL");
     bad.values = nowhere;

@@ -12,16 +12,9 @@
 
 #include <stdint.h>
 
-/* The tensors of a run: the descriptor, then new keys and values, then those of the cache. */
-enum {
-    APPEND_DESCRIPTOR,
-    APPEND_KEY_ROWS,
-    APPEND_VALUE_ROWS,
-    APPEND_KEYS,
-    APPEND_VALUES,
-    APPEND_ROTARY, /* of step.h, if keys are rotated */
-    APPEND_TENSORS
-};
+/* The tensors of a run: the descriptor, then new keys and values, then those of the cache. Optional ones follow; the
+ * descriptor has their numbers. */
+enum { APPEND_DESCRIPTOR, APPEND_KEY_ROWS, APPEND_VALUE_ROWS, APPEND_KEYS, APPEND_VALUES, APPEND_TENSORS };
 
 struct append_piece {
     uint32_t row;      /* the first of the new tokens, counted through all sequences */
@@ -36,7 +29,8 @@ struct append_side {
     int64_t from_token, from_head;
     int64_t to_block, to_head, to_token, to_dim; /* one of to_token and to_dim is 1 */
     uint32_t dim, from_dtype, to_dtype;
-    float scale; /* of 8-bit elements: element = number / scale */
+    float scale;     /* of 8-bit elements: element = number / scale, or / (scale * that of the block and head) */
+    uint32_t scales; /* tensor, fp32 [block][head], of which appends choose the elements; 0: none */
 };
 
 /* The descriptor; pieces[n_pieces] follow it. */
@@ -46,9 +40,10 @@ struct append {
     uint32_t rows_of_task; /* tokens of a task, roughly */
     uint32_t rotated;      /* dimensions of a key; 0: none */
     uint32_t positions;    /* rows of the rotary tables */
+    uint32_t rotary;       /* tensor of step.h; 0: none */
 };
 
-/* The arguments of aiv_append.c, by number. */
+/* The arguments of aiv_append.c and aiv_append_scaled.c, by number. */
 enum append_argument {
     AP_FROM, /* device address of row 0 of the new tokens */
     AP_TO,   /* device address of the cache's keys or values */
@@ -67,6 +62,7 @@ enum append_argument {
     AP_COS,      /* device addresses: fp32 [positions][AP_ROTATED] ... */
     AP_SIN,      /* ... the same ... */
     AP_INDEX,    /* ... and int32 [slice rows][AP_ROTATED] */
+    AP_SCALES,   /* device address of fp32 [block][AP_HEADS], read and written; aiv_append.c has none */
     AP_N_PIECES, /* 1 to APPEND_PIECES_MAX; then row, n, block, slot and position of each */
     AP_PIECES
 };

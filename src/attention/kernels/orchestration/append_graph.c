@@ -6,17 +6,21 @@
 
 #include "../append.h"
 
+/* In the order of the kernels in append.c. */
+enum func { FUNC_APPEND, FUNC_APPEND_SCALED };
+
 /* The arguments of a task that pieces are added to. */
 struct batch {
     uint64_t args[AP_PIECES + APPEND_PIECE_WORDS * APPEND_PIECES_MAX];
     uint32_t n_pieces, n_rows;
+    int func; /* enum func */
 };
 
-static void put_side(struct batch *b, const struct append *a, int side, uint64_t from, uint64_t to)
+static void put_side(struct batch *b, const struct append *a, int side, const struct tg_runtime *rt)
 {
     const struct append_side *s = &a->sides[side];
-    b->args[AP_FROM] = from;
-    b->args[AP_TO] = to;
+    b->args[AP_FROM] = rt->orch_args[APPEND_KEY_ROWS + side];
+    b->args[AP_TO] = rt->orch_args[APPEND_KEYS + side];
     b->args[AP_FROM_TOKEN] = (uint64_t)s->from_token;
     b->args[AP_FROM_HEAD] = (uint64_t)s->from_head;
     b->args[AP_TO_BLOCK] = (uint64_t)s->to_block;
@@ -29,6 +33,8 @@ static void put_side(struct batch *b, const struct append *a, int side, uint64_t
     b->args[AP_TO_DTYPE] = s->to_dtype;
     b->args[AP_FACTOR] = tg_pack_f32(1.0f / s->scale);
     b->args[AP_ROTATED] = 0;
+    b->args[AP_SCALES] = s->scales ? rt->orch_args[s->scales] : 0;
+    b->func = s->scales ? FUNC_APPEND_SCALED : FUNC_APPEND;
     b->n_pieces = b->n_rows = 0;
 }
 
@@ -45,7 +51,7 @@ static int flush(struct tg_runtime *rt, struct batch *b, int side)
 {
     if (b->n_pieces == 0) return 0;
     b->args[AP_N_PIECES] = b->n_pieces;
-    const int task = tg_add_task(rt, b->args, (int)(AP_PIECES + APPEND_PIECE_WORDS * b->n_pieces), 0, TG_AIV);
+    const int task = tg_add_task(rt, b->args, (int)(AP_PIECES + APPEND_PIECE_WORDS * b->n_pieces), b->func, TG_AIV);
     if (task < 0) return -1;
     rt->aicpu_build_api.label_task(rt, task, side ? "values" : "keys");
     tg_publish(rt, task);
@@ -78,8 +84,8 @@ int append_graph(struct tg_runtime *rt)
     const struct append *a = (const struct append *)(uintptr_t)rt->orch_args[APPEND_DESCRIPTOR];
     struct batch batch;
     for (int side = 0; side < 2; side++) {
-        put_side(&batch, a, side, rt->orch_args[APPEND_KEY_ROWS + side], rt->orch_args[APPEND_KEYS + side]);
-        if (side == 0 && a->rotated) put_rotary(&batch, a, rt->orch_args[APPEND_ROTARY]);
+        put_side(&batch, a, side, rt);
+        if (side == 0 && a->rotated) put_rotary(&batch, a, rt->orch_args[a->rotary]);
         if (add_pieces(rt, a, &batch, side)) return -1;
     }
     return 0;
