@@ -16,11 +16,16 @@ from . import supervise
 from .cache import Cache
 from .errors import EXIT_LOAD, ExampleError
 from .log import log
+from .nearest import nearest
 from .places import part
 
 FLAGS = ("-O2", "-g", "-fPIC")
 C_COMPILERS = ("gcc", "cc", "clang")
 CXX_COMPILERS = ("g++", "c++", "clang++")
+# A name that a compiler does not know, as gcc and clang say it; and the names that programs use of the headers.
+_UNKNOWN = re.compile(r"(?:[‘'](\w+)[’'] was not declared|(?:undeclared (?:identifier|function)|"
+                      r"implicit declaration of function) [‘'](\w+)[’'])")
+_OFFERED = re.compile(r"\b(?:T[A-Z0-9_]{2,}|tg_\w+|PIPE_\w+|EVENT_ID\d|set_flag|wait_flag|pipe_barrier)\b")
 ORCHESTRATION = "orchestration"  # beside "aic" and "aiv": what a source is compiled for
 
 
@@ -243,10 +248,25 @@ class _Object:
         self.said += said
         if exit_code == 0 and made.is_file():
             return True
+        command = " && ".join(shlex.join(words) for words in reproduced)
         self.failure = ExampleError(f"{self.source} does not compile (exit {exit_code}):\n{self.said.rstrip()}\n"
-                                    f"  command: {' && '.join(shlex.join(words) for words in reproduced)}",
-                                    exit_code=EXIT_LOAD)
+                                    f"{mistyped(self.said)}  command: {command}", exit_code=EXIT_LOAD)
         return False
+
+
+def mistyped(said):
+    """Lines with the nearest name of the headers for each name that the compiler does not know; "": none is near.
+
+    gcc names a near function itself, but in C++ no near macro, and instructions are macros.
+    """
+    names = dict.fromkeys(found[1] or found[2] for line in said.splitlines() if "did you mean" not in line
+                          for found in _UNKNOWN.finditer(line))
+    if not names:
+        return ""
+    known = sorted({word for path in sorted(part("include").rglob("*.h*"))
+                    for word in _OFFERED.findall(path.read_text(encoding="utf-8"))})
+    near = ((name, nearest(name, known)) for name in names)
+    return "".join(f"  '{name}' is not known: did you mean {meant}?\n" for name, meant in near if meant)
 
 
 class _Access(_Object):

@@ -6,13 +6,13 @@ import stat
 import sys
 import types
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import supervise
 from .errors import ExampleError, Stopped, shown, where_raised
 from .log import keep_standard_descriptors, log
-from .nearest import nearest
+from .nearest import nearest, unknown
 
 SOURCE_SUFFIXES = (".c", ".cpp", ".cc", ".cxx")
 CORE_TYPES = ("aic", "aiv")
@@ -252,6 +252,15 @@ def _params_list(path, value):
                                f"PARAMS_LIST[{names.index(name)}]")
         names.append(name)
     return tuple(value)
+
+
+def only_case(golden, name):
+    """The golden with that one of its cases. Raises ExampleError with the nearest name."""
+    names = [case_name(params, index) for index, params in enumerate(golden.params_list)]
+    if name not in names:
+        raise ExampleError(f"--case: {unknown('case', name, names)}", f"{golden.path} has the cases {', '.join(names)}")
+    params = golden.params_list[names.index(name)]
+    return replace(golden, params_list=({"name": name, **params},))
 
 
 def case_name(params, index):

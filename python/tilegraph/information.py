@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 
-from . import binding, cache, compile, library
+from . import binding, cache, compile, interpreter, library
 from .places import part, places
 
 ISAS = ("portable", "avx2", "avx512", "avx512bf16", "amx")  # each includes those before it
@@ -32,11 +32,18 @@ def _compiler(usual):
 
 
 def _numpy_version():
+    """The version of numpy; of another Python, with its name, if that one will run examples. None: there is none."""
     try:
         import numpy
         return numpy.__version__
     except ImportError:
+        pass
+    other = next(filter(interpreter.has_numpy, interpreter.candidates(os.environ)), None)
+    if other is None:
         return None
+    told = subprocess.run([str(other), "-c", "import numpy; print(numpy.__version__)"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
+    return f"{told.strip()} of {other}, which runs examples"
 
 
 def collect():

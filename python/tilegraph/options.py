@@ -168,13 +168,13 @@ def _log_level(given, environ):
 def for_run(given, environ, platform):
     """The options of a run out of `given` (Words.given) and `environ`; `platform` is the default.
 
-    Returns a namespace: kernels, golden, all (paths or None), platform, device (int), log_level, log_file (or None),
-    check (bool), proof, schedules (int), schedule_seed (int), pipe_order (enum tg_pipe_order), summary, trace, graph,
-    report (paths, "-" or None), dump (tasks or None), dump_to (a folder), enable_profiling, jobs (int or None), json,
-    quiet, color, label (of the example in the names of files; None: that of its folder), outcome (where results are
-    told; None). Raises ExampleError.
+    Returns a namespace: kernels, golden, all (paths or None), case (its name, or None: all), platform, device (int),
+    log_level, log_file (or None), check (bool), proof, schedules (int), schedule_seed (int), pipe_order (enum
+    tg_pipe_order), summary, trace, graph, report (paths, "-" or None), dump (tasks or None), dump_to (a folder),
+    enable_profiling, jobs (int or None), json, quiet, color, label (of the example in the names of files; None: that of
+    its folder), outcome (where results are told; None). Raises ExampleError.
     """
-    chosen = SimpleNamespace(**{name: given.get(name) for name in ("kernels", "golden", "all", *FILES)})
+    chosen = SimpleNamespace(**{name: given.get(name) for name in ("kernels", "golden", "all", "case", *FILES)})
     chosen.platform = given.get("platform", platform)
     for name in ("proof", "summary", "enable-profiling", "json", "quiet"):
         setattr(chosen, name.replace("-", "_"), bool(given.get(name)))
@@ -202,7 +202,7 @@ def for_run(given, environ, platform):
 
 def check_all(given):
     """What is for one example does not go with --all, which runs many."""
-    for name in ("kernels", "golden", *FILES, "dump"):
+    for name in ("kernels", "golden", "case", *FILES, "dump"):
         if name in given and "all" in given:
             raise ExampleError(f"command line: --{name} is for one example, --all runs many",
                                "name the example instead of --all")

@@ -82,6 +82,8 @@ def opened(options):
     config = example.load_kernel_config(options.kernels)
     with example.environment(config.environment):
         golden = example.load_golden(options.golden)
+        if options.case is not None:
+            golden = example.only_case(golden, options.case)
         _refuse_several_on_standard_output(options, golden)
         lib = binding.Library(library.find(os.environ))
         supervise.phase("opening the device", EXIT_FAULT)
@@ -370,7 +372,8 @@ def _refuse_several_on_standard_output(options, golden):
     for kind in FILES:
         if getattr(options, kind) == STANDARD and n_cases > 1:
             raise ExampleError(f"--{kind} -: {golden.path.name} has {n_cases} cases, standard output takes one file",
-                               f"name a file: --{kind} NAME writes one for each case")
+                               f"choose one: --case {example.case_name(golden.params_list[0], 0)}; "
+                               "or name a file: each case has its own then")
 
 
 def path_of_case(path, name, n_cases):

@@ -51,6 +51,7 @@ class Command:
 
 
 ALL = Option("all", "run every folder below DIR that is an example", "DIR", file=True)
+CASE = Option("case", "run only this one of golden.py's PARAMS_LIST", "NAME")
 JOBS = Option("jobs", "with --all: examples at a time; default: processors", "N")
 DEVICE = Option("device", f"device, 0 to {LAST_DEVICE} (default 0)", "N", "-d")
 SUMMARY = Option("summary", "print where the device's time went")
@@ -62,12 +63,12 @@ def _platform(usual):
 
 
 PLATFORM = _platform("a2a3sim (default) or cpu")
-WHAT = Topic("what", "What runs", (ALL, JOBS, PLATFORM, DEVICE, SUMMARY))
+WHAT = Topic("what", "What runs", (CASE, ALL, JOBS, PLATFORM, DEVICE, SUMMARY))
 FOLDERS = Topic("example", "The example", (
     Option("kernels", "folder with kernel_config.py", "DIR", "-k", file=True),
     Option("golden", "golden.py of the example; -: standard input", "FILE", "-g", file=True),
     Option("all", "instead of both: every folder below DIR that has them", "DIR", file=True),
-    JOBS, _platform("a2a3sim, cpu, or a2a3 (default)"), DEVICE, SUMMARY))
+    CASE, JOBS, _platform("a2a3sim, cpu, or a2a3 (default)"), DEVICE, SUMMARY))
 SCHEDULES = (
     Option("schedules", "run K schedules and compare their outputs bit by bit", "K"),
     Option("schedule-seed", "seed of the first schedule (default 0)", "N"),
@@ -123,7 +124,7 @@ COMMANDS = (
             "Runs the example on the virtual device with every check and under 8 schedules,\n"
             "and prints what that proves. Exit code 3: something was found.",
             (FOLDER,),
-            (Topic("what", "What runs", (ALL, JOBS, *SCHEDULES)),
+            (Topic("what", "What runs", (CASE, ALL, JOBS, *SCHEDULES)),
              FILES_TOPIC, OUTPUT, GENERAL),
             examples=(("tilegraph check my_program", "look for missing flags, edges and races"),
                       ("tilegraph check my_program --pipes late", "the same, each result as late as allowed"))),
@@ -140,7 +141,7 @@ COMMANDS = (
             (FOLDER,),
             (Topic("what", "What runs", (
                 Option("output", "the page (default report.html); -: standard output", "FILE", "-o", file=True),
-                PLATFORM, DEVICE)), CHECKS, OUTPUT, GENERAL),
+                CASE, PLATFORM, DEVICE)), CHECKS, OUTPUT, GENERAL),
             examples=(("tilegraph report my_program -o page.html", "write page.html"),)),
     Command("info", "print platforms, instruction sets, memory and versions",
             "Prints what this installation and this computer offer.", (),
@@ -151,7 +152,7 @@ COMMANDS = (
             "runs are warm. Times are the device's.",
             (FOLDER,),
             (Topic("what", "What runs", (
-                Option("runs", "warm runs (default 20)", "N"),
+                CASE, Option("runs", "warm runs (default 20)", "N"),
                 _platform("cpu (default) or a2a3sim"), DEVICE)),
              OUTPUT, GENERAL),
             examples=(("tilegraph bench my_program", "on the processors of this computer"),)),

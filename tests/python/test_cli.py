@@ -3,9 +3,11 @@ import json
 import os
 import pty
 import re
+import select
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import PACKAGES, ROOT, clean_environment
@@ -277,3 +279,73 @@ def test_zsh_completion_has_every_option(tmp_path):
     if shutil.which("zsh"):
         (tmp_path / "_tilegraph").write_text(script)
         subprocess.run(["zsh", "-n", str(tmp_path / "_tilegraph")], check=True)
+
+
+def typed_into_zsh(start, lines, folder):
+    """What an interactive zsh makes of each line after the key Tab; `start` is run at its beginning."""
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execvpe("zsh", ["zsh", "-f", "-i"], {**os.environ, "TERM": "dumb", "ZDOTDIR": str(folder)})
+
+    def until(pattern):
+        said, end = "", time.monotonic() + 60
+        while not re.search(pattern, said) and time.monotonic() < end:
+            if select.select([terminal], [], [], 1)[0]:
+                said += os.read(terminal, 10000).decode()
+        found = re.search(pattern, said)
+        assert found, said
+        return found[1]
+    try:
+        os.write(terminal, f"{start}; print -r READY$((6 * 7))\n".encode())
+        until("(READY42)")
+        made = []
+        for line in lines:  # Ctrl-A, Ctrl-E: the line is printed instead of run
+            os.write(terminal, f"{line}\t\x01print -r -- '<\x05>'\n".encode())
+            made.append(until(r"\n<([^>]*)>").strip())
+        return made
+    finally:
+        os.write(terminal, b"exit\n")
+        os.close(terminal)
+        os.waitpid(pid, 0)
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize("start", ["fpath=({folder} $fpath); autoload -Uz compinit; compinit -u -D",
+                                   "autoload -Uz compinit; compinit -u -D; . {folder}/_tilegraph"],
+                         ids=["fpath", "sourced"])
+def test_zsh_completes(start, tmp_path):
+    (tmp_path / "_tilegraph").write_text(usage.zsh_completion())
+    lines = {"tilegraph inf": "tilegraph info", "tilegraph run --pip": "tilegraph run --pipes",
+             "tilegraph run --pipes l": "tilegraph run --pipes late",
+             "tilegraph new --language c+": "tilegraph new --language c++",
+             "tilegraph completion z": "tilegraph completion zsh", "tilegraph help exi": "tilegraph help exit-codes"}
+    assert typed_into_zsh(start.format(folder=tmp_path), lines, tmp_path) == list(lines.values())
+
+
+# ---- one case of several ---------------------------------------------------------------------------------------------
+
+def test_one_case_of_several(tmp_path):
+    assert tilegraph("new", "first", "-q", cwd=tmp_path).returncode == 0
+    several = tilegraph("report", "first", "-o", "-", cwd=tmp_path)
+    assert several.returncode == 2 and "choose one: --case one-piece" in several.stderr and not several.stdout
+    page = tilegraph("report", "first", "-o", "-", "--case", "five-pieces", cwd=tmp_path)
+    assert page.returncode == 0 and page.stdout.startswith("<!doctype html>"), page.stderr
+    assert "first, five-pieces" in page.stdout and "one-piece" not in page.stderr
+    told = document(tilegraph("run", "first", "--case", "one-piece", "--json", cwd=tmp_path))
+    assert [case["name"] for case in told["examples"][0]["cases"]] == ["one-piece"]
+    wrong = tilegraph("run", "first", "--case", "onepiece", cwd=tmp_path)
+    assert wrong.returncode == 2 and "unknown case 'onepiece': did you mean one-piece?" in wrong.stderr
+
+
+# ---- mistyped instructions -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("language, cc", [("c", "gcc"), ("c", "clang"), ("c++", "g++"), ("c++", "clang++")])
+def test_a_mistyped_instruction(language, cc, tmp_path):
+    if not shutil.which(cc):
+        pytest.skip(f"{cc} is not installed")
+    assert tilegraph("new", "first", "-q", "--language", language, cwd=tmp_path).returncode == 0
+    kernel = next((tmp_path / "first" / "kernels" / "aiv").glob("aiv_exp.*"))
+    kernel.write_text(kernel.read_text().replace("TEXP(", "TEXXP("))
+    done = tilegraph("run", "first", cwd=tmp_path, CC=cc, CXX=cc)
+    assert done.returncode == 8 and re.search(r"TEXXP.*did you mean .?TEXP\b", done.stderr), done.stderr
