@@ -13,11 +13,21 @@ function(tg_module_flags kind out)
     endforeach()
 endfunction()
 
-# tg_add_module(NAME SOURCE OUTDIR [QUIET] [CHECKED])
+# The functions of include/tilegraph/access.h, which take longer to compile than a kernel: once for all CHECKED modules.
+if(NOT TG_SANITIZE AND NOT TG_BUILD_FUZZ)
+    file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/access.c CONTENT "#include <tilegraph/access.h>\n")
+    add_library(tg_access OBJECT ${PROJECT_BINARY_DIR}/access.c)
+    tg_module_flags(c flags)
+    target_compile_options(tg_access PRIVATE ${flags} -O1 -fno-lto -DTG_CHECKED)
+    set_target_properties(tg_access PROPERTIES POSITION_INDEPENDENT_CODE ON)
+endif()
+
+# tg_add_module(NAME SOURCE OUTDIR [QUIET] [CHECKED] [ALONE])
 #
 # Build one kernel or orchestration plugin: the shared object OUTDIR/NAME.so, which sees only the public headers. QUIET
 # is for programs that are wrong on purpose: they are compiled without warnings. CHECKED: the object can tell a checked run
-# of its plain loads and stores (include/tilegraph/access.h), which no sanitizer may instrument for itself then.
+# of its plain loads and stores (include/tilegraph/access.h), which no sanitizer may instrument for itself then. ALONE: such
+# an object has the functions of that header from its own source.
 function(tg_add_module name source outdir)
     # Two programs may each have an `orchestration`: the target's name tells them apart, the file's name does not.
     file(RELATIVE_PATH place ${PROJECT_BINARY_DIR} ${outdir})
@@ -41,6 +51,10 @@ function(tg_add_module name source outdir)
             tg_module_flags("checked clang" checked)
             list(JOIN checked " " checked)
             target_compile_options(${target} PRIVATE "SHELL:${checked}")
+        endif()
+        if(NOT "ALONE" IN_LIST ARGN)
+            target_compile_definitions(${target} PRIVATE TG_ACCESS_ELSEWHERE)
+            target_sources(${target} PRIVATE $<TARGET_OBJECTS:tg_access>)
         endif()
     endif()
     if("QUIET" IN_LIST ARGN)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# configure.sh PRESET [ARG]...: `cmake --preset`. CMake refuses a build folder that was configured in another place; one
-# that came with a copied or moved tree is configured, and compiled, anew.
+# configure.sh PRESET [ARG]...: `cmake --preset`, for ninja where it is installed and CMAKE_GENERATOR is not set. CMake
+# refuses a build folder that was configured in another place; one that came with a copied or moved tree is configured,
+# and compiled, anew.
 set -euo pipefail
 
 preset=$1
@@ -12,4 +13,5 @@ if [ -n "$home" ] && [ "$(realpath -m "$home")" != "$(pwd -P)" ]; then
     rm -f "$folder/CMakeCache.txt"
     find "$folder" -name CMakeFiles -type d -prune -exec rm -rf {} + # objects name files of the other place
 fi
+! command -v ninja >/dev/null || export CMAKE_GENERATOR="${CMAKE_GENERATOR:-Ninja}" # a folder keeps what it has
 exec cmake --preset "$@"
