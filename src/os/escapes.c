@@ -20,7 +20,9 @@
 #include "os/exits.h"
 #include "os/guard.h"
 #include "os/imports.h"
+#include "os/lasting.h"
 #include "os/refused.h"
+#include "os/senders.h"
 #include "os/started.h"
 
 /* ---- ends of the process or the thread ---- */
@@ -94,6 +96,19 @@ static void guarded_error(int code, int why, const char *format, ...)
     if (why) vwarn(format, list);
     else vwarnx(format, list);
     va_end(list);
+    if (code != 0) guarded_exit(code);
+}
+
+static void guarded_error_at_line(int code, int why, const char *file, unsigned line, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    fflush(stdout);
+    fprintf(stderr, "%s:%s:%u: ", program_invocation_name, file, line);
+    vfprintf(stderr, format, list);
+    va_end(list);
+    if (why) fprintf(stderr, ": %s", strerror(why));
+    fputc('\n', stderr);
     if (code != 0) guarded_exit(code);
 }
 
@@ -184,11 +199,20 @@ static int guarded_execle(const char *path, const char *first, ...)
 
 /* ---- signals ---- */
 
-/* The subset of `set` that foreign code may block. */
-static const sigset_t *blockable(int how, const sigset_t *set, sigset_t *room)
+/*
+ * What foreign code may change of its thread's mask. The mask has all signals but ours, because foreign code has no
+ * handlers: each other signal would end the process, or call a handler of the host's on this thread.
+ *
+ *     SIG_BLOCK     the subset that it may block, or wait for
+ *     SIG_UNBLOCK   nothing
+ *     SIG_SETMASK   all signals but ours, whatever it asks for
+ */
+static const sigset_t *allowed(int how, const sigset_t *set, sigset_t *room)
 {
-    if (!set || how == SIG_UNBLOCK || !tg_guard_is_watched()) return set;
-    *room = *set;
+    if (!set || !tg_guard_is_watched()) return set;
+    if (how == SIG_BLOCK) *room = *set;
+    else if (how == SIG_SETMASK) sigfillset(room);
+    else sigemptyset(room);
     for (int number = 1; number <= SIGRTMAX; number++)
         if (tg_handlers_have(number)) sigdelset(room, number);
     return room;
@@ -197,13 +221,13 @@ static const sigset_t *blockable(int how, const sigset_t *set, sigset_t *room)
 static int guarded_pthread_sigmask(int how, const sigset_t *set, sigset_t *before)
 {
     sigset_t room;
-    return pthread_sigmask(how, blockable(how, set, &room), before);
+    return pthread_sigmask(how, allowed(how, set, &room), before);
 }
 
 static int guarded_sigprocmask(int how, const sigset_t *set, sigset_t *before)
 {
     sigset_t room;
-    return sigprocmask(how, blockable(how, set, &room), before);
+    return sigprocmask(how, allowed(how, set, &room), before);
 }
 
 /* The older functions, whose sets have the signals up to 32. */
@@ -214,7 +238,7 @@ static int change_low_mask(int how, int mask)
     sigemptyset(&set);
     for (int number = 1; number <= 32; number++)
         if ((unsigned)mask >> (number - 1) & 1) sigaddset(&set, number);
-    pthread_sigmask(how, blockable(how, &set, &room), &before);
+    pthread_sigmask(how, allowed(how, &set, &room), &before);
     for (int number = 1; number <= 32; number++)
         if (sigismember(&before, number) == 1) low |= (int)(1u << (number - 1));
     return low;
@@ -228,57 +252,83 @@ static int guarded_sighold(int number)
     sigset_t set, room;
     sigemptyset(&set);
     if (sigaddset(&set, number) != 0) return -1;
-    return sigprocmask(SIG_BLOCK, blockable(SIG_BLOCK, &set, &room), NULL);
+    return sigprocmask(SIG_BLOCK, allowed(SIG_BLOCK, &set, &room), NULL);
+}
+
+static int guarded_sigrelse(int number)
+{
+    sigset_t set, room;
+    sigemptyset(&set);
+    if (sigaddset(&set, number) != 0) return -1;
+    return sigprocmask(SIG_UNBLOCK, allowed(SIG_UNBLOCK, &set, &room), NULL);
+}
+
+/* Two functions have this name: one unblocks a signal while it waits, the older one sets a mask. */
+static int guarded_sigpause_signal(int number)
+{
+    sigset_t now, room;
+    sigprocmask(SIG_SETMASK, NULL, &now);
+    sigdelset(&now, number);
+    return sigsuspend(allowed(SIG_SETMASK, &now, &room));
+}
+
+static int guarded_sigpause_mask(int mask)
+{
+    sigset_t set, room;
+    sigemptyset(&set);
+    for (int number = 1; number <= 32; number++)
+        if ((unsigned)mask >> (number - 1) & 1) sigaddset(&set, number);
+    return sigsuspend(allowed(SIG_SETMASK, &set, &room));
 }
 
 /* While a call waits with another mask, or for signals, ours still arrive. */
 static int guarded_sigsuspend(const sigset_t *set)
 {
     sigset_t room;
-    return sigsuspend(blockable(SIG_SETMASK, set, &room));
+    return sigsuspend(allowed(SIG_SETMASK, set, &room));
 }
 
 static int guarded_ppoll(struct pollfd *fds, nfds_t n, const struct timespec *limit, const sigset_t *set)
 {
     sigset_t room;
-    return ppoll(fds, n, limit, blockable(SIG_SETMASK, set, &room));
+    return ppoll(fds, n, limit, allowed(SIG_SETMASK, set, &room));
 }
 
 static int guarded_pselect(int n, fd_set *reads, fd_set *writes, fd_set *others, const struct timespec *limit,
                            const sigset_t *set)
 {
     sigset_t room;
-    return pselect(n, reads, writes, others, limit, blockable(SIG_SETMASK, set, &room));
+    return pselect(n, reads, writes, others, limit, allowed(SIG_SETMASK, set, &room));
 }
 
 static int guarded_epoll_pwait(int fd, struct epoll_event *events, int n, int limit_ms, const sigset_t *set)
 {
     sigset_t room;
-    return epoll_pwait(fd, events, n, limit_ms, blockable(SIG_SETMASK, set, &room));
+    return epoll_pwait(fd, events, n, limit_ms, allowed(SIG_SETMASK, set, &room));
 }
 
 static int guarded_sigwait(const sigset_t *set, int *number)
 {
     sigset_t room;
-    return sigwait(blockable(SIG_BLOCK, set, &room), number);
+    return sigwait(allowed(SIG_BLOCK, set, &room), number);
 }
 
 static int guarded_sigtimedwait(const sigset_t *set, siginfo_t *info, const struct timespec *limit)
 {
     sigset_t room;
-    return sigtimedwait(blockable(SIG_BLOCK, set, &room), info, limit);
+    return sigtimedwait(allowed(SIG_BLOCK, set, &room), info, limit);
 }
 
 static int guarded_sigwaitinfo(const sigset_t *set, siginfo_t *info)
 {
     sigset_t room;
-    return sigwaitinfo(blockable(SIG_BLOCK, set, &room), info);
+    return sigwaitinfo(allowed(SIG_BLOCK, set, &room), info);
 }
 
 static int guarded_signalfd(int fd, const sigset_t *set, int flags)
 {
     sigset_t room;
-    return signalfd(fd, blockable(SIG_BLOCK, set, &room), flags);
+    return signalfd(fd, allowed(SIG_BLOCK, set, &room), flags);
 }
 
 /* A context has a mask of its own. */
@@ -286,7 +336,7 @@ static int guarded_setcontext(const ucontext_t *context)
 {
     ucontext_t *changed = (ucontext_t *)(uintptr_t)context;
     sigset_t room;
-    changed->uc_sigmask = *blockable(SIG_SETMASK, &context->uc_sigmask, &room);
+    changed->uc_sigmask = *allowed(SIG_SETMASK, &context->uc_sigmask, &room);
     return setcontext(context);
 }
 
@@ -294,8 +344,39 @@ static int guarded_swapcontext(ucontext_t *from, const ucontext_t *to)
 {
     ucontext_t *changed = (ucontext_t *)(uintptr_t)to;
     sigset_t room;
-    changed->uc_sigmask = *blockable(SIG_SETMASK, &to->uc_sigmask, &room);
+    changed->uc_sigmask = *allowed(SIG_SETMASK, &to->uc_sigmask, &room);
     return swapcontext(from, to);
+}
+
+/* A thread begins with the mask of its attributes. */
+static int guarded_attr_setsigmask(pthread_attr_t *attr, const sigset_t *set)
+{
+    sigset_t room;
+    return pthread_attr_setsigmask_np(attr, allowed(SIG_SETMASK, set, &room));
+}
+
+/* libc ends the process when a context ends that has no next one. */
+enum { CONTEXT_ARGS = 6 };
+typedef void context_fn(long a, long b, long c, long d, long e, long f);
+
+static void run_last_context(long function, long a, long b, long c, long d, long e, long f)
+{
+    context_fn *call = (context_fn *)function;
+    call(a, b, c, d, e, f);
+    guarded_exit(0);
+}
+
+static void guarded_makecontext(ucontext_t *context, void (*fn)(void), int n, ...)
+{
+    long a[CONTEXT_ARGS] = {0};
+    va_list list;
+    va_start(list, n);
+    for (int i = 0; i < n && i < CONTEXT_ARGS; i++) a[i] = va_arg(list, long);
+    va_end(list);
+    if (context->uc_link || !tg_guard_is_watched()) makecontext(context, fn, n, a[0], a[1], a[2], a[3], a[4], a[5]);
+    else
+        makecontext(context, (void (*)(void))run_last_context, CONTEXT_ARGS + 1, (long)fn, a[0], a[1], a[2], a[3], a[4],
+                    a[5]);
 }
 
 /* Would the signal end or stop the process? Not inline: the handler leaves the frame of its caller, and the address
@@ -365,13 +446,11 @@ enum { SET_BYTES = sizeof(uint64_t) }; /* of the kernel's sets of signals */
 /* rt_sigprocmask, on a set that the kernel understands. */
 static long change_mask(long how, const uint64_t *set, long before, long set_bytes)
 {
-    uint64_t allowed = 0;
-    if (!set || how == SIG_UNBLOCK || set_bytes != SET_BYTES)
-        return syscall(SYS_rt_sigprocmask, how, set, before, set_bytes);
-    allowed = *set;
+    if (!set || set_bytes != SET_BYTES) return syscall(SYS_rt_sigprocmask, how, set, before, set_bytes);
+    uint64_t bits = how == SIG_BLOCK ? *set : how == SIG_SETMASK ? ~UINT64_C(0) : 0;
     for (int number = 1; number <= 8 * SET_BYTES; number++)
-        if (tg_handlers_have(number)) allowed &= ~(UINT64_C(1) << (number - 1));
-    return syscall(SYS_rt_sigprocmask, how, &allowed, before, set_bytes);
+        if (tg_handlers_have(number)) bits &= ~(UINT64_C(1) << (number - 1));
+    return syscall(SYS_rt_sigprocmask, how, &bits, before, set_bytes);
 }
 
 /* Does the call end the process, the thread or the program? */
@@ -418,10 +497,7 @@ static long guarded_syscall(long number, ...)
 
 /* ---- all of them ---- */
 
-static const struct {
-    const char *name;
-    void *function;
-} escapes[] = {
+static const struct tg_escape escapes[] = {
     TG_ESCAPE("exit", guarded_exit),
     TG_ESCAPE("_exit", guarded_exit_at_once),
     TG_ESCAPE("_Exit", guarded_exit_at_once),
@@ -458,6 +534,10 @@ static const struct {
     TG_ESCAPE("sigtimedwait", guarded_sigtimedwait),
     TG_ESCAPE("sigwaitinfo", guarded_sigwaitinfo),
     TG_ESCAPE("signalfd", guarded_signalfd),
+    TG_ESCAPE("pthread_attr_setsigmask_np", guarded_attr_setsigmask),
+    TG_ESCAPE("sigrelse", guarded_sigrelse),
+    TG_ESCAPE("sigpause", guarded_sigpause_mask),
+    TG_ESCAPE("__xpg_sigpause", guarded_sigpause_signal),
     TG_ESCAPE("setcontext", guarded_setcontext),
     TG_ESCAPE("swapcontext", guarded_swapcontext),
     TG_ESCAPE("err", guarded_err),
@@ -465,18 +545,28 @@ static const struct {
     TG_ESCAPE("verr", guarded_verr),
     TG_ESCAPE("verrx", guarded_verrx),
     TG_ESCAPE("error", guarded_error),
+    TG_ESCAPE("error_at_line", guarded_error_at_line),
+    TG_ESCAPE("makecontext", guarded_makecontext),
     TG_ESCAPE("__cxa_atexit", tg_exits_register),
     TG_ESCAPE("pthread_kill", guarded_pthread_kill),
     TG_ESCAPE("syscall", guarded_syscall),
 };
 
+void *tg_escape_find(const struct tg_escape *rows, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rows[i].name, name) == 0) return rows[i].function;
+    return NULL;
+}
+
 static void *bind(void *context, const char *name, void *function)
 {
     (void)context;
     (void)function;
-    for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++)
-        if (strcmp(escapes[i].name, name) == 0) return escapes[i].function;
-    return tg_refused_find(name);
+    void *found = tg_escape_find(escapes, sizeof escapes / sizeof escapes[0], name);
+    if (!found) found = tg_refused_find(name);
+    if (!found) found = tg_senders_find(name);
+    return found ? found : tg_lasting_find(name);
 }
 
 void tg_escapes_bind(const struct tg_module *module) { tg_imports_bind(module, bind, NULL); }

@@ -9,6 +9,8 @@
  *     atexit                                                              registers for the object's end (exits.h)
  *     pthread_create                                                      starts threads in own guards (started.h)
  *     changes of the host's signals, limits, processes, code              fail with EPERM (refused.h)
+ *     what would send signals later                                       the same (senders.h)
+ *     what would stay in the C library                                    stays no longer than the object (lasting.h)
  *     syscall                                                             does the same for system calls of this kind
  *
  * Everywhere else they behave like the C library's. Two cases are not caught: system calls in assembly language, and
@@ -17,15 +19,25 @@
 #ifndef TG_OS_ESCAPES_H
 #define TG_OS_ESCAPES_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "os/module.h"
 
 /* Bind the object's imports. Threads: as imports.h. */
 void tg_escapes_bind(const struct tg_module *module);
 
-/* A row of a table of functions. ISO C has no pointer for functions of all types; POSIX has void *. */
+/* A row of a table of functions, by their names. ISO C has no pointer for functions of all types; POSIX has void *. */
+struct tg_escape {
+    const char *name;
+    void *function;
+};
 #define TG_ESCAPE(name, function)                                                                                      \
     {                                                                                                                  \
         name, (void *)(uintptr_t)(function)                                                                            \
     }
+
+/* NULL: no row has this name. */
+void *tg_escape_find(const struct tg_escape *rows, size_t n, const char *name);
 
 #endif

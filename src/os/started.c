@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -151,7 +152,10 @@ static void *started_main(void *arg)
 {
     struct start *start = arg;
     void *result;
+    sigset_t all;
     is_own = true;
+    sigfillset(&all); /* its attributes may have another mask; the watch unblocks its signals */
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
     pthread_cleanup_push(finish, start);
     if (tg_watch_begin(&start->watch, UINT32_MAX) == TG_OK) {
         struct tg_guard guard;

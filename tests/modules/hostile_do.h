@@ -23,9 +23,8 @@
 #include <unistd.h>
 
 #include "hostile.h"
-
-static volatile int hostile_zero = 0, hostile_sink;
-static volatile int *volatile hostile_nowhere = (volatile int *)16;
+#include "hostile_base.h"
+#include "hostile_library.h"
 
 static __attribute__((noinline)) int hostile_recurse(int depth)
 {
@@ -58,27 +57,6 @@ static void hostile_illegal(void)
 #else
     raise(SIGILL);
 #endif
-}
-
-/* A system call that does not pass through the C library. */
-static void hostile_system_call(long number, long a, long b, long c, long d)
-{
-#if defined(__x86_64__)
-    register long fourth __asm__("r10") = d;
-    __asm__ volatile("syscall" : "+a"(number) : "D"(a), "S"(b), "d"(c), "r"(fourth) : "rcx", "r11", "memory");
-#elif defined(__aarch64__)
-    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a;
-    register long x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d;
-    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-#else
-#error "how is a system call made here?"
-#endif
-}
-
-/* Calls that are demanded to fail. One that does not is a write to address 0x18. */
-static void hostile_demand(bool refused)
-{
-    if (!refused) hostile_nowhere[2] = 1;
 }
 
 static void hostile_limits(void)
@@ -382,6 +360,26 @@ static void hostile_do(int64_t act)
     case HOSTILE_DETACH: hostile_detach(); break;
     case HOSTILE_AT_END: hostile_at_end(); break;
     case HOSTILE_AT_EXIT: hostile_at_exit(); break;
+    case HOSTILE_ERROR_AT: error_at_line(3, 0, "test", 1, "this line is the test's"); break;
+    case HOSTILE_STOP: raise(SIGSTOP); break;
+    case HOSTILE_CONTEXT: hostile_context(hostile_context_ends); break;
+    case HOSTILE_CONTEXT_SEGV: hostile_context(hostile_context_crashes); break;
+    case HOSTILE_JUMP: hostile_jump(); break;
+    case HOSTILE_DEADLOCK: hostile_deadlock(); break;
+    case HOSTILE_LIST_SPIN: dl_iterate_phdr(hostile_stay, NULL); break;
+    case HOSTILE_LIST_SEGV: dl_iterate_phdr(hostile_crash_here, NULL); break;
+    case HOSTILE_REPLACE: hostile_replace_descriptors(); break;
+    case HOSTILE_PIPE: hostile_broken_pipe(); break;
+    case HOSTILE_POINTERS: hostile_pointers(); break;
+    case HOSTILE_CHILDREN: hostile_children(); break;
+    case HOSTILE_ASYNC: hostile_asynchronous(); break;
+    case HOSTILE_NOTIFY: hostile_notified(); break;
+    case HOSTILE_OLD: hostile_old_handlers(); break;
+    case HOSTILE_CALLBACKS: hostile_callbacks(); break;
+    case HOSTILE_KEYS: hostile_keys(); break;
+    case HOSTILE_CLOSE_LIB: hostile_close_library(); break;
+    case HOSTILE_LOCK: hostile_lock_memory(); break;
+    case HOSTILE_SCHEDULE: hostile_scheduling(); break;
     case HOSTILE_NONE:
     case HOSTILE_ACTS:
     case HOSTILE_OWN: break;

@@ -61,7 +61,12 @@ static void open_for(struct rig *rig, const struct device *device, enum tg_statu
 /* When all tasks are done: no task is named. */
 static bool is_seen_late(int64_t act)
 {
-    return act == HOSTILE_CLOSE || act == HOSTILE_THREAD || act == HOSTILE_LIBRARY;
+    return act == HOSTILE_CLOSE || act == HOSTILE_REPLACE || act == HOSTILE_THREAD || act == HOSTILE_LIBRARY;
+}
+
+static bool keeps_memory(int64_t act)
+{
+    return act == HOSTILE_MALLOC || act == HOSTILE_LIST_SPIN || act == HOSTILE_LIST_SEGV;
 }
 
 /* ---- kernels ----------------------------------------------------------------------------------------------------- */
@@ -128,6 +133,28 @@ static const struct kernel_row kernel_rows[] = {
     {"kernel: detaches its thread", HOSTILE_DETACH, 0, TG_OK, NULL},
     {"kernel: registers functions for later", HOSTILE_AT_END, 0, TG_OK, NULL},
     {"kernel: functions for the exit that crash", HOSTILE_AT_EXIT, 0, TG_OK, NULL},
+    {"kernel: error_at_line", HOSTILE_ERROR_AT, 0, TG_ERR_KERNEL_FAULT, "calls exit(3)"},
+    {"kernel: raise(SIGSTOP)", HOSTILE_STOP, 0, TG_ERR_KERNEL_FAULT, "calls raise(19)"},
+    {"kernel: end of a context without a next one", HOSTILE_CONTEXT, 0, TG_ERR_KERNEL_FAULT, "calls exit(0)"},
+    {"kernel: crash on a stack of its own", HOSTILE_CONTEXT_SEGV, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10"},
+    {"kernel: jumps into a frame that has ended", HOSTILE_JUMP, 0, TG_ERR_KERNEL_FAULT, "SIGSEGV at address 0x10"},
+    {"kernel: waits for a lock that it holds", HOSTILE_DEADLOCK, 0, TG_ERR_KERNEL_TIMEOUT, "kernel_limit_ms"},
+    {"kernel: endless loop under the lock of the loader", HOSTILE_LIST_SPIN, 0, TG_ERR_KERNEL_TIMEOUT,
+     "kernel_limit_ms"},
+    {"kernel: crash under the lock of the loader", HOSTILE_LIST_SEGV, 0, TG_ERR_KERNEL_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"kernel: replaces every descriptor", HOSTILE_REPLACE, 0, TG_ERR_KERNEL_FAULT, "has closed file descriptors"},
+    {"kernel: unblocks signals, and writes into a broken pipe", HOSTILE_PIPE, 0, TG_OK, NULL},
+    {"kernel: leaves pointers into its object", HOSTILE_POINTERS, 0, TG_OK, NULL},
+    {"kernel: ends the processes that its own has started", HOSTILE_CHILDREN, 0, TG_OK, NULL},
+    {"kernel: lets descriptors send signals", HOSTILE_ASYNC, 0, TG_OK, NULL},
+    {"kernel: lets work that ends send signals", HOSTILE_NOTIFY, 0, TG_OK, NULL},
+    {"kernel: sets handlers by old functions", HOSTILE_OLD, 0, TG_OK, NULL},
+    {"kernel: leaves functions of its object", HOSTILE_CALLBACKS, 0, TG_OK, NULL},
+    {"kernel: deletes others' keys", HOSTILE_KEYS, 0, TG_OK, NULL},
+    {"kernel: closes others' libraries", HOSTILE_CLOSE_LIB, 0, TG_OK, NULL},
+    {"kernel: locks memory", HOSTILE_LOCK, 0, TG_OK, NULL},
+    {"kernel: changes others' processors and priority", HOSTILE_SCHEDULE, 0, TG_OK, NULL},
     {"kernel: looks for pointers in registers", KERNEL_REGISTERS, 0, TG_OK, NULL},
     {"kernel: tile that is nowhere", KERNEL_UNASSIGNED, 0, TG_ERR_TILE, "no TASSIGN"},
     {"kernel: tile behind the end of its buffer", KERNEL_PAST_END, 0, TG_ERR_TILE, "UB"},
@@ -181,13 +208,33 @@ static void try_kernel(struct rig *rig, const struct device *device, enum rig_mo
     script_prove(rig, mode);
 }
 
+/* The host uses its environment and its standard output after the object is gone. */
+static void expect_no_pointers(void)
+{
+    const char *variable = getenv("HOSTILE_VARIABLE");
+    CHECK(variable && strcmp(variable, "static") == 0, "the environment has %s", variable ? variable : "nothing");
+    unsetenv("HOSTILE_VARIABLE");
+    printf("a line in the buffer of the standard output\n");
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+}
+
+/* The host's key of thread-local data. */
+static pthread_key_t host_key;
+
+/* What an act would harm for good is as it was. */
+static void expect_no_harm(int64_t act)
+{
+    if (act == HOSTILE_POINTERS) expect_no_pointers();
+    if (act == HOSTILE_KEYS) assert_int_equal(pthread_setspecific(host_key, &host_key), 0);
+}
+
 static void hostile_kernel(void **state)
 {
     const struct kernel_row *row = *state;
     if (TEST_ASAN && (row->act == HOSTILE_LIBRARY || row->act == HOSTILE_END_TASK))
         SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && is_fault(row->status)) SKIP("%s under the thread sanitizer", row->name);
-    if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
+    if (TEST_ASAN && keeps_memory(row->act)) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     for (const struct device *device = devices; device < devices + N_DEVICES; device++) {
         struct rig rig;
         open_for(&rig, device, row->status);
@@ -196,6 +243,7 @@ static void hostile_kernel(void **state)
         if (row->act < HOSTILE_OWN && is_tried(device, RIG_CONCURRENT, row->status))
             try_kernel(&rig, device, RIG_CONCURRENT, TG_AIC, row);
         rig_close(&rig);
+        expect_no_harm(row->act);
     }
 }
 
@@ -274,6 +322,31 @@ static const struct plugin_row plugin_rows[] = {
     {"plugin: detaches its thread", HOSTILE_DETACH, EVERYWHERE, TG_OK, NULL},
     {"plugin: registers functions for later", HOSTILE_AT_END, EVERYWHERE, TG_OK, NULL},
     {"plugin: functions for the exit that crash", HOSTILE_AT_EXIT, EVERYWHERE, TG_OK, NULL},
+    {"plugin: error_at_line", HOSTILE_ERROR_AT, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls exit(3)"},
+    {"plugin: raise(SIGSTOP)", HOSTILE_STOP, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls raise(19)"},
+    {"plugin: end of a context without a next one", HOSTILE_CONTEXT, EVERYWHERE, TG_ERR_PLUGIN_FAULT, "calls exit(0)"},
+    {"plugin: crash on a stack of its own", HOSTILE_CONTEXT_SEGV, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"plugin: jumps into a frame that has ended", HOSTILE_JUMP, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"plugin: waits for a lock that it holds", HOSTILE_DEADLOCK, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, "kernel_limit_ms"},
+    {"plugin: endless loop under the lock of the loader", HOSTILE_LIST_SPIN, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT,
+     "kernel_limit_ms"},
+    {"plugin: crash under the lock of the loader", HOSTILE_LIST_SEGV, EVERYWHERE, TG_ERR_PLUGIN_FAULT,
+     "SIGSEGV at address 0x10"},
+    {"plugin: replaces every descriptor", HOSTILE_REPLACE, EVERYWHERE, TG_ERR_KERNEL_FAULT,
+     "has closed file descriptors"},
+    {"plugin: unblocks signals, and writes into a broken pipe", HOSTILE_PIPE, EVERYWHERE, TG_OK, NULL},
+    {"plugin: leaves pointers into its object", HOSTILE_POINTERS, EVERYWHERE, TG_OK, NULL},
+    {"plugin: ends the processes that its own has started", HOSTILE_CHILDREN, EVERYWHERE, TG_OK, NULL},
+    {"plugin: lets descriptors send signals", HOSTILE_ASYNC, EVERYWHERE, TG_OK, NULL},
+    {"plugin: lets work that ends send signals", HOSTILE_NOTIFY, EVERYWHERE, TG_OK, NULL},
+    {"plugin: sets handlers by old functions", HOSTILE_OLD, EVERYWHERE, TG_OK, NULL},
+    {"plugin: leaves functions of its object", HOSTILE_CALLBACKS, EVERYWHERE, TG_OK, NULL},
+    {"plugin: deletes others' keys", HOSTILE_KEYS, EVERYWHERE, TG_OK, NULL},
+    {"plugin: closes others' libraries", HOSTILE_CLOSE_LIB, EVERYWHERE, TG_OK, NULL},
+    {"plugin: locks memory", HOSTILE_LOCK, EVERYWHERE, TG_OK, NULL},
+    {"plugin: changes others' processors and priority", HOSTILE_SCHEDULE, EVERYWHERE, TG_OK, NULL},
     {"plugin: allocates until it fails", PLUGIN_ALLOC, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates without end", PLUGIN_ALLOC_ON, EVERYWHERE, TG_ERR_DEVICE_MEMORY, "do not fit"},
     {"plugin: allocates and frees without end", PLUGIN_ALLOC_FREE, EVERYWHERE, TG_ERR_PLUGIN_TIMEOUT, NULL},
@@ -344,13 +417,14 @@ static void hostile_plugin(void **state)
         SKIP("%s: the sanitizer does not let a thread end so", row->name);
     if (TEST_TSAN && (is_fault(row->status) || row->act == PLUGIN_NESTED))
         SKIP("%s under the thread sanitizer", row->name);
-    if (TEST_ASAN && row->act == HOSTILE_MALLOC) SKIP("%s: what it holds when it is cut off is a leak", row->name);
+    if (TEST_ASAN && keeps_memory(row->act)) SKIP("%s: what it holds when it is cut off is a leak", row->name);
     for (const struct device *device = devices; device < devices + N_DEVICES; device++) {
         struct rig rig;
         open_for(&rig, device, row->status);
         for (enum rig_mode mode = 0; mode < RIG_MODES; mode++)
             if (row->modes & (1u << mode) && is_tried(device, mode, row->status)) try_plugin(&rig, mode, row);
         rig_close(&rig);
+        expect_no_harm(row->act);
     }
 }
 
@@ -977,7 +1051,7 @@ int main(int argc, char **argv)
 {
     size_t n = 0;
     pthread_t sleeper;
-    if (pthread_create(&sleeper, NULL, sleep_on, NULL) != 0) return 1;
+    if (pthread_create(&sleeper, NULL, sleep_on, NULL) != 0 || pthread_key_create(&host_key, NULL) != 0) return 1;
     for (int i = 0; i < N_CALL_ROWS; i++) add_row(&n, call_rows[i].name, hostile_call, &call_rows[i]);
     for (int i = 0; i < N_LOAD_ROWS; i++) add_row(&n, load_rows[i].name, hostile_module, &load_rows[i]);
     for (int i = 0; i < N_KERNEL_ROWS; i++) add_row(&n, kernel_rows[i].name, hostile_kernel, &kernel_rows[i]);
