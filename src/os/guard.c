@@ -417,10 +417,12 @@ static bool is_unused(int number)
     return sigaction(number, NULL, &there) == 0 && !(there.sa_flags & SA_SIGINFO) && there.sa_handler == SIG_DFL;
 }
 
-/* SIGURG is harmless where it has no handler. It arrives even when the queue of signals is full (RLIMIT_SIGPENDING). */
+/* SIGURG is harmless where it has no handler, and Linux never sends SIGSTKFLT. Both arrive even when the queue of
+ * signals is full (RLIMIT_SIGPENDING); the others do not. */
 static bool choose_tick(void)
 {
     tick = SIGURG;
+    if (!is_unused(tick)) tick = SIGSTKFLT;
     if (!is_unused(tick))
         for (tick = SIGRTMIN + 4; tick <= SIGRTMAX && !is_unused(tick);) tick++;
     sigemptyset(&ticks);
@@ -441,7 +443,7 @@ enum tg_status tg_handlers_install(void)
     if (chosen) return TG_OK;
     return tg_error(
         TG_ERR_MISUSE,
-        "no signal is left for time limits: the process has a handler for SIGURG and for each from %d to %d",
+        "no signal is left for time limits: the process has a handler for SIGURG, SIGSTKFLT and each from %d to %d",
         SIGRTMIN + 4, SIGRTMAX);
 }
 

@@ -2,16 +2,20 @@
  * Conditions of a host: its descriptors, signals, limits, threads and rounding. Under each condition, on each
  * platform, a good program has the right bytes, a crash and an endless loop have their status, and the condition is the
  * same afterwards. Each cell of this matrix is a process of its own.
+ *
+ * TG_TEST_PRODUCT=1: under each combination of signals, descriptors and limits, too (make test-long).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <fenv.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,7 +25,7 @@
 #include "common/script.h"
 #include "modules/hostile.h"
 
-enum { GM_BYTES = 32 << 20, N_TASKS = 20 };
+enum { GM_BYTES = 32 << 20, N_TASKS = 20, NO_USER = 65534 };
 
 /* The message of a cell's process; shared with the test. */
 static char *said;
@@ -143,21 +147,57 @@ static void own_signals(void)
     sigaction(SIGRTMIN + 4, &count, NULL);
 }
 
+/* Where no signal may wait, Linux refuses to send the second one. */
 static void signals_are_own(void)
 {
-    raise(SIGURG);
-    raise(SIGRTMIN + 4);
-    REQUIRE(n_alarms == 2, "%d signals came", (int)n_alarms);
+    const int n = (raise(SIGURG) == 0) + (raise(SIGRTMIN + 4) == 0);
+    REQUIRE(n > 0 && n_alarms == n, "%d of %d signals came", (int)n_alarms, n);
 }
 
-static void close_streams(void)
+/* A real-time signal is left. */
+static void own_more_signals(void)
 {
-    for (int fd = 0; fd < 3; fd++) close(fd);
+    const struct sigaction count = {.sa_handler = count_alarm};
+    own_signals();
+    sigaction(SIGSTKFLT, &count, NULL);
 }
 
-static void streams_are_closed(void)
+static void more_signals_are_own(void)
 {
-    for (int fd = 0; fd < 3; fd++) REQUIRE(fcntl(fd, F_GETFD) == -1, "descriptor %d is open", fd);
+    signals_are_own();
+    n_alarms = 0;
+    raise(SIGSTKFLT);
+    REQUIRE(n_alarms == 1, "%d signals came", (int)n_alarms);
+}
+
+static void close_range_of(int first, int last)
+{
+    for (int fd = first; fd <= last; fd++) close(fd);
+}
+
+static void range_is_closed(int first, int last)
+{
+    for (int fd = first; fd <= last; fd++) REQUIRE(fcntl(fd, F_GETFD) == -1, "descriptor %d is open", fd);
+}
+
+static void close_streams(void) { close_range_of(0, 2); }
+static void streams_are_closed(void) { range_is_closed(0, 2); }
+static void close_input(void) { close_range_of(0, 0); }
+static void input_is_closed(void) { range_is_closed(0, 0); }
+static void close_outputs(void) { close_range_of(1, 2); }
+static void outputs_are_closed(void) { range_is_closed(1, 2); }
+
+/* Root has as many processes as it wants, unless it is another user's and lacks two capabilities. */
+static void few_processes(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    const unsigned both = 1u << CAP_SYS_RESOURCE | 1u << CAP_SYS_ADMIN;
+    if (geteuid() != 0) return; /* its other processes count, too */
+    REQUIRE(setresuid(NO_USER, 0, 0) == 0 && syscall(SYS_capget, &header, data) == 0, "%s", strerror(errno));
+    data[0].effective &= ~both;
+    REQUIRE(syscall(SYS_capset, &header, data) == 0, "capset: %s", strerror(errno));
+    set_limit(RLIMIT_NPROC, 40);
 }
 
 static void handle_broken_pipes(void)
@@ -173,27 +213,34 @@ static void broken_pipes_are_own(void)
     REQUIRE(n_alarms == 1, "%d signals came", (int)n_alarms);
 }
 
+enum kind { SIGNALS, DESCRIPTORS, LIMITS, KINDS, OTHERS = KINDS };
+
 struct condition {
+    enum kind kind;
     const char *name;
     void (*set)(void);
     void (*holds)(void); /* afterwards */
 };
 
 static const struct condition conditions[] = {
-    {"nothing special", nothing, nothing},
-    {"rounding upward", round_upward, rounds_upward},
-    {"all signals blocked", block_signals, signals_are_blocked},
-    {"SIGCHLD ignored", ignore_children, children_are_ignored},
-    {"few descriptors", few_descriptors, nothing},
-    {"files of at most 16 MiB", small_files, nothing},
-    {"4 GiB of addresses", few_addresses, nothing},
-    {"a stack of 64 KiB", small_stack, nothing},
-    {"own handlers and a fast timer", own_handlers, handlers_are_own},
-    {"threads that run", start_threads, threads_still_run},
-    {"own signals", own_signals, signals_are_own},
-    {"no signal may wait", no_signal_waits, nothing},
-    {"descriptors 0 to 2 closed", close_streams, streams_are_closed},
-    {"own handler of SIGPIPE", handle_broken_pipes, broken_pipes_are_own},
+    {OTHERS, "nothing special", nothing, nothing},
+    {OTHERS, "rounding upward", round_upward, rounds_upward},
+    {OTHERS, "threads that run", start_threads, threads_still_run},
+    {OTHERS, "more own signals", own_more_signals, more_signals_are_own},
+    {SIGNALS, "all signals blocked", block_signals, signals_are_blocked},
+    {SIGNALS, "SIGCHLD ignored", ignore_children, children_are_ignored},
+    {SIGNALS, "own handlers and a fast timer", own_handlers, handlers_are_own},
+    {SIGNALS, "own signals", own_signals, signals_are_own},
+    {SIGNALS, "own handler of SIGPIPE", handle_broken_pipes, broken_pipes_are_own},
+    {DESCRIPTORS, "descriptors 0 to 2 closed", close_streams, streams_are_closed},
+    {DESCRIPTORS, "descriptor 0 closed", close_input, input_is_closed},
+    {DESCRIPTORS, "descriptors 1 and 2 closed", close_outputs, outputs_are_closed},
+    {LIMITS, "few descriptors", few_descriptors, nothing},
+    {LIMITS, "files of at most 16 MiB", small_files, nothing},
+    {LIMITS, "4 GiB of addresses", few_addresses, nothing},
+    {LIMITS, "a stack of 64 KiB", small_stack, nothing},
+    {LIMITS, "no signal may wait", no_signal_waits, nothing},
+    {LIMITS, "few processes", few_processes, nothing},
 };
 enum { N_CONDITIONS = sizeof conditions / sizeof conditions[0] };
 
@@ -225,10 +272,16 @@ static void run_hostile(struct rig *rig, int64_t act, enum tg_status status)
     script_fini(&s);
 }
 
-static void run_cell(const struct condition *condition, const struct device *device)
+/* One condition of each kind; NULL: none. */
+struct cell {
+    const struct condition *of[KINDS + 1];
+};
+
+static void run_cell(const struct cell *cell, const struct device *device)
 {
     struct rig rig;
-    condition->set();
+    for (int kind = 0; kind <= KINDS; kind++)
+        if (cell->of[kind]) cell->of[kind]->set();
     device_open(&rig, device, GM_BYTES);
     script_load(&rig, RIG_CONCURRENT);
     run_good(&rig);
@@ -241,7 +294,28 @@ static void run_cell(const struct condition *condition, const struct device *dev
     }
     run_good(&rig);
     rig_close(&rig);
-    condition->holds();
+    for (int kind = 0; kind <= KINDS; kind++)
+        if (cell->of[kind]) cell->of[kind]->holds();
+}
+
+static const char *name_of(const struct condition *condition) { return condition ? condition->name : "-"; }
+
+static void try_cell(const struct cell *cell, const struct device *device)
+{
+    said[0] = '\0';
+    fflush(NULL);
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails must not go on in this process */
+        run_cell(cell, device);
+        _exit(0);
+    }
+    int end = 0;
+    assert_int_equal(waitpid(child, &end, 0), child);
+    CHECK(end == 0, "%s; %s; %s; %s; %s: ended with 0x%x: %s", name_of(cell->of[SIGNALS]),
+          name_of(cell->of[DESCRIPTORS]), name_of(cell->of[LIMITS]), name_of(cell->of[OTHERS]), device->name,
+          (unsigned)end, said);
 }
 
 static void a_host_may_be_like_this(void **state)
@@ -250,18 +324,87 @@ static void a_host_may_be_like_this(void **state)
     if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
     if (TEST_ASAN || TEST_TSAN) SKIP("a sanitizer does not let a thread be given up");
     for (const struct condition *condition = conditions; condition < conditions + N_CONDITIONS; condition++) {
+        struct cell cell = {.of = {NULL}};
+        cell.of[condition->kind] = condition;
+        try_cell(&cell, device);
+    }
+}
+
+/* Each combination of one condition, or none, of each kind. */
+static int try_product(struct cell *cell, enum kind kind, const struct device *device)
+{
+    if (kind == KINDS) {
+        try_cell(cell, device);
+        return 1;
+    }
+    cell->of[kind] = NULL;
+    int n = try_product(cell, kind + 1, device);
+    for (const struct condition *condition = conditions; condition < conditions + N_CONDITIONS; condition++) {
+        if (condition->kind != kind) continue;
+        cell->of[kind] = condition;
+        n += try_product(cell, kind + 1, device);
+    }
+    return n;
+}
+
+static void a_host_may_be_all_of_this(void **state)
+{
+    struct cell cell = {.of = {NULL}};
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
+    if (TEST_ASAN || TEST_TSAN) SKIP("a sanitizer does not let a thread be given up");
+    if (!getenv("TG_TEST_PRODUCT")) SKIP("make test-long has time for it");
+    print_message("  %d combinations\n", try_product(&cell, 0, *state));
+}
+
+/* A host that may start no thread is told so. */
+static void run_without_threads(const char *platform)
+{
+    struct rig rig;
+    few_processes();
+    rig_open_on(&rig, platform, GM_BYTES);
+    set_limit(RLIMIT_NPROC, 0);
+    const pid_t copy = fork();
+    if (copy == 0) _exit(0);
+    REQUIRE(copy == -1, "the limit does not hold");
+    const enum tg_status status = rig_try_kernel(&rig, SCRIPT_VISIT_AIV, TG_AIV, "visit", rig_module("kernel_visit"));
+    const bool told = status == TG_ERR_MEMORY && rig.message[0];
+    REQUIRE(told || status == TG_OK, "a kernel: %s: %.2000s", tg_status_name(status), rig.message);
+    set_limit(RLIMIT_NPROC, 40);
+    script_load(&rig, RIG_CONCURRENT);
+    run_good(&rig);
+    set_limit(RLIMIT_NPROC, 0);
+    struct script s;
+    script_init(&s);
+    script_publish(&s, script_visit(&s, TG_AIV, 0, 0, NULL));
+    script_run(&rig, &s);
+    REQUIRE(rig.status == TG_OK || (rig.status == TG_ERR_MEMORY && rig.message[0]), "a run: %s: %.2000s",
+            tg_status_name(rig.status), rig.message);
+    script_fini(&s);
+    set_limit(RLIMIT_NPROC, 40);
+    run_good(&rig);
+    rig_close(&rig);
+}
+
+static void processes_that_are_too_few_are_a_status(void **state)
+{
+    (void)state;
+    if (geteuid() != 0) SKIP("only root can be another user");
+    if (TG_TEST_EMULATOR[0]) SKIP("the emulator does not survive forks beside threads at work");
+    if (TEST_ASAN || TEST_TSAN) SKIP("a sanitizer has threads of its own");
+    for (int i = 0; i < 2; i++) {
+        const char *platform = i ? "cpu" : "a2a3sim";
         said[0] = '\0';
         fflush(NULL);
         const pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) {
-            setenv("CMOCKA_TEST_ABORT", "1", 1); /* a check that fails must not go on in this process */
-            run_cell(condition, device);
+            setenv("CMOCKA_TEST_ABORT", "1", 1);
+            run_without_threads(platform);
             _exit(0);
         }
         int end = 0;
         assert_int_equal(waitpid(child, &end, 0), child);
-        CHECK(end == 0, "%s, %s: ended with 0x%x: %s", condition->name, device->name, (unsigned)end, said);
+        CHECK(end == 0, "%s: ended with 0x%x: %s", platform, (unsigned)end, said);
     }
 }
 
@@ -306,6 +449,9 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         {"a host may be like this, a2a3sim", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[0]},
         {"a host may be like this, cpu", a_host_may_be_like_this, NULL, NULL, (void *)(uintptr_t)&devices[2]},
+        {"a host may be all of this, a2a3sim", a_host_may_be_all_of_this, NULL, NULL, (void *)(uintptr_t)&devices[0]},
+        {"a host may be all of this, cpu", a_host_may_be_all_of_this, NULL, NULL, (void *)(uintptr_t)&devices[2]},
+        cmocka_unit_test(processes_that_are_too_few_are_a_status),
         cmocka_unit_test(files_that_are_too_small_are_a_status),
     };
     said = mmap(NULL, SAID_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
