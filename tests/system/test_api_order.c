@@ -231,14 +231,13 @@ static void calls_of_another_thread_are_refused_on_the_host(void **state)
 static void copies_are_no_silence_of_the_plugin(void **state)
 {
     struct rig rig;
+    if (TEST_TSAN) SKIP("the sanitizer delays the signal that a long copy has to answer");
     device_open(&rig, *state, (uint64_t)1 << 30);
-    rig.config.kernel_limit_ms = TEST_ASAN || TEST_TSAN ? 200 : 20;
+    rig.config.kernel_limit_ms = TEST_ASAN ? 200 : 20;
     call(&rig, RIG_HOST, HOST_CALLS_COPY, 32 << 20, 32 << 20); /* 256 MiB take longer than that */
     rig_expect(&rig, TG_OK, NULL);
-    if (!TEST_TSAN) {
-        call(&rig, RIG_HOST, HOST_CALLS_COPY_ENDLESS, 1 << 20, 1 << 20);
-        rig_expect(&rig, TG_ERR_PLUGIN_TIMEOUT, NULL);
-    }
+    call(&rig, RIG_HOST, HOST_CALLS_COPY_ENDLESS, 1 << 20, 1 << 20);
+    rig_expect(&rig, TG_ERR_PLUGIN_TIMEOUT, NULL);
     rig_close(&rig);
 }
 
