@@ -59,7 +59,7 @@ mutants: ## every single-point mutant of paged attention, and what finds it: a t
 	cd build && $(CTEST) -V -R '^test_all_mutants$$'
 
 test-slow: ## the slow tests: long random runs, weakened memory orders, mutants, packages (minutes)
-	@tools/install_deps.sh build test package reference
+	@tools/install_deps.sh build test package reference browser
 	@$(CONFIGURE) release -DTG_BUILD_TESTS=ON $(STRICT) >/dev/null
 	@$(call COMPILE,build) || $(HINT)
 	cd build && $(CTEST) -L slow
@@ -73,6 +73,10 @@ test-full: ## what is slow: formatting, mutants, sanitizers, clang, ucontext, va
 	@$(MAKE) test-clang
 	@$(MAKE) test-ucontext
 	@$(MAKE) test-valgrind
+
+screenshots: build ## take the pictures of the documents again, docs/images/*.png
+	@tools/install_deps.sh run browser
+	/usr/bin/python3 tools/screenshots.py build $(NAME)
 
 # LABEL=unit: only the tests with that label.
 test-debug: ## the tests with asserts
@@ -178,5 +182,5 @@ install: build ## install library, headers, pkg-config and CMake files, PREFIX=/
 clean: ## remove everything that was built
 	rm -rf build
 
-.PHONY: help build run test reference test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench \
+.PHONY: help build run test reference screenshots test-slow shape mutants test-full $(PRESETS:%=test-%) test-valgrind fuzz bench \
     bench-check check-cost performance device-times coverage format format-check lint tidy install clean

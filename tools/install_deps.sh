@@ -48,10 +48,15 @@ need_test() {
     has gdb || lacks gdb
 }
 
-need_full() {
+need_browser() {
     has chromium || lacks chromium
     has chromedriver || lacks chromium-driver
     /usr/bin/python3 -c 'import selenium' 2>/dev/null || lacks python3-selenium
+}
+
+need_full() {
+    need_browser
+    has zsh || lacks zsh
     has valgrind || lacks valgrind
     has clang || lacks clang
     # The sanitizer runtimes of clang are a package of their own, named after clang's version.
@@ -100,9 +105,11 @@ need_coverage() { has gcovr || lacks gcovr; }
 
 for group in "$@"; do
     case $group in
-        build | run | test | full | aarch64 | lint | coverage | package | reference | peers) "need_$group" ;;
+        build | run | test | browser | full | aarch64 | lint | coverage | package | reference | peers)
+            "need_$group"
+            ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, run, test, full, aarch64, lint, coverage," \
+            echo "install_deps: unknown group '$group': choose build, run, test, browser, full, aarch64, lint, coverage," \
                 "package, reference or peers" >&2
             exit 2
             ;;
