@@ -109,8 +109,8 @@ for group in "$@"; do
             "need_$group"
             ;;
         *)
-            echo "install_deps: unknown group '$group': choose build, run, test, browser, full, aarch64, lint, coverage," \
-                "package, reference or peers" >&2
+            echo "install_deps: unknown group '$group': choose build, run, test, browser, full, aarch64, lint," \
+                "coverage, package, reference or peers" >&2
             exit 2
             ;;
     esac
