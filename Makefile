@@ -31,9 +31,10 @@ build: ## build the library and the examples into build/
 
 run: build ## build, then run paged attention, Case1 and Case2, and Case2 on this computer
 	@tools/install_deps.sh run
-	build/bin/paged_attention --case Case1
-	build/bin/paged_attention --case Case2
-	build/bin/paged_attention --case Case2 -p cpu --repeat 100
+	@build/bin/paged_attention --case Case1 --brief
+	@build/bin/paged_attention --case Case2 --brief
+	@build/bin/paged_attention --case Case2 -p cpu --repeat 100 --brief
+	@echo 'More: build/bin/paged_attention --case Case2 --summary; build/bin/tilegraph --help'
 
 test: ## build with warnings as errors and run the tests (at most 5 minutes)
 	@tools/install_deps.sh build test

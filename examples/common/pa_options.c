@@ -47,6 +47,7 @@
     X(OUTPUT, VERBOSE, "-v", NULL, "log to stderr; twice: more")                                                       \
     X(OUTPUT, HELP, "--help", NULL, "this; --help TOPIC: another screen")                                              \
     X(OUTPUT, SUMMARY, "--summary", NULL, "print where the time went: cores, pipes, kernels, tasks")                   \
+    X(OUTPUT, BRIEF, "--brief", NULL, "print three lines: verdict, times, what bound the run")                         \
     X(OUTPUT, QUIET, "--quiet", NULL, "print errors, findings and what is asked for, no more")                         \
     X(OUTPUT, VERSION, "--version", NULL, "print the version")
 
@@ -479,6 +480,7 @@ static enum tg_status convert(const struct given *given, struct pa_options *out,
     out->help = given->text[OPT_HELP];
     out->version = given->text[OPT_VERSION] != NULL;
     out->quiet = given->text[OPT_QUIET] != NULL;
+    out->brief = given->text[OPT_BRIEF] != NULL;
     out->summary = given->text[OPT_SUMMARY] != NULL;
     out->edges = given->text[OPT_EDGES] != NULL;
     out->run.check = out->edges || given->text[OPT_CHECK] != NULL;

@@ -35,6 +35,7 @@ struct pa_options {
     struct tg_run_config run;
     const char *help; /* a topic, "" for the first screen; NULL: not asked for */
     bool json, version, quiet;
+    bool brief;           /* print three lines instead of all */
     bool summary;         /* print the page about where the time went */
     bool stdout_is_taken; /* a file goes there, so that the text goes to stderr */
     uint32_t verbosity;   /* how often -v was given */

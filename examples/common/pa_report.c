@@ -139,6 +139,34 @@ static void print_run(FILE *stream, const struct pa_report *r, const struct pa_o
     }
 }
 
+static void print_times(FILE *stream, const struct pa_report *r, const struct pa_options *o)
+{
+    const struct tg_run_result *t = &r->result;
+    fprintf(stream, "  device time %.2f us", us(t->device_ns));
+    if (o->workers > 0) fputs(" cold, the first run of the process", stream);
+    if (r->n_warm > 0)
+        fprintf(stream, "; warm: best %.2f us, median %.2f us of %" PRIu64 " more runs", us(r->warm_best_ns),
+                us(r->warm_median_ns), r->n_warm);
+    else if (t->first_start_ns != UINT64_MAX)
+        fprintf(stream, "; first task started at %.2f us, last task published at %.2f us", us(t->first_start_ns),
+                us(t->last_publish_ns));
+    fputc('\n', stream);
+}
+
+/* The verdict, the times, and what bound the run: a line each. */
+static void print_brief(FILE *stream, const struct pa_report *r, const struct pa_options *o)
+{
+    printable_write(stream, problem_name(o));
+    fprintf(stream, " on %s: %s", o->platform, r->status == TG_OK ? "PASS" : "FAIL");
+    if (r->has_result) fprintf(stream, ", %" PRIu64 " tasks, %" PRIu64 " edges", r->result.n_tasks, r->result.n_edges);
+    if (r->has_comparison) fprintf(stream, ", largest error %.2e", r->comparison.max_abs_err);
+    fputc('\n', stream);
+    if (r->has_result) print_times(stream, r, o);
+    if (!r->advice) return;
+    fputs("  ", stream);
+    printable_write(stream, r->advice);
+}
+
 static void print_comparison(FILE *stream, const struct pa_report *r)
 {
     const struct pa_comparison *c = &r->comparison;
@@ -164,6 +192,11 @@ static void print_page(FILE *stream, const char *page)
 void pa_report_text(FILE *stream, const struct pa_report *report, const struct pa_options *options)
 {
     if (options->quiet) {
+        if (options->summary) print_page(stream, report->summary);
+        return;
+    }
+    if (options->brief) {
+        print_brief(stream, report, options);
         if (options->summary) print_page(stream, report->summary);
         return;
     }

@@ -127,6 +127,30 @@ static void quiet_says_nothing_of_a_success(void **state)
     process_free(&process);
 }
 
+static size_t n_lines_of(const char *text)
+{
+    size_t n = 0;
+    for (const char *at = text; *at; at++) n += *at == '\n';
+    return n;
+}
+
+static void brief_is_three_lines(void **state)
+{
+    (void)state;
+    struct process process = run_command(ARGS("--case", "Case2", "--brief"));
+    assert_int_equal(process.exit_code, 0);
+    CHECK(n_lines_of(process.out) == 3, "%s", process.out);
+    static const char *const says[] = {"Case2 on a2a3sim: PASS, 16 tasks, 15 edges, largest error ", "\n  device time ",
+                                       "; first task started at ", "\n  bound by builder, "};
+    for (size_t i = 0; i < sizeof says / sizeof says[0]; i++)
+        CHECK(strstr(process.out, says[i]), "expected '%s' in '%s'", says[i], process.out);
+    process_free(&process);
+    process = run_command(ARGS("-p", "cpu", "--repeat", "2", "--brief"));
+    CHECK(n_lines_of(process.out) == 3 && strstr(process.out, " cold, the first run of the process; warm: best "), "%s",
+          process.out);
+    process_free(&process);
+}
+
 static void json_of_a_checked_run(void **state)
 {
     (void)state;
@@ -669,6 +693,7 @@ static const struct CMUnitTest others[] = {
     cmocka_unit_test(help_is_no_failure),
     cmocka_unit_test(a_dash_is_standard_output),
     cmocka_unit_test(quiet_says_nothing_of_a_success),
+    cmocka_unit_test(brief_is_three_lines),
     cmocka_unit_test(json_of_a_success),
     cmocka_unit_test(json_of_a_checked_run),
     cmocka_unit_test(json_of_the_edges),
