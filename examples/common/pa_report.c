@@ -145,7 +145,7 @@ static void print_times(FILE *stream, const struct pa_report *r, const struct pa
     fprintf(stream, "  device time %.2f us", us(t->device_ns));
     if (o->workers > 0) fputs(" cold, the first run of the process", stream);
     if (r->n_warm > 0)
-        fprintf(stream, "; warm: best %.2f us, median %.2f us of %" PRIu64 " more runs", us(r->warm_best_ns),
+        fprintf(stream, "; warm: best %.2f us, median %.2f us of %" PRIu32 " more runs", us(r->warm_best_ns),
                 us(r->warm_median_ns), r->n_warm);
     else if (t->first_start_ns != UINT64_MAX)
         fprintf(stream, "; first task started at %.2f us, last task published at %.2f us", us(t->first_start_ns),
