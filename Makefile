@@ -9,8 +9,8 @@ ATTENTION ?= context 4096
 MAKEFLAGS += --no-print-directory
 CONFIGURE = tools/configure.sh
 COMPILE = cmake --build $(1) -j $(JOBS)
-# One test more than processors, because tests of time limits wait most of their time.
-CTEST = ctest --output-on-failure -j $$(($(JOBS) + 1))
+# Two tests more than processors, because tests of time limits wait most of their time.
+CTEST = ctest --output-on-failure -j $$(($(JOBS) + 2))
 SOURCES = find include src examples tests bench -name '*.[ch]' -o -name '*.[ch]pp' -o -name '*.inc'
 # A warning fails the build of a test; `make build` keeps what was chosen last.
 STRICT = -DTG_WERROR=$(or $(WERROR),ON)

@@ -127,13 +127,16 @@ file(GLOB PYTHON_TESTS CONFIGURE_DEPENDS python/test_*.py)
 if(PYTHON_TESTS AND TG_PLAIN_BUILD AND NOT CMAKE_CROSSCOMPILING)
     execute_process(COMMAND ${CHECKS}/find_python.sh numpy pytest
         OUTPUT_VARIABLE TG_PYTHON OUTPUT_STRIP_TRAILING_WHITESPACE COMMAND_ERROR_IS_FATAL ANY)
-    # Those that run whole commands are the longest of all tests: started first, apart from the others.
-    set(TG_PYTHON_COMMANDS run endings cache many cpp)
-    list(TRANSFORM TG_PYTHON_COMMANDS REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/python/test_\\1.py")
-    list(REMOVE_ITEM PYTHON_TESTS ${TG_PYTHON_COMMANDS})
-    add_test(NAME python COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${TG_PYTHON_COMMANDS})
-    add_test(NAME python_parts COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${PYTHON_TESTS})
-    foreach(name python python_parts)
+    # Those that run whole commands are the longest of all tests: started first, in two parts beside the others.
+    set(TG_PYTHON_python run endings many)
+    set(TG_PYTHON_python_cpp cpp cache)
+    set(TG_PYTHON_python_parts ${PYTHON_TESTS})
+    foreach(name python python_cpp)
+        list(TRANSFORM TG_PYTHON_${name} REPLACE "(.+)" "${CMAKE_CURRENT_SOURCE_DIR}/python/test_\\1.py")
+        list(REMOVE_ITEM TG_PYTHON_python_parts ${TG_PYTHON_${name}})
+    endforeach()
+    foreach(name python python_cpp python_parts)
+        add_test(NAME ${name} COMMAND ${TG_PYTHON} -m pytest -q -p no:cacheprovider ${TG_PYTHON_${name}})
         tg_test_properties(${name} python)
         set_tests_properties(${name} PROPERTIES COST 1000 ENVIRONMENT
             "TILEGRAPH_LIB=$<TARGET_FILE:tilegraph_shared>;TG_BUILD_DIR=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1;$<$<BOOL:${CMAKE_CXX_COMPILER}>:TG_TEST_CXX=${CMAKE_CXX_COMPILER}>")

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -59,6 +60,9 @@
 #ifndef TEST_TSAN
 #define TEST_TSAN 0
 #endif
+
+/* Whether this run tries all that a test can draw. The entries of the label `long` do; others try every second. */
+static inline bool tries_all(void) { return getenv("TG_TEST_ALL") != NULL; }
 
 /* A sanitizer instruments modules by itself, so that they cannot tell of plain accesses. true, said: a test that is
  * about these has to be skipped. */
