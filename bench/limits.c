@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "machine/cpu/amx.h"
+
 static double now_s(void)
 {
     struct timespec now;
@@ -111,12 +113,13 @@ double limits_bandwidth(uint32_t n, const void *memory, uint64_t bytes)
 
 /* ---- products ---------------------------------------------------------------------------------------------------- */
 
-/* 12 sums in registers, many times: the instruction that products of the type use. */
-enum { PEAK_STEPS = 400000, PEAK_SUMS = 12, PEAK_REPEATS = 5 };
+/* Sums in registers, many times: the instruction that products of the type use. */
+enum { PEAK_STEPS = 400000, PEAK_SUMS = 12, PEAK_TILES = 4, PEAK_REPEATS = 5 };
 
 struct peak {
-    uint32_t lanes; /* numbers that an instruction multiplies; 0: there is no loop for this instruction set */
-    bool pairs;     /* VDPBF16PS, not an FMA */
+    uint32_t n_products; /* of an instruction; 0: there is no loop for this instruction set */
+    uint32_t n_sums;
+    enum { BY_FMA_YMM, BY_FMA_ZMM, BY_PAIRS, BY_TILES } by;
 };
 
 #if defined(__x86_64__)
@@ -131,25 +134,55 @@ struct peak {
 #define MULTIPLY(op, r) (void)0
 #endif
 
+static void multiply_tiles(void)
+{
+#if defined(TG_AMX)
+    struct tg_amx_config config = {.palette = 1};
+    for (int tile = 0; tile < TG_AMX_TILES; tile++) {
+        config.rows[tile] = TG_AMX_ROWS;
+        config.row_bytes[tile] = TG_AMX_ROW_BYTES;
+    }
+    tg_amx_configure(&config);
+    for (uint32_t i = 0; i < PEAK_STEPS / PEAK_TILES; i++) {
+        tg_amx_add_products(0, 4, 5);
+        tg_amx_add_products(1, 4, 6);
+        tg_amx_add_products(2, 7, 5);
+        tg_amx_add_products(3, 7, 6);
+    }
+    tg_amx_release();
+#endif
+}
+
 static void multiply_in_registers(void *context, uint32_t thread)
 {
     (void)thread;
     const struct peak *peak = context;
+    if (peak->by == BY_TILES) {
+        multiply_tiles();
+        return;
+    }
     for (uint32_t i = 0; i < PEAK_STEPS; i++) {
-        if (peak->pairs) MULTIPLY("vdpbf16ps", "zmm");
-        else if (peak->lanes == 16) MULTIPLY("vfmadd231ps", "zmm");
+        if (peak->by == BY_PAIRS) MULTIPLY("vdpbf16ps", "zmm");
+        else if (peak->by == BY_FMA_ZMM) MULTIPLY("vfmadd231ps", "zmm");
         else MULTIPLY("vfmadd231ps", "ymm");
     }
 }
 
+static struct peak peak_of(const char *isa, bool is_bf16)
+{
+    if (strcmp(isa, "amx") == 0 && is_bf16) return (struct peak){16 * 16 * 32, 1, BY_TILES};
+    if (strcmp(isa, "avx512bf16") == 0 && is_bf16) return (struct peak){32, PEAK_SUMS, BY_PAIRS};
+    if (strcmp(isa, "avx2") == 0) return (struct peak){8, PEAK_SUMS, BY_FMA_YMM};
+    if (strcmp(isa, "portable") == 0) return (struct peak){0};
+    return (struct peak){16, PEAK_SUMS, BY_FMA_ZMM};
+}
+
 double limits_products(uint32_t n, const char *isa, bool is_bf16)
 {
-    struct peak peak = {0, strcmp(isa, "avx512bf16") == 0 && is_bf16};
-    if (strcmp(isa, "avx2") == 0) peak.lanes = 8;
-    else if (strcmp(isa, "avx512") == 0 || strcmp(isa, "avx512bf16") == 0) peak.lanes = peak.pairs ? 32 : 16;
+    struct peak peak = peak_of(isa, is_bf16);
     double best = 0;
-    for (int i = 0; i < PEAK_REPEATS && peak.lanes > 0; i++) {
-        const double flops = 2.0 * peak.lanes * PEAK_SUMS * PEAK_STEPS * n;
+    for (int i = 0; i < PEAK_REPEATS && peak.n_products > 0; i++) {
+        const double flops = 2.0 * peak.n_products * peak.n_sums * PEAK_STEPS * n;
         const double rate = 1e-9 * flops / limits_in_parallel(n, multiply_in_registers, &peak);
         if (rate > best) best = rate;
     }

@@ -17,7 +17,7 @@ double limits_in_parallel(uint32_t n, void (*body)(void *context, uint32_t threa
 double limits_bandwidth(uint32_t n, const void *memory, uint64_t bytes);
 
 /* GFLOP/s of n threads that repeat the instruction by which a device of instruction set `isa` multiplies bf16, or else
- * fp32 and fp16, on registers. 0: not known. */
+ * fp32 and fp16, on registers. 0: not known. A device must have been opened: AMX asks the system for its tiles. */
 double limits_products(uint32_t n, const char *isa, bool is_bf16);
 
 #endif

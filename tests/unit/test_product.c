@@ -178,6 +178,38 @@ static void every_variant_gives_the_product_and_touches_nothing_else(void **stat
     }
 }
 
+/* An infinity, or no number, in one column leaves the other columns as they are. */
+static void a_number_that_is_none_stays_in_its_column(void **state)
+{
+    (void)state;
+    enum { K = 70, N = 47, BAD_COL = 21 };
+    static const uint32_t rows[] = {1, 3, 4, 5, 8, 9, 16, 17, 40};
+    static const float bad[] = {INFINITY, -INFINITY, NAN};
+    static struct problem p;
+    for (size_t v = 0; variant_at(v); v++) {
+        if (!is_usable(variant_at(v))) continue;
+        for (uint32_t i = 0; i < sizeof rows / sizeof rows[0] * 3 * 8; i++) {
+            problem_make(&p, i / 8 % 3, rows[i / 24], K, N);
+            ref_store(p.product.dtype, (double)bad[i % 3], right_at(&p, i % K, BAD_COL));
+            variant_at(v)->multiply(&p.product, NULL);
+            for (uint32_t row = 0; row < p.product.m; row++) {
+                const size_t at = CANARY + BAD_COL / 16 * p.product.block_ld + row * 16 + BAD_COL % 16;
+                double size, expected = element(&p, row, BAD_COL, &size);
+                CHECK(isnan(expected) ? isnan(p.sum[at]) : (double)p.sum[at] == expected, "%s: %g, not %g",
+                      variant_at(v)->name, (double)p.sum[at], expected);
+            }
+            ref_store(p.product.dtype, 0, right_at(&p, i % K, BAD_COL));
+            for (uint32_t row = 0; row < p.product.m; row++) { /* this column is checked */
+                double size;
+                p.sum[CANARY + BAD_COL / 16 * p.product.block_ld + row * 16 + BAD_COL % 16] = (float)element(
+                    &p, row, BAD_COL, &size);
+            }
+            problem_check(&p, variant_at(v)->name);
+            problem_free(&p);
+        }
+    }
+}
+
 /* Rounded multiplications, terms in the order of k: every bit is known. */
 static void the_ordered_variant_has_the_bits_of_a_plain_loop(void **state)
 {
@@ -447,6 +479,7 @@ static void every_variant_transposes(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_variant_gives_the_product_and_touches_nothing_else),
+    cmocka_unit_test(a_number_that_is_none_stays_in_its_column),
     cmocka_unit_test(the_ordered_variant_has_the_bits_of_a_plain_loop),
     cmocka_unit_test(every_variant_tells_the_stream_of_each_line_once),
 #ifdef TG_AMX_MODEL
