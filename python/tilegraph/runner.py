@@ -457,10 +457,14 @@ def _blame_kernel(session, name, run):
         log.error("%s: %s", name, described(error))
 
 
+def _counted(n, word):
+    return f"{n} {word}" if n == 1 else f"{n} {word}s"
+
+
 def _report(session, name, result):
     config = session.run_config
-    log.info("%s: %d tasks, %d edges, %d AIC and %d AIV cores used, device time %.3f us", name, result.n_tasks,
-             result.n_edges, result.n_aic, result.n_aiv, result.device_ns / 1e3)
+    log.info("%s: %s, %s, %d AIC and %d AIV cores used, device time %.3f us", name, _counted(result.n_tasks, "task"),
+             _counted(result.n_edges, "edge"), result.n_aic, result.n_aiv, result.device_ns / 1e3)
     if result.first_start_ns == binding.NEVER:
         return
     if config.runtime == binding.TG_HOST_BUILD_GRAPH:

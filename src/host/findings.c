@@ -153,7 +153,7 @@ enum tg_status tg_host_judge(const struct tg_run *run, enum tg_status status)
         return tg_error(TG_ERR_MEMORY, "no memory for what other schedules showed");
     if (found->n == 0) return status;
     const char *lost = found->lost ? ", and more for which there was no memory" : "";
-    if (status == TG_OK) return tg_error(TG_ERR_CHECK, "%zu findings%s", found->n, lost);
-    return tg_error(TG_ERR_CHECK, "%zu findings%s; the run failed with %s: %s", found->n, lost, tg_status_name(status),
-                    tg_last_message());
+    if (status == TG_OK) return tg_error(TG_ERR_CHECK, "%zu finding%s%s", found->n, found->n == 1 ? "" : "s", lost);
+    return tg_error(TG_ERR_CHECK, "%zu finding%s%s; the run failed with %s: %s", found->n, found->n == 1 ? "" : "s",
+                    lost, tg_status_name(status), tg_last_message());
 }

@@ -114,7 +114,7 @@ def test_vector_example_runs_each_entry_of_its_list():
     folder = EXAMPLES / "aicpu_build_graph" / "vector_example"
     done = run_command("-k", folder / "kernels", "-g", folder / "golden.py", *SIMULATOR)
     assert_passed(done)
-    assert "one-piece: 2 tasks, 1 edges" in done.stderr and "five-pieces: 10 tasks, 5 edges" in done.stderr
+    assert "one-piece: 2 tasks, 1 edge," in done.stderr and "five-pieces: 10 tasks, 5 edges" in done.stderr
 
 
 def first_start_and_last_publish(done):

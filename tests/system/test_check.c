@@ -161,7 +161,7 @@ static void findings_of_a_plugin_that_fails_on_the_host_are_given(void **state)
     rig_open(&rig, GM_BYTES);
     rig.config.check = true;
     run_failing_plugin(&rig, RIG_HOST, true);
-    rig_expect(&rig, TG_ERR_CHECK, "1 findings; the run failed with TG_ERR_ORCHESTRATION: said by the script", NULL);
+    rig_expect(&rig, TG_ERR_CHECK, "1 finding; the run failed with TG_ERR_ORCHESTRATION: said by the script", NULL);
     assert_int_equal(rig.n_findings, 1);
     assert_int_equal(rig.result.n_tasks, 1);
     expect_in(rig.findings, "check: GM_UNWRITTEN: copy_from_device");

@@ -155,7 +155,7 @@ static void a_run_that_fails_under_another_seed_is_a_difference(void **state)
      * and a sanitizer hides it. */
     if (TEST_ASAN) rig.can_check = false;
     script_run(&rig, &script);
-    rig_expect(&rig, TG_ERR_CHECK, "1 findings", NULL);
+    rig_expect(&rig, TG_ERR_CHECK, "1 finding", NULL);
     script_fini(&script);
 }
 
