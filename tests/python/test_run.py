@@ -166,7 +166,7 @@ def test_log_levels_and_log_file(small):
     assert done.stderr == "" and log_file.read_text() == ""
     done = small.run("-v", PTO_LOG_FILE=str(log_file))
     assert_passed(done)
-    assert log_file.read_text() == done.stderr and "[info] run0: 1 tasks" in done.stderr
+    assert log_file.read_text() == done.stderr and "[info] run0: 1 task," in done.stderr
 
 
 def test_profiling_writes_a_chrome_trace(small):
