@@ -4,6 +4,7 @@ set -euo pipefail
 
 # Who may include whom. Everyone may include headers of the own room, the public headers and the system's; the public
 # headers include the C standard library and each other. Those of include/pto also include the C++ standard library.
+# The lowest room is first: `make shape` refuses a row that names a later one.
 #
 #   room          may include
 arrows='
@@ -13,16 +14,16 @@ arrows='
     graph         base
     tile          base
     memory        base
+    finding       base
+    machine       base memory
     trace         base machine
     arrays        base machine memory tile
-    finding       base
+    machine/sim   base machine memory os tile
+    machine/cpu   base machine memory os tile trace
     check/memory  base finding os
     check         base check/memory finding
     check/core    base check check/memory finding tile
     check/observe base check check/core check/memory machine tile
-    machine       base memory
-    machine/sim   base machine memory os tile
-    machine/cpu   base machine memory os tile trace
     launch        base machine os
     orchestrate   base graph launch machine os
     aicore        base launch machine tile

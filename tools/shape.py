@@ -2,11 +2,16 @@
 """shape.py [--check]: print the shape of the sources; --check fails where a limit is broken.
 
 Functions    length in lines (median, 90th percentile, longest), and static functions with one caller.
-Arrows       includes between rooms, from the table in check_includes.sh, and rooms that include each other in a circle.
+Arrows       includes between rooms, rooms that include each other in a circle, includes that the table of
+             check_includes.sh does not allow, and rows of that table that name a room below them (upwards).
+Symbols      functions that the public headers export (TG_API).
+Names        identifiers and files that the pages about the inside name and the sources do not have.
+Glossary     terms of our own, and their limit.
 Lines        wider than 120 columns; lines of comments that begin with * in the first column.
 Sentences    longer than 30 words, in comments and documents, and sentences whose subject is "who" or "what".
 
-Limits of --check: no circle of rooms; no wide line, lost margin, long sentence or pronoun as the subject in a file
+Limits of --check: no circle of rooms; no include or row that points upwards; no name without a source; no more terms
+than TERMS; no wide line, lost margin, long sentence or pronoun as the subject in a file
 of HELD.
 """
 import collections
@@ -18,6 +23,10 @@ import sys
 
 WIDTH = 120
 WORDS = 30
+TERMS = 25
+
+# Pages that name functions and fields of the sources.
+INSIDE = ("docs/inside/*.md", "docs/how-a-task-travels.md", "docs/graph.md")
 
 # Files in which a line or sentence over its limit fails the check.
 HELD = (".c", ".h", ".inc", ".hpp", ".cpp", ".md", ".py", ".sh")
@@ -120,6 +129,77 @@ def circles():
     return found
 
 
+def table():
+    """The rows of check_includes.sh: {room: rooms that it may include}, from the lowest room to the highest."""
+    text = "\n".join(lines_of("tools/check_includes.sh"))
+    rows = re.search(r"^arrows='\n(.*?)^'", text, re.S | re.M).group(1).splitlines()
+    return {row.split()[0]: row.split()[1:] for row in rows}
+
+
+def room_of_header(name):
+    return room_of(f"src/{name}") if not name.startswith("tilegraph/") else None
+
+
+def upwards():
+    """Includes that the table does not allow, and rows that name a later row, as texts. The lowest room is first in the
+    table, so a later row is higher."""
+    allowed = table()
+    order = list(allowed)
+    found = [f"the table: {room} includes {other}, which is higher"
+             for room, others in allowed.items() for other in others if order.index(other) > order.index(room)]
+    n_includes = 0
+    for name in tracked("src/*.c", "src/*.h", "src/*.inc"):
+        for number, line in enumerate(lines_of(name), 1):
+            match = re.match(r'#include "([a-z_0-9/]+/[^/"]+)"', line)
+            if not match:
+                continue
+            n_includes += 1
+            here, there = room_of(name), room_of_header(match.group(1))
+            if there and there in allowed and here != there and there not in allowed.get(here, []):
+                found.append(f"{name}:{number}: {here} includes {match.group(1)}, which the table does not allow")
+    print(f"             {n_includes} includes between files of src, {len(found)} upwards or against the table")
+    return found
+
+
+def symbols():
+    names = set()
+    for name in tracked("include/tilegraph/*.h"):
+        names.update(re.findall(r"^TG_API [^(]*?\b([a-z][a-z0-9_]*)\(", "\n".join(lines_of(name)), re.M))
+    print(f"symbols      {len(names)} exported functions")
+
+
+# ---- names in documents ----
+
+
+def names_without_source():
+    """Identifiers in backticks on the pages of INSIDE that no source has, as texts."""
+    sources = tracked("src/*", "include/*", "tests/*.c", "tests/*.h", "tests/*.py", "tests/*.txt", "tools/*",
+                      "bench/*.c", "examples/*.c", "Makefile")
+    words = set()
+    for name in sources:
+        if not name.endswith((".md", ".png", ".svg")) and "/corpus/" not in name:
+            words.update(re.findall(r"\w+", "\n".join(lines_of(name))))
+    folders = {part for name in sources for part in re.split(r"[/.]", name)}
+    found, n_names = [], 0
+    for page in tracked(*INSIDE):
+        for number, line in enumerate(lines_of(page), 1):
+            for code in re.findall(r"`([^`]+)`", line):
+                for word in re.findall(r"[a-z][a-z0-9]*_\w+|\w+(?=\(\))", code):
+                    n_names += 1
+                    if word not in words | folders:
+                        found.append(f"{page}:{number}: no source has '{word}'")
+    print(f"names        {n_names} in pages about the inside, {len(found)} that no source has")
+    return found
+
+
+def glossary():
+    text = "\n".join(lines_of("docs/glossary.md"))
+    own = text.partition("\n## Terms of this project\n")[2]
+    n_terms = len(re.findall(r"^\| (?!term \|)", own, re.M))
+    print(f"glossary     {n_terms} terms of our own, {TERMS} at most")
+    return [f"docs/glossary.md: {n_terms} terms of our own: {TERMS} at most"] if not 0 < n_terms <= TERMS else []
+
+
 # ---- text ----
 
 SOURCES = ("*.c", "*.h", "*.inc", "*.hpp", "*.cpp")
@@ -203,14 +283,15 @@ def main():
     check, listed = "--check" in sys.argv, "--list" in sys.argv
     os.chdir(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
     report_functions()
-    found = circles()
+    found = [f"a circle of rooms: {room}" for room in circles()] + upwards()
+    symbols()
+    found += names_without_source() + glossary()
     wide, long, riddles = report_text()
     if listed:
-        print("\n".join(text for _, text in wide + long + riddles))
+        print("\n".join(found + [text for _, text in wide + long + riddles]))
     if not check:
         return 0
-    broken = [f"a circle of rooms: {room}" for room in found]
-    broken += [text for name, text in wide + long + riddles if name.endswith(HELD)]
+    broken = found + [text for name, text in wide + long + riddles if name.endswith(HELD)]
     print("\n".join(broken), file=sys.stderr)
     return 1 if broken else 0
 
