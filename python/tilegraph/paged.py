@@ -499,6 +499,31 @@ def _on_device(device, views):
         yield addresses
 
 
+def _of_view(view, number):
+    """The numpy array over the memory of a View."""
+    return np.ndarray(view.shape, _NUMPY[number], (ctypes.c_char * view.n_bytes).from_address(view.address))
+
+
+def _with_zeros(view, number, axis):
+    """A copy with zeros behind, up to a multiple of 8 along an axis."""
+    widths = [(0, 0)] * len(view.shape)
+    widths[axis] = (0, -view.shape[axis] % 8)
+    return np.pad(_of_view(view, number), widths)
+
+
+def _cut(returned, value_dim, out, out_dtype):
+    """What attention returns for arrays with zeros behind, without the output's elements that belong to them."""
+    wide = returned[0] if isinstance(returned, tuple) else returned
+    narrow = np.ascontiguousarray(wide[..., :value_dim])
+    if out is not None:
+        view, number = _view("out", out, 3, out_dtype, writable=True)
+        if view.shape != narrow.shape:
+            raise Error(f"'out' has the shape {view.shape}, expected {narrow.shape}")
+        _of_view(view, number)[...] = narrow
+        narrow = out
+    return (narrow, returned[1]) if isinstance(returned, tuple) else narrow
+
+
 def _scales(name, given, shape):
     view, _ = _view(name, given, 2)
     if view.shape != shape or view.dtype != "float32":
@@ -521,6 +546,7 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
     key_scale     of 8-bit elements: a number is element * key_scale; key_scales: float32 [block][kv_head], a further
                   factor for each block and head. value_scale and value_scales alike
     device        None: this computer
+    dims          of keys and values: those that are no multiple of 8 get zeros behind, in copies of the arrays
     options       of Attention (scale, soft_cap, window_left, window_right, run, ...) and of Attention.run (mask,
                   slopes, sinks, return_lse)
 
@@ -552,6 +578,14 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
             raise Error(f"value_cache has the shape {values.shape} and the type {values.dtype}, expected {expected} of "
                         f"the type of key_cache, {keys.dtype}")
     names = {value: name for name, value in binding.DTYPES.items()}
+    if key_dim % 8 or value_dim % 8:
+        wide = [_with_zeros(query_view, number, 2)]
+        wide += [_with_zeros(side, kv_number, axis) for side, axis in zip(stored, (2 if layout == "packed" else -1, -1))]
+        options["scale"] = options.get("scale") or key_dim ** -0.5
+        returned = attention(*wide, *[None] * (3 - len(wide)), block_table, context_lens, query_lens, names[number],
+                             names[kv_number], layout, key_scale, value_scale, device, None, causal, rotary_rows,
+                             key_scales, value_scales, **options)
+        return _cut(returned, value_dim, out, options.get("out_dtype") or names[number])
     arguments = {name: options.pop(name) for name in _STEP_OPTIONS if name in options}
     with ExitStack() as stack:
         operator = stack.enter_context(

@@ -15,6 +15,7 @@ from lists import BITS, PEERS, combinations
 
 _ARRAYS = {"fp32": np.float32, "fp16": np.float16, "bf16": np.uint16}
 _MOST = {"e4m3": 448.0, "e5m2": 57344.0}
+_NAN = {"bf16": 0x7FC0, "e4m3": 0x7F, "e5m2": 0x7F, "int8": 0}
 
 
 def decoded(kind, stored):
@@ -79,10 +80,11 @@ class Data:
         if p.soft_cap:
             query = query * max(1.0, p.soft_cap / 4 if p.tolerance[0] == "twice" else 1.0)
         self.query = encoded(kinds[0], query)
-        tiny = p.numbers == "tiny"
-        self.keys, self.values = (encoded(kinds[1], draw.uniform(-1e-3, 1e-3, (*caches, d)) if tiny else
+        self.keys, self.values = (encoded(kinds[1], draw.uniform(-scale, scale, (*caches, d)) if uniform else
                                           draw.standard_normal((*caches, d))) for d in p.dims)
-        self.slopes = draw.uniform(0, 0.5, p.heads[0]).astype(np.float32) if p.alibi else None
+        self._forget_unused(n_blocks)
+        slopes = draw.standard_normal(p.heads[0]) if p.numbers == "scaled" else draw.uniform(0, 0.5, p.heads[0])
+        self.slopes = slopes.astype(np.float32) if p.alibi else None
         self.sinks = {"": None, "zero": np.zeros(p.heads[0], np.float32)}.get(
             p.sinks, (draw.random(p.heads[0]) * 5).astype(np.float32))
         longest = max(c for _, c in p.lens)
@@ -96,6 +98,15 @@ class Data:
             self.rows = plans.rotary_rows(p)
             angles = draw.uniform(0, 2 * math.pi, (longest + 1 + max(q for q, _ in p.lens), p.rotary[0] // 2))
             self.cos, self.sin = np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+    def _forget_unused(self, n_blocks):
+        """NaN in all token slots that no sequence has: they must not matter."""
+        unused = np.ones(self.keys.shape[:2], bool)
+        for i, (_, context) in enumerate(self.p.lens):
+            for block in range(n_blocks[i]):
+                unused[self.table[i, block], :context - block * self.p.block] = False
+        for side in (self.keys, self.values):
+            side[unused] = _NAN.get(self.p.types[1], np.nan)
 
     def attend(self, device, run):
         p = self.p

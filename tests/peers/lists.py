@@ -34,9 +34,9 @@ class Problem:
     sinks: str = ""               # "random", "zero"
     rotary: tuple = (0, False)    # dimensions, interleaved
     positions: str = ""           # of rotated queries: "" at their keys, "from cache" behind the old keys, "same" all
-                                  # at one position
+                                  # at one position, "shifted" from 0 on, with keys as many positions further on
     mask: str = ""                # "bits" or "added": what no other option says
-    numbers: str = "normal"       # "scaled": queries uniform in +-1/sqrt(dim). "tiny": uniform in +-1e-3
+    numbers: str = "normal"       # "scaled": all uniform in +-1/sqrt(dim). "tiny": uniform in +-1e-3
     scales: tuple = (1.0, 1.0)    # of keys and values of 8 bits
 
 
@@ -203,6 +203,7 @@ def _fi_batch(c):
                     c.get("page_size") or _tokens_of_a_block(keys), _fi_types(c),
                     ((queries, keys),) * c.get("batch_size", 1), _FI_CLOSE, causal=c.get("causal", True),
                     window=(c.get("window_left", -1), -1), soft_cap=c.get("logits_soft_cap", 0.0), rotary=rotary,
+                    positions="shifted" if rotary[0] and queries > keys else "",
                     alibi=c.get("pos_encoding_mode") == "ALIBI", mask=c.get("mask", ""))]
 
 

@@ -74,11 +74,17 @@ def _n_positions(p):
 
 
 def config(p):
-    """The arguments of tilegraph.Attention for a problem, without rotary tables."""
+    """The arguments of tilegraph.Attention for a problem, without rotary tables.
+
+    Dims are rounded up to multiples of 8, as tilegraph.attention does it by zeros behind the elements; so the scale is
+    that of the problem.
+    """
     query, kv, out = (BITS[kind] for kind in p.types)
-    return {"heads": p.heads[0], "kv_heads": p.heads[1], "key_dim": p.dims[0], "value_dim": p.dims[1],
+    return {"heads": p.heads[0], "kv_heads": p.heads[1], "key_dim": -(-p.dims[0] // 8) * 8,
+            "value_dim": -(-p.dims[1] // 8) * 8,
             "block_tokens": p.block, "query_dtype": query, "kv_dtype": kv, "out_dtype": out, "causal": p.causal,
-            "window_left": p.window[0], "window_right": p.window[1], "soft_cap": p.soft_cap, "scale": p.scale}
+            "window_left": p.window[0], "window_right": p.window[1], "soft_cap": p.soft_cap,
+            "scale": p.scale or p.dims[0] ** -0.5}
 
 
 def rotary_rows(p):

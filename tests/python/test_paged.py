@@ -192,6 +192,28 @@ def test_scales_of_blocks_of_arrays(device):
                             key_scales=scales[0][:2])
 
 
+@pytest.mark.parametrize("layout", ["plain", "packed", "vllm"])
+def test_dims_of_any_size_get_zeros_behind(device, layout):
+    query, cache, values = drawn(3, 4, 59), drawn(2, 3, 8, 2, 59, seed=2), drawn(3, 8, 2, 11, seed=3)
+    if layout == "vllm":
+        values = cache[1]
+    table = np.array([[2, 0, 1]], np.int32)
+    keys = [cache[0][table[0]].reshape(-1, 2, 59)[:20]]
+    expected = golden(query, keys, [values[table[0]].reshape(-1, 2, values.shape[3])[:20]], [3])
+    given = {"plain": (cache[0], values), "vllm": (cache, None),
+             "packed": (np.ascontiguousarray(cache[0].transpose(0, 2, 3, 1)),
+                        np.ascontiguousarray(values.transpose(0, 2, 1, 3)))}[layout]
+    out = np.empty_like(expected, np.float32)
+    returned, lse = tilegraph.attention(query, *given, table, [20], [3], layout=layout, device=device, out=out,
+                                        return_lse=True, run=CHECKED["a2a3sim" if device.blocks else "cpu"])
+    assert returned is out and lse.shape == (3, 4)
+    assert np.abs(out - expected).max() < 1e-5
+    assert np.abs(tilegraph.attention(query, *given, table, [20], [3], layout=layout, device=device)
+                  - expected).max() < 1e-5
+    with pytest.raises(tilegraph.Error, match="'out' has the shape"):
+        tilegraph.attention(query, *given, table, [20], [3], layout=layout, device=device, out=out[:, :, :8].copy())
+
+
 def test_rotation_on_append_and_query(device):
     """Scores of rotated rows depend on the distance alone: positions from 0 and from 7 give the same output."""
     angles = np.outer(np.arange(32), [1, 0.5, 0.25, 0.125])

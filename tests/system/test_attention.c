@@ -30,12 +30,14 @@ static struct tg_device *open_device(const char *platform, const char *isa)
     return device;
 }
 
-static struct tg_device *open_workers(uint32_t n)
+/* isa NULL: the fastest. An instruction set that this computer lacks is the fastest one below it. */
+static struct tg_device *open_isa(const char *isa, uint32_t n)
 {
     struct tg_device_config config;
     struct tg_device *device;
     tg_device_config_init(&config);
     config.platform = "cpu";
+    config.isa = isa;
     config.workers = n;
     config.pin = false;
     CHECK(tg_device_open(&config, &device) == TG_OK, "%s", tg_last_message());
@@ -177,31 +179,34 @@ FEATURES(FEATURE_TEST)
 
 /* ---- equal bytes ------------------------------------------------------------------------------------------------- */
 
-/* Every sequence of the case by itself gives the bytes that it has in the batch. */
-static void expect_same_alone(struct attention_case *c, struct tg_device *device)
+/* The sequences of the case in batches of n give the bytes that they have in the batch of all. */
+static void expect_same_apart(struct attention_case *c, struct tg_device *device, uint32_t n)
 {
     const uint64_t row = (uint64_t)c->config.heads * c->config.value_dim;
     float *together = malloc(((uint64_t)c->n_tokens * row + 1) * sizeof *together);
     assert_non_null(together);
     memcpy(together, c->out, (uint64_t)c->n_tokens * row * sizeof *together);
     uint64_t first = 0;
-    for (uint32_t seq = 0; seq < c->n_sequences; seq++) {
-        struct attention_case alone = *c;
+    for (uint32_t seq = 0; seq < c->n_sequences; seq += n) {
+        struct attention_case part = *c;
         char what[512];
         attention_case_describe(c, what, sizeof what);
-        alone.n_sequences = 1;
-        alone.query_lens[0] = c->query_lens[seq];
-        alone.context_lens[0] = c->context_lens[seq];
-        alone.rows[0] = c->rows[seq];
-        alone.n_tokens = (uint32_t)c->query_lens[seq];
-        alone.query = c->query + first * c->config.heads * c->config.key_dim;
-        if (c->stored_query) alone.stored_query = c->stored_query + first * c->config.heads * c->config.key_dim;
-        alone.rotary_rows = c->rotary_rows + first;
-        alone.has_lse = alone.has_mask = false;
-        assert_int_equal(attention_case_run(&alone, device), TG_OK);
-        CHECK(memcmp(alone.out, together + first * row, (uint64_t)alone.n_tokens * row * sizeof *together) == 0,
-              "sequence %u differs alone: %s", seq, what);
-        first += (uint64_t)c->query_lens[seq];
+        part.n_sequences = c->n_sequences - seq < n ? c->n_sequences - seq : n;
+        part.n_tokens = 0;
+        for (uint32_t i = 0; i < part.n_sequences; i++) {
+            part.query_lens[i] = c->query_lens[seq + i];
+            part.context_lens[i] = c->context_lens[seq + i];
+            part.rows[i] = c->rows[seq + i];
+            part.n_tokens += (uint32_t)part.query_lens[i];
+        }
+        part.query = c->query + first * c->config.heads * c->config.key_dim;
+        if (c->stored_query) part.stored_query = c->stored_query + first * c->config.heads * c->config.key_dim;
+        part.rotary_rows = c->rotary_rows + first;
+        part.has_lse = part.has_mask = false;
+        assert_int_equal(attention_case_run(&part, device), TG_OK);
+        CHECK(memcmp(part.out, together + first * row, (uint64_t)part.n_tokens * row * sizeof *together) == 0,
+              "sequence %u differs in a batch of %u: %s", seq, n, what);
+        first += part.n_tokens;
     }
     free(together);
 }
@@ -216,10 +221,49 @@ static void bytes_do_not_depend_on_the_batch(void **state)
         struct attention_case c;
         attention_case_draw_with(&c, seed, 300, without_mask);
         expect_right(&c, device);
-        expect_same_alone(&c, device);
+        expect_same_apart(&c, device, 1);
         attention_case_free(&c);
     }
     tg_device_close(device);
+}
+
+static void of_twelve(struct attention_case *c)
+{
+    without_mask(c);
+    c->n_sequences = 12;
+    c->config.key_dim = c->config.value_dim = 64;
+    c->config.rotary_dims = 0;
+    c->config.block_tokens = 16;
+    for (uint32_t i = 0; i < 12; i++) {
+        c->rows[i] = (int32_t)(11 - i);
+        c->query_lens[i] = i % 5 == 4 ? 7 : 1;
+        c->context_lens[i] = (int32_t)(20 + 61 * i % 400);
+    }
+}
+
+/* Batches of 12, 8 and 1, with few and with many workers, on every instruction set that this computer has. */
+static void bytes_do_not_depend_on_the_batch_on_any_instruction_set(void **state)
+{
+    (void)state;
+    static const char *const isas[] = {"portable", "avx2", "avx512", "avx512bf16", "amx"};
+    for (size_t i = 0; i < 2 * sizeof isas / sizeof *isas; i++) {
+        struct tg_device *device = open_isa(isas[i / 2], i % 2 ? 5 : 1);
+        for (uint64_t seed = 41; seed <= 43; seed++) {
+            struct attention_case c;
+            attention_case_draw_with(&c, seed, 300, of_twelve);
+            const uint64_t n = (uint64_t)c.n_tokens * c.config.heads * c.config.value_dim * sizeof *c.out;
+            expect_right(&c, device);
+            float *together = malloc(n);
+            assert_non_null(together);
+            memcpy(together, c.out, n);
+            expect_same_apart(&c, device, 8);
+            memcpy(c.out, together, n); /* parts have written there */
+            expect_same_apart(&c, device, 1);
+            free(together);
+            attention_case_free(&c);
+        }
+        tg_device_close(device);
+    }
 }
 
 /* Workers take the tasks in whatever order: the sums stay in the order of the keys. */
@@ -234,7 +278,7 @@ static void bytes_do_not_depend_on_the_workers(void **state)
         const uint64_t bytes = (uint64_t)c.n_tokens * c.config.heads * c.config.value_dim * sizeof *first;
         for (size_t i = 0; i < sizeof workers / sizeof *workers; i++) {
             char what[512];
-            struct tg_device *device = open_workers(workers[i]);
+            struct tg_device *device = open_isa(NULL, workers[i]);
             attention_case_describe(&c, what, sizeof what);
             expect_right(&c, device);
             tg_device_close(device);
@@ -258,6 +302,7 @@ int main(int argc, char **argv)
                                        cmocka_unit_test(random_problems_are_right_on_a2a3sim_with_checks),
                                        cmocka_unit_test(the_default_takes_the_blocks_of_the_device),
                                        cmocka_unit_test(bytes_do_not_depend_on_the_batch),
+                                       cmocka_unit_test(bytes_do_not_depend_on_the_batch_on_any_instruction_set),
                                        cmocka_unit_test(bytes_do_not_depend_on_the_workers),
 #define FEATURE_ENTRY(name, change) cmocka_unit_test(name),
                                        FEATURES(FEATURE_ENTRY)
