@@ -200,10 +200,13 @@ static double copy_speed(char *to, const char *from, size_t bytes, uint32_t n)
 
 struct shape {
     uint32_t heads, dim, dtype, layout, n_sequences, n_tokens;
+    uint32_t narrow;   /* element type of the cache, of 8 bits; 0: that of the rows */
+    bool block_scales; /* which the append chooses */
 };
 
 static const char *const layout_names[] = {"packed", "plain", "vllm"};
-static const char *const dtype_names[] = {"fp32", "fp16", "bf16"};
+static const char *const dtype_names[] = {
+    [TG_FP32] = "fp32", [TG_FP16] = "fp16", [TG_BF16] = "bf16", [TG_INT8] = "int8", [TG_FP8_E4M3] = "e4m3"};
 
 /* Appends from resident rows, of one layer after the other, so that no cache has the bytes. */
 static void bench_append(struct tg_device *device, const struct shape *s)
@@ -218,7 +221,8 @@ static void bench_append(struct tg_device *device, const struct shape *s)
     config.n_layers = LAYERS;
     config.kv_heads = s->heads;
     config.key_dim = s->dim;
-    config.dtype = s->dtype;
+    config.dtype = s->narrow ? s->narrow : s->dtype;
+    config.block_scales = s->block_scales;
     config.layout = s->layout;
     config.reuse = false;
     check(tg_kv_cache_open(device, &config, &cache));
@@ -253,8 +257,10 @@ static void bench_append(struct tg_device *device, const struct shape *s)
     }
     const struct spread append = spread_of(gb), copy = spread_of(copies);
     char name[96];
-    snprintf(name, sizeof name, "%u x %u tokens, %u x %u %s, %s", s->n_sequences, s->n_tokens, s->heads, s->dim,
-             dtype_names[s->dtype], layout_names[s->layout]);
+    const int n = snprintf(name, sizeof name, "%u x %u tokens, %u x %u %s, %s", s->n_sequences, s->n_tokens, s->heads,
+                           s->dim, dtype_names[s->dtype], layout_names[s->layout]);
+    if (s->narrow)
+        snprintf(name + n, sizeof name - (size_t)n, " %s%s", dtype_names[s->narrow], s->block_scales ? ", scaled" : "");
     printf("%-44s %10.2f %8.2f %8.2f %10.2f %8.2f\n", name, append.median, append.least, append.most, copy.median,
            append.median / copy.median);
     put_json("append", name, "GB/s", append, copy.median);
@@ -269,11 +275,18 @@ static void bench_append(struct tg_device *device, const struct shape *s)
 static void bench_appends(struct tg_device *device)
 {
     static const struct shape shapes[] = {
-        {8, 128, TG_BF16, TG_KV_PACKED, 1, 4096},  {8, 128, TG_BF16, TG_KV_PLAIN, 1, 4096},
-        {8, 128, TG_BF16, TG_KV_VLLM, 1, 4096},    {8, 128, TG_FP32, TG_KV_PACKED, 1, 4096},
-        {8, 128, TG_FP32, TG_KV_PLAIN, 1, 4096},   {8, 128, TG_BF16, TG_KV_PACKED, 8, 512},
-        {32, 128, TG_BF16, TG_KV_PACKED, 1, 2048}, {8, 128, TG_BF16, TG_KV_PACKED, 64, 1},
-        {8, 128, TG_BF16, TG_KV_PLAIN, 64, 1},
+        {8, 128, TG_BF16, TG_KV_PACKED, 1, 4096, 0, false},
+        {8, 128, TG_BF16, TG_KV_PLAIN, 1, 4096, 0, false},
+        {8, 128, TG_BF16, TG_KV_VLLM, 1, 4096, 0, false},
+        {8, 128, TG_FP32, TG_KV_PACKED, 1, 4096, 0, false},
+        {8, 128, TG_FP32, TG_KV_PLAIN, 1, 4096, 0, false},
+        {8, 128, TG_BF16, TG_KV_PACKED, 8, 512, 0, false},
+        {32, 128, TG_BF16, TG_KV_PACKED, 1, 2048, 0, false},
+        {8, 128, TG_BF16, TG_KV_PACKED, 64, 1, 0, false},
+        {8, 128, TG_BF16, TG_KV_PLAIN, 64, 1, 0, false},
+        {8, 128, TG_BF16, TG_KV_PACKED, 1, 4096, TG_INT8, false},
+        {8, 128, TG_BF16, TG_KV_PACKED, 1, 4096, TG_INT8, true},
+        {8, 128, TG_BF16, TG_KV_PACKED, 1, 4096, TG_FP8_E4M3, true},
     };
     printf("\n%-44s %10s %8s %8s %10s %8s\n", "append, GB/s of new rows", "median", "least", "most", "memcpy", "ratio");
     for (size_t i = 0; i < sizeof shapes / sizeof shapes[0]; i++) bench_append(device, &shapes[i]);

@@ -580,7 +580,8 @@ def attention(query, key_cache, value_cache, block_table, context_lens, query_le
     names = {value: name for name, value in binding.DTYPES.items()}
     if key_dim % 8 or value_dim % 8:
         wide = [_with_zeros(query_view, number, 2)]
-        wide += [_with_zeros(side, kv_number, axis) for side, axis in zip(stored, (2 if layout == "packed" else -1, -1))]
+        axes = (2 if layout == "packed" else -1, -1)
+        wide += [_with_zeros(side, kv_number, axis) for side, axis in zip(stored, axes)]
         options["scale"] = options.get("scale") or key_dim ** -0.5
         returned = attention(*wide, *[None] * (3 - len(wide)), block_table, context_lens, query_lens, names[number],
                              names[kv_number], layout, key_scale, value_scale, device, None, causal, rotary_rows,
