@@ -197,13 +197,15 @@ bool tg_host_is_staged(const struct tg_run *run, const struct tg_pair *pair)
 /* Can the pair be copied? Writes to each page of host memory without a change of its bytes. */
 static enum tg_status try_pair(struct tg_device *device, const struct tg_pair *pair)
 {
-    enum { PAGE_BYTES = 4096 }; /* the smallest of any computer */
-    _Atomic unsigned char *host = pair->host;
+    enum { PAGE_BYTES = 4096 };               /* the smallest of any computer */
+    _Atomic unsigned char *host = pair->host; /* other threads may write there */
+    unsigned char no_bit = 0;
+    __asm__("" : "+r"(no_bit)); /* a compiler that knows the value only reads */
     TG_TRY(tg_device_check_range(device, pair->device, pair->bytes));
     if (pair->bytes == 0) return TG_OK;
     for (uint64_t at = 0; at < pair->bytes; at += PAGE_BYTES)
-        atomic_fetch_or_explicit(&host[at], 0, memory_order_relaxed); /* other threads may write there */
-    atomic_fetch_or_explicit(&host[pair->bytes - 1], 0, memory_order_relaxed);
+        atomic_fetch_or_explicit(&host[at], no_bit, memory_order_relaxed);
+    atomic_fetch_or_explicit(&host[pair->bytes - 1], no_bit, memory_order_relaxed);
     return TG_OK;
 }
 
